@@ -1,0 +1,117 @@
+package hugepages
+
+import (
+	"bufio"
+	"errors"
+	"math/bits"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// seals keep whoever is given the descriptor from truncating the file, which
+// would turn our next access into a SIGBUS.
+const seals = unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_SEAL
+
+// open returns a file of length bytes on pages of pageSize that has no name.
+func (o *Options) open(pageSize, length int) (*os.File, error) {
+	var file *os.File
+	var err error
+	switch {
+	case pageSize == os.Getpagesize():
+		file, err = o.memfd(0)
+	case o.Dir != "":
+		file, err = openIn(o.Dir, pageSize)
+	default:
+		file, err = o.memfd(unix.MFD_HUGETLB | bits.TrailingZeros(uint(pageSize))<<unix.MFD_HUGE_SHIFT)
+		if err != nil {
+			file, err = openMounted(pageSize, err)
+		}
+	}
+	if err != nil {
+		return nil, &FileError{PageSize: pageSize, Op: opCreate, Err: err}
+	}
+	if err := unix.Ftruncate(int(file.Fd()), int64(length)); err != nil {
+		file.Close()
+		return nil, &FileError{PageSize: pageSize, Op: "set the size of a file on", Err: err}
+	}
+	// A file on a mount cannot be sealed, and before Linux 4.16 neither can a
+	// memfd on hugepages; both work as well without.
+	_, _ = unix.FcntlInt(file.Fd(), unix.F_ADD_SEALS, seals)
+	return file, nil
+}
+
+// memfd makes a memory file with further flags.
+func (o *Options) memfd(flags int) (*os.File, error) {
+	name := o.Name
+	if name == "" {
+		name = "virtio-pmd"
+	}
+	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING|flags)
+	if err != nil {
+		return nil, os.NewSyscallError("memfd_create", err)
+	}
+	return os.NewFile(uintptr(fd), name), nil
+}
+
+// openMounted makes a file on the first mount of hugetlbfs that has the page
+// size and can be written. cause is why there is no memfd.
+func openMounted(pageSize int, cause error) (*os.File, error) {
+	mounts, err := os.ReadFile("/proc/mounts")
+	if err != nil {
+		return nil, errors.Join(cause, err)
+	}
+	for _, dir := range hugetlbfs(string(mounts)) {
+		file, err := openIn(dir, pageSize)
+		if err == nil {
+			return file, nil
+		}
+		cause = errors.Join(cause, err)
+	}
+	return nil, cause
+}
+
+// hugetlbfs returns the directories where hugetlbfs is mounted, from the text
+// of /proc/mounts.
+func hugetlbfs(mounts string) []string {
+	var dirs []string
+	// The kernel writes these four characters of a path in octal.
+	unescape := strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
+	lines := bufio.NewScanner(strings.NewReader(mounts))
+	for lines.Scan() {
+		if f := strings.Fields(lines.Text()); len(f) >= 3 && f[2] == "hugetlbfs" {
+			dirs = append(dirs, unescape.Replace(f[1]))
+		}
+	}
+	return dirs
+}
+
+// openIn makes a file without a name on the hugetlbfs mounted at dir.
+func openIn(dir string, pageSize int) (*os.File, error) {
+	var fs unix.Statfs_t
+	if err := unix.Statfs(dir, &fs); err != nil {
+		return nil, &os.PathError{Op: "statfs", Path: dir, Err: err}
+	}
+	if fs.Type != unix.HUGETLBFS_MAGIC {
+		return nil, &os.PathError{Op: "open", Path: dir, Err: errNotHugetlbfs}
+	}
+	if int64(fs.Bsize) != int64(pageSize) {
+		return nil, &os.PathError{Op: "open", Path: dir, Err: errOtherPageSize}
+	}
+	fd, err := unix.Open(dir, unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
+	if err == nil {
+		return os.NewFile(uintptr(fd), dir), nil
+	}
+	// Before O_TMPFILE: a file that is unlinked at once. A process killed in
+	// between leaves an empty file, but no page.
+	file, err := os.CreateTemp(dir, "virtio-pmd-")
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Remove(file.Name()); err != nil {
+		file.Close()
+		return nil, err
+	}
+	return file, nil
+}
