@@ -1,0 +1,193 @@
+package pci
+
+import "fmt"
+
+// CapabilityID is the first byte of a capability.
+type CapabilityID uint8
+
+// Capabilities that this module reads or names.
+const (
+	CapabilityPM      CapabilityID = 0x01
+	CapabilityMSI     CapabilityID = 0x05
+	CapabilityVendor  CapabilityID = 0x09
+	CapabilityExpress CapabilityID = 0x10
+	CapabilityMSIX    CapabilityID = 0x11
+)
+
+// String names the capability, or gives its number.
+func (id CapabilityID) String() string {
+	switch id {
+	case CapabilityPM:
+		return "power management"
+	case CapabilityMSI:
+		return "MSI"
+	case CapabilityVendor:
+		return "vendor-specific"
+	case CapabilityExpress:
+		return "PCI Express"
+	case CapabilityMSIX:
+		return "MSI-X"
+	}
+	return fmt.Sprintf("capability %#02x", uint8(id))
+}
+
+// Capability is one entry of the capability list.
+type Capability struct {
+	ID CapabilityID
+	// Offset is where the entry begins in configuration space: a multiple of 4
+	// from 0x40 to 0xfc.
+	Offset int
+	// Len is the length in bytes, header included, that a vendor-specific
+	// capability gives itself, 12 for MSI-X, and 0 for the others: their length
+	// follows from their contents. Offset+Len never exceeds ConfigSize.
+	Len int
+}
+
+// Capabilities walks the capability list in its own order. A function without
+// a list has none, which is no error.
+//
+// The walk takes 48 steps at most, whatever the device answers. A pointer that
+// leads back is a *CapabilityLoopError; one into the header or to an unaligned
+// offset, and an entry that does not fit into configuration space, are a
+// *CapabilityError. The capabilities found before the fault are returned with
+// the error, for showing them; a driver should not use them.
+func Capabilities(fn ConfigReader) ([]Capability, error) {
+	status, err := fn.ReadConfig(RegStatus, 2)
+	if err != nil {
+		return nil, err
+	}
+	if uint16(status)&StatusCapabilities == 0 {
+		return nil, nil
+	}
+	first, err := fn.ReadConfig(RegCapabilities, 1)
+	if err != nil {
+		return nil, err
+	}
+	var caps []Capability
+	var visited uint64 // one bit for every 4 bytes of configuration space
+	from, at := RegCapabilities, int(first&0xff)
+	for at != 0 {
+		if err := checkPointer(from, at, visited); err != nil {
+			return caps, err
+		}
+		visited |= 1 << (at / 4)
+		c, next, err := readCapability(fn, at)
+		if err != nil {
+			return caps, err
+		}
+		caps = append(caps, c)
+		// The pointer to the next one is the second byte of the capability.
+		from, at = at+1, next
+	}
+	return caps, nil
+}
+
+// checkPointer judges the pointer at, found at offset from. The two low bits
+// are reserved: a device that sets them is not believed about anything else.
+func checkPointer(from, at int, visited uint64) error {
+	switch {
+	case at < HeaderSize:
+		return &CapabilityError{Offset: from, Value: at, Reason: "the pointer leads into the header, which ends at 0x40"}
+	case at%4 != 0:
+		return &CapabilityError{Offset: from, Value: at, Reason: "the pointer is not a multiple of 4"}
+	case visited>>(at/4)&1 != 0:
+		return &CapabilityLoopError{Offset: from, Target: at}
+	}
+	return nil
+}
+
+// readCapability reads the entry at a checked offset and the pointer after it.
+func readCapability(fn ConfigReader, at int) (c Capability, next int, err error) {
+	header, err := fn.ReadConfig(at, 2)
+	if err != nil {
+		return Capability{}, 0, err
+	}
+	c = Capability{ID: CapabilityID(header), Offset: at}
+	switch c.ID {
+	case 0xff:
+		// All ones is what a function reads as once it is gone.
+		return Capability{}, 0, &CapabilityError{Offset: at, Value: 0xff,
+			Reason: "the capability reads as all ones, as if the function were gone"}
+	case CapabilityMSIX:
+		c.Len = msixLen
+	case CapabilityVendor:
+		length, err := fn.ReadConfig(at+2, 1)
+		if err != nil {
+			return Capability{}, 0, err
+		}
+		c.Len = int(length & 0xff)
+		if c.Len < vendorLen {
+			return Capability{}, 0, &CapabilityError{Offset: at + 2, Value: c.Len,
+				Reason: "a vendor-specific capability is shorter than its own header"}
+		}
+	}
+	if at+c.Len > ConfigSize {
+		return Capability{}, 0, &CapabilityError{Offset: at, Value: c.Len,
+			Reason: fmt.Sprintf("the %s capability runs past the end of configuration space", c.ID)}
+	}
+	return c, int(header >> 8 & 0xff), nil
+}
+
+// vendorLen is the header of a vendor-specific capability: id, next, length.
+const vendorLen = 3
+
+// First returns the first capability of a kind.
+func First(caps []Capability, id CapabilityID) (Capability, bool) {
+	for _, c := range caps {
+		if c.ID == id {
+			return c, true
+		}
+	}
+	return Capability{}, false
+}
+
+// Vendor calls yield for every vendor-specific capability of caps in list
+// order, until yield returns false. It is an iterator:
+//
+//	for c := range pci.Vendor(caps) { ... }
+func Vendor(caps []Capability) func(yield func(Capability) bool) {
+	return func(yield func(Capability) bool) {
+		for _, c := range caps {
+			if c.ID == CapabilityVendor && !yield(c) {
+				return
+			}
+		}
+	}
+}
+
+// Read returns the Len bytes of the capability, header included, read once in
+// accesses of 4 bytes: what is checked is what is used.
+func (c Capability) Read(fn ConfigReader) ([]byte, error) {
+	b := make([]byte, 0, c.Len+3)
+	for off := c.Offset; off < c.Offset+c.Len; off += 4 {
+		v, err := fn.ReadConfig(off, 4)
+		if err != nil {
+			return nil, err
+		}
+		b = append(b, byte(v), byte(v>>8), byte(v>>16), byte(v>>24))
+	}
+	return b[:c.Len], nil
+}
+
+// CapabilityError is a capability list that does not make sense.
+type CapabilityError struct {
+	Offset int // in configuration space, of the bytes that are wrong
+	Value  int // what they say
+	Reason string
+}
+
+func (e *CapabilityError) Error() string {
+	return fmt.Sprintf("capability list of the PCI function, offset %#02x: %s (value %#x); "+
+		"the device is broken or not what it seems", e.Offset, e.Reason, e.Value)
+}
+
+// CapabilityLoopError is a capability list that never ends.
+type CapabilityLoopError struct {
+	Offset int // in configuration space, of the pointer that leads back
+	Target int // of the capability it leads back to
+}
+
+func (e *CapabilityLoopError) Error() string {
+	return fmt.Sprintf("capability list of the PCI function is a loop: the pointer at %#02x leads back to %#02x; "+
+		"the device is broken or not what it seems", e.Offset, e.Target)
+}

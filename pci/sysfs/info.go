@@ -1,0 +1,189 @@
+package sysfs
+
+import (
+	"errors"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"github.com/virtio-pmd/virtio-pmd/pci"
+)
+
+// Info is what sysfs says about one function at one moment.
+type Info struct {
+	Address   pci.Address
+	Vendor    uint16
+	Device    uint16
+	SubVendor uint16
+	SubDevice uint16
+	Revision  uint8
+	Class     uint32 // 24 bits: base class, sub-class, programming interface
+
+	Driver   string // that has the function, "" for none
+	Override string // the only driver that may have it, "" for any that fits
+
+	// Netdevs are the network interfaces of the function that this network
+	// namespace can see, its own and those of its virtio child.
+	Netdevs []string
+	// Virtio is the name of the virtio child, as "virtio2", and VirtioDriver the
+	// driver of that; both "" when there is none.
+	Virtio, VirtioDriver string
+
+	NUMANode int    // -1 when the machine does not say
+	Group    *Group // IOMMU group, nil when there is none
+
+	Kind Kind
+	// Fault says why the capability list could not be walked; nil is well.
+	Fault error
+}
+
+// Network tells whether the class of the function is a network controller.
+func (i Info) Network() bool { return i.Class>>16 == 0x02 }
+
+// VirtioNet tells whether the function is a virtio network device.
+func (i Info) VirtioNet() bool {
+	return i.Vendor == virtioVendor && (i.Device == transitionalNet || i.Device == modernNet)
+}
+
+// Hidden tells whether the network driver has the function although no
+// interface can be seen: the interface is in another network namespace.
+func (i Info) Hidden() bool {
+	return len(i.Netdevs) == 0 && i.VirtioDriver == "virtio_net"
+}
+
+// UserDriver tells whether the driver of the function only hands it to user
+// space or keeps it from other drivers.
+func (i Info) UserDriver() bool { return userDriver(i.Driver) }
+
+// Functions lists all functions in ascending order of addresses. One that goes
+// away in the meantime is left out.
+func (s FS) Functions() ([]Info, error) {
+	addresses, err := s.addresses(devicesDir)
+	if err != nil {
+		return nil, err
+	}
+	var all []Info
+	for _, a := range addresses {
+		info, err := s.Function(a)
+		var gone *NotFoundError
+		if errors.As(err, &gone) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, info)
+	}
+	return all, nil
+}
+
+// Function reads everything about the function at a. One that does not exist
+// is a *NotFoundError.
+func (s FS) Function(a pci.Address) (Info, error) {
+	dir := functionDir(a)
+	if !s.exists(dir) {
+		return Info{}, &NotFoundError{Address: a}
+	}
+	info := Info{Address: a}
+	err := errors.Join(s.readIDs(dir, &info), s.readDrivers(dir, &info), s.readNetdevs(dir, &info), s.readPlace(dir, &info))
+	if err != nil {
+		if !s.exists(dir) {
+			return Info{}, &NotFoundError{Address: a}
+		}
+		return Info{}, err
+	}
+	info.Kind, info.Fault = s.kind(info)
+	return info, nil
+}
+
+func (s FS) readIDs(dir string, info *Info) error {
+	for _, f := range []struct {
+		name     string
+		bits     int
+		optional bool
+		set      func(uint64)
+	}{
+		{"vendor", 16, false, func(v uint64) { info.Vendor = uint16(v) }},
+		{"device", 16, false, func(v uint64) { info.Device = uint16(v) }},
+		{"class", 24, false, func(v uint64) { info.Class = uint32(v) }},
+		{"subsystem_vendor", 16, true, func(v uint64) { info.SubVendor = uint16(v) }},
+		{"subsystem_device", 16, true, func(v uint64) { info.SubDevice = uint16(v) }},
+		{"revision", 8, true, func(v uint64) { info.Revision = uint8(v) }},
+	} {
+		v, err := s.readHex(dir+"/"+f.name, f.bits)
+		if err != nil && !(f.optional && errors.Is(err, fs.ErrNotExist)) {
+			return err
+		}
+		f.set(v)
+	}
+	return nil
+}
+
+func (s FS) readDrivers(dir string, info *Info) (err error) {
+	if info.Driver, err = s.link(dir + "/driver"); err != nil {
+		return err
+	}
+	info.Override, err = s.read(dir + "/driver_override")
+	// The kernel prints an unset override as a null string. A kernel too old for
+	// overrides has no such file.
+	if errors.Is(err, fs.ErrNotExist) || info.Override == "(null)" {
+		info.Override, err = "", nil
+	}
+	return err
+}
+
+func (s FS) readNetdevs(dir string, info *Info) error {
+	own, err := s.names(dir + "/net")
+	if err != nil {
+		return err
+	}
+	children, err := s.names(dir)
+	if err != nil {
+		return err
+	}
+	for _, child := range children {
+		if !virtioChild(child) {
+			continue
+		}
+		info.Virtio = child
+		if info.VirtioDriver, err = s.link(dir + "/" + child + "/driver"); err != nil {
+			return err
+		}
+		below, err := s.names(dir + "/" + child + "/net")
+		if err != nil {
+			return err
+		}
+		own = append(own, below...)
+	}
+	slices.Sort(own)
+	info.Netdevs = own
+	return nil
+}
+
+// virtioChild tells whether a directory is named as the kernel names virtio
+// devices: "virtio" and a number.
+func virtioChild(name string) bool {
+	number, ok := strings.CutPrefix(name, "virtio")
+	return ok && number != "" && strings.Trim(number, "0123456789") == ""
+}
+
+// Uppers lists the interfaces that are stacked directly upon an interface of
+// this network namespace: VLANs, bonds, bridges and the like.
+func (s FS) Uppers(netdev string) ([]string, error) {
+	names, err := s.names("/sys/class/net/" + netdev)
+	var uppers []string
+	for _, name := range names {
+		if upper, ok := strings.CutPrefix(name, "upper_"); ok {
+			uppers = append(uppers, upper)
+		}
+	}
+	return uppers, err
+}
+
+func (s FS) readPlace(dir string, info *Info) (err error) {
+	if info.NUMANode, err = s.readInt(dir+"/numa_node", -1); err != nil {
+		return err
+	}
+	info.Group, err = s.group(dir)
+	return err
+}

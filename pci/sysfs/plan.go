@@ -1,0 +1,140 @@
+package sysfs
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"syscall"
+
+	"github.com/virtio-pmd/virtio-pmd/pci"
+)
+
+// Write is one value for one file. It is what the shell does with
+//
+//	echo VALUE > PATH
+//
+// A line feed follows the value; an empty value is a line feed alone.
+type Write struct {
+	Path  string `json:"path"` // absolute, without the root directory
+	Value string `json:"value"`
+
+	// undo takes the write back; nil when there is nothing to take back.
+	undo *Write
+	// optional means that a file which does not exist is no failure.
+	optional bool
+}
+
+// KernelChoice stands for the driver that the kernel finds for a function.
+const KernelChoice = "(the kernel's choice)"
+
+// Change is what happens to one function.
+type Change struct {
+	Address pci.Address
+	From    string // driver before, "" for none
+	To      string // driver after, "" for none, or KernelChoice
+	Writes  []Write
+}
+
+// Plan is what happens to some functions, in that order. A Change without
+// writes is a function that already is as it should be.
+type Plan []Change
+
+// Writes lists all writes of the plan in order.
+func (p Plan) Writes() []Write {
+	var all []Write
+	for _, c := range p {
+		all = append(all, c.Writes...)
+	}
+	return all
+}
+
+// Apply carries a plan out and checks after each function that the driver is
+// the wanted one. When a write or a check fails, or ctx ends between two
+// writes, what was written so far is taken back in reverse order, for all
+// functions, and the error is a *WriteError, a *DriverError or that of ctx. If
+// taking back fails as well the error is a *RollbackError.
+//
+// A write can take long: the kernel waits for whoever uses the function.
+func (s FS) Apply(ctx context.Context, p Plan) error {
+	var undo []Write
+	for _, c := range p {
+		for _, w := range c.Writes {
+			if err := ctx.Err(); err != nil {
+				return s.rollback(undo, err)
+			}
+			if err := s.write(w); err != nil {
+				return s.rollback(undo, err)
+			}
+			if w.undo != nil {
+				undo = append(undo, *w.undo)
+			}
+		}
+		if err := s.verify(c); err != nil {
+			return s.rollback(undo, err)
+		}
+	}
+	return nil
+}
+
+// verify compares the driver of a changed function with the wanted one: the
+// kernel does not report every refusal.
+func (s FS) verify(c Change) error {
+	if len(c.Writes) == 0 {
+		return nil
+	}
+	got, err := s.link(functionDir(c.Address) + "/driver")
+	if err != nil {
+		return err
+	}
+	chosen := c.To == KernelChoice && got != "" && !userDriver(got)
+	if got == c.To || chosen {
+		return nil
+	}
+	return &DriverError{Address: c.Address, Want: c.To, Got: got}
+}
+
+func (s FS) rollback(undo []Write, cause error) error {
+	var failed []error
+	for i := len(undo) - 1; i >= 0; i-- {
+		if err := s.write(undo[i]); err != nil {
+			failed = append(failed, err)
+		}
+	}
+	if failed == nil {
+		return cause
+	}
+	return &RollbackError{Cause: cause, Undo: errors.Join(failed...)}
+}
+
+func (s FS) write(w Write) error {
+	put := s.WriteFile
+	if put == nil {
+		put = s.put
+	}
+	err := put(w.Path, w.Value)
+	if err == nil || w.optional && errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return &WriteError{Write: w, Err: err}
+}
+
+// put is echo: it makes no file, and hands the value over in one write, which
+// is what an attribute of sysfs takes as one value.
+func (s FS) put(path, value string) error {
+	f, err := os.OpenFile(s.file(path), os.O_WRONLY|os.O_TRUNC, 0)
+	if err != nil {
+		return bare(err)
+	}
+	_, err = f.Write([]byte(value + "\n"))
+	return bare(errors.Join(err, f.Close()))
+}
+
+// bare takes the path off an error: a WriteError names it.
+func bare(err error) error {
+	var number syscall.Errno
+	if errors.As(err, &number) {
+		return number
+	}
+	return err
+}
