@@ -1,0 +1,63 @@
+package virtio
+
+// requirement says that a feature is meaningless unless every bit of all and,
+// when any is not empty, at least one bit of any is accepted too (5.1.3.1).
+type requirement struct {
+	feature Feature
+	all     Features
+	any     Features
+}
+
+var requirements = []requirement{
+	{feature: NetGuestTSO4, all: FeatureSet(NetGuestCSUM)},
+	{feature: NetGuestTSO6, all: FeatureSet(NetGuestCSUM)},
+	{feature: NetGuestECN, any: FeatureSet(NetGuestTSO4, NetGuestTSO6)},
+	{feature: NetGuestUFO, all: FeatureSet(NetGuestCSUM)},
+	{feature: NetGuestUSO4, all: FeatureSet(NetGuestCSUM)},
+	{feature: NetGuestUSO6, all: FeatureSet(NetGuestCSUM)},
+	{feature: NetHostTSO4, all: FeatureSet(NetCSUM)},
+	{feature: NetHostTSO6, all: FeatureSet(NetCSUM)},
+	{feature: NetHostECN, any: FeatureSet(NetHostTSO4, NetHostTSO6)},
+	{feature: NetHostUFO, all: FeatureSet(NetCSUM)},
+	{feature: NetHostUSO, all: FeatureSet(NetCSUM)},
+	{feature: NetCtrlOffloads, all: FeatureSet(NetCtrlVQ)},
+	{feature: NetCtrlRx, all: FeatureSet(NetCtrlVQ)},
+	{feature: NetCtrlVLAN, all: FeatureSet(NetCtrlVQ)},
+	{feature: NetCtrlRxExtra, all: FeatureSet(NetCtrlVQ)},
+	{feature: NetAnnounce, all: FeatureSet(NetCtrlVQ)},
+	{feature: NetMQ, all: FeatureSet(NetCtrlVQ)},
+	{feature: NetCtrlMACAddr, all: FeatureSet(NetCtrlVQ)},
+	{feature: NetDeviceStats, all: FeatureSet(NetCtrlVQ)},
+	{feature: NetVQNotfCoal, all: FeatureSet(NetCtrlVQ)},
+	{feature: NetNotfCoal, all: FeatureSet(NetCtrlVQ)},
+	{feature: NetHashReport, all: FeatureSet(NetCtrlVQ)},
+	{feature: NetRSS, all: FeatureSet(NetCtrlVQ)},
+	{feature: NetHashTunnel, all: FeatureSet(NetCtrlVQ), any: FeatureSet(NetRSS, NetHashReport)},
+	// The text ties RSC_EXT to GUEST_TSO, the list to HOST_TSO: both are asked for.
+	{feature: NetRSCExt, all: FeatureSet(NetHostTSO4, NetHostTSO6, NetGuestTSO4, NetGuestTSO6)},
+	{feature: NetRSSContext, all: FeatureSet(NetCtrlVQ, NetRSS)},
+	{feature: NetGuestTunnel, all: FeatureSet(NetGuestTSO4, NetGuestTSO6, NetGuestUSO4, NetGuestUSO6)},
+	{feature: NetGuestTunnelC, all: FeatureSet(NetGuestTunnel)},
+	{feature: NetHostTunnel, all: FeatureSet(NetHostTSO4, NetHostTSO6, NetHostUSO)},
+	{feature: NetHostTunnelC, all: FeatureSet(NetHostTunnel)},
+}
+
+// Closure returns the largest subset of s in which every feature has what it
+// requires (2.2.1). The order of removals does not matter.
+func (s Features) Closure() Features {
+	for {
+		before := s
+		for _, r := range requirements {
+			if s.Has(r.feature) && !r.met(s) {
+				s = s.Without(r.feature)
+			}
+		}
+		if s == before {
+			return s
+		}
+	}
+}
+
+func (r requirement) met(s Features) bool {
+	return r.all.Minus(s).Empty() && (r.any.Empty() || !r.any.And(s).Empty())
+}
