@@ -1,0 +1,92 @@
+package virtq
+
+import (
+	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
+)
+
+// Doorbell tells the device that there are new buffers (4.1.5.2). Everything
+// stored before the call must be visible to the device before the ring is.
+type Doorbell interface {
+	Ring(v uint32)
+}
+
+// Config describes one queue.
+type Config struct {
+	// Index is the number of the virtqueue, for messages.
+	Index int
+	// Size is the number of descriptors: a power of two for a split ring, any
+	// number for a packed one, 1 to 32768.
+	Size int
+	// Features are the negotiated ones.
+	Features virtio.Features
+	// HeaderLen is the length of the header in front of every packet, in
+	// bytes. 0 means virtio.NetHeaderLen.
+	HeaderLen int
+	// Segments is the number of entries of an indirect table, and so the most
+	// buffers that a packet takes one ring slot with. 0 means none. It has no
+	// effect unless INDIRECT_DESC was negotiated. For transmit queues.
+	Segments int
+	// Memory is where the ring goes, at least Layout.Bytes bytes, and Address
+	// is its device address, a multiple of RingAlign. Device addresses run on
+	// throughout Memory.
+	Memory  []byte
+	Address uint64
+	// MaxFrame is the longest frame that may be sent, in bytes from the
+	// destination address on, 0 for no limit. With MTU negotiated it is the
+	// MTU and 14 bytes (5.1.4.2). A frame with a VLAN tag may be 4 bytes longer.
+	MaxFrame int
+}
+
+// Layout returns how the memory of the queue is used.
+func (c Config) Layout() (Layout, error) {
+	c.trimTables()
+	if c.Features.Has(virtio.RingPacked) {
+		return PackedLayout(c.Size, c.Segments)
+	}
+	return SplitLayout(c.Size, c.Segments)
+}
+
+// trimTables takes back indirect tables that were not negotiated. A table may
+// not have more entries than the ring (2.7.5.3.1).
+func (c *Config) trimTables() {
+	c.Segments = min(c.Segments, c.Size)
+	if !c.Features.Has(virtio.RingIndirectDesc) {
+		c.Segments = 0
+	}
+}
+
+// complete fills in defaults, checks, and zeroes the memory.
+func (c *Config) complete() (Layout, error) {
+	if c.HeaderLen == 0 {
+		c.HeaderLen = virtio.NetHeaderLen
+	}
+	c.trimTables()
+	layout, err := c.Layout()
+	if err != nil {
+		return Layout{}, err
+	}
+	if c.HeaderLen < virtio.NetHeaderLen || c.HeaderLen > headerArea {
+		return Layout{}, &HeaderError{Queue: c.Index, Len: c.HeaderLen}
+	}
+	if err := checkMemory(c, layout); err != nil {
+		return Layout{}, err
+	}
+	clear(c.Memory[:layout.Bytes])
+	return layout, nil
+}
+
+// checkMemory refuses memory that a ring cannot be in.
+func checkMemory(c *Config, l Layout) error {
+	e := &MemoryError{Queue: c.Index, Address: c.Address, Bytes: len(c.Memory), Need: l.Bytes}
+	switch {
+	case len(c.Memory) < l.Bytes:
+		e.Reason = "it is too short"
+	case c.Address%RingAlign != 0:
+		e.Reason = "the device address is not aligned"
+	case addressOf(c.Memory)%RingAlign != 0:
+		e.Reason = "the memory is not aligned"
+	default:
+		return nil
+	}
+	return e
+}

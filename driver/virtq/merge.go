@@ -1,0 +1,108 @@
+package virtq
+
+import (
+	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
+	"github.com/virtio-pmd/virtio-pmd/driver/stat"
+	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
+)
+
+// numBuffers reads how many buffers the packet that begins in b has (5.1.9.4).
+func (r *rx) numBuffers(b *mbuf.Buf) int {
+	at := r.data - r.header + virtio.NetHeaderNumBuffers
+	field := b.Room()[at:][:2]
+	return int(field[0]) | int(field[1])<<8
+}
+
+// singles returns how many packets of one buffer there are in front of the
+// first that has more, or none.
+func (r *rx) singles(bufs []*mbuf.Buf) int {
+	at := r.data - r.header + virtio.NetHeaderNumBuffers
+	for i, b := range bufs {
+		field := b.Room()[at:][:2]
+		if uint16(field[0])|uint16(field[1])<<8 != 1 {
+			return i
+		}
+	}
+	return len(bufs)
+}
+
+// assemble makes a packet of buffers that are pending. It returns the packet
+// and how many buffers are done with. Without a packet they were dropped; none
+// at all says that more have to be collected first.
+func (r *rx) assemble(q *queue, s *slots) (*mbuf.Buf, int) {
+	if r.pending == 0 {
+		return nil, 0
+	}
+	b, used := s.buf[s.head], r.lens[s.head]
+	if used < r.header || used > r.room {
+		return nil, r.reject(q, s, 1, &r.stats.LengthErrors, uint64(used))
+	}
+	n := 1
+	if r.mergeable {
+		n = r.numBuffers(b)
+	}
+	switch {
+	case n == 0 || n > r.maxMerge:
+		return nil, r.reject(q, s, 1, &r.stats.HeaderErrors, uint64(n))
+	case n > r.pending:
+		return nil, 0
+	case n == 1 && used < r.header+minFrame:
+		return nil, r.reject(q, s, 1, &r.stats.LengthErrors, uint64(used))
+	}
+	for i := 1; i < n; i++ {
+		if more := r.lens[s.wrap(s.head+i)]; more == 0 || more > r.room {
+			return nil, r.reject(q, s, n, &r.stats.LengthErrors, uint64(more))
+		}
+	}
+	r.bad, r.waits = 0, 0
+	b.Deliver(r.whole.viewOf(uint64(used)))
+	r.link(s, b, n)
+	r.bytes += uint64(b.PacketLen())
+	return b, n
+}
+
+// link makes the n buffers at the head one packet, which begins with first. All
+// but the last should be full; a device that leaves room is odd, not dangerous.
+func (r *rx) link(s *slots, first *mbuf.Buf, n int) {
+	last := first
+	for i := 1; i < n; i++ {
+		if r.lens[s.wrap(s.head+i-1)] != r.room {
+			r.stats.ShortMerges.Add(1)
+		}
+		at := s.wrap(s.head + i)
+		b := s.buf[at]
+		b.Deliver(mbuf.ViewOf(r.data-r.header, r.lens[at])) // only the first has a header
+		last.SetNext(b)
+		last = b
+	}
+}
+
+// reject gives the n buffers at the head back and counts a packet that is lost.
+// What the device wrote is value. Nothing but that in a row breaks the queue.
+func (r *rx) reject(q *queue, s *slots, n int, why *stat.Counter, value uint64) int {
+	for i := range n {
+		r.cache.Give(s.buf[s.wrap(s.head+i):][:1])
+	}
+	why.Add(1)
+	r.stats.Dropped.Add(1)
+	r.bad++
+	if r.bad >= badLimit {
+		q.fail("nothing but packets with senseless lengths or headers", value, uint64(r.room))
+	}
+	return n
+}
+
+// missing is called when a packet is incomplete and there is nothing to collect.
+// num_buffers is believed for a while, but not for ever.
+func (r *rx) missing(q *queue, s *slots) {
+	if r.pending == 0 {
+		return
+	}
+	r.waits++
+	if r.waits < waitLimit {
+		return
+	}
+	r.stats.HeaderErrors.Add(1)
+	r.stats.Dropped.Add(1)
+	q.fail("num_buffers promises buffers that do not come", uint64(r.numBuffers(s.buf[s.head])), uint64(r.pending))
+}

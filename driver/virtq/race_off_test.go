@@ -1,0 +1,5 @@
+//go:build !race
+
+package virtq
+
+const under = 1

@@ -1,0 +1,137 @@
+package virtq
+
+import "github.com/virtio-pmd/virtio-pmd/driver/mbuf"
+
+// slots is what the driver knows about the descriptors of a ring, and the
+// device cannot change.
+//
+// There are as many positions as descriptors. Those in use form one window,
+// which starts at head, is count positions long and may lie across the end:
+// buffers enter at its tail, in the order they are made available, and leave at
+// its head. Every position owns an identifier, which the next buffer there goes
+// by: the number of the descriptor on a split ring, the buffer ID on a packed
+// one. A chain takes as many positions as it has descriptors and goes by the
+// identifier of the first.
+//
+// A device that uses buffers in the order they were made available, as nearly
+// all do, always names the identifier at head. That one compare is the whole
+// check: what is at head is in range, outstanding, and no middle of a chain.
+// When it names another one, toHead finds it and moves it to the front, so that
+// the window still says what is outstanding, and in an order that can happen.
+type slots struct {
+	id    []uint16    // identifier that a position owns
+	at    []uint16    // position that owns an identifier
+	buf   []*mbuf.Buf // first buffer of the chain that begins at a position
+	chain []uint16    // descriptors of that chain, 0 in its middle, 1 where none is
+
+	head  int // first position in use
+	count int // number of positions in use
+
+	// For so many more positions to come, the identifier may not be the one that
+	// came a lap ago. 0 once a whole lap went by in order and without chains.
+	unsettled int
+}
+
+func newSlots(size int) slots {
+	s := slots{
+		id:        make([]uint16, size),
+		at:        make([]uint16, size),
+		buf:       make([]*mbuf.Buf, size),
+		chain:     make([]uint16, size),
+		unsettled: size,
+	}
+	for i := range s.id {
+		s.id[i], s.at[i], s.chain[i] = uint16(i), uint16(i), 1
+	}
+	return s
+}
+
+// size returns the number of positions.
+func (s *slots) size() int { return len(s.id) }
+
+// free returns how many positions are not in use.
+func (s *slots) free() int { return len(s.id) - s.count }
+
+// wrap brings a position that is less than twice the size into range.
+func (s *slots) wrap(i int) int {
+	if i >= len(s.id) {
+		i -= len(s.id)
+	}
+	return i
+}
+
+// tail returns the first position that is not in use, if there is one.
+func (s *slots) tail() int { return s.wrap(s.head + s.count) }
+
+// drop takes n positions off the front of the window.
+func (s *slots) drop(n int) {
+	s.head = s.wrap(s.head + n)
+	s.count -= n
+}
+
+// distance returns how far behind position from the chain begins that goes by
+// id, or -1 if there is none nearer than limit. id may be anything.
+func (s *slots) distance(id uint32, from, limit int) int {
+	if id >= uint32(len(s.at)) {
+		return -1
+	}
+	there := int(s.at[id])
+	d := there - from
+	if d < 0 {
+		d += len(s.id)
+	}
+	if d >= limit || s.chain[there] == 0 {
+		return -1
+	}
+	return d
+}
+
+// toFront moves the chain that begins d positions behind from to from, and what
+// is between them back. The identifiers move along.
+func (s *slots) toFront(from, d int) {
+	s.unsettled = len(s.id)
+	there := s.wrap(from + d)
+	n := int(s.chain[there])
+	if n == 1 && s.chain[from] == 1 {
+		s.swap(from, there)
+		return
+	}
+	// Turning both parts round, and then the whole, exchanges them.
+	s.reverse(from, d)
+	s.reverse(there, n)
+	s.reverse(from, d+n)
+}
+
+// reverse turns the order of n positions round.
+func (s *slots) reverse(from, n int) {
+	for i, j := 0, n-1; i < j; i, j = i+1, j-1 {
+		s.swap(s.wrap(from+i), s.wrap(from+j))
+	}
+}
+
+// swap exchanges what two positions hold.
+func (s *slots) swap(i, j int) {
+	s.id[i], s.id[j] = s.id[j], s.id[i]
+	s.buf[i], s.buf[j] = s.buf[j], s.buf[i]
+	s.chain[i], s.chain[j] = s.chain[j], s.chain[i]
+	s.at[s.id[i]], s.at[s.id[j]] = uint16(i), uint16(j)
+}
+
+// begin marks n positions from at on as a chain of b.
+func (s *slots) begin(at, n int, b *mbuf.Buf) {
+	s.buf[at] = b
+	s.chain[at] = uint16(n)
+	for i := 1; i < n; i++ {
+		s.chain[s.wrap(at+i)] = 0
+	}
+}
+
+// end forgets the chain at head, which stays in the window, and returns the
+// number of its descriptors.
+func (s *slots) end() int {
+	n := int(s.chain[s.head])
+	for i := range n {
+		s.chain[s.wrap(s.head+i)] = 1
+	}
+	return n
+}

@@ -1,0 +1,39 @@
+package virtq
+
+import "github.com/virtio-pmd/virtio-pmd/driver/stat"
+
+// RxStats counts what a receive queue did. The queue's owner writes, anyone may
+// read.
+type RxStats struct {
+	Packets, Bytes    stat.Counter // handed to the application; bytes without the header
+	Polls, EmptyPolls stat.Counter // calls of Burst, and those that found nothing
+	Kicks             stat.Counter // doorbell rings
+	Rekicks           stat.Counter // those of them that the watchdog rang
+	NoBuf             stat.Counter // times the pool had too few buffers to fill the ring
+
+	Dropped      stat.Counter // packets lost for one of the next two reasons
+	LengthErrors stat.Counter // shorter than a header and a frame, or longer than what was posted
+	HeaderErrors stat.Counter // num_buffers is 0 or more than a packet can have
+
+	ShortMerges stat.Counter // buffers of a packet that were not full though others followed (accepted)
+	FlagErrors  stat.Counter // bursts with reserved flags in used descriptors (ignored)
+}
+
+// TxStats counts what a transmit queue did. The queue's owner writes, anyone
+// may read.
+type TxStats struct {
+	Packets, Bytes stat.Counter // handed to the device; bytes without the header
+	Polls          stat.Counter // calls of Burst
+	Full           stat.Counter // those of them that could not take everything
+	Kicks          stat.Counter // doorbell rings
+	Rekicks        stat.Counter // those of them that the watchdog rang
+
+	Dropped     stat.Counter // packets taken and freed instead of sent, for one of the next reasons
+	LengthDrops stat.Counter // shorter than an Ethernet header or longer than MaxFrame
+	ChainDrops  stat.Counter // more segments than the ring can take
+	PoolDrops   stat.Counter // in memory that this device cannot reach
+	OwnerDrops  stat.Counter // not held by the application: freed or sent before
+
+	UsedLengths stat.Counter // reclaims with a used length that is not 0 (ignored)
+	FlagErrors  stat.Counter // reclaims with reserved flags in used descriptors (ignored)
+}
