@@ -1,0 +1,187 @@
+// Package ctrlq is the control virtqueue of a network device (virtio 1.4,
+// 5.1.9.5): one command at a time, with a deadline and a typed result.
+package ctrlq
+
+import (
+	"context"
+	"encoding/binary"
+	"runtime"
+	"time"
+
+	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
+	"github.com/virtio-pmd/virtio-pmd/driver/virtq"
+)
+
+const (
+	// QueueSize is how many descriptors are enough: a command has three
+	// segments at most, and there is one command at a time.
+	QueueSize = 64
+	// BufferSize is how many bytes of device memory a Queue needs behind its
+	// ring, for the one command.
+	BufferSize = virtq.RingAlign
+	// MaxData is the longest data of a command.
+	MaxData = ackOffset - dataOffset
+
+	headerLen  = 2 // class, command
+	dataOffset = 64
+	ackOffset  = BufferSize - 64
+
+	// ackUnset is what the ack byte holds before the device answers. It is
+	// neither OK nor ERR, so that an answer that never came is not one.
+	ackUnset = 0xff
+
+	// spin is how long the first looks for an answer follow each other without
+	// a pause: most devices answer at once.
+	spin       = 20 * time.Microsecond
+	firstPause = 20 * time.Microsecond
+	lastPause  = 5 * time.Millisecond
+)
+
+// Queue is the control queue. It is for one goroutine at a time.
+type Queue struct {
+	index   int
+	chain   *virtq.Chain
+	buffer  []byte
+	address uint64 // of buffer[0], as the device sees it
+	broken  error
+}
+
+// New makes the queue in cfg.Memory, which is BufferSize bytes longer than the
+// ring needs. The errors are those of package virtq.
+func New(cfg virtq.Config) (*Queue, error) {
+	layout, err := cfg.Layout()
+	if err != nil {
+		return nil, err
+	}
+	need := layout.Bytes + BufferSize
+	if len(cfg.Memory) < need {
+		return nil, &virtq.MemoryError{Queue: cfg.Index, Address: cfg.Address, Bytes: len(cfg.Memory), Need: need,
+			Reason: "there is no room for a command"}
+	}
+	chain, err := virtq.NewChain(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return &Queue{
+		index: cfg.Index, chain: chain,
+		buffer:  cfg.Memory[layout.Bytes:need:need],
+		address: cfg.Address + uint64(layout.Bytes),
+	}, nil
+}
+
+// Areas returns the device addresses of the areas of the ring.
+func (q *Queue) Areas() (desc, driver, device uint64) { return q.chain.Areas() }
+
+// Start says that DRIVER_OK is set; no command can be sent before. id is what
+// the low 16 bits of a rung value are.
+func (q *Queue) Start(bell virtq.Doorbell, id uint16) { q.chain.Start(bell, id) }
+
+// Broken returns why no command can be sent any more before a reset of the
+// device, nil if one can.
+func (q *Queue) Broken() error { return q.broken }
+
+// PairsSet has the device use n queue pairs (5.1.9.5.5). MQ was negotiated, n is
+// between 1 and what the device has, and these pairs have been set up.
+func (q *Queue) PairsSet(ctx context.Context, n int) error {
+	var data [2]byte
+	binary.LittleEndian.PutUint16(data[:], uint16(n))
+	return q.Do(ctx, virtio.CtrlMQ, virtio.CtrlMQPairsSet, data[:])
+}
+
+// Do sends a command and waits for the device's answer, until ctx is done. A
+// ctx that cannot be is refused with a *DeadlineError: the device may never
+// answer.
+//
+// A command that the device refuses is a *RefusedError. One that it did not
+// answer in time is a *TimeoutError, and the queue is broken from then on: the
+// device may still read the command and write its answer at any time, so their
+// memory is not used again before a reset.
+func (q *Queue) Do(ctx context.Context, class, command uint8, data []byte) error {
+	if q.broken != nil {
+		return q.broken
+	}
+	if ctx.Done() == nil {
+		return &DeadlineError{Class: class, Command: command}
+	}
+	if len(data) > MaxData {
+		return &DataError{Class: class, Command: command, Len: len(data)}
+	}
+	start := time.Now()
+	token, err := q.send(class, command, data)
+	if err != nil {
+		return q.fail(err)
+	}
+	if err := q.await(ctx, token); err != nil {
+		if ctx.Err() != nil {
+			err = &TimeoutError{Queue: q.index, Class: class, Command: command, Waited: time.Since(start), Err: ctx.Err()}
+		}
+		return q.fail(err)
+	}
+	// The ack byte is what the driver left there unless the device wrote it,
+	// whatever the device says about the number of bytes it wrote. It is read
+	// once: the device can change it at any time.
+	if ack := q.buffer[ackOffset]; ack != virtio.CtrlOK {
+		return &RefusedError{Queue: q.index, Class: class, Command: command, Ack: ack}
+	}
+	return nil
+}
+
+func (q *Queue) fail(err error) error {
+	q.broken = err
+	return err
+}
+
+// send makes a command available. Class, command and data are for the device to
+// read, the ack for it to write (5.1.9.5).
+func (q *Queue) send(class, command uint8, data []byte) (token uint16, err error) {
+	q.buffer[0], q.buffer[1] = class, command
+	q.buffer[ackOffset] = ackUnset
+	out := []virtq.Segment{{Address: q.address, Len: headerLen}}
+	if len(data) != 0 {
+		copy(q.buffer[dataOffset:ackOffset], data)
+		out = append(out, virtq.Segment{Address: q.address + dataOffset, Len: uint32(len(data))})
+	}
+	token, err = q.chain.Add(out, []virtq.Segment{{Address: q.address + ackOffset, Len: 1}})
+	if err != nil {
+		return 0, err
+	}
+	q.chain.Kick()
+	return token, nil
+}
+
+// await polls until the command is done: first without a pause, then in pauses
+// that grow.
+func (q *Queue) await(ctx context.Context, token uint16) error {
+	for spun := time.Now(); ; runtime.Gosched() {
+		if done, err := q.done(token); done || err != nil {
+			return err
+		}
+		if time.Since(spun) > spin {
+			break
+		}
+	}
+	timer := time.NewTimer(firstPause)
+	defer timer.Stop()
+	for pause := firstPause; ; {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-timer.C:
+		}
+		if done, err := q.done(token); done || err != nil {
+			return err
+		}
+		pause = min(2*pause, lastPause)
+		timer.Reset(pause)
+	}
+}
+
+// done tells whether the command is done. Something else cannot be: there is
+// only one.
+func (q *Queue) done(token uint16) (bool, error) {
+	got, _, ok := q.chain.Used()
+	if err := q.chain.Broken(); err != nil {
+		return false, err
+	}
+	return ok && got == token, nil
+}

@@ -1,0 +1,241 @@
+package ctrlq
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"os"
+	"slices"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/virtio-pmd/virtio-pmd/driver/transport"
+	"github.com/virtio-pmd/virtio-pmd/driver/transport/vpci"
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev/pcifn"
+	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
+	"github.com/virtio-pmd/virtio-pmd/driver/virtq"
+	"github.com/virtio-pmd/virtio-pmd/hugepages"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const pairs = 4
+
+// rig is the control queue of an emulated device whose queue pairs are all set
+// up, and whose rings the test can scribble on.
+type rig struct {
+	t     *testing.T
+	dev   *vdev.Device
+	mem   []byte
+	queue *Queue
+}
+
+// formats are the feature sets that the tests run with.
+var formats = map[string]virtio.Features{
+	"split":             virtio.FeatureSet(virtio.RingPacked, virtio.InOrder, virtio.RingIndirectDesc),
+	"split, in order":   virtio.FeatureSet(virtio.RingPacked),
+	"packed":            virtio.FeatureSet(virtio.InOrder, virtio.RingEventIdx),
+	"packed, in order":  {},
+	"packed, no events": virtio.FeatureSet(virtio.RingEventIdx, virtio.NotificationData),
+}
+
+// each runs f with every format.
+func each(t *testing.T, f func(t *testing.T, r *rig)) {
+	for name, without := range formats {
+		t.Run(name, func(t *testing.T) { f(t, newRig(t, without)) })
+	}
+}
+
+func newRig(t *testing.T, without virtio.Features) *rig {
+	t.Helper()
+	fn, err := pcifn.New(pcifn.Config{Device: vdev.Config{Pairs: pairs, Refuse: without}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dev, err := vpci.Open(fn, vpci.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const each = 1 << 16
+	mem, err := hugepages.Allocate(hugepages.Options{Bytes: (2*pairs + 1) * each, PageSize: os.Getpagesize()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &rig{t: t, dev: fn.Device(), mem: mem.Bytes()[2*pairs*each:]}
+	t.Cleanup(func() {
+		for _, v := range r.dev.Violations() {
+			t.Errorf("the driver broke a rule: %v", v)
+		}
+		if err := errors.Join(dev.Reset(r.deadline(time.Second)), dev.UnmapDMA(mem), dev.Close(), mem.Release()); err != nil {
+			t.Error(err)
+		}
+	})
+	check := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	features, err := dev.DeviceFeatures()
+	check(err)
+	_, err = dev.MapDMA(mem)
+	check(err)
+	check(dev.Reset(r.deadline(time.Second)))
+	check(dev.SetStatus(1))
+	check(dev.SetStatus(3))
+	features = features.Minus(virtio.FeatureSet(virtio.RingReset))
+	check(dev.SetDriverFeatures(features))
+	check(dev.SetStatus(11))
+	// The pairs only have to be there: nothing moves on them.
+	place := func(q int, desc, driver, device uint64) transport.Doorbell {
+		t.Helper()
+		bell, err := dev.SetQueue(q, transport.Queue{Size: 16, Desc: desc, Driver: driver, Device: device,
+			NotificationData: features.Has(virtio.NotificationData), NotifConfigData: features.Has(virtio.NotifConfigData)})
+		check(err)
+		return bell
+	}
+	cfg := virtq.Config{Size: 16, Features: features}
+	for q := range 2 * pairs {
+		cfg.Index, cfg.Memory, cfg.Address = q, mem.Bytes()[q*each:(q+1)*each], mem.Address()+uint64(q*each)
+		idle, err := virtq.NewChain(cfg)
+		check(err)
+		desc, driver, device := idle.Areas()
+		place(q, desc, driver, device)
+	}
+	cfg.Index, cfg.Memory, cfg.Address = 2*pairs, r.mem, mem.Address()+2*pairs*each
+	r.queue, err = New(cfg)
+	check(err)
+	desc, driver, device := r.queue.Areas()
+	bell := place(2*pairs, desc, driver, device)
+	check(dev.SetStatus(15))
+	r.queue.Start(bell.Bell, bell.ID)
+	return r
+}
+
+// deadline returns a context that ends after d.
+func (r *rig) deadline(d time.Duration) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), d)
+	r.t.Cleanup(cancel)
+	return ctx
+}
+
+// x/net/ctrl-frame: commands that the device understands, more of them than the
+// ring has descriptors.
+func TestPairsSet(t *testing.T) {
+	each(t, func(t *testing.T, r *rig) {
+		r.dev.Start()
+		defer r.dev.Stop()
+		for i := range 50 {
+			n := 1 + i%pairs
+			if err := r.queue.PairsSet(r.deadline(10*time.Second), n); err != nil {
+				t.Fatal(err)
+			}
+			if got := r.dev.ActivePairs(); got != n {
+				t.Fatalf("%d pairs are active, want %d", got, n)
+			}
+		}
+	})
+}
+
+// The device says no, and the next command works all the same.
+func TestRefusedCommand(t *testing.T) {
+	each(t, func(t *testing.T, r *rig) {
+		r.dev.Start()
+		defer r.dev.Stop()
+		for range 20 {
+			err := r.queue.Do(r.deadline(10*time.Second), 200, 7, []byte{1, 2, 3})
+			var refused *RefusedError
+			if !errors.As(err, &refused) || refused.Class != 200 || refused.Command != 7 || refused.Ack != virtio.CtrlErr {
+				t.Fatalf("error is %v", err)
+			}
+			if err := r.queue.Do(r.deadline(10*time.Second), 201, 0, nil); !errors.As(err, &refused) {
+				t.Fatalf("a command without data: %v", err)
+			}
+		}
+		if err := r.queue.PairsSet(r.deadline(10*time.Second), 2); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// Row 45 of the faults: the device never answers. The call ends in time, no more
+// commands are sent, and the memory of this one stays as it is.
+func TestCommandWithoutAnswer(t *testing.T) {
+	each(t, func(t *testing.T, r *rig) {
+		start := time.Now()
+		err := r.queue.Do(r.deadline(30*time.Millisecond), 200, 7, []byte{1, 2, 3})
+		var timeout *TimeoutError
+		if !errors.As(err, &timeout) || timeout.Class != 200 || timeout.Queue != 2*pairs || !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("error is %v", err)
+		}
+		if took := time.Since(start); took > 5*time.Second {
+			t.Errorf("it took %v", took)
+		}
+		before := slices.Clone(r.mem)
+		if again := r.queue.PairsSet(r.deadline(time.Minute), 2); again != err || r.queue.Broken() != err {
+			t.Errorf("the next command: %v", again)
+		}
+		if !slices.Equal(r.mem, before) {
+			t.Error("the memory of the command was written to")
+		}
+		r.dev.Poll() // the device answers late, into memory that is still there
+	})
+}
+
+// Row 46 of the faults: done, says the device, and wrote nothing.
+func TestCommandWithoutAck(t *testing.T) {
+	r := newRig(t, formats["split"])
+	layout, err := virtq.SplitLayout(16, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { // the device: used.ring[0] = {0, 1}, used.idx = 1
+		binary.LittleEndian.PutUint32(r.mem[layout.Device+8:], 1)
+		r.mem[layout.Device+2] = 1
+	}()
+	err = r.queue.Do(r.deadline(10*time.Second), 200, 7, nil)
+	var refused *RefusedError
+	if !errors.As(err, &refused) || refused.Ack != ackUnset {
+		t.Errorf("error is %v", err)
+	}
+	r.dev.ClearViolations() // its ring is not the one it knew
+}
+
+// The device answers a command that was never sent.
+func TestAnswerToSomethingElse(t *testing.T) {
+	r := newRig(t, formats["split"])
+	layout, err := virtq.SplitLayout(16, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.mem[layout.Device+4] = 9
+	r.mem[layout.Device+2] = 1
+	err = r.queue.Do(r.deadline(10*time.Second), 200, 7, nil)
+	var broken *virtq.BrokenError
+	if !errors.As(err, &broken) || r.queue.Broken() == nil {
+		t.Errorf("error is %v", err)
+	}
+	r.dev.ClearViolations()
+}
+
+func TestImpossibleCommands(t *testing.T) {
+	r := newRig(t, formats["packed"])
+	var data *DataError
+	if err := r.queue.Do(r.deadline(time.Second), 1, 1, make([]byte, MaxData+1)); !errors.As(err, &data) || data.Len != MaxData+1 {
+		t.Errorf("too much data: %v", err)
+	}
+	var endless *DeadlineError
+	if err := r.queue.PairsSet(context.Background(), 2); !errors.As(err, &endless) {
+		t.Errorf("no deadline: %v", err)
+	}
+	if r.queue.Broken() != nil {
+		t.Error("the queue is broken by a command that was never sent")
+	}
+	var short *virtq.MemoryError
+	if _, err := New(virtq.Config{Size: 16, Memory: make([]byte, 4096)}); !errors.As(err, &short) {
+		t.Errorf("too little memory: %v", err)
+	}
+}

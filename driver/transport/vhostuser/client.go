@@ -1,0 +1,46 @@
+package vhostuser
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"net"
+
+	"golang.org/x/sys/unix"
+)
+
+// client connects to a back end that listens.
+type client struct{ path string }
+
+func (c client) connect(ctx context.Context) (*net.UnixConn, error) {
+	conn, err := dial(ctx, c.path)
+	if err == nil {
+		return conn, nil
+	}
+	e := &ConnectError{Path: c.path, Err: err}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		e.Reason, e.Remedy = "there is no such socket", "start the back end first, or listen yourself (server=1)"
+	case errors.Is(err, unix.ECONNREFUSED):
+		e.Reason, e.Remedy = "nobody listens on it", "the back end that made this file has ended, or it is no socket; start the back end again"
+	case errors.Is(err, fs.ErrPermission):
+		e.Reason, e.Remedy = "this user may not use the socket", "give write permission to the socket and search permission to its directory"
+	case errors.Is(err, unix.EPROTOTYPE):
+		e.Reason, e.Remedy = "it is not a stream socket", "name the socket of a vhost-user back end"
+	default:
+		e.Reason, e.Remedy = "the connection cannot be made", "look at whether a back end runs there"
+	}
+	return nil, e
+}
+
+func (client) close() error { return nil }
+
+// dial connects to a stream socket.
+func dial(ctx context.Context, path string) (*net.UnixConn, error) {
+	var dialer net.Dialer
+	conn, err := dialer.DialContext(ctx, "unix", path)
+	if err != nil {
+		return nil, err
+	}
+	return conn.(*net.UnixConn), nil
+}

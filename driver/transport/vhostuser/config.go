@@ -1,0 +1,104 @@
+package vhostuser
+
+import (
+	"encoding/binary"
+
+	"github.com/virtio-pmd/virtio-pmd/driver/transport"
+	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
+)
+
+// netConfigLen is how much of the network device configuration is shown: up to
+// the duplex field.
+const netConfigLen = virtio.NetConfigDuplex + 1
+
+// ReadConfig implements transport.Transport. Each field comes from the back end
+// if it tells its configuration and has the field, otherwise from Options; the
+// link is then up for as long as there is a connection.
+func (d *Device) ReadConfig(off, width int, b []byte) error {
+	s, err := d.current()
+	if err != nil {
+		return err
+	}
+	refused := &transport.ConfigError{Device: d.name, Offset: off, Length: len(b), Width: width, Size: netConfigLen}
+	switch {
+	case width != 1 && width != 2 && width != 4 || off < 0 || off%width != 0 || len(b)%width != 0:
+		refused.Reason = "this is no aligned access of 1, 2 or 4 bytes"
+		return refused
+	case off > netConfigLen || len(b) > netConfigLen-off:
+		refused.Reason = "the device configuration is too short for it"
+		return refused
+	}
+	image, err := d.netConfig(s)
+	if err == nil {
+		copy(b, image[off:])
+	}
+	return err
+}
+
+// netConfig puts the device configuration together.
+func (d *Device) netConfig(s *session) ([]byte, error) {
+	image := make([]byte, netConfigLen)
+	told, err := s.readConfig(s.config)
+	if err != nil {
+		return nil, err
+	}
+	copy(image, told)
+	if d.opt.MAC != nil {
+		copy(image[virtio.NetConfigMAC:], d.opt.MAC)
+	}
+	if s.config == 0 || !s.backEnd().Has(virtio.NetStatus) {
+		binary.LittleEndian.PutUint16(image[virtio.NetConfigStatus:], virtio.NetStatusLinkUp)
+	}
+	binary.LittleEndian.PutUint16(image[virtio.NetConfigMaxPairs:], uint16(d.pairs(s)))
+	if d.opt.MTU != 0 {
+		binary.LittleEndian.PutUint16(image[virtio.NetConfigMTU:], uint16(d.opt.MTU))
+	}
+	return image, nil
+}
+
+// probeConfig finds out what the back end tells of its configuration: no more
+// is asked for than its features say there is. One that says it tells and then
+// does not, tells nothing.
+func (s *session) probeConfig() error {
+	if !s.has(protocolConfig) {
+		return nil
+	}
+	need := 0
+	for _, field := range []struct {
+		feature virtio.Feature
+		end     int
+	}{
+		{virtio.NetMAC, virtio.NetConfigStatus}, {virtio.NetStatus, virtio.NetConfigMaxPairs},
+		{virtio.NetMQ, virtio.NetConfigMTU}, {virtio.NetMTU, virtio.NetConfigSpeed}, {virtio.NetSpeedDuplex, netConfigLen},
+	} {
+		if s.backEnd().Has(field.feature) {
+			need = field.end
+		}
+	}
+	told, err := s.readConfig(need)
+	s.config = len(told)
+	if err == nil && need >= virtio.NetConfigMTU && len(told) != 0 && s.backEnd().Has(virtio.NetMQ) {
+		// GET_QUEUE_NUM counts pairs with some back ends and rings with others.
+		pairs := int(binary.LittleEndian.Uint16(told[virtio.NetConfigMaxPairs:]))
+		s.pairs = max(1, min(s.pairs, pairs))
+	}
+	return err
+}
+
+// readConfig asks for the first n bytes of configuration. It returns none if
+// the back end has none.
+func (s *session) readConfig(n int) ([]byte, error) {
+	if n == 0 {
+		return nil, nil
+	}
+	b, err := s.call(readConfig(n), false, expectation{request: getConfig, size: configHead + n, orNone: true})
+	if err != nil || len(b) == 0 {
+		return nil, err
+	}
+	told, err := decodeConfig(b, n)
+	if err != nil {
+		s.end(err)
+		return nil, s.lost()
+	}
+	return told, nil
+}

@@ -1,0 +1,186 @@
+package vhostuser
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/virtio-pmd/virtio-pmd/driver/transport"
+	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
+	"github.com/virtio-pmd/virtio-pmd/hugepages"
+)
+
+// DefaultTimeout bounds one request when Options do not.
+const DefaultTimeout = 3 * time.Second
+
+// Options are what Open can be told. The zero value will do.
+type Options struct {
+	// Server has the device listen on the socket and the back end connect to
+	// it. Otherwise the back end listens.
+	Server bool
+	// Queues is how many queue pairs the device is to have, at most 128. A
+	// back end with fewer has fewer. 0 is as many as it says; note that some
+	// say 128 and serve fewer.
+	Queues int
+	// MAC and MTU are what the device shows as its own, nil and 0 for none,
+	// or what the back end tells if it tells anything.
+	MAC net.HardwareAddr
+	MTU int
+	// Timeout bounds each request; 0 is DefaultTimeout.
+	Timeout time.Duration
+	// Logger gets what is worth knowing and no error; nil is silent.
+	Logger *slog.Logger
+}
+
+// Device is a virtio network device behind a vhost-user socket. It implements
+// transport.Transport and transport.PairSetter.
+type Device struct {
+	path string
+	name string
+	opt  Options
+	log  *slog.Logger
+	peer connector
+
+	// session is the connection, nil while there is none. keep replaces it.
+	session atomic.Pointer[session]
+	ended   atomic.Pointer[transport.DisconnectedError] // how the last one did
+
+	// needsReset: the back end has reported a broken ring.
+	needsReset atomic.Bool
+
+	// What follows belongs to the caller.
+	status  virtio.Status // what was written last
+	mapped  []*hugepages.Memory
+	kicks   map[int]*bell // of each ring that ever was; they live as long as the device
+	callFD  int           // eventfd for all rings, which nobody reads; -1 if there is none yet
+	closed  bool
+	closing context.Context
+	cancel  context.CancelFunc
+	running sync.WaitGroup
+	events  chan transport.Event
+}
+
+var (
+	_ transport.Transport  = (*Device)(nil)
+	_ transport.PairSetter = (*Device)(nil)
+)
+
+// connector makes connections to back ends, one after the other.
+type connector interface {
+	// connect returns the next connection. It does not wait for a back end
+	// that could be there and is not, unless that has to come by itself.
+	connect(ctx context.Context) (*net.UnixConn, error)
+	// close gives back what the connector itself holds.
+	close() error
+}
+
+// Open connects to the back end that listens on a socket, or with
+// Options.Server listens on it and waits until a back end connects, and agrees
+// with it on the protocol. ctx bounds Open alone.
+//
+// It fails with an *OptionError for values that make no sense, a path longer
+// than 107 bytes among them, a *ConnectError, *ListenError, *SocketInUseError
+// or *NoPeerError for the socket, and a *transport.DisconnectedError around a
+// *TimeoutError, *ProtocolError or *ClosedError for what came out of it.
+//
+// A socket file that was left behind by a server that is no more is replaced.
+func Open(ctx context.Context, path string, o Options) (*Device, error) {
+	if err := o.complete(path); err != nil {
+		return nil, err
+	}
+	d := &Device{path: path, name: "vhost-user:" + path, opt: o, log: o.Logger.With("port", "vhost-user:"+path),
+		kicks: make(map[int]*bell), callFD: -1,
+		// Room for an end and a beginning that follow each other.
+		events: make(chan transport.Event, 4)}
+	d.closing, d.cancel = context.WithCancel(context.Background())
+	var err error
+	if o.Server {
+		d.peer, err = listen(path)
+	} else {
+		d.peer = client{path}
+	}
+	if err != nil {
+		return nil, err
+	}
+	s, err := d.open(ctx)
+	if err != nil {
+		d.cancel()
+		return nil, errors.Join(err, d.peer.close())
+	}
+	d.session.Store(s)
+	d.running.Go(func() { d.keep(s) })
+	return d, nil
+}
+
+// open makes one connection and agrees on the protocol.
+func (d *Device) open(ctx context.Context) (*session, error) {
+	conn, err := d.peer.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := newSession(d.name, conn, d.opt.Timeout)
+	stop := s.endWith(ctx, "the first requests")
+	defer stop()
+	if err := s.begin(); err != nil {
+		s.close()
+		return nil, err
+	}
+	if err := d.watchFaults(s); err != nil {
+		s.close()
+		return nil, err
+	}
+	d.log.Info("back end connected", "features", d.offer(s).String(), "protocol", s.protocol, "pairs", s.pairs, "slots", s.slots)
+	return s, nil
+}
+
+// Name is "vhost-user:" and the path of the socket.
+func (d *Device) Name() string { return d.name }
+
+// Events implements transport.Transport.
+func (d *Device) Events() <-chan transport.Event { return d.events }
+
+// current returns the connection there is.
+func (d *Device) current() (*session, error) {
+	if d.closed {
+		return nil, &transport.GoneError{Device: d.name, Err: os.ErrClosed}
+	}
+	if s := d.session.Load(); s != nil {
+		select {
+		case <-s.done:
+			return nil, s.lost()
+		default:
+			return s, nil
+		}
+	}
+	return nil, d.ended.Load()
+}
+
+// Close implements transport.Transport. The memory can be released in any case:
+// the back end has a mapping of its own. The socket of a server is removed.
+func (d *Device) Close() error {
+	if d.closed {
+		return nil
+	}
+	d.closed = true
+	d.cancel()
+	if s := d.session.Load(); s != nil {
+		s.end(os.ErrClosed)
+	}
+	err := d.peer.close()
+	d.running.Wait()
+	errs := []error{err}
+	for _, k := range d.kicks {
+		errs = append(errs, k.close())
+	}
+	if d.callFD >= 0 {
+		errs = append(errs, closeFD(d.callFD))
+	}
+	d.kicks, d.mapped = nil, nil
+	close(d.events)
+	return errors.Join(errs...)
+}

@@ -1,0 +1,244 @@
+package vhostuser_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/virtio-pmd/virtio-pmd/driver/transport"
+	"github.com/virtio-pmd/virtio-pmd/driver/transport/vhostuser"
+)
+
+const (
+	// short is how long a back end is waited for that will not answer, long how
+	// long one that will: the machine may have other things to do.
+	short = 200 * time.Millisecond
+	long  = 10 * time.Second
+)
+
+// lies is what a back end can say in place of its answer, and what the front
+// end makes of it. Each is told at each message in turn.
+var lies = []struct {
+	name string
+	// answer sends something else.
+	answer func(p *peer, m msg)
+	is     func(error) bool
+	phrase string
+}{
+	{"short header", func(p *peer, m msg) { _, _ = p.conn.Write([]byte{1, 0, 0}); p.conn.Close() },
+		is[*vhostuser.ClosedError], "in the middle of a message"},
+	{"short header and silence", func(p *peer, m msg) { _, _ = p.conn.Write([]byte{1, 0, 0}) },
+		is[*vhostuser.TimeoutError], "no answer to"},
+	{"short payload", func(p *peer, m msg) { p.send(m.id, 5, m.want(), []byte{0}); p.conn.Close() },
+		is[*vhostuser.ClosedError], "in the middle of a message"},
+	{"short payload and silence", func(p *peer, m msg) { p.send(m.id, 5, m.want(), []byte{0}) },
+		is[*vhostuser.TimeoutError], "no answer to"},
+	{"size too small", func(p *peer, m msg) { p.send(m.id, 5, 4, make([]byte, 4)) },
+		is[*vhostuser.ProtocolError], "size is 4"},
+	{"size too large", func(p *peer, m msg) { p.send(m.id, 5, 4096, make([]byte, 4096)) },
+		is[*vhostuser.ProtocolError], "size is 4096"},
+	{"size of 4 GiB", func(p *peer, m msg) { p.send(m.id, 5, 0xffffffff, u64(0)) },
+		is[*vhostuser.ProtocolError], "0xffffffff"},
+	{"another request", func(p *peer, m msg) { p.send(m.id+100, 5, m.want(), u64(0)) },
+		is[*vhostuser.ProtocolError], "another request"},
+	{"no reply flag", func(p *peer, m msg) { p.send(m.id, 1, m.want(), u64(0)) },
+		is[*vhostuser.ProtocolError], "not marked as a reply"},
+	{"another version", func(p *peer, m msg) { p.send(m.id, 6, m.want(), u64(0)) },
+		is[*vhostuser.ProtocolError], "another version"},
+	{"two answers", func(p *peer, m msg) { p.respond(m); p.respond(m) },
+		is[*vhostuser.ProtocolError], ""}, // not asked for, or for another request
+	{"one descriptor", func(p *peer, m msg) { p.send(m.id, 5, m.want(), u64(0), 0) },
+		is[*vhostuser.ProtocolError], "descriptors came along"},
+	{"many descriptors", func(p *peer, m msg) { p.send(m.id, 5, m.want(), u64(0), make([]int, 250)...) },
+		is[*vhostuser.ProtocolError], "descriptors came along"},
+	{"descriptors with the payload", func(p *peer, m msg) { p.send(m.id, 5, m.want(), nil); p.send(0, 0, 0, nil, 0, 0) },
+		is[*vhostuser.ProtocolError], "descriptors came along"},
+	{"silence", func(p *peer, m msg) {}, is[*vhostuser.TimeoutError], "no answer to"},
+	{"goodbye", func(p *peer, m msg) { p.conn.Close() }, is[*vhostuser.ClosedError], "closed the connection"},
+	{"goodbye with unread descriptors", func(p *peer, m msg) {
+		p.respond(m)
+		p.send(m.id, 5, 8, u64(0), 0, 0)
+		p.conn.Close()
+	}, is[*vhostuser.ProtocolError], "descriptors came along"},
+}
+
+// want is how large the payload of the answer has to be.
+func (m msg) want() uint32 {
+	if m.id == 24 {
+		return uint32(len(m.payload))
+	}
+	return 8
+}
+
+func is[E error](err error) bool {
+	var e E
+	return errors.As(err, &e)
+}
+
+// answered are the messages that the front end awaits an answer to, with
+// everything that a back end can offer.
+func answered(t *testing.T) []uint32 {
+	var ids []uint32
+	b := full(t)
+	b.answer = func(p *peer, m msg) bool {
+		if m.flags&8 != 0 || m.id == 1 || m.id == 11 || m.id == 15 || m.id == 17 || m.id == 24 || m.id == 36 || m.id == 40 {
+			ids = append(ids, m.id)
+		}
+		return false
+	}
+	b.listen()
+	d := open(t, b, vhostuser.Options{})
+	newSteps(t, d, 2).run(t)
+	_ = d.Reset(context.Background())
+	if err := d.Close(); err != nil { // before it tries to connect again
+		t.Error(err)
+	}
+	b.stop()
+	return ids
+}
+
+// full is a back end that offers everything.
+func full(t *testing.T) *backend {
+	b := newBackend(t)
+	b.protocols |= 1<<config | 1<<slots | 1<<reset
+	b.config = make([]byte, 64)
+	b.config[8] = 2
+	return b
+}
+
+// A wrong answer to any message, of any kind, is a typed error inside the
+// deadline, and leaves no file descriptor open.
+func TestWrongAnswers(t *testing.T) {
+	ids := answered(t)
+	if len(ids) < 25 {
+		t.Fatalf("only %d messages are answered", len(ids))
+	}
+	for _, lie := range lies {
+		t.Run(strings.ReplaceAll(lie.name, " ", "_"), func(t *testing.T) {
+			timeout := long
+			for at, id := range ids {
+				if strings.Contains(lie.name, "silence") {
+					timeout = short
+					if at%8 != 0 {
+						continue // each takes its time
+					}
+				}
+				if err := lied(t, at, id, timeout, lie.answer); !lie.is(err) || !strings.Contains(err.Error(), lie.phrase) {
+					t.Fatalf("lying at answer %d, %s: %T %v", at, names[id], err, err)
+				}
+			}
+		})
+	}
+}
+
+// lied brings a device up on a back end that lies at one answer, and returns
+// what comes of it.
+func lied(t *testing.T, at int, id uint32, timeout time.Duration, lie func(p *peer, m msg)) error {
+	t.Helper()
+	before := openFiles(t)
+	b := full(t)
+	n := 0
+	b.answer = func(p *peer, m msg) bool {
+		wanted := m.flags&8 != 0 || descriptors[m.id] == 0 && m.id != 2 && m.id != 3 && m.id != 16
+		if !wanted {
+			return false
+		}
+		n++
+		if n-1 == at {
+			lie(p, m)
+			return true
+		}
+		return false
+	}
+	began := time.Now()
+	err := use(t, b, timeout)
+	if took := time.Since(began); took > long {
+		t.Errorf("lying at answer %d, %s: it took %v", at, names[id], took)
+	}
+	b.stop()
+	if after := openFiles(t); after != before {
+		t.Fatalf("lying at answer %d, %s: %d descriptors are open, there were %d", at, names[id], after, before)
+	}
+	return err
+}
+
+// use brings a device up and down and returns the first error, or why the
+// connection ended.
+func use(t *testing.T, b *backend, timeout time.Duration) error {
+	b.once = true
+	b.listen()
+	d, err := tryOpen(b.path, vhostuser.Options{Timeout: timeout})
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	s := newSteps(t, d, 2)
+	defer s.mem.Release()
+	for _, step := range s.list() {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	// A reset does not fail: it ends the connection. So does a lie that comes
+	// after the right answer.
+	_ = d.Reset(context.Background())
+	select {
+	case e := <-d.Events():
+		if e != transport.Disconnected {
+			return fmt.Errorf("event %d", e)
+		}
+	case <-time.After(long):
+		return errors.New("nothing was noticed")
+	}
+	_, err = d.Status()
+	return err
+}
+
+// The back end closes the connection after each message in turn, also those
+// that are not answered: every step after it says so, and no descriptor stays.
+func TestDisconnectAtEachMessage(t *testing.T) {
+	for _, protocols := range []uint64{1<<mq | 1<<replyAck | 1<<status, 0} {
+		b := newBackend(t)
+		b.protocols = protocols
+		b.listen()
+		d := open(t, b, vhostuser.Options{})
+		newSteps(t, d, 2).run(t)
+		_ = d.Reset(context.Background())
+		messages := len(b.said())
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+		b.stop()
+		if messages < 20 {
+			t.Errorf("there are only %d messages", messages)
+		}
+		for at := 1; at <= messages; at++ {
+			disconnectAt(t, protocols, at)
+		}
+	}
+}
+
+func disconnectAt(t *testing.T, protocols uint64, at int) {
+	t.Helper()
+	before := openFiles(t)
+	b := newBackend(t)
+	b.protocols = protocols
+	n := 0
+	b.answer = func(p *peer, m msg) bool {
+		if n++; n == at {
+			_ = p.conn.Close()
+		}
+		return n >= at
+	}
+	err := use(t, b, long)
+	b.stop()
+	if !is[*transport.DisconnectedError](err) || !is[*vhostuser.ClosedError](err) {
+		t.Errorf("closed at message %d: %T %v", at, err, err)
+	}
+	if after := openFiles(t); after != before {
+		t.Fatalf("closed at message %d: %d descriptors are open, there were %d", at, after, before)
+	}
+}

@@ -1,0 +1,133 @@
+package vhostuser_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/virtio-pmd/virtio-pmd/driver/transport"
+	"github.com/virtio-pmd/virtio-pmd/driver/transport/vhostuser"
+	"github.com/virtio-pmd/virtio-pmd/hugepages"
+)
+
+// Memory that comes while there is traffic: the rings rest meanwhile.
+func TestMemoryAtRunTime(t *testing.T) {
+	for name, c := range map[string]struct {
+		protocols uint64
+		add       string
+		remove    string
+	}{
+		"table": {1<<mq | 1<<replyAck, "SET_MEM_TABLE 2 regions", ""},
+		"slots": {1<<mq | 1<<replyAck | 1<<slots, "ADD_MEM_REG", "REM_MEM_REG"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBackend(t)
+			b.protocols = c.protocols
+			b.listen()
+			d := open(t, b, vhostuser.Options{})
+			newSteps(t, d, 2).run(t)
+			b.said()
+			more := allocate(t)
+			for range 2 { // the second time nothing has to be done
+				if _, err := d.MapDMA(more); err != nil {
+					t.Fatal(err)
+				}
+			}
+			compare(t, b.said(), `
+				SET_VRING_ENABLE 0 0x0
+				SET_VRING_ENABLE 1 0x0
+				`+c.add+`
+				SET_VRING_ENABLE 0 0x1
+				SET_VRING_ENABLE 1 0x1`)
+			if err := d.UnmapDMA(more); !is[*transport.StopError](err) {
+				t.Errorf("unmapped under a running ring: %T %v", err, err)
+			}
+			if err := d.Reset(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+			b.said()
+			for range 2 {
+				if err := d.UnmapDMA(more); err != nil {
+					t.Fatal(err)
+				}
+			}
+			compare(t, append(b.said(), "."), c.remove+"\n.")
+		})
+	}
+}
+
+// Memory that the back end will not have while it runs: the rings go on, and the
+// memory is not mapped.
+func TestMemoryRefusedAtRunTime(t *testing.T) {
+	b := newBackend(t)
+	refuse := false
+	b.answer = func(p *peer, m msg) bool {
+		if m.id == 5 && refuse {
+			p.acknowledge(m, 1)
+			return true
+		}
+		refuse = refuse || m.id == 5
+		return false
+	}
+	b.listen()
+	d := open(t, b, vhostuser.Options{})
+	newSteps(t, d, 2).run(t)
+	b.said()
+	more := allocate(t)
+	if _, err := d.MapDMA(more); !is[*vhostuser.RefusedError](err) || !strings.Contains(err.Error(), "SET_MEM_TABLE") {
+		t.Errorf("%T %v", err, err)
+	}
+	compare(t, b.said(), `
+		SET_VRING_ENABLE 0 0x0
+		SET_VRING_ENABLE 1 0x0
+		SET_MEM_TABLE 2 regions
+		SET_VRING_ENABLE 0 0x1
+		SET_VRING_ENABLE 1 0x1`)
+	if err := d.UnmapDMA(more); err != nil {
+		t.Error("it was mapped after all:", err)
+	}
+}
+
+// The device addresses of memory are its virtual addresses.
+func TestMapDMA(t *testing.T) {
+	b := newBackend(t).listen()
+	d := open(t, b, vhostuser.Options{})
+	mem := allocate(t)
+	pages, err := d.MapDMA(mem)
+	if err != nil || len(pages) != len(mem.Bytes())/4096 || pages[1] != mem.Address()+4096 {
+		t.Errorf("%x %v", pages, err)
+	}
+	if err := d.UnmapDMA(mem); err != nil {
+		t.Error(err)
+	}
+	if err := mem.Release(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.MapDMA(mem); !is[*transport.AddressError](err) {
+		t.Errorf("%T %v", err, err)
+	}
+}
+
+// Eight regions and no more, unless the back end has slots.
+func TestRegionLimit(t *testing.T) {
+	for _, c := range []struct {
+		protocols, slots uint64
+		max              int
+	}{{1 << replyAck, 0, 8}, {1<<replyAck | 1<<slots, 10, 10}} {
+		b := newBackend(t)
+		b.protocols, b.slotCount = c.protocols, c.slots
+		b.listen()
+		d := open(t, b, vhostuser.Options{})
+		for i := range c.max + 1 {
+			mem, err := hugepages.Allocate(hugepages.Options{Bytes: 4096, PageSize: 4096})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer mem.Release()
+			_, err = d.MapDMA(mem)
+			if (err == nil) != (i < c.max) || err != nil && !is[*vhostuser.RegionError](err) {
+				t.Errorf("region %d of %d: %T %v", i, c.max, err, err)
+			}
+		}
+	}
+}

@@ -1,0 +1,118 @@
+package vhostuser
+
+import (
+	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
+)
+
+// Bits of the feature word that belong to the protocol and not to the device.
+const (
+	bitLogAll           = 26 // dirty pages are logged, for migration
+	bitProtocolFeatures = 30
+)
+
+// Bits of the protocol features.
+const (
+	protocolMQ       = 0
+	protocolReplyAck = 3
+	protocolConfig   = 9
+	protocolReset    = 13
+	protocolMemSlots = 15
+	protocolStatus   = 16
+)
+
+// protocolTaken are the protocol features that are carried out here. All others
+// are refused; one of them (XEN_MMAP, bit 17) even changes the layout of the
+// messages about memory.
+const protocolTaken = 1<<protocolMQ | 1<<protocolReplyAck | 1<<protocolConfig |
+	1<<protocolReset | 1<<protocolMemSlots | 1<<protocolStatus
+
+// terms are what a connection begins with.
+type terms struct {
+	offered  uint64 // GET_FEATURES, with the protocol's own bits
+	protocol uint64 // protocol features in force
+	pairs    int    // queue pairs that the back end has, at least 1
+	slots    int    // regions of memory that it takes
+	config   int    // bytes of device configuration that it tells, 0 for none
+}
+
+func (t *terms) has(protocol int) bool { return t.protocol>>protocol&1 != 0 }
+
+// acknowledges tells whether every request can be answered.
+func (t *terms) acknowledges() bool { return t.has(protocolReplyAck) }
+
+// enables tells whether rings begin disabled and are enabled by message.
+func (t *terms) enables() bool { return t.offered>>bitProtocolFeatures&1 != 0 }
+
+// begin says hello and finds out what the back end can do. Nothing of it
+// depends on the driver, so that it is done as soon as there is a connection.
+func (s *session) begin() error {
+	if err := s.send(plain(setOwner), false); err != nil {
+		return err
+	}
+	var err error
+	if s.offered, err = s.ask(getFeatures); err != nil {
+		return err
+	}
+	s.pairs, s.slots = 1, maxRegions
+	if !s.enables() {
+		return nil
+	}
+	protocol, err := s.ask(getProtocolFeatures)
+	if err != nil {
+		return err
+	}
+	protocol &= protocolTaken
+	if err := s.send(number(setProtocolFeatures, protocol), false); err != nil {
+		return err
+	}
+	s.protocol = protocol
+	if err := s.askPairs(); err != nil {
+		return err
+	}
+	if err := s.askSlots(); err != nil {
+		return err
+	}
+	return s.probeConfig()
+}
+
+// askPairs finds out how many queue pairs there are. One that says 0 has one.
+func (s *session) askPairs() error {
+	if !s.has(protocolMQ) {
+		return nil
+	}
+	n, err := s.ask(getQueueNum)
+	s.pairs = int(max(1, min(n, maxRings/2)))
+	return err
+}
+
+// askSlots finds out how many regions of memory the back end takes.
+func (s *session) askSlots() error {
+	if !s.has(protocolMemSlots) {
+		return nil
+	}
+	n, err := s.ask(getMaxMemSlots)
+	s.slots = int(min(n, 1<<16))
+	return err
+}
+
+// unsupported are features that a back end may offer and that this transport
+// cannot carry out: addresses translated by an IOMMU (which takes a channel for
+// the back end's own requests), doorbells with a value (they are eventfds), and
+// resets of single queues, which have no message here.
+var unsupported = virtio.FeatureSet(virtio.AccessPlatform, virtio.NotificationData, virtio.NotifConfigData,
+	virtio.RingReset, virtio.AdminVQ, virtio.SRIOV, virtio.Suspend)
+
+// controlled are features that are used through the control queue. Back ends do
+// not have one.
+var controlled = virtio.FeatureSet(virtio.NetCtrlVQ, virtio.NetCtrlRx, virtio.NetCtrlVLAN, virtio.NetCtrlRxExtra,
+	virtio.NetAnnounce, virtio.NetMQ, virtio.NetCtrlMACAddr, virtio.NetCtrlOffloads, virtio.NetDeviceStats,
+	virtio.NetVQNotfCoal, virtio.NetNotfCoal, virtio.NetHashReport, virtio.NetRSS, virtio.NetHashTunnel)
+
+// configured are features that say which fields of device configuration there
+// are.
+var configured = virtio.FeatureSet(virtio.NetMAC, virtio.NetMTU, virtio.NetStatus, virtio.NetSpeedDuplex)
+
+// backEnd are the device features that the back end itself offers.
+func (t *terms) backEnd() virtio.Features {
+	return virtio.Features{t.offered &^ (1<<bitProtocolFeatures | 1<<bitLogAll)}
+}

@@ -1,0 +1,83 @@
+package vhostuser_test
+
+import (
+	"os"
+	"testing"
+
+	"github.com/virtio-pmd/virtio-pmd/driver"
+	"github.com/virtio-pmd/virtio-pmd/driver/transport/vhostuser"
+	"github.com/virtio-pmd/virtio-pmd/hugepages"
+)
+
+// The order of messages of a whole port with two queue pairs: the driver's steps
+// and the transport's together.
+func TestOrderOfAPort(t *testing.T) {
+	b := newBackend(t).listen()
+	d, err := tryOpen(b.path, vhostuser.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := driver.Open(d, driver.Config{Queues: 2, Memory: hugepages.Options{PageSize: os.Getpagesize()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	compare(t, b.said(), `
+		SET_OWNER
+		GET_FEATURES
+		GET_PROTOCOL_FEATURES
+		SET_PROTOCOL_FEATURES 0x10009
+		GET_QUEUE_NUM
+		SET_STATUS 1
+		SET_STATUS 3
+		SET_FEATURES 0x540400000
+		SET_STATUS 11
+		GET_STATUS
+		SET_MEM_TABLE 2 regions
+		SET_VRING_NUM 0 0x400
+		SET_VRING_BASE 0 0x80008000
+		SET_VRING_ADDR 0
+		SET_VRING_CALL 0
+		SET_VRING_ERR 0
+		SET_VRING_KICK 0
+		SET_VRING_ENABLE 0 0x1
+		SET_VRING_NUM 1 0x400
+		SET_VRING_BASE 1 0x80008000
+		SET_VRING_ADDR 1
+		SET_VRING_CALL 1
+		SET_VRING_ERR 1
+		SET_VRING_KICK 1
+		SET_VRING_ENABLE 1 0x1
+		SET_VRING_NUM 2 0x400
+		SET_VRING_BASE 2 0x80008000
+		SET_VRING_ADDR 2
+		SET_VRING_CALL 2
+		SET_VRING_ERR 2
+		SET_VRING_KICK 2
+		SET_VRING_NUM 3 0x400
+		SET_VRING_BASE 3 0x80008000
+		SET_VRING_ADDR 3
+		SET_VRING_CALL 3
+		SET_VRING_ERR 3
+		SET_VRING_KICK 3
+		SET_STATUS 15
+		SET_VRING_ENABLE 2 0x1
+		SET_VRING_ENABLE 3 0x1`)
+	if err := p.Close(); err != nil {
+		t.Fatal(err)
+	}
+	log := b.said()
+	for len(log) > 0 && log[0] == "GET_STATUS" { // the driver looks once a second
+		log = log[1:]
+	}
+	compare(t, log, `
+		SET_VRING_ENABLE 0 0x0
+		SET_VRING_ENABLE 1 0x0
+		SET_VRING_ENABLE 2 0x0
+		SET_VRING_ENABLE 3 0x0
+		GET_VRING_BASE 0 0x0
+		GET_VRING_BASE 1 0x0
+		GET_VRING_BASE 2 0x0
+		GET_VRING_BASE 3 0x0
+		SET_STATUS 0
+		GET_STATUS`)
+}

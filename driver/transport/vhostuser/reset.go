@@ -1,0 +1,105 @@
+package vhostuser
+
+import (
+	"context"
+	"time"
+)
+
+// The pauses between two looks at the status of a device that is resetting.
+const (
+	firstResetPause = 100 * time.Microsecond
+	lastResetPause  = 10 * time.Millisecond
+)
+
+// Reset implements transport.Transport. Rings are disabled and stopped, which
+// the back end has to confirm, then the device is reset. A connection over
+// which nothing was set up yet has nothing to reset.
+//
+// It does not fail: a back end that does not confirm while ctx lasts, or
+// refuses, loses the connection, and without one there is no device that could
+// be using the rings. What follows then fails with a
+// *transport.DisconnectedError, until there is a new connection.
+func (d *Device) Reset(ctx context.Context) error {
+	d.status = 0
+	s, err := d.current()
+	if err != nil {
+		return nil
+	}
+	stop := s.endWith(ctx, "a reset")
+	defer stop()
+	if err := s.reset(); err != nil {
+		s.end(err)
+		d.log.Warn("the back end was not reset; the connection is given up", "err", err)
+	}
+	d.needsReset.Store(false)
+	return nil
+}
+
+// reset stops everything that this connection has started.
+func (s *session) reset() error {
+	for _, i := range s.started() {
+		if err := s.enable(i, false); err != nil {
+			return err
+		}
+	}
+	for _, i := range s.started() {
+		if err := s.stop(i); err != nil {
+			return err
+		}
+	}
+	if !s.has(protocolMemSlots) {
+		s.memory = nil // sent again: a reset may have made the back end forget it
+	}
+	if !s.told {
+		return nil
+	}
+	switch {
+	case s.has(protocolStatus):
+		if err := s.resetStatus(); err != nil {
+			return err
+		}
+	case s.has(protocolReset):
+		if err := s.tell(plain(resetDevice), ""); err != nil {
+			return err
+		}
+		if err := s.fence(); err != nil {
+			return err
+		}
+	}
+	s.told, s.features, s.packed = false, 0, false
+	return nil
+}
+
+// stop stops ring i and returns when the back end has confirmed it. Where the
+// ring stood does not matter: it will not be resumed.
+func (s *session) stop(i int) error {
+	m := vringState(getVringBase, i, 0)
+	b, err := s.call(m, false, expectation{request: getVringBase, size: stateLen})
+	if err != nil {
+		return err
+	}
+	if _, err := decodeState(b, i); err != nil {
+		return err
+	}
+	delete(s.rings, i)
+	return nil
+}
+
+// resetStatus writes 0 to the device status and waits until it reads back 0.
+// The end of the connection ends the wait.
+func (s *session) resetStatus() error {
+	if err := s.tell(number(setStatus, 0), " 0"); err != nil {
+		return err
+	}
+	for pause := firstResetPause; ; pause = min(2*pause, lastResetPause) {
+		status, err := s.status()
+		if err != nil || status == 0 {
+			return err
+		}
+		select {
+		case <-s.done:
+			return s.lost()
+		case <-time.After(pause):
+		}
+	}
+}

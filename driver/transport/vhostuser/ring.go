@@ -1,0 +1,216 @@
+package vhostuser
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/virtio-pmd/virtio-pmd/driver/transport"
+	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
+)
+
+// packedBase is where a fresh packed ring begins: at index 0 with wrap counters
+// of 1, for the available and for the used side.
+const packedBase = 1<<15 | 1<<31
+
+// ring is a ring that was started.
+type ring struct{ enabled bool }
+
+// Queues implements transport.Transport. It counts the control queue with MQ
+// that is not there, behind all pairs (5.1.2).
+func (d *Device) Queues() (int, error) {
+	s, err := d.current()
+	if err != nil {
+		return 0, err
+	}
+	if pairs := d.pairs(s); pairs > 1 {
+		return 2*pairs + 1, nil
+	}
+	return 2, nil
+}
+
+// QueueSize implements transport.Transport. The protocol does not tell: a back
+// end that can do less refuses what is too much.
+func (d *Device) QueueSize(q int) (int, error) {
+	s, err := d.current()
+	if err != nil {
+		return 0, err
+	}
+	if q < 0 || q >= 2*d.pairs(s) {
+		return 0, nil
+	}
+	return virtio.MaxQueueSize, nil
+}
+
+// SetQueue implements transport.Transport. The rings of the first pair are
+// enabled at once, those of others by SetPairs. A ring that cannot be as it is
+// asked for is a *transport.QueueError, one that the back end does not want a
+// *RefusedError.
+func (d *Device) SetQueue(q int, areas transport.Queue) (transport.Doorbell, error) {
+	s, err := d.current()
+	if err != nil {
+		return transport.Doorbell{}, err
+	}
+	if err := d.checkQueue(s, q, areas); err != nil {
+		return transport.Doorbell{}, err
+	}
+	if err := s.share(d.regions()); err != nil {
+		return transport.Doorbell{}, err
+	}
+	kick, err := d.kick(q)
+	if err != nil {
+		return transport.Doorbell{}, err
+	}
+	if err := s.start(q, areas, kick.fd, d.callFD); err != nil {
+		return transport.Doorbell{}, err
+	}
+	if q < 2 {
+		err = s.enable(q, true)
+	}
+	if err == nil {
+		err = s.fence()
+	}
+	return transport.Doorbell{Bell: kick, ID: uint16(q)}, err
+}
+
+// start tells the back end all about ring i; the last message starts it.
+func (s *session) start(i int, areas transport.Queue, kickFD, callFD int) error {
+	var base uint32
+	if s.packed {
+		base = packedBase
+	}
+	what := fmt.Sprintf(" of ring %d", i)
+	for _, m := range []message{
+		vringState(setVringNum, i, uint32(areas.Size)),
+		vringState(setVringBase, i, base),
+		vringAddress(i, areas.Desc, areas.Device, areas.Driver),
+		vringFile(setVringCall, i, callFD),
+		vringFile(setVringErr, i, s.faults.sendFD),
+	} {
+		if err := s.tell(m, what); err != nil {
+			return err
+		}
+	}
+	s.rings[i] = &ring{enabled: !s.enables()}
+	return s.tell(vringFile(setVringKick, i, kickFD), what)
+}
+
+// enable switches a ring that was started on or off.
+func (s *session) enable(i int, on bool) error {
+	r := s.rings[i]
+	if r == nil || r.enabled == on || !s.enables() {
+		return nil
+	}
+	v, what := uint32(0), fmt.Sprintf(" 0 of ring %d", i)
+	if on {
+		v, what = 1, fmt.Sprintf(" 1 of ring %d", i)
+	}
+	if err := s.tell(vringState(setVringEnable, i, v), what); err != nil {
+		return err
+	}
+	r.enabled = on
+	return nil
+}
+
+// started lists the rings that were started, in order.
+func (s *session) started() []int { return slices.Sorted(maps.Keys(s.rings)) }
+
+// resting does something while all rings are disabled.
+func (s *session) resting(do func() error) error {
+	var on []int
+	for _, i := range s.started() {
+		if !s.rings[i].enabled {
+			continue
+		}
+		if err := s.enable(i, false); err != nil {
+			return err
+		}
+		on = append(on, i)
+	}
+	if err := s.fence(); err != nil {
+		return err
+	}
+	failed := do()
+	for _, i := range on {
+		if err := s.enable(i, true); err != nil {
+			return err
+		}
+	}
+	if failed != nil {
+		return failed
+	}
+	return s.fence()
+}
+
+// SetPairs implements transport.PairSetter.
+func (d *Device) SetPairs(n int) error {
+	s, err := d.current()
+	if err != nil {
+		return err
+	}
+	for i := range 2 * n {
+		if s.rings[i] == nil {
+			return &transport.QueueError{Device: d.name, Queue: i, Field: "pairs", Value: uint64(n),
+				Reason: "this queue has not been set up"}
+		}
+	}
+	if n < 1 {
+		return &transport.QueueError{Device: d.name, Field: "pairs", Value: uint64(n), Reason: "one pair at least is in use"}
+	}
+	for _, i := range s.started() {
+		if err := s.enable(i, i < 2*n); err != nil {
+			return err
+		}
+	}
+	return s.fence()
+}
+
+// checkQueue judges what the driver asks for.
+func (d *Device) checkQueue(s *session, q int, a transport.Queue) error {
+	wrong := func(field string, v uint64, format string, args ...any) error {
+		return &transport.QueueError{Device: d.name, Queue: q, Field: field, Value: v, Reason: fmt.Sprintf(format, args...)}
+	}
+	switch size := a.Size; {
+	case q < 0 || q >= 2*d.pairs(s):
+		return wrong("queue_size", uint64(size), "the back end has %d queues, and no control queue", 2*d.pairs(s))
+	case s.features == 0: // the format of the ring follows from them
+		return wrong("queue_size", uint64(size), "no features have been accepted")
+	case s.rings[q] != nil:
+		return wrong("queue_size", uint64(size), "the queue is in use; the device has to be reset first")
+	case size < 1 || size > virtio.MaxQueueSize:
+		return wrong("queue_size", uint64(size), "a queue has 1 to %d entries", virtio.MaxQueueSize)
+	case !s.packed && size&(size-1) != 0:
+		return wrong("queue_size", uint64(size), "the size of a split queue is a power of two")
+	}
+	for _, area := range areasOf(a, s.packed) {
+		if area.address%area.align != 0 {
+			return wrong(area.name, area.address, "the address is not a multiple of %d", area.align)
+		}
+		if !d.covers(area.address, area.size) {
+			return wrong(area.name, area.address, "%d bytes there are not all in memory that is mapped", area.size)
+		}
+	}
+	return nil
+}
+
+// area is a part of a ring.
+type area struct {
+	name                 string
+	address, size, align uint64
+}
+
+// areasOf are the parts of a ring with their sizes and alignments (2.7, 2.8).
+func areasOf(a transport.Queue, packed bool) []area {
+	n := uint64(a.Size)
+	if packed {
+		return []area{{"queue_desc", a.Desc, 16 * n, 16}, {"queue_driver", a.Driver, 4, 4}, {"queue_device", a.Device, 4, 4}}
+	}
+	return []area{{"queue_desc", a.Desc, 16 * n, 16}, {"queue_driver", a.Driver, 6 + 2*n, 2}, {"queue_device", a.Device, 6 + 8*n, 4}}
+}
+
+// covers tells whether one piece of memory holds all of these bytes.
+func (d *Device) covers(address, size uint64) bool {
+	return slices.ContainsFunc(d.regions(), func(r region) bool {
+		return address >= r.guest && address-r.guest <= r.size && size <= r.size-(address-r.guest)
+	})
+}

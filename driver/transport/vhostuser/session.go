@@ -1,0 +1,213 @@
+package vhostuser
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/virtio-pmd/virtio-pmd/driver/transport"
+)
+
+// session is one connection, from the first byte to the last. Requests are made
+// from one goroutine at a time; another one reads all that comes.
+type session struct {
+	name    string
+	sock    socket
+	timeout time.Duration // of one request
+
+	mu       sync.Mutex
+	awaited  *expectation // the reply that may come; guarded by mu
+	replies  chan []byte  // payloads; holds one, and no more than one is awaited
+	done     chan struct{}
+	doneOnce sync.Once
+	err      error // how it ended; written before done is closed
+	running  sync.WaitGroup
+
+	// Agreed upon in the beginning (negotiate.go).
+	terms
+
+	// What the back end has been given.
+	features uint64 // accepted, with bit 30; 0 before SET_FEATURES
+	packed   bool   // RING_PACKED is among them
+	told     bool   // of a device status or of features: there is something to reset
+	memory   []region
+	rings    map[int]*ring // started, by their numbers
+	faults   *faultPipe
+}
+
+func newSession(name string, conn *net.UnixConn, timeout time.Duration) *session {
+	s := &session{name: name, sock: socket{conn}, timeout: timeout,
+		replies: make(chan []byte, 1), done: make(chan struct{}), rings: make(map[int]*ring)}
+	s.running.Go(s.read)
+	return s
+}
+
+// end ends the connection for the reason err. Only the first reason counts.
+func (s *session) end(err error) {
+	s.doneOnce.Do(func() {
+		s.err = err
+		// The kernel closes whatever is still unread in the socket.
+		_ = s.sock.conn.Close()
+		close(s.done)
+	})
+}
+
+// close ends the connection and returns when nothing of it is left.
+func (s *session) close() {
+	s.end(os.ErrClosed)
+	if s.faults != nil {
+		s.faults.close()
+	}
+	s.running.Wait()
+}
+
+// lost is what requests return when there is no connection any more.
+func (s *session) lost() error { return &transport.DisconnectedError{Device: s.name, Err: s.err} }
+
+// endWith has the connection end when ctx does, until stop is called.
+func (s *session) endWith(ctx context.Context, doing string) (stop func() bool) {
+	start := time.Now()
+	return context.AfterFunc(ctx, func() {
+		s.end(&TimeoutError{Message: doing, Waited: time.Since(start), Err: ctx.Err()})
+	})
+}
+
+// call sends a request and returns the payload of its reply.
+func (s *session) call(m message, needReply bool, want expectation) ([]byte, error) {
+	s.mu.Lock()
+	s.awaited = &want
+	s.mu.Unlock()
+	if err := s.send(m, needReply); err != nil {
+		return nil, err
+	}
+	timer := time.NewTimer(s.timeout)
+	defer timer.Stop()
+	select {
+	case b := <-s.replies:
+		return b, nil
+	case <-timer.C:
+		s.end(&TimeoutError{Message: m.request.String(), Waited: s.timeout})
+	case <-s.done:
+	}
+	select { // a refusal that was followed by the end of the connection is still the better answer
+	case b := <-s.replies:
+		return b, nil
+	default:
+		return nil, s.lost()
+	}
+}
+
+// send sends a request. A connection that cannot be written to is over.
+func (s *session) send(m message, needReply bool) error {
+	err := s.sock.send(m.encode(needReply), m.fds, time.Now().Add(s.timeout))
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		s.end(&TimeoutError{Message: m.request.String(), Waited: s.timeout})
+	default:
+		// The reader comes to the end as well, past what is still to be read:
+		// that may say why.
+		timer := time.NewTimer(s.timeout)
+		defer timer.Stop()
+		select {
+		case <-s.done:
+		case <-timer.C:
+			s.end(&ClosedError{Err: err})
+		}
+	}
+	return s.lost()
+}
+
+// ask makes a request that is answered with one number.
+func (s *session) ask(r request) (uint64, error) {
+	b, err := s.call(plain(r), false, expectation{request: r, size: u64Len})
+	if err != nil {
+		return 0, err
+	}
+	v, err := decodeNumber(r, b)
+	if err != nil {
+		s.end(err)
+		return 0, s.lost()
+	}
+	return v, nil
+}
+
+// tell makes a request that has no reply of its own. With REPLY_ACK its success
+// is awaited. what adds to the request's name in an error.
+func (s *session) tell(m message, what string) error {
+	if !s.acknowledges() {
+		return s.send(m, false)
+	}
+	b, err := s.call(m, true, expectation{request: m.request, size: u64Len})
+	if err != nil {
+		return err
+	}
+	code, err := decodeNumber(m.request, b)
+	if err != nil {
+		s.end(err)
+		return s.lost()
+	}
+	if code != 0 {
+		return &RefusedError{Device: s.name, Message: m.request.String() + what, Code: code}
+	}
+	return nil
+}
+
+// fence returns when everything that was told has been carried out. With
+// REPLY_ACK that is so anyway; without, messages are carried out in order, so
+// that the answer to a harmless request will do.
+func (s *session) fence() error {
+	if s.acknowledges() {
+		return nil
+	}
+	_, err := s.ask(getFeatures)
+	return err
+}
+
+// read takes what comes until the connection ends. Being the only reader, it
+// notices at once that a back end has gone.
+func (s *session) read() {
+	for {
+		if err := s.readReply(); err != nil {
+			s.end(err)
+			return
+		}
+	}
+}
+
+// readReply reads one message and hands its payload over.
+func (s *session) readReply() error {
+	var b [headerLen]byte
+	if err := s.sock.receive(b[:]); err != nil {
+		return s.broken(err, 0)
+	}
+	h := decodeHeader(&b)
+	s.mu.Lock()
+	want := s.awaited
+	s.awaited = nil
+	s.mu.Unlock()
+	if err := want.check(h); err != nil {
+		return err
+	}
+	payload := make([]byte, h.size)
+	if err := s.sock.receive(payload); err != nil {
+		return s.broken(err, headerLen)
+	}
+	s.replies <- payload
+	return nil
+}
+
+// broken says why nothing more could be read, after a number of bytes of a
+// message.
+func (s *session) broken(err error, got int) error {
+	if err == errDescriptors {
+		return &ProtocolError{Message: "a message", Field: "number of descriptors", Got: 1,
+			Reason: "file descriptors came along, which were closed"}
+	}
+	return &ClosedError{Partial: got != 0 || errors.Is(err, io.ErrUnexpectedEOF), Err: err}
+}

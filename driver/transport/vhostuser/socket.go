@@ -1,0 +1,61 @@
+package vhostuser
+
+import (
+	"errors"
+	"io"
+	"net"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// socket moves bytes and descriptors. Sending and receiving may go on at the
+// same time, each in one goroutine.
+type socket struct{ conn *net.UnixConn }
+
+// send writes a whole message. Descriptors go with its first byte, in the same
+// call: back ends read header and descriptors together.
+func (s socket) send(b []byte, fds []int, deadline time.Time) error {
+	if err := s.conn.SetWriteDeadline(deadline); err != nil {
+		return err
+	}
+	var oob []byte
+	if len(fds) != 0 {
+		oob = unix.UnixRights(fds...)
+	}
+	n, _, err := s.conn.WriteMsgUnix(b, oob, nil)
+	for err == nil && n < len(b) {
+		var more int
+		more, err = s.conn.Write(b[n:])
+		n += more
+	}
+	return err
+}
+
+// errDescriptors is what receive fails with when descriptors came along.
+var errDescriptors = errors.New("file descriptors came along")
+
+// receive fills b. The end of the stream is io.EOF before the first byte and
+// io.ErrUnexpectedEOF after it.
+//
+// No reply that this front end asks for carries descriptors. So none is taken:
+// without room for control data the kernel closes them itself and sets
+// MSG_CTRUNC.
+func (s socket) receive(b []byte) error {
+	for got := 0; got < len(b); {
+		n, _, flags, _, err := s.conn.ReadMsgUnix(b[got:], nil)
+		switch {
+		case err == nil && flags&unix.MSG_CTRUNC != 0:
+			return errDescriptors
+		case err == nil && n == 0, errors.Is(err, io.EOF):
+			if got == 0 {
+				return io.EOF
+			}
+			return io.ErrUnexpectedEOF
+		case err != nil:
+			return err
+		}
+		got += n
+	}
+	return nil
+}

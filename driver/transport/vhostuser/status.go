@@ -1,0 +1,57 @@
+package vhostuser
+
+import (
+	"fmt"
+
+	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
+)
+
+// Status implements transport.Transport. It is the back end's with the protocol
+// feature STATUS, and otherwise what was written last. DEVICE_NEEDS_RESET is
+// added when the back end has reported a broken ring.
+func (d *Device) Status() (virtio.Status, error) {
+	s, err := d.current()
+	if err != nil {
+		return 0, err
+	}
+	status := d.status
+	if s.has(protocolStatus) {
+		if status, err = s.status(); err != nil {
+			return 0, err
+		}
+	}
+	if d.needsReset.Load() {
+		status |= virtio.StatusNeedsReset
+	}
+	return status, nil
+}
+
+// SetStatus implements transport.Transport.
+func (d *Device) SetStatus(status virtio.Status) error {
+	s, err := d.current()
+	if err != nil {
+		return err
+	}
+	if s.has(protocolStatus) {
+		s.told = true
+		if err := s.tell(number(setStatus, uint64(status)), fmt.Sprintf(" %v", status)); err != nil {
+			return err
+		}
+		if err := s.fence(); err != nil {
+			return err
+		}
+	}
+	d.status = status
+	return nil
+}
+
+// status asks the back end for the device status, which has 8 bits.
+func (s *session) status() (virtio.Status, error) {
+	v, err := s.ask(getStatus)
+	if err == nil && v > 0xff {
+		s.end(&ProtocolError{Message: getStatus.String(), Field: "device status", Got: v, Want: v & 0xff,
+			Reason: "it has 8 bits"})
+		return 0, s.lost()
+	}
+	return virtio.Status(v), err
+}

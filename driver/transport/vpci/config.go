@@ -1,0 +1,84 @@
+package vpci
+
+import (
+	"encoding/binary"
+	"slices"
+
+	"github.com/virtio-pmd/virtio-pmd/driver/transport"
+	"github.com/virtio-pmd/virtio-pmd/pci"
+)
+
+// configTries bounds how often configuration that keeps changing is read again.
+const configTries = 16
+
+// ReadConfig implements transport.Transport. A part that the device does not
+// have, or that changes during each of 16 readings, is a *transport.ConfigError
+// and leaves b as it was.
+func (d *Device) ReadConfig(off, width int, b []byte) error {
+	refused := &transport.ConfigError{Device: d.Name(), Offset: off, Length: len(b), Width: width}
+	if d.at.device != nil {
+		refused.Size = int(min(d.at.device.size, uint64(^uint32(0))))
+	}
+	switch {
+	case width != 1 && width != 2 && width != 4 || off < 0 || off%width != 0 || len(b)%width != 0:
+		refused.Reason = "this is no aligned access of 1, 2 or 4 bytes"
+		return refused
+	case d.at.device == nil:
+		refused.Reason = "the device has no device configuration"
+		return refused
+	case off > refused.Size || len(b) > refused.Size-off:
+		refused.Reason = "the device configuration is too short for it"
+		return refused
+	}
+	stable := make([]byte, len(b))
+	for range configTries {
+		same, err := d.readGeneration(off, width, stable)
+		if err != nil {
+			return err
+		}
+		if same {
+			copy(b, stable)
+			return nil
+		}
+	}
+	refused.Tries = configTries
+	refused.Reason = "config_generation changed each time"
+	return refused
+}
+
+// readGeneration reads configuration once and tells whether it stayed the same
+// meanwhile (2.5.1, 4.1.4.3.1).
+func (d *Device) readGeneration(off, width int, b []byte) (same bool, err error) {
+	before, err := d.read8(regConfigGeneration)
+	if err != nil {
+		return false, err
+	}
+	for i := 0; i < len(b); i += width {
+		if err := d.readConfig(uint64(off+i), b[i:i+width]); err != nil {
+			return false, err
+		}
+	}
+	after, err := d.read8(regConfigGeneration)
+	return before == after, err
+}
+
+// readConfig reads one field into b with one access of its width.
+func (d *Device) readConfig(off uint64, b []byte) error {
+	err := d.access(d.at.device, func(r pci.Region, base uint64) error {
+		switch len(b) {
+		case 1:
+			v, err := r.Read8(base + off)
+			b[0] = v
+			return err
+		case 2:
+			v, err := r.Read16(base + off)
+			binary.LittleEndian.PutUint16(b, v)
+			return err
+		}
+		v, err := r.Read32(base + off)
+		binary.LittleEndian.PutUint32(b, v)
+		return err
+	})
+	ones := !slices.ContainsFunc(b, func(v byte) bool { return v != 0xff })
+	return d.presentUnless(ones, err)
+}

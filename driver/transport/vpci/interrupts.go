@@ -1,0 +1,194 @@
+package vpci
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/virtio-pmd/virtio-pmd/driver/transport"
+	"github.com/virtio-pmd/virtio-pmd/pci"
+)
+
+// notice is how the driver learns of configuration changes.
+type notice string
+
+const (
+	byMSIX    notice = "MSI-X"
+	byINTx    notice = "INTx"
+	byPolling notice = "none, polled"
+)
+
+// stormPause is the least time between two signals that are looked at, so that
+// a device that interrupts all the time costs little.
+const stormPause = time.Millisecond
+
+// interrupts turn what the function signals into events. Each signal has a
+// goroutine of its own.
+type interrupts struct {
+	how      notice
+	interval time.Duration // of polling
+	polling  bool
+	events   chan transport.Event
+	closing  chan struct{} // closed to end the goroutines
+	running  sync.WaitGroup
+	signals  []signal
+}
+
+// signal is an interrupt that reaches this process: vector 0 of its kind.
+type signal struct {
+	kind pci.IRQ
+	file *os.File // the eventfd
+	fd   int
+}
+
+// openInterrupts connects what the function has. A kind that cannot be
+// connected is done without: in the end status and configuration are polled.
+func (d *Device) openInterrupts(interval time.Duration) {
+	d.interrupts = &interrupts{
+		how:      byPolling,
+		interval: interval,
+		// Room for a change and the removal that follows it.
+		events:  make(chan transport.Event, 2),
+		closing: make(chan struct{}),
+	}
+	d.connect(pci.Removal, func(signal) { d.report(transport.Removed) })
+	switch {
+	case d.connect(pci.MSIX, func(signal) { d.report(transport.ConfigChanged) }):
+		d.interrupts.how = byMSIX
+	case d.at.isr != nil && d.connect(pci.INTx, d.onLine):
+		d.interrupts.how = byINTx
+	}
+}
+
+// connect has handle called each time vector 0 of a kind is raised, and tells
+// whether that works.
+func (d *Device) connect(kind pci.IRQ, handle func(signal)) bool {
+	vectors, err := d.fn.Vectors(kind)
+	if err == nil && vectors == 0 {
+		return false
+	}
+	var s signal
+	if err == nil {
+		s, err = newSignal(kind)
+	}
+	if err == nil {
+		if err = d.fn.SetIRQ(kind, []int{s.fd}); err != nil {
+			err = errors.Join(err, s.file.Close())
+		}
+	}
+	if err != nil {
+		d.log.Warn("an interrupt cannot be used", "function", d.Name(), "interrupt", kind.String(), "error", err)
+		return false
+	}
+	in := d.interrupts
+	in.signals = append(in.signals, s)
+	in.running.Go(func() {
+		for s.wait() == nil {
+			handle(s)
+			if !in.pause(stormPause) {
+				return
+			}
+		}
+	})
+	return true
+}
+
+func newSignal(kind pci.IRQ) (signal, error) {
+	// Non-blocking, so that the runtime polls it and a deadline ends a wait.
+	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err != nil {
+		return signal{}, os.NewSyscallError("eventfd2", err)
+	}
+	return signal{kind: kind, file: os.NewFile(uintptr(fd), kind.String()), fd: fd}, nil
+}
+
+// wait returns when the signal was raised since the last wait, or fails when a
+// deadline is set.
+func (s signal) wait() error {
+	var count [8]byte
+	_, err := s.file.Read(count[:])
+	return err
+}
+
+// pause waits, and is false if closing ended it.
+func (in *interrupts) pause(long time.Duration) bool {
+	t := time.NewTimer(long)
+	defer t.Stop()
+	select {
+	case <-in.closing:
+		return false
+	case <-t.C:
+		return true
+	}
+}
+
+// report puts an event into the channel. A change that finds another event
+// waiting there is seen together with it; a removal must not be lost.
+func (d *Device) report(e transport.Event) {
+	in := d.interrupts
+	if e == transport.ConfigChanged {
+		select {
+		case in.events <- e:
+		default:
+		}
+		return
+	}
+	d.log.Warn("the function is being taken away", "function", d.Name())
+	select {
+	case in.events <- e:
+	case <-in.closing:
+	}
+}
+
+// isrConfig is the bit of the ISR status for configuration changes (4.1.4.5).
+// The other one is for queues, which are polled.
+const isrConfig = 1 << 1
+
+// onLine finds out what the line interrupt was for. Reading the ISR status
+// also has the device lower the line; after that it may be raised again.
+func (d *Device) onLine(s signal) {
+	var isr uint8
+	err := d.access(d.at.isr, func(r pci.Region, base uint64) (err error) {
+		isr, err = r.Read8(base)
+		return err
+	})
+	if err = d.presentUnless(isr == 0xff, err); isGone(err) {
+		d.report(transport.Removed)
+		return
+	}
+	if err == nil && isr&isrConfig != 0 {
+		d.report(transport.ConfigChanged)
+	}
+	if err := d.fn.SetIRQ(pci.INTx, []int{s.fd}); err != nil {
+		d.log.Warn("the line interrupt cannot be turned on again", "function", d.Name(), "error", err)
+	}
+}
+
+// Events implements transport.Transport. A change reported while an earlier
+// event still waits in the channel may be delivered together with it.
+func (d *Device) Events() <-chan transport.Event { return d.interrupts.events }
+
+// closeInterrupts disconnects everything and returns when no goroutine is left.
+func (d *Device) closeInterrupts() error {
+	in := d.interrupts
+	close(in.closing)
+	var errs []error
+	for _, s := range in.signals {
+		errs = append(errs, s.file.SetReadDeadline(time.Unix(1, 0)))
+	}
+	// Now no goroutine turns the line interrupt on again, and once the function
+	// has let go of the eventfds their numbers may be used for other files.
+	in.running.Wait()
+	for _, s := range in.signals {
+		if err := d.fn.SetIRQ(s.kind, nil); err != nil {
+			errs = append(errs, fmt.Errorf("%s: disconnecting the %s: %w", d.Name(), s.kind, err))
+		}
+		errs = append(errs, s.file.Close())
+	}
+	close(in.events)
+	return errors.Join(errs...)
+}

@@ -1,0 +1,52 @@
+package vpci
+
+import (
+	"github.com/virtio-pmd/virtio-pmd/driver/transport"
+)
+
+// doorbell finds the doorbell of the selected queue q (4.1.4.4): at
+// queue_notify_off times the multiplier, not at a number of bytes. A multiplier
+// of 0 is one doorbell for all queues. The product has 48 bits at most.
+func (d *Device) doorbell(q int, areas transport.Queue) (transport.Doorbell, error) {
+	offset, err := d.read16(regQueueNotifyOff)
+	if err != nil {
+		return transport.Doorbell{}, err
+	}
+	id, err := d.doorbellID(q, areas)
+	if err != nil {
+		return transport.Doorbell{}, err
+	}
+	width := 2
+	if areas.NotificationData {
+		width = 4
+	}
+	notify := d.at.notify
+	refused := &NotifyError{Device: d.Name(), Queue: q, Offset: offset, Multiplier: notify.multiplier,
+		Width: width, Base: notify.base(), Size: notify.size}
+	off := uint64(offset) * uint64(notify.multiplier)
+	if !notify.covers(off, width) {
+		refused.Reason = "would lie outside the notification structure"
+		return transport.Doorbell{}, refused
+	}
+	off += notify.base()
+	if off%uint64(width) != 0 {
+		refused.Reason = "would not be aligned"
+		return transport.Doorbell{}, refused
+	}
+	bell, err := notify.region.Doorbell(off, width)
+	if err != nil {
+		return transport.Doorbell{}, err
+	}
+	return transport.Doorbell{Bell: bell, ID: id}, nil
+}
+
+// doorbellID returns what the low 16 bits of the doorbell's value have to be.
+func (d *Device) doorbellID(q int, areas transport.Queue) (uint16, error) {
+	if !areas.NotifConfigData {
+		return uint16(q), nil
+	}
+	if !d.at.common.covers(regQueueNotifyData, 2) {
+		return 0, d.queueError(q, "queue_notif_config_data", 0, "the device does not have this register, so NOTIF_CONFIG_DATA cannot be used")
+	}
+	return d.read16(regQueueNotifyData)
+}

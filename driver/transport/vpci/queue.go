@@ -1,0 +1,172 @@
+package vpci
+
+import (
+	"fmt"
+
+	"github.com/virtio-pmd/virtio-pmd/driver/transport"
+	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
+	"github.com/virtio-pmd/virtio-pmd/pci"
+)
+
+// Queues implements transport.Transport.
+func (d *Device) Queues() (int, error) {
+	n, err := d.read16(regNumQueues)
+	return int(n), err
+}
+
+// QueueSize implements transport.Transport. Before SetQueue it is the largest
+// size the device can do, afterwards the one that was set. It is not bounded:
+// a device may say more than 32768.
+func (d *Device) QueueSize(q int) (int, error) {
+	n, err := d.Queues()
+	if err != nil {
+		return 0, err
+	}
+	if q < 0 || q >= n {
+		return 0, nil
+	}
+	if err := d.write16(regQueueSelect, uint16(q)); err != nil {
+		return 0, err
+	}
+	size, err := d.read16(regQueueSize)
+	return int(size), err
+}
+
+// SetQueue implements transport.Transport. A queue that cannot be set up as
+// asked is a *transport.QueueError, one whose doorbell is not where a doorbell
+// may be a *NotifyError; the queue is then not enabled, unless the error is
+// about queue_enable itself.
+//
+// The first queue after a Reset lets the device do DMA.
+func (d *Device) SetQueue(q int, areas transport.Queue) (transport.Doorbell, error) {
+	if err := d.checkQueue(q, areas); err != nil {
+		return transport.Doorbell{}, err
+	}
+	if err := d.checkFree(q); err != nil {
+		return transport.Doorbell{}, err
+	}
+	bell, err := d.doorbell(q, areas)
+	if err != nil {
+		return transport.Doorbell{}, err
+	}
+	if err := d.arm(); err != nil {
+		return transport.Doorbell{}, err
+	}
+	// The queue is still selected: nothing above selects another one.
+	if err := d.writeQueue(q, areas); err != nil {
+		return transport.Doorbell{}, err
+	}
+	// From here on the device may use the areas, whatever it answers.
+	d.live = true
+	if err := d.writeBack(q, "queue_enable", regQueueEnable, 1); err != nil {
+		return transport.Doorbell{}, err
+	}
+	return bell, nil
+}
+
+// checkQueue judges the size and the areas the driver asks for, and selects the
+// queue.
+func (d *Device) checkQueue(q int, areas transport.Queue) error {
+	largest, err := d.QueueSize(q)
+	if err != nil {
+		return err
+	}
+	size := areas.Size
+	wrong := func(field string, v uint64, format string, args ...any) error {
+		return d.queueError(q, field, v, fmt.Sprintf(format, args...))
+	}
+	packed := d.accepted.Has(virtio.RingPacked)
+	switch {
+	case largest == 0:
+		return wrong("queue_size", 0, "the device does not have this queue")
+	case size < 1:
+		return wrong("queue_size", uint64(size), "a queue has at least 1 entry")
+	case size > virtio.MaxQueueSize:
+		return wrong("queue_size", uint64(size), "a queue has at most %d entries", virtio.MaxQueueSize)
+	case size > largest:
+		return wrong("queue_size", uint64(size), "the device can do %d", largest)
+	case !packed && size&(size-1) != 0:
+		return wrong("queue_size", uint64(size), "the size of a split queue is a power of two")
+	}
+	driverAlign, deviceAlign := uint64(2), uint64(4) // 2.7
+	if packed {
+		driverAlign = 4 // 2.8
+	}
+	switch {
+	case areas.Desc%16 != 0:
+		return wrong("queue_desc", areas.Desc, "the address is not a multiple of 16")
+	case areas.Driver%driverAlign != 0:
+		return wrong("queue_driver", areas.Driver, "the address is not a multiple of %d", driverAlign)
+	case areas.Device%deviceAlign != 0:
+		return wrong("queue_device", areas.Device, "the address is not a multiple of %d", deviceAlign)
+	}
+	return nil
+}
+
+// checkFree refuses a selected queue that is in use: a reset should have ended
+// that, and only a reset can.
+func (d *Device) checkFree(q int) error {
+	enabled, err := d.read16(regQueueEnable)
+	if err != nil {
+		return err
+	}
+	if enabled != 0 {
+		return d.queueError(q, "queue_enable", uint64(enabled), "the queue is already enabled; the device has to be reset first")
+	}
+	return nil
+}
+
+// writeQueue writes everything but queue_enable, which comes last (4.1.4.3.2).
+// Packets are polled for, so that no queue gets an interrupt vector.
+func (d *Device) writeQueue(q int, areas transport.Queue) error {
+	if err := d.writeBack(q, "queue_size", regQueueSize, uint16(areas.Size)); err != nil {
+		return err
+	}
+	if err := d.writeBack(q, "queue_msix_vector", regQueueVector, virtio.NoVector); err != nil {
+		return err
+	}
+	for _, a := range []struct{ off, address uint64 }{
+		{regQueueDesc, areas.Desc}, {regQueueDriver, areas.Driver}, {regQueueDevice, areas.Device},
+	} {
+		if err := d.write64(a.off, a.address); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeBack writes a register of the selected queue and makes sure that the
+// device took the value.
+func (d *Device) writeBack(q int, field string, off uint64, v uint16) error {
+	if err := d.write16(off, v); err != nil {
+		return err
+	}
+	got, err := d.read16(off)
+	if err != nil {
+		return err
+	}
+	if got != v {
+		return d.queueError(q, field, uint64(got), fmt.Sprintf("%d was written and not accepted", v))
+	}
+	return nil
+}
+
+// arm readies a device that was reset for its queues: it forgot every address,
+// so it may do DMA now, and it forgot its interrupt vectors.
+func (d *Device) arm() error {
+	if d.armed {
+		return nil
+	}
+	if _, err := pci.UpdateCommand(d.fn, pci.CommandBusMaster, 0); err != nil {
+		return fmt.Errorf("%s: writing the PCI command register: %w", d.Name(), err)
+	}
+	if err := d.routeConfigInterrupt(); err != nil {
+		return err
+	}
+	d.armed = true
+	return nil
+}
+
+func (d *Device) queueError(q int, field string, v uint64, reason string) error {
+	return &transport.QueueError{Device: d.Name(), Queue: q, Field: field, Value: v, Reason: reason}
+}

@@ -1,0 +1,96 @@
+package vpci
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/virtio-pmd/virtio-pmd/driver/transport"
+	"github.com/virtio-pmd/virtio-pmd/pci"
+)
+
+// The accessors below are the only way to the common configuration structure.
+// Each makes one access of the width in its name, and takes all ones for what
+// they may be: the sign that nobody is there.
+
+func (d *Device) read8(off uint64) (v uint8, err error) {
+	err = d.access(d.at.common, func(r pci.Region, base uint64) error {
+		v, err = r.Read8(base + off)
+		return err
+	})
+	return v, d.presentUnless(v == 0xff, err)
+}
+
+func (d *Device) read16(off uint64) (v uint16, err error) {
+	err = d.access(d.at.common, func(r pci.Region, base uint64) error {
+		v, err = r.Read16(base + off)
+		return err
+	})
+	return v, d.presentUnless(v == 0xffff, err)
+}
+
+func (d *Device) read32(off uint64) (v uint32, err error) {
+	err = d.access(d.at.common, func(r pci.Region, base uint64) error {
+		v, err = r.Read32(base + off)
+		return err
+	})
+	return v, d.presentUnless(v == 0xffffffff, err)
+}
+
+func (d *Device) write8(off uint64, v uint8) error {
+	return d.access(d.at.common, func(r pci.Region, base uint64) error { return r.Write8(base+off, v) })
+}
+
+func (d *Device) write16(off uint64, v uint16) error {
+	return d.access(d.at.common, func(r pci.Region, base uint64) error { return r.Write16(base+off, v) })
+}
+
+func (d *Device) write32(off uint64, v uint32) error {
+	return d.access(d.at.common, func(r pci.Region, base uint64) error { return r.Write32(base+off, v) })
+}
+
+// write64 writes a register of 64 bits the way such registers are accessed: as
+// two of 32, the lower half first (4.1.3.1).
+func (d *Device) write64(off, v uint64) error {
+	if err := d.write32(off, uint32(v)); err != nil {
+		return err
+	}
+	return d.write32(off+4, uint32(v>>32))
+}
+
+// access runs op, one register access of a structure.
+func (d *Device) access(s *structure, op func(r pci.Region, base uint64) error) error {
+	if d.closed {
+		return fmt.Errorf("%s: %w", d.Name(), os.ErrClosed)
+	}
+	err := op(s.region, s.base())
+	if err != nil && d.absent() {
+		return &transport.GoneError{Device: d.Name(), Err: err}
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %s structure: %w", d.Name(), s.kind, err)
+	}
+	return nil
+}
+
+// presentUnless passes err on, or says that the device is gone if a register
+// read as all ones and the function does not answer otherwise.
+func (d *Device) presentUnless(ones bool, err error) error {
+	if err == nil && ones && d.absent() {
+		return &transport.GoneError{Device: d.Name()}
+	}
+	return err
+}
+
+// absent tells whether the function has left the bus. All ones in a register
+// can be a value; in the vendor id they cannot.
+func (d *Device) absent() bool {
+	vendor, err := d.fn.ReadConfig(pci.RegVendorID, 2)
+	return err != nil || vendor == 0xffff
+}
+
+// isGone tells whether err says that the device has left.
+func isGone(err error) bool {
+	var gone *transport.GoneError
+	return errors.As(err, &gone)
+}

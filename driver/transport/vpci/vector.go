@@ -1,0 +1,29 @@
+package vpci
+
+// configVector is the one MSI-X vector that is used: for configuration changes.
+const configVector = 0
+
+// routeConfigInterrupt gives configuration changes their vector, which a reset
+// takes away. A device that refuses it is polled instead (4.1.5.1.2).
+func (d *Device) routeConfigInterrupt() error {
+	in := d.interrupts
+	if in.how == byMSIX {
+		if err := d.write16(regConfigVector, configVector); err != nil {
+			return err
+		}
+		got, err := d.read16(regConfigVector)
+		if err != nil {
+			return err
+		}
+		if got != configVector {
+			d.log.Warn("the device refuses an interrupt for configuration changes, it is polled instead",
+				"function", d.Name(), "config_msix_vector", got)
+			in.how = byPolling
+		}
+	}
+	if in.how == byPolling && !in.polling {
+		in.polling = true
+		in.running.Go(d.poll)
+	}
+	return nil
+}
