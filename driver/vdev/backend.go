@@ -1,0 +1,38 @@
+package vdev
+
+// Backend is what the wire of a device ends in.
+//
+// A device calls Transmit and Receive from one goroutine at a time, holding its
+// own lock: they must not wait and must not call the device.
+type Backend interface {
+	// Attach is called once, before anything else. wake tells the device that
+	// Receive has frames again, or that Transmit would take frames again that it
+	// refused; it may be called from any goroutine at any time.
+	Attach(wake func()) error
+	// Transmit takes frames that the driver sent on a queue pair, counted from
+	// 0, and returns how many it took. The frames are in the driver's memory:
+	// they may change at any time and are not to be kept after the call.
+	Transmit(pair int, frames [][]byte) int
+	// Receive puts frames into the slice, for delivery to a queue pair, and
+	// returns how many. They stay valid until the next Receive for that pair.
+	// The pair is AnyPair if the device picks one for each frame.
+	Receive(pair int, frames [][]byte) int
+	// Traits says how it wants to be used. The answer never changes.
+	Traits() Traits
+	// Close ends it. It is called once.
+	Close() error
+}
+
+// Traits says how a device has to use a Backend.
+type Traits struct {
+	// PerPair is true if Receive is to be called for each queue pair in use, in
+	// place of once for all of them with AnyPair.
+	PerPair bool
+	// Patient is true if received frames always wait for buffers, also without
+	// Config.Hold: nobody is behind the back end who could lose patience.
+	Patient bool
+}
+
+// AnyPair is the queue pair that Receive is asked for when the device
+// distributes the frames.
+const AnyPair = -1

@@ -1,0 +1,162 @@
+package vdev
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+)
+
+// cableFrames is how many frames are under way in one direction of a cable.
+const cableFrames = 1024
+
+// fifo is one direction of a cable: frames are copied in and lent out.
+type fifo struct {
+	mu     sync.Mutex
+	slots  [cableFrames][]byte
+	head   uint32 // the oldest frame
+	lent   uint32 // frames from head on that Receive handed out
+	tail   uint32 // where the next one goes
+	full   bool   // a frame was refused since the last time there was room
+	reader atomic.Pointer[func()]
+	writer atomic.Pointer[func()]
+}
+
+// put copies frames in and returns how many there was room for.
+func (f *fifo) put(frames [][]byte) int {
+	n := f.copyIn(frames)
+	if n > 0 {
+		call(&f.reader)
+	}
+	return n
+}
+
+func (f *fifo) copyIn(frames [][]byte) int {
+	f.mu.Lock()
+	// Deferred, because frames may be in memory that another process takes away
+	// (see Device.ringTurn): the other end goes on then.
+	defer f.mu.Unlock()
+	n := 0
+	for n < len(frames) && f.tail-f.head < cableFrames {
+		slot := &f.slots[f.tail%cableFrames]
+		*slot = append((*slot)[:0], frames[n]...)
+		f.tail++
+		n++
+	}
+	f.full = f.full || n < len(frames)
+	return n
+}
+
+// get lends out frames until the next get.
+func (f *fifo) get(frames [][]byte) int {
+	f.mu.Lock()
+	f.head += f.lent
+	f.lent = min(uint32(len(frames)), f.tail-f.head)
+	for i := range f.lent {
+		frames[i] = f.slots[(f.head+i)%cableFrames]
+	}
+	room := f.full && f.tail-f.head < cableFrames
+	if room {
+		f.full = false
+	}
+	n := int(f.lent)
+	f.mu.Unlock()
+	if room {
+		call(&f.writer)
+	}
+	return n
+}
+
+func call(p *atomic.Pointer[func()]) {
+	if fn := p.Load(); fn != nil {
+		(*fn)()
+	}
+}
+
+// End is one end of a cable: what is transmitted into it comes out of the other
+// end, in order. It holds 1024 frames each way; what does not fit is refused.
+// A test may be at an end itself and call Transmit and Receive.
+type End struct{ out, in *fifo }
+
+// NewCable returns the two ends of a cable. Each is for one device.
+func NewCable() (a, b *End) {
+	x, y := new(fifo), new(fifo)
+	return &End{out: x, in: y}, &End{out: y, in: x}
+}
+
+// Loop returns a wire that leads back: every frame that the driver transmits is
+// received by the same device.
+func Loop() *End {
+	f := new(fifo)
+	return &End{out: f, in: f}
+}
+
+// Attach implements Backend.
+func (e *End) Attach(wake func()) error {
+	e.out.writer.Store(&wake)
+	e.in.reader.Store(&wake)
+	return nil
+}
+
+// Transmit implements Backend.
+func (e *End) Transmit(_ int, frames [][]byte) int { return e.out.put(frames) }
+
+// Receive implements Backend.
+func (e *End) Receive(_ int, frames [][]byte) int { return e.in.get(frames) }
+
+// Traits implements Backend.
+func (e *End) Traits() Traits { return Traits{} }
+
+// Close implements Backend. The other end goes on alone: what it transmits is
+// taken until the cable is full.
+func (e *End) Close() error {
+	e.out.writer.Store(nil)
+	e.in.reader.Store(nil)
+	return nil
+}
+
+// Cables finds cables by name, for ports that are named in text: the first to
+// ask for a name gets one end, the second the other. The zero value is ready.
+type Cables struct {
+	mu    sync.Mutex
+	other map[string]*End // nil: both ends are taken
+}
+
+// CableError is a cable that has no end left.
+type CableError struct{ Name string }
+
+func (e *CableError) Error() string {
+	return fmt.Sprintf("cable %q has two ends, and both are in use; take another name", e.Name)
+}
+
+// End returns an end of the cable of a name.
+func (c *Cables) End(name string) (*End, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	end, known := c.other[name]
+	if known && end == nil {
+		return nil, &CableError{name}
+	}
+	if known {
+		c.other[name] = nil
+		return end, nil
+	}
+	if c.other == nil {
+		c.other = make(map[string]*End)
+	}
+	a, b := NewCable()
+	c.other[name] = b
+	return a, nil
+}
+
+// Single returns the names of cables that only one end was asked for.
+func (c *Cables) Single() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var names []string
+	for name, end := range c.other {
+		if end != nil {
+			names = append(names, name)
+		}
+	}
+	return names
+}

@@ -1,0 +1,168 @@
+package vdev
+
+import (
+	"fmt"
+	"log/slog"
+	"net"
+
+	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
+)
+
+// Config says what device New makes. The zero value is a device with one queue
+// pair, every feature that the package has, and nothing at the other end.
+type Config struct {
+	// Offer is the feature set shown to the driver. Empty means all that
+	// Implemented lists and that fits the other fields: no MQ with one pair, no
+	// IN_ORDER with OutOfOrder. It may hold bits that the device does not have,
+	// to see whether a driver falls for them.
+	Offer virtio.Features
+	// Refuse is taken out of what is offered.
+	Refuse virtio.Features
+
+	MAC   net.HardwareAddr // nil: 02:00:00:00:00:01
+	MTU   int              // 68 to 65535; 0: 1500
+	Pairs int              // queue pairs, 1 to 0x8000; 0: 1
+
+	// QueueSize is the largest size of a queue; 0: 256. A real device shows a
+	// power of two; others make sense on a packed ring only.
+	QueueSize int
+	// QueueSizes overrides QueueSize for single virtqueues; 0 means that the
+	// queue does not exist.
+	QueueSizes map[int]int
+
+	// Backend is what the wire ends in; nil: Null().
+	Backend Backend
+	// Hold makes a frame wait when it cannot go on, in place of being dropped:
+	// a received one until the driver posts buffers, which holds up those behind
+	// it, a transmitted one in its ring until the back end takes it. Nothing
+	// gets lost between two devices that hold. Without it a device drops and
+	// counts, as a network card does.
+	Hold bool
+
+	// OutOfOrder uses buffers in another order than they were made available,
+	// always the same one.
+	OutOfOrder bool
+	// BatchUsed lets one used entry stand for a batch of transmitted buffers
+	// when IN_ORDER was negotiated.
+	BatchUsed bool
+
+	// Translated says that the device's addresses go through an IOMMU, so that
+	// a driver must not use it without ACCESS_PLATFORM.
+	Translated bool
+
+	// Burst bounds what one turn takes from one queue; 0: 32, 64 at most. It
+	// keeps one busy queue from starving the others.
+	Burst int
+	// IdleTurns is how many turns without work a started device makes before it
+	// asks for notifications and sleeps; 0: 256.
+	IdleTurns int
+
+	// Faults are misbehaviours from the start on; see SetFaults.
+	Faults Faults
+
+	// Logger is told about violations and state changes; nil: nobody is.
+	Logger *slog.Logger
+}
+
+// Faults are ways in which the device misbehaves towards the driver.
+type Faults struct {
+	// ResetReads is how many reads of the status still show its old value after
+	// a reset was asked for; until then the device goes on using its rings. -1:
+	// the reset never completes.
+	ResetReads int
+	// RefuseFeatures clears FEATURES_OK whatever the driver accepted.
+	RefuseFeatures bool
+	// GenerationFlaps is how many reads of the device configuration are each
+	// followed by a change of its generation. -1: all.
+	GenerationFlaps int
+}
+
+// ConfigError is a Config that no device can be made of.
+type ConfigError struct {
+	Field  string
+	Value  any
+	Reason string
+}
+
+func (e *ConfigError) Error() string {
+	return fmt.Sprintf("device configuration: %s = %v: %s", e.Field, e.Value, e.Reason)
+}
+
+const (
+	defaultMTU       = 1500
+	defaultQueueSize = 256
+	defaultBurst     = 32
+	maxBurst         = 64
+	defaultIdleTurns = 256
+)
+
+// complete checks the configuration and fills in what was left out.
+func (c Config) complete() (Config, error) {
+	orDefault(&c.MTU, defaultMTU)
+	orDefault(&c.Pairs, 1)
+	orDefault(&c.QueueSize, defaultQueueSize)
+	orDefault(&c.Burst, defaultBurst)
+	orDefault(&c.IdleTurns, defaultIdleTurns)
+	if c.MAC == nil {
+		c.MAC = net.HardwareAddr{2, 0, 0, 0, 0, 1}
+	}
+	if c.Backend == nil {
+		c.Backend = Null()
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c, c.check()
+}
+
+func orDefault(v *int, value int) {
+	if *v == 0 {
+		*v = value
+	}
+}
+
+func (c Config) check() error {
+	switch {
+	case len(c.MAC) != 6:
+		return &ConfigError{"MAC", c.MAC, "an address has 6 bytes"}
+	case c.MTU < 0 || c.MTU > 65535:
+		return &ConfigError{"MTU", c.MTU, "give 68 to 65535"}
+	case c.Pairs < 1 || c.Pairs > virtio.MaxQueuePairs:
+		return &ConfigError{"Pairs", c.Pairs, "give 1 to 32768"}
+	case c.Burst < 1 || c.Burst > maxBurst:
+		return &ConfigError{"Burst", c.Burst, fmt.Sprintf("give 1 to %d", maxBurst)}
+	case c.QueueSize < 0 || c.QueueSize > 0xffff:
+		return &ConfigError{"QueueSize", c.QueueSize, "the register has 16 bits; give 1 to 32768"}
+	case c.IdleTurns < 0:
+		return &ConfigError{"IdleTurns", c.IdleTurns, "give a positive number"}
+	}
+	for q, size := range c.QueueSizes {
+		if size < 0 || size > 0xffff {
+			return &ConfigError{fmt.Sprintf("QueueSizes[%d]", q), size, "the register has 16 bits; give 0 to 32768"}
+		}
+	}
+	return nil
+}
+
+// Implemented returns the features that a Device has.
+func Implemented() virtio.Features {
+	return virtio.FeatureSet(
+		virtio.NetMTU, virtio.NetMAC, virtio.NetMrgRxbuf, virtio.NetStatus, virtio.NetCtrlVQ, virtio.NetMQ, virtio.NetSpeedDuplex,
+		virtio.RingIndirectDesc, virtio.RingEventIdx, virtio.Version1, virtio.AccessPlatform, virtio.RingPacked,
+		virtio.InOrder, virtio.OrderPlatform, virtio.NotificationData, virtio.NotifConfigData, virtio.RingReset)
+}
+
+// offer returns the features that a device of this configuration shows.
+func (c Config) offer() virtio.Features {
+	f := c.Offer
+	if f.Empty() {
+		f = Implemented()
+		if c.Pairs == 1 {
+			f = f.Without(virtio.NetMQ)
+		}
+		if c.OutOfOrder {
+			f = f.Without(virtio.InOrder)
+		}
+	}
+	return f.Minus(c.Refuse)
+}

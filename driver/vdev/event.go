@@ -1,0 +1,104 @@
+package vdev
+
+import "github.com/virtio-pmd/virtio-pmd/driver/virtio"
+
+// passed tells whether moving an index from before to now went over event: the
+// side that wrote event wants to be told (2.7.10). All are free-running.
+func passed(event, now, before uint16) bool { return now-event-1 < now-before }
+
+// arm asks the driver to notify the device when it makes the next buffer
+// available. Whoever arms has to look once more afterwards: a buffer that came
+// before will not be notified.
+func (q *queue) arm() {
+	q.quiet = false
+	switch {
+	case q.packed && q.eventIdx:
+		q.storeEvent(q.at, virtio.EventDesc)
+	case q.packed:
+		q.storeEvent(cursor{}, virtio.EventEnable)
+	case q.eventIdx:
+		store16(q.mem[DeviceArea], ringEntries+usedElem*int(q.size), q.at.off)
+	default:
+		q.storeUsed()
+	}
+	fence(&q.dummy)
+}
+
+// disarm asks the driver not to notify: the device looks by itself. A split
+// ring with EVENT_IDX needs nothing, the old event is passed once only.
+func (q *queue) disarm() {
+	if q.quiet {
+		return
+	}
+	q.quiet = true
+	switch {
+	case q.packed:
+		q.storeEvent(cursor{}, virtio.EventDisable)
+	case !q.eventIdx:
+		q.storeUsed()
+	}
+}
+
+// storeEvent writes the device's event suppression: le16 offset with the wrap
+// counter in bit 15, le16 flags (2.8.10).
+func (q *queue) storeEvent(at cursor, flags uint32) {
+	v := uint32(at.off) | flags<<16
+	if at.wrap {
+		v |= 1 << 15
+	}
+	store32(q.mem[DeviceArea], 0, v)
+}
+
+// interrupt signals the driver if it asked for that with regard to what was
+// used since it was last considered.
+func (q *queue) interrupt() {
+	before, since := q.marked, q.since
+	q.marked, q.since = q.used, 0
+	if q.dev.irq.Masked(q.index) {
+		return
+	}
+	// The used entries must be visible before the wish is read: a driver that
+	// enables interrupts and then finds the ring empty relies on it.
+	fence(&q.dummy)
+	var due bool
+	if q.packed {
+		due = q.packedDue(before, since)
+	} else {
+		due = q.splitDue(before)
+	}
+	if due {
+		q.stats.Interrupts++
+		q.dev.irq.Queue(q.index)
+	}
+}
+
+func (q *queue) splitDue(before cursor) bool {
+	if q.eventIdx {
+		return passed(load16(q.mem[DriverArea], ringEntries+2*int(q.size)), q.used.off, before.off)
+	}
+	return load32(q.mem[DriverArea], ringFlags)&virtio.AvailNoInterrupt == 0
+}
+
+// packedDue decides for a packed ring (2.8.10). The event is a place in the
+// ring; measured from where the device stood before, it lies so many slots
+// ahead, in this lap or in the next.
+func (q *queue) packedDue(before cursor, since uint16) bool {
+	v := load32(q.mem[DriverArea], 0)
+	switch v >> 16 & 3 {
+	case virtio.EventEnable:
+		return true
+	case virtio.EventDisable:
+		return false
+	case virtio.EventDesc:
+		if q.eventIdx {
+			event := int(v & 0x7fff)
+			if v>>15&1 != 0 != before.wrap {
+				event += int(q.size)
+			}
+			ahead := event - int(before.off)
+			return ahead >= 0 && ahead < int(since)
+		}
+	}
+	q.dev.Violate("x/packed/event", q.index, "driver event suppression has flags %d", v>>16)
+	return true
+}

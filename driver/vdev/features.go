@@ -1,0 +1,107 @@
+package vdev
+
+import "github.com/virtio-pmd/virtio-pmd/driver/virtio"
+
+// Offered returns the features that the device shows.
+func (d *Device) Offered() virtio.Features { return d.cfg.Offer }
+
+// Accepted returns the features that the driver wrote. They are final once the
+// status has FEATURES_OK.
+func (d *Device) Accepted() virtio.Features {
+	d.lock()
+	defer d.unlock()
+	return d.accepted
+}
+
+// SetAccepted writes the features that the driver accepts.
+func (d *Device) SetAccepted(f virtio.Features) {
+	d.lock()
+	defer d.unlock()
+	if d.negotiated {
+		d.Violate("basic/init/3", -1, "features written after FEATURES_OK")
+		return
+	}
+	if !d.status.Has(virtio.StatusDriver) {
+		d.Violate("basic/init/1", -1, "features written while the status is %v: DRIVER comes first", d.status)
+	}
+	d.accepted = f
+}
+
+// featuresOK judges what the driver accepted (2.2.2).
+func (d *Device) featuresOK() bool {
+	ok := !d.faults.RefuseFeatures
+	if extra := d.accepted.Minus(d.cfg.Offer); !extra.Empty() {
+		d.Violate("basic/features/1", -1, "accepted without being offered: %v", extra)
+		ok = false
+	}
+	if odd := d.accepted.And(d.cfg.Offer).Minus(Implemented()); !odd.Empty() {
+		d.Violate(oddRule(odd), -1, "accepted although the driver cannot use it here: %v", odd)
+		ok = false
+	}
+	if alone := d.accepted.Minus(d.accepted.Closure()); !alone.Empty() {
+		d.Violate("basic/features/2", -1, "accepted without what it requires: %v", alone)
+		ok = false
+	}
+	if d.cfg.Offer.Has(virtio.Version1) && !d.accepted.Has(virtio.Version1) {
+		d.Violate("basic/reserved/1", -1, "VERSION_1 was offered and not accepted")
+		ok = false
+	}
+	// A device behind an IOMMU could not work without it, so it may refuse (6.2).
+	if d.cfg.Translated && d.cfg.Offer.Has(virtio.AccessPlatform) && !d.accepted.Has(virtio.AccessPlatform) {
+		d.Violate("basic/reserved/3", -1, "ACCESS_PLATFORM was offered and not accepted")
+		ok = false
+	}
+	d.negotiated = ok
+	return ok
+}
+
+// oddRule is the rule that accepting bits of odd breaks, none of which the
+// device has: a bit of the specification that a test offers is another matter
+// than one that means nothing.
+func oddRule(odd virtio.Features) string {
+	for _, f := range odd.List() {
+		if f == virtio.SRIOV {
+			return "basic/reserved/9"
+		}
+		if f == virtio.AdminVQ {
+			return "pci/common/9"
+		}
+	}
+	return "basic/features/5"
+}
+
+// Bits of Device.bell.
+const (
+	bellLive   = 1
+	bellData   = 2
+	bellConfig = 4
+)
+
+func bellState(f virtio.Features) uint32 {
+	state := uint32(bellLive)
+	if f.Has(virtio.NotificationData) {
+		state |= bellData
+	}
+	if f.Has(virtio.NotifConfigData) {
+		state |= bellConfig
+	}
+	return state
+}
+
+// DoorbellForm is what a write to a doorbell has to look like (4.1.5.2).
+type DoorbellForm struct {
+	// Live is true from DRIVER_OK on; before, no doorbell may be rung at all.
+	Live bool
+	// Data is true with NOTIFICATION_DATA: 32 bits, the upper 16 of which say
+	// how far the driver has come.
+	Data bool
+	// ConfigData is true with NOTIF_CONFIG_DATA: the lower 16 bits are what the
+	// device chose and not the number of the queue.
+	ConfigData bool
+}
+
+// DoorbellForm tells what the next doorbell has to look like. It takes no lock.
+func (d *Device) DoorbellForm() DoorbellForm {
+	state := d.bell.Load()
+	return DoorbellForm{Live: state&bellLive != 0, Data: state&bellData != 0, ConfigData: state&bellConfig != 0}
+}

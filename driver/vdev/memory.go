@@ -1,0 +1,160 @@
+package vdev
+
+import (
+	"fmt"
+	"slices"
+)
+
+// pageSize is the granularity in which memory is mapped for a device, as an
+// IOMMU and VFIO have it.
+const pageSize = 4096
+
+// memory is what the device can reach: the table that a driver fills by mapping
+// memory. Everything that a ring names is looked up here first.
+type memory struct {
+	regions []region // ascending, without overlap
+	last    int      // where the last address was found
+}
+
+// region is one mapping.
+type region struct {
+	first uint64
+	mem   []byte
+}
+
+// MapError is memory that cannot be mapped or unmapped for a device.
+type MapError struct {
+	Address uint64 // device address
+	Size    int    // bytes
+	Reason  string
+}
+
+func (e *MapError) Error() string {
+	return fmt.Sprintf("device memory, %d bytes at %#x: %s", e.Size, e.Address, e.Reason)
+}
+
+// MapMemory lets the device reach mem under the device addresses that begin at
+// addr, until UnmapMemory. Both have to be aligned to pages of 4 KiB.
+func (d *Device) MapMemory(addr uint64, mem []byte) error {
+	d.lock()
+	defer d.unlock()
+	return d.mem.add(addr, mem)
+}
+
+// UnmapMemory takes back whole mappings. When it returns, the device does not
+// touch the memory any more. Memory that a live ring is in must not be taken
+// away: the device breaks down.
+func (d *Device) UnmapMemory(addr uint64, size int) error {
+	d.lock()
+	defer d.unlock()
+	if size <= 0 {
+		return &MapError{addr, size, "the size has to be positive"}
+	}
+	for _, q := range d.queues {
+		if d.running && q.alive && q.usesMemory(addr, uint64(size)) {
+			d.fail("basic/cleanup/2", q.index, "memory of a live ring unmapped (%d bytes at %#x)", size, addr)
+		}
+	}
+	err := d.mem.remove(addr, size)
+	if err == nil && d.reset.asked && d.reset.left != 0 {
+		d.Violate("basic/cleanup/2", -1, "memory unmapped before the reset was over (%d bytes at %#x)", size, addr)
+		d.halt()
+	}
+	return err
+}
+
+func (m *memory) add(addr uint64, mem []byte) error {
+	size := uint64(len(mem))
+	switch {
+	case size == 0 || size%pageSize != 0 || addr%pageSize != 0 || !pageAligned(mem):
+		return &MapError{addr, len(mem), "address, place and size have to be multiples of 4096"}
+	}
+	return m.insert(addr, mem)
+}
+
+// insert is add without regard to pages.
+func (m *memory) insert(addr uint64, mem []byte) error {
+	size := uint64(len(mem))
+	if size == 0 || addr+size-1 < addr {
+		return &MapError{addr, len(mem), "is nothing, or runs past the end of the address space"}
+	}
+	i := m.search(addr)
+	if i > 0 && m.regions[i-1].last() >= addr || i < len(m.regions) && m.regions[i].first <= addr+size-1 {
+		return &MapError{addr, len(mem), "something is mapped there already"}
+	}
+	m.regions = slices.Insert(m.regions, i, region{addr, mem})
+	m.last = 0
+	return nil
+}
+
+func (m *memory) remove(addr uint64, size int) error {
+	i := m.search(addr)
+	end := i
+	for left := uint64(size); left > 0; end++ {
+		if end == len(m.regions) || m.regions[end].first != addr+uint64(size)-left || uint64(len(m.regions[end].mem)) > left {
+			return &MapError{addr, size, "that is not one or several whole mappings"}
+		}
+		left -= uint64(len(m.regions[end].mem))
+	}
+	m.regions = slices.Delete(m.regions, i, end)
+	m.last = 0
+	return nil
+}
+
+// search returns the index of the first region that begins at addr or later.
+func (m *memory) search(addr uint64) int {
+	i, _ := slices.BinarySearchFunc(m.regions, addr, func(r region, a uint64) int {
+		switch {
+		case r.first < a:
+			return -1
+		case r.first > a:
+			return 1
+		}
+		return 0
+	})
+	return i
+}
+
+func (r region) last() uint64 { return r.first + uint64(len(r.mem)) - 1 }
+
+// at returns the n bytes of guest memory at addr, or nil if not all of them are
+// mapped or n is 0. The driver may change them at any time.
+func (m *memory) at(addr uint64, n uint64) []byte {
+	if m.last < len(m.regions) {
+		r := &m.regions[m.last]
+		off, size := addr-r.first, uint64(len(r.mem))
+		if off < size && n <= size-off && n != 0 {
+			return r.mem[off : off+n : off+n]
+		}
+	}
+	return m.find(addr, n)
+}
+
+// find is at without a good guess.
+func (m *memory) find(addr, n uint64) []byte {
+	i := m.search(addr)
+	if i == len(m.regions) || m.regions[i].first != addr {
+		i--
+	}
+	if i < 0 || n == 0 {
+		return nil
+	}
+	r := &m.regions[i]
+	off, size := addr-r.first, uint64(len(r.mem))
+	if off >= size {
+		return nil
+	}
+	if n <= size-off {
+		m.last = i
+		return r.mem[off : off+n : off+n]
+	}
+	// A driver that maps page by page may well have a ring or a buffer across a
+	// boundary, provided that the pages are neighbours in its own memory too.
+	for have := size - off; have < n; i++ {
+		if i+1 == len(m.regions) || m.regions[i+1].first != m.regions[i].last()+1 || !adjacent(m.regions[i].mem, m.regions[i+1].mem) {
+			return nil
+		}
+		have += uint64(len(m.regions[i+1].mem))
+	}
+	return extend(r.mem[off:], n)
+}

@@ -1,0 +1,135 @@
+package vdev
+
+import (
+	"encoding/binary"
+
+	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
+)
+
+// netConfigSize is the device configuration up to and with the duplex field,
+// rounded up (5.1.4).
+const netConfigSize = 20
+
+// netConfig is struct virtio_net_config as the driver reads it.
+type netConfig struct {
+	bytes [netConfigSize]byte
+	link  bool
+	mtu   int
+}
+
+func newNetConfig(c Config) netConfig {
+	n := netConfig{link: true, mtu: c.MTU}
+	copy(n.bytes[virtio.NetConfigMAC:], c.MAC)
+	put := binary.LittleEndian.PutUint16
+	put(n.bytes[virtio.NetConfigStatus:], virtio.NetStatusLinkUp)
+	put(n.bytes[virtio.NetConfigMaxPairs:], uint16(c.Pairs))
+	put(n.bytes[virtio.NetConfigMTU:], uint16(c.MTU))
+	binary.LittleEndian.PutUint32(n.bytes[virtio.NetConfigSpeed:], 10000)
+	n.bytes[virtio.NetConfigDuplex] = 1
+	return n
+}
+
+// ConfigSize is the length of the device configuration in bytes.
+func (d *Device) ConfigSize() int { return netConfigSize }
+
+// configGates says which feature makes a field exist (5.1.4).
+var configGates = []struct {
+	first, end int
+	feature    virtio.Feature
+}{
+	{virtio.NetConfigStatus, virtio.NetConfigMaxPairs, virtio.NetStatus},
+	{virtio.NetConfigMaxPairs, virtio.NetConfigMTU, virtio.NetMQ},
+	{virtio.NetConfigMTU, virtio.NetConfigSpeed, virtio.NetMTU},
+	{virtio.NetConfigSpeed, netConfigSize, virtio.NetSpeedDuplex},
+}
+
+// configWidth is the width of the field that begins at off, 0 if none does.
+func configWidth(off int) int {
+	switch {
+	case off < virtio.NetConfigStatus, off == virtio.NetConfigDuplex:
+		return 1
+	case off == virtio.NetConfigStatus, off == virtio.NetConfigMaxPairs, off == virtio.NetConfigMTU:
+		return 2
+	case off == virtio.NetConfigSpeed:
+		return 4
+	}
+	return 0
+}
+
+// ReadConfig reads width bytes (1, 2 or 4) of device configuration at off.
+func (d *Device) ReadConfig(off, width int) uint32 {
+	d.lock()
+	defer d.unlock()
+	if off < 0 || width < 1 || width > 4 || off+width > netConfigSize {
+		return 0
+	}
+	if configWidth(off) != width {
+		d.Violate("pci/access/1", -1, "device configuration at %d read with %d bytes", off, width)
+	}
+	for _, g := range configGates {
+		if off < g.end && off+width > g.first && !d.cfg.Offer.Has(g.feature) {
+			d.Violate("basic/config/3", -1, "device configuration at %d read, which needs %v", off, g.feature)
+		}
+	}
+	var b [4]byte
+	copy(b[:width], d.net.bytes[off:])
+	if d.faults.GenerationFlaps != 0 {
+		d.generation++
+		if d.faults.GenerationFlaps > 0 {
+			d.faults.GenerationFlaps--
+		}
+	}
+	return binary.LittleEndian.Uint32(b[:])
+}
+
+// WriteConfig is a write to device configuration. A modern network device has
+// no field that a driver may write; nothing changes.
+func (d *Device) WriteConfig(off, width int, v uint32) {
+	d.lock()
+	defer d.unlock()
+	if !d.negotiated {
+		d.Violate("basic/init/2", -1, "device configuration at %d written before FEATURES_OK", off)
+	}
+	d.Violate("net/config/1", -1, "device configuration at %d written (%d bytes, %#x)", off, width, v)
+}
+
+// Generation reads the configuration generation (2.5.1).
+func (d *Device) Generation() uint8 {
+	d.lock()
+	defer d.unlock()
+	return d.generation
+}
+
+// SetConfig overwrites device configuration at off, as a device does when
+// something about it changed: the generation goes up and the driver gets a
+// configuration interrupt. Fields may take values that make no sense.
+func (d *Device) SetConfig(off int, b ...byte) {
+	d.lock()
+	defer d.unlock()
+	if off >= 0 && off < netConfigSize {
+		copy(d.net.bytes[off:], b)
+	}
+	d.configChanged()
+}
+
+// SetLink takes the link up or down. While it is down no frame passes.
+func (d *Device) SetLink(up bool) {
+	d.lock()
+	if d.net.link != up {
+		d.net.link = up
+		d.net.bytes[virtio.NetConfigStatus] &^= virtio.NetStatusLinkUp
+		if up {
+			d.net.bytes[virtio.NetConfigStatus] |= virtio.NetStatusLinkUp
+		}
+		d.configChanged()
+	}
+	d.unlock()
+	d.wake()
+}
+
+func (d *Device) configChanged() {
+	d.generation++
+	if d.running {
+		d.irq.Config()
+	}
+}

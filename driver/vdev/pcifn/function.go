@@ -1,0 +1,145 @@
+package pcifn
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
+	"github.com/virtio-pmd/virtio-pmd/pci"
+)
+
+// Function is a PCI function in software. It implements pci.Function.
+type Function struct {
+	cfg        Config
+	dev        *vdev.Device
+	bars       [6]bar
+	structures []structure
+
+	mu      sync.Mutex // guards space and regs
+	space   configSpace
+	regs    registers
+	hooks   atomic.Pointer[Hooks]
+	irq     *interrupts
+	log     accessLog
+	removed atomic.Bool
+	closed  atomic.Bool
+}
+
+var _ pci.Function = (*Function)(nil)
+
+// New makes a function and the device behind it. It takes over the back end of
+// the device, also when it fails. The device does nothing by itself yet: call
+// Device().Start, or step it with Device().Poll.
+func New(cfg Config) (*Function, error) {
+	cfg, err := cfg.complete()
+	if err != nil {
+		if cfg.Device.Backend != nil {
+			_ = cfg.Device.Backend.Close()
+		}
+		return nil, err
+	}
+	f := &Function{cfg: cfg, irq: newInterrupts(cfg)}
+	f.log.on = cfg.Log
+	f.SetHooks(cfg.Hooks)
+	if f.dev, err = vdev.New(cfg.Device, f.irq); err != nil {
+		return nil, err
+	}
+	f.layOut()
+	f.buildSpace()
+	f.regs.clear()
+	return f, nil
+}
+
+// Device returns the device behind the function, for starting or stepping it,
+// and for what a test wants to know or to break. It stays valid after Close.
+func (f *Function) Device() *vdev.Device { return f.dev }
+
+// SetHooks replaces the hooks.
+func (f *Function) SetHooks(h Hooks) { f.hooks.Store(&h) }
+
+// Address names the function for people.
+func (f *Function) Address() string { return f.cfg.Address }
+
+// DMA tells how device addresses are interpreted.
+func (f *Function) DMA() pci.DMA {
+	return pci.DMA{Physical: f.cfg.Physical, Ranges: slices.Clone(f.cfg.Ranges)}
+}
+
+// MapDMA lets the device reach mem at iova. Both have to be aligned to pages of
+// 4 KiB, and iova has to lie in the ranges that DMA tells.
+func (f *Function) MapDMA(iova uint64, mem []byte) error {
+	if err := f.open(); err != nil {
+		return err
+	}
+	if len(mem) > 0 && len(f.cfg.Ranges) > 0 && !slices.ContainsFunc(f.cfg.Ranges, func(r pci.Range) bool {
+		return r.First <= iova && iova+uint64(len(mem))-1 <= r.Last && iova+uint64(len(mem))-1 >= iova
+	}) {
+		return &vdev.MapError{Address: iova, Size: len(mem), Reason: "outside the ranges that can be mapped"}
+	}
+	return f.dev.MapMemory(iova, mem)
+}
+
+// UnmapDMA takes back whole mappings.
+func (f *Function) UnmapDMA(iova uint64, size int) error {
+	if err := f.open(); err != nil {
+		return err
+	}
+	return f.dev.UnmapMemory(iova, size)
+}
+
+// Reset resets the function, and the device with it.
+func (f *Function) Reset() error {
+	if err := f.open(); err != nil {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.resetRegisters()
+	f.dev.Reset()
+	return nil
+}
+
+// Close stops the device and its back end and closes the interrupts.
+func (f *Function) Close() error {
+	if f.closed.Swap(true) {
+		return nil
+	}
+	if f.dev.Running() && !f.removed.Load() {
+		f.dev.Violate("basic/cleanup/2", -1, "function closed while its rings were alive: reset comes first")
+	}
+	f.irq.close()
+	return f.dev.Close()
+}
+
+// RequestRemoval raises the removal request, as hot-unplug does first. The
+// function goes on working.
+func (f *Function) RequestRemoval() { f.irq.removalRequest() }
+
+// Unplug takes the function away at once: every read of it returns all ones
+// from now on, writes vanish, it does no more DMA. The removal request is
+// raised as well.
+func (f *Function) Unplug() {
+	f.removed.Store(true)
+	f.dev.SetDMA(false)
+	f.irq.removalRequest()
+}
+
+// open tells whether the function may still be used.
+func (f *Function) open() error {
+	if f.closed.Load() {
+		return &ClosedError{f.cfg.Address}
+	}
+	return nil
+}
+
+// ClosedError is the use of a function after Close.
+type ClosedError struct{ Function string }
+
+func (e *ClosedError) Error() string {
+	return fmt.Sprintf("PCI function %s was used after it was closed", e.Function)
+}
+
+// allOnes is what width bytes read as when nothing answers.
+func allOnes(width int) uint32 { return uint32(1<<(8*width) - 1) }

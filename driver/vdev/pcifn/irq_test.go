@@ -1,0 +1,180 @@
+package pcifn
+
+import (
+	"errors"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
+	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
+	"github.com/virtio-pmd/virtio-pmd/pci"
+)
+
+func eventfd(t *testing.T) int {
+	t.Helper()
+	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unix.Close(fd) })
+	return fd
+}
+
+// signalled tells how often an eventfd was raised since the last look.
+func signalled(fd int) int {
+	var b [8]byte
+	if _, err := unix.Read(fd, b[:]); err != nil {
+		return 0
+	}
+	return int(b[0])
+}
+
+func TestMSIX(t *testing.T) {
+	h := newHost(t, Config{RefuseVector: func(v uint16) bool { return v == 2 }})
+	if n, _ := h.f.Vectors(pci.MSIX); n != 4 {
+		t.Fatalf("%d vectors", n)
+	}
+	fds := []int{eventfd(t), eventfd(t), eventfd(t), -1}
+	if err := h.f.SetIRQ(pci.MSIX, fds); err != nil {
+		t.Fatal(err)
+	}
+	if caps, _ := pci.Capabilities(h.f); true {
+		c, _ := pci.First(caps, pci.CapabilityMSIX)
+		if m, err := pci.ReadMSIX(h.f, c); err != nil || !m.Enabled || m.Vectors != 4 || m.TableBAR != msixBAR {
+			t.Errorf("MSI-X %+v, %v", m, err)
+		}
+	}
+	h.put(cConfigVector, 2, 0)
+	h.negotiate(minimal)
+	h.put(cConfigVector, 2, 0)
+	h.put(cQueueSelect, 2, 1)
+	h.put(cQueueVector, 2, 2)
+	if v := h.get(cQueueVector, 2); v != virtio.NoVector {
+		t.Errorf("the refused vector reads as %#x", v)
+	}
+	h.put(cQueueVector, 2, 1)
+	if v := h.get(cQueueVector, 2); v != 1 {
+		t.Errorf("the vector reads as %#x", v)
+	}
+	h.queue(0)
+	h.queue(1)
+	h.status(15)
+	h.f.Device().SetLink(false)
+	h.f.Device().NeedReset()
+	if a, b := signalled(fds[0]), signalled(fds[1]); a != 2 || b != 0 {
+		t.Errorf("%d config interrupts, %d of the queue", a, b)
+	}
+	if h.f.irq.Masked(1) || !h.f.irq.Masked(0) {
+		t.Error("queue 1 has a vector, queue 0 has none")
+	}
+	h.f.irq.Queue(1)
+	if n := signalled(fds[1]); n != 1 {
+		t.Errorf("%d queue interrupts", n)
+	}
+	// A reset unmaps the vectors, switching off silences what is left.
+	h.status(0)
+	if h.get(cConfigVector, 2) != virtio.NoVector {
+		t.Error("the config vector survived a reset")
+	}
+	if err := h.f.SetIRQ(pci.MSIX, nil); err != nil {
+		t.Fatal(err)
+	}
+	h.f.irq.setConfigVector(0)
+	h.f.irq.Config()
+	if n := signalled(fds[0]); n != 0 {
+		t.Error("an interrupt after MSI-X was switched off")
+	}
+	wantRules(t, h.f.Device())
+}
+
+func TestINTxAndISR(t *testing.T) {
+	h := newHost(t, Config{Vectors: NoMSIX})
+	if n, _ := h.f.Vectors(pci.MSIX); n != 0 {
+		t.Errorf("%d vectors", n)
+	}
+	fd := eventfd(t)
+	if err := h.f.SetIRQ(pci.INTx, []int{fd}); err != nil {
+		t.Fatal(err)
+	}
+	h.up(minimal)
+	h.f.Device().SetLink(false)
+	h.f.irq.Queue(0)
+	if n := signalled(fd); n != 2 {
+		t.Errorf("%d interrupts", n)
+	}
+	if v := h.get(isrOff, 1); v != isrQueue|isrConfig {
+		t.Errorf("ISR %#x", v)
+	}
+	if v := h.get(isrOff, 1); v != 0 {
+		t.Errorf("reading the ISR does not clear it: %#x", v)
+	}
+	wantRules(t, h.f.Device())
+}
+
+func TestISRWithMSIX(t *testing.T) {
+	h := newHost(t, Config{})
+	if err := h.f.SetIRQ(pci.MSIX, []int{eventfd(t)}); err != nil {
+		t.Fatal(err)
+	}
+	h.get(isrOff, 1)
+	wantRules(t, h.f.Device(), "pci/isr/1")
+}
+
+func TestIRQErrors(t *testing.T) {
+	h := newHost(t, Config{Vectors: 1})
+	var e *IRQError
+	if err := h.f.SetIRQ(pci.MSIX, []int{-1, -1}); !errors.As(err, &e) || e.Available != 1 {
+		t.Errorf("%v", err)
+	}
+	if err := h.f.SetIRQ(pci.MSIX, []int{1 << 20}); !errors.Is(err, unix.EBADF) {
+		t.Errorf("%v", err)
+	}
+	fd := eventfd(t)
+	if err := h.f.SetIRQ(pci.MSIX, []int{fd}); err != nil {
+		t.Fatal(err)
+	}
+	// The caller may close its descriptor; -1 leaves the vector as it is.
+	if err := h.f.SetIRQ(pci.MSIX, []int{-1}); err != nil {
+		t.Fatal(err)
+	}
+	h.f.irq.setConfigVector(0)
+	h.f.irq.Config()
+	if signalled(fd) != 1 {
+		t.Error("-1 changed the vector")
+	}
+}
+
+// A function that is unplugged answers with all ones, does no DMA, and has
+// asked for its removal.
+func TestUnplug(t *testing.T) {
+	h := newHost(t, Config{Device: vdev.Config{Backend: vdev.Gen(64)}})
+	fd := eventfd(t)
+	if err := h.f.SetIRQ(pci.Removal, []int{fd}); err != nil {
+		t.Fatal(err)
+	}
+	h.up(minimal)
+	h.f.RequestRemoval()
+	if signalled(fd) != 1 || h.get(cStatus, 1) != 15 {
+		t.Error("a request alone takes the function away, or it was not raised")
+	}
+	h.f.Unplug()
+	if signalled(fd) != 1 {
+		t.Error("no removal request")
+	}
+	if v, err := h.f.ReadConfig(0, 4); v != 0xffffffff || err != nil {
+		t.Errorf("vendor %#x, %v", v, err)
+	}
+	if h.get(cStatus, 1) != 0xff || h.get(cQueueSize, 2) != 0xffff || h.get(cDeviceFeature, 4) != 0xffffffff {
+		t.Error("registers do not read as all ones")
+	}
+	h.put(cStatus, 1, 0)
+	h.put(notifyOff, 2, 0)
+	if h.f.Device().Status() != 15 || h.f.Device().Poll() != 0 {
+		t.Error("the device hears the driver, or reaches memory")
+	}
+	if err := h.f.Close(); err != nil {
+		t.Error(err)
+	}
+	wantRules(t, h.f.Device())
+}

@@ -1,0 +1,144 @@
+package vdev
+
+import "github.com/virtio-pmd/virtio-pmd/driver/virtio"
+
+// ring is the living part of a virtqueue, in either format.
+//
+// The device pops chains, works on them, pushes the used ones and flushes: the
+// driver sees a used chain not before the flush, and then all of them at once.
+// Positions are private; what stands in the shared areas is read once.
+type ring struct {
+	alive bool // the areas are known and the device may use them
+
+	packed, indirect, eventIdx, inOrder bool
+
+	mem  [3][]byte // the areas
+	size uint16    // descriptors, 1 to 32768
+
+	// at is where the next chain is looked for. Of a split ring it is a
+	// free-running index into the available ring, of a packed one an offset.
+	at     cursor
+	used   cursor // where the next used entry goes
+	seen   uint16 // split: the driver's index when last read
+	quiet  bool   // the driver was asked not to notify
+	marked cursor // used when an interrupt was last considered
+	since  uint16 // entries used since then, packed: slots
+
+	pending []usedEntry // pushed and not yet flushed
+	dummy   uint32      // what fence works on
+}
+
+// cursor is a position in a ring. wrap is the wrap counter of a packed ring.
+type cursor struct {
+	off  uint16
+	wrap bool
+}
+
+// usedEntry is a used chain, or a batch of them, before the driver sees it.
+type usedEntry struct {
+	id    uint16
+	skip  uint16 // how far the used position moves: split chains, packed slots
+	len   uint32 // bytes that the device wrote
+	wrote bool   // the chain has writable parts, so that len means something
+}
+
+func (r *ring) close() { *r = ring{pending: r.pending[:0]} }
+
+// usesMemory tells whether an area of the ring touches size bytes at addr.
+func (q *queue) usesMemory(addr, size uint64) bool {
+	for a, b := range q.mem {
+		if q.addr[a] <= addr+size-1 && addr <= q.addr[a]+uint64(len(b))-1 {
+			return true
+		}
+	}
+	return false
+}
+
+// open looks the areas up and starts the ring. It tells whether it lives.
+func (q *queue) open() bool {
+	d := q.dev
+	f := d.accepted
+	q.packed, q.indirect = f.Has(virtio.RingPacked), f.Has(virtio.RingIndirectDesc)
+	q.eventIdx, q.inOrder = f.Has(virtio.RingEventIdx), f.Has(virtio.InOrder)
+	q.size = uint16(q.entries)
+	for a := range q.mem {
+		n := areaSize(q.packed, Area(a), int(q.size))
+		if q.mem[a] = d.mem.at(q.addr[a], uint64(n)); q.mem[a] == nil {
+			d.fail(q.addressRule(), q.index, "%v: %d bytes at %#x are not mapped", Area(a), n, q.addr[a])
+			return false
+		}
+	}
+	q.at, q.used, q.marked = cursor{wrap: true}, cursor{wrap: true}, cursor{wrap: true}
+	if q.packed {
+		q.alive = q.checkPackedStart()
+	} else {
+		q.alive = q.checkSplitStart()
+	}
+	q.prepare()
+	return q.alive
+}
+
+// pop takes the next chain that the driver made available. It returns false if
+// there is none, or if what is there broke a rule: the device has failed then.
+func (q *queue) pop(c *chain) bool {
+	c.reset(q.at)
+	if q.packed {
+		return q.popPacked(c)
+	}
+	return q.popSplit(c)
+}
+
+// rewind gives back c and all chains popped after it.
+func (q *queue) rewind(c *chain) { q.at = c.from }
+
+// push marks a chain as used, with written bytes in its writable part.
+func (q *queue) push(c *chain, written int) {
+	q.pending = append(q.pending, usedEntry{id: c.id, skip: c.slots, len: uint32(written), wrote: len(c.segs) > c.readable})
+}
+
+// pushBatch marks chains as used that nothing was written to, with one entry
+// for all of them: the last one's (2.7.9, 2.8.8). Only with IN_ORDER.
+func (q *queue) pushBatch(chains []chain) {
+	if len(chains) == 0 {
+		return
+	}
+	e := usedEntry{id: chains[len(chains)-1].id}
+	for i := range chains {
+		e.skip += chains[i].slots
+	}
+	q.pending = append(q.pending, e)
+}
+
+// flush shows the used chains to the driver and interrupts it if it asked to be.
+func (q *queue) flush() {
+	if len(q.pending) == 0 {
+		return
+	}
+	for _, e := range q.pending {
+		q.since += e.skip
+	}
+	if q.packed {
+		q.flushPacked()
+	} else {
+		q.flushSplit()
+	}
+	q.pending = q.pending[:0]
+	q.interrupt()
+}
+
+// addressRule is what a driver breaks that names memory which is not mapped:
+// behind an IOMMU it was not programmed, otherwise it is no memory (6.2).
+func (q *queue) addressRule() string {
+	if q.dev.cfg.Translated {
+		return "basic/reserved/4"
+	}
+	return "basic/reserved/5"
+}
+
+// rule picks the number of a rule that both ring formats have.
+func (r *ring) rule(split, packed string) string {
+	if r.packed {
+		return packed
+	}
+	return split
+}

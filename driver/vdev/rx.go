@@ -1,0 +1,234 @@
+package vdev
+
+import (
+	"encoding/binary"
+
+	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
+)
+
+// stage is a burst of frames from the back end on its way to the driver.
+type stage struct {
+	frames [maxBurst][]byte
+	next   int // the first one that has not been dealt with
+	n      int
+}
+
+func (s *stage) clear() { s.next, s.n = 0, 0 }
+
+// prepare sets what depends on the accepted features.
+func (q *queue) prepare() {
+	f := q.dev.accepted
+	switch {
+	case f.Has(virtio.NetMrgRxbuf):
+		q.least, q.leastRule = headerLen, "net/rxbuf/3"
+	case f.Has(virtio.NetMTU):
+		q.least, q.leastRule = headerLen+etherHeader+uint64(q.dev.net.mtu), "net/config/8"
+	default:
+		q.least, q.leastRule = 1526, "net/rxbuf/2"
+	}
+	q.mergeable = f.Has(virtio.NetMrgRxbuf)
+}
+
+// receive moves frames from the back end to the driver. It returns how many it
+// dealt with.
+func (d *Device) receive() int {
+	b := d.cfg.Backend
+	if !d.traits.PerPair {
+		return d.receiveAny()
+	}
+	n := 0
+	for pair := range d.active {
+		q := d.queues[virtio.RxQueueIndex(pair)]
+		if !q.alive || !d.net.link {
+			continue
+		}
+		s := &q.stage
+		if s.next == s.n {
+			s.next, s.n = 0, b.Receive(pair, s.frames[:d.cfg.Burst])
+		}
+		for ; s.next < s.n && d.deliver(q, s.frames[s.next]); s.next++ {
+			n++
+		}
+		q.flush()
+	}
+	return n
+}
+
+// receiveAny is receive for a back end that leaves it to the device which pair
+// a frame goes to.
+func (d *Device) receiveAny() int {
+	s := &d.stage
+	if s.next == s.n {
+		s.next, s.n = 0, d.cfg.Backend.Receive(AnyPair, s.frames[:d.cfg.Burst])
+	}
+	n := 0
+	for ; s.next < s.n; s.next++ {
+		q := d.queues[virtio.RxQueueIndex(d.steer(s.frames[s.next]))]
+		if !d.net.link || !q.alive || !d.deliver(q, s.frames[s.next]) {
+			if (d.hold || d.traits.Patient) && d.net.link && q.alive {
+				break
+			}
+			d.stats.RxDropped++
+		}
+		n++
+	}
+	for pair := 0; n > 0 && pair < d.active; pair++ {
+		d.queues[virtio.RxQueueIndex(pair)].flush()
+	}
+	return n
+}
+
+// deliver writes a frame into buffers of a receiveq. It returns false if there
+// are not enough of them; none is taken then.
+func (d *Device) deliver(q *queue, frame []byte) bool {
+	need := headerLen + len(frame)
+	c := q.take(0)
+	if c == nil {
+		return false
+	}
+	if len(c.segs[0]) < need {
+		return d.scatter(q, frame)
+	}
+	b := c.segs[0][:need]
+	putHeader(b, 1)
+	copy(b[headerLen:], frame)
+	q.push(c, need)
+	q.received(len(frame), 1, need)
+	return true
+}
+
+// putHeader writes a virtio_net_hdr that says nothing but how many buffers the
+// packet takes (5.1.9.4).
+func putHeader(b []byte, buffers uint16) {
+	_ = b[headerLen-1]
+	binary.LittleEndian.PutUint64(b, 0)
+	binary.LittleEndian.PutUint32(b[8:], uint32(buffers)<<16)
+}
+
+func (q *queue) received(frame, buffers, bytes int) {
+	q.stats.Chains += uint64(buffers)
+	q.stats.Bytes += uint64(bytes)
+	q.dev.stats.RxFrames++
+	q.dev.stats.RxBytes += uint64(frame)
+}
+
+// scatter is deliver for a frame that takes several pieces of memory, and with
+// MRG_RXBUF several buffers. Buffer 0 is in q.bufs already.
+func (d *Device) scatter(q *queue, frame []byte) bool {
+	need := uint64(headerLen + len(frame))
+	n := 1
+	for have := q.bufs[0].in; have < need; n++ {
+		if !q.mergeable {
+			// The buffer stays for a frame that fits.
+			q.putBack(1)
+			d.stats.RxErrors++
+			return true
+		}
+		c := q.take(n)
+		if c == nil {
+			q.putBack(n)
+			return false
+		}
+		have += c.in
+	}
+	var header [headerLen]byte
+	putHeader(header[:], uint16(n))
+	rest := [2][]byte{header[:], frame}
+	for i := range q.bufs[:n] {
+		q.push(&q.bufs[i], q.bufs[i].fill(&rest))
+	}
+	q.received(len(frame), n, int(need))
+	return true
+}
+
+// fill writes what is left of data into the writable part of the chain, as far
+// as it goes, takes it off data and returns how much it was.
+func (c *chain) fill(data *[2][]byte) int {
+	total := 0
+	for _, seg := range c.segs[c.readable:] {
+		for i := range data {
+			n := copy(seg, data[i])
+			seg, data[i] = seg[n:], data[i][n:]
+			total += n
+		}
+	}
+	return total
+}
+
+// take gets the next buffer of a receiveq into q.bufs[i]; nil if there is none.
+func (q *queue) take(i int) *chain {
+	if i == len(q.bufs) {
+		q.bufs = append(q.bufs, chain{})
+	}
+	c := &q.bufs[i]
+	if q.dev.cfg.OutOfOrder {
+		if !q.takeAny(c) {
+			return nil
+		}
+	} else if !q.pop(c) || !q.checkBuffer(c) {
+		return nil
+	}
+	return c
+}
+
+// checkBuffer checks what a driver posted for receiving.
+func (q *queue) checkBuffer(c *chain) bool {
+	if c.readable != 0 {
+		q.dev.fail("x/net/rx-readable", q.index, "a receive buffer has readable descriptors")
+		return false
+	}
+	if c.in < q.least {
+		text := "a receive buffer of %d bytes, at least %d are needed"
+		if q.mergeable {
+			q.dev.fail(q.leastRule, q.index, text, c.in, q.least)
+			return false
+		}
+		q.dev.Violate(q.leastRule, q.index, text, c.in, q.least)
+	}
+	return true
+}
+
+// putBack gives the first n buffers of q.bufs back, unused.
+func (q *queue) putBack(n int) {
+	if q.dev.cfg.OutOfOrder {
+		for i := range q.bufs[:n] {
+			q.held = append(q.held, chain{})
+			last := len(q.held) - 1
+			q.held[last], q.bufs[i] = q.bufs[i], q.held[last]
+		}
+		return
+	}
+	q.rewind(&q.bufs[0])
+}
+
+// heldBuffers is how many buffers OutOfOrder picks from.
+const heldBuffers = 8
+
+// takeAny is take with OutOfOrder: it picks among the next few.
+func (q *queue) takeAny(c *chain) bool {
+	for len(q.held) < heldBuffers {
+		q.held = append(q.held, chain{})
+		last := &q.held[len(q.held)-1]
+		if !q.pop(last) || !q.checkBuffer(last) {
+			q.held = q.held[:len(q.held)-1]
+			break
+		}
+	}
+	if len(q.held) == 0 || !q.dev.running {
+		return false
+	}
+	i, last := q.pick(uint32(len(q.held))), len(q.held)-1
+	*c, q.held[i] = q.held[i], q.held[last]
+	q.held = q.held[:last]
+	return true
+}
+
+// steer picks the queue pair for a received frame: the hash of its flow modulo
+// the pairs in use. The hash is the same in both directions, so that an answer
+// comes in on the pair whose number the question would have got.
+func (d *Device) steer(frame []byte) int {
+	if d.active == 1 {
+		return 0
+	}
+	return int(flowHash(frame) % uint32(d.active))
+}

@@ -1,0 +1,57 @@
+package vdev
+
+// Stats counts what went through a device since it was made. Frames are counted
+// without the virtio header.
+type Stats struct {
+	TxFrames, TxBytes uint64 // taken by the back end
+	TxDropped         uint64 // refused by the back end, or the link was down
+	TxErrors          uint64 // frames that break a rule of length; they go nowhere
+
+	RxFrames, RxBytes uint64 // delivered to the driver
+	RxDropped         uint64 // no buffer, or the link was down
+	RxErrors          uint64 // frames too large for a buffer without MRG_RXBUF
+
+	Doorbells  uint64 // rung by the driver
+	Interrupts uint64 // queue interrupts that were due and not masked
+	Sleeps     uint64 // times that the device's goroutine went to sleep
+}
+
+// QueueStats counts what went through one virtqueue.
+type QueueStats struct {
+	Chains     uint64 // buffers used
+	Bytes      uint64 // read from them or written to them, with headers
+	Doorbells  uint64
+	Interrupts uint64
+}
+
+// Stats returns the counters of the device.
+func (d *Device) Stats() Stats {
+	d.lock()
+	defer d.unlock()
+	s := d.stats
+	for _, q := range d.queues {
+		s.Doorbells += q.doorbells.Load()
+		s.Interrupts += q.stats.Interrupts
+	}
+	return s
+}
+
+// QueueStats returns the counters of a virtqueue.
+func (d *Device) QueueStats(i int) QueueStats {
+	d.lock()
+	defer d.unlock()
+	if i < 0 || i >= len(d.queues) {
+		return QueueStats{}
+	}
+	s := d.queues[i].stats
+	s.Doorbells = d.queues[i].doorbells.Load()
+	return s
+}
+
+// ActivePairs is how many queue pairs the driver has switched on: one, until it
+// sends VQ_PAIRS_SET.
+func (d *Device) ActivePairs() int {
+	d.lock()
+	defer d.unlock()
+	return d.active
+}

@@ -1,0 +1,53 @@
+package vdev
+
+import "encoding/binary"
+
+const (
+	etherIPv4 = 0x0800
+	etherIPv6 = 0x86dd
+	protoTCP  = 6
+	protoUDP  = 17
+)
+
+// flowHash mixes addresses, protocol and ports of an IP packet, such that both
+// directions of a flow get the same number. Other frames get 0.
+func flowHash(frame []byte) uint32 {
+	if len(frame) < etherHeader {
+		return 0
+	}
+	at, ethertype := 12, binary.BigEndian.Uint16(frame[12:])
+	if ethertype == 0x8100 && len(frame) >= etherHeader+vlanTag {
+		at, ethertype = 16, binary.BigEndian.Uint16(frame[16:])
+	}
+	ip := frame[at+2:]
+	switch {
+	case ethertype == etherIPv4 && len(ip) >= 20:
+		h := binary.LittleEndian.Uint32(ip[12:]) ^ binary.LittleEndian.Uint32(ip[16:])
+		return mix(h ^ ports(ip, int(ip[0]&15)*4, ip[9]))
+	case ethertype == etherIPv6 && len(ip) >= 40:
+		var h uint32
+		for i := 8; i < 40; i += 4 {
+			h ^= binary.LittleEndian.Uint32(ip[i:])
+		}
+		return mix(h ^ ports(ip, 40, ip[6]))
+	}
+	return 0
+}
+
+// ports is the protocol with both port numbers where it has some, in no order.
+func ports(ip []byte, at int, proto byte) uint32 {
+	h := uint32(proto)
+	if (proto == protoTCP || proto == protoUDP) && len(ip) >= at+4 {
+		h ^= uint32(binary.LittleEndian.Uint16(ip[at:])^binary.LittleEndian.Uint16(ip[at+2:])) << 8
+	}
+	return h
+}
+
+// mix spreads differences in any bit over all of them.
+func mix(h uint32) uint32 {
+	h ^= h >> 16
+	h *= 0x7feb352d
+	h ^= h >> 15
+	h *= 0x846ca68b
+	return h ^ h>>16
+}

@@ -1,0 +1,215 @@
+package vdev
+
+import (
+	"encoding/binary"
+
+	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
+)
+
+const (
+	headerLen   = virtio.NetHeaderLen
+	etherHeader = 14
+	vlanTag     = 4
+
+	// scratchSize is room for the frames of a burst that lie in several pieces.
+	// A single one always fits.
+	scratchSize = 256 << 10
+	maxFrame    = 65535 + etherHeader + vlanTag
+)
+
+// scratch is what one burst of transmission works with.
+type scratch struct {
+	chains [maxBurst]chain
+	frames [maxBurst][]byte
+	owner  [maxBurst]int // which chain a frame is from
+	copies []byte        // frames that were in several pieces
+	copied int
+}
+
+// transmit takes a burst from the transmitq of a pair, hands it to the back end
+// and gives the buffers back. It returns how many buffers it used.
+func (d *Device) transmit(pair int) int {
+	q := d.queues[virtio.TxQueueIndex(pair)]
+	if !q.alive {
+		return 0
+	}
+	w := &d.work
+	w.copied = 0
+	chains, frames, bytes := 0, 0, 0
+	for chains < d.cfg.Burst {
+		c := &w.chains[chains]
+		if !q.pop(c) {
+			break
+		}
+		frame, full := d.txFrame(q, c)
+		if full {
+			q.rewind(c)
+			break
+		}
+		if frame != nil {
+			w.frames[frames], w.owner[frames] = frame, chains
+			frames++
+		}
+		chains++
+	}
+	if chains == 0 || !d.running {
+		return 0
+	}
+	taken := frames
+	if d.net.link && !q.muted && frames > 0 {
+		taken = min(d.cfg.Backend.Transmit(pair, w.frames[:frames]), frames)
+		if d.hold && taken < frames {
+			chains = w.owner[taken]
+			q.rewind(&w.chains[chains])
+			frames = taken
+		}
+	} else {
+		taken = 0 // and what there is counts as dropped
+	}
+	for _, f := range w.frames[:taken] {
+		bytes += len(f)
+	}
+	d.stats.TxFrames += uint64(taken)
+	d.stats.TxBytes += uint64(bytes)
+	d.stats.TxDropped += uint64(frames - taken)
+	d.giveBack(q, w.chains[:chains])
+	return chains
+}
+
+// giveBack marks transmitted chains as used.
+func (d *Device) giveBack(q *queue, chains []chain) {
+	for i := range chains {
+		q.stats.Bytes += chains[i].out
+	}
+	q.stats.Chains += uint64(len(chains))
+	switch {
+	case q.inOrder && d.cfg.BatchUsed:
+		q.pushBatch(chains)
+	case d.cfg.OutOfOrder:
+		for n := len(chains); n > 0; n-- {
+			i := int(q.pick(uint32(n)))
+			q.push(&chains[i], 0)
+			chains[i], chains[n-1] = chains[n-1], chains[i]
+		}
+	default:
+		for i := range chains {
+			q.push(&chains[i], 0)
+		}
+	}
+	q.flush()
+}
+
+// pick returns a number below n, in a sequence that is the same every time.
+func (q *queue) pick(n uint32) uint32 {
+	q.random ^= q.random << 13
+	q.random ^= q.random >> 17
+	q.random ^= q.random << 5
+	return q.random % n
+}
+
+// txFrame checks header and length of a transmitted packet and returns the frame
+// in one piece; nil if it must not go out. full is true if there is no room left
+// to put its pieces together in this burst.
+func (d *Device) txFrame(q *queue, c *chain) (frame []byte, full bool) {
+	if c.readable != len(c.segs) {
+		d.Violate("x/net/tx-writable", q.index, "a transmitted packet has writable descriptors")
+	}
+	if c.out < headerLen+etherHeader || c.out > headerLen+maxFrame {
+		d.Violate("x/net/tx-length", q.index, "a transmitted packet of %d bytes, the header of %d with it", c.out, headerLen)
+		d.stats.TxErrors++
+		return nil, false
+	}
+	first := c.segs[0]
+	switch {
+	case len(first) > headerLen && c.readable == 1:
+		frame = first[headerLen:]
+	case len(first) == headerLen && c.readable == 2:
+		frame = c.segs[1]
+	default:
+		if frame, full = d.work.assemble(c); full {
+			return nil, true
+		}
+	}
+	if len(first) < headerLen {
+		var header [headerLen]byte
+		first = c.gather(header[:], 0)
+	}
+	// flags and gso_type are the first two bytes, num_buffers the last two.
+	if binary.LittleEndian.Uint16(first)|binary.LittleEndian.Uint16(first[virtio.NetHeaderNumBuffers:]) != 0 {
+		d.blameHeader(q, first)
+	}
+	if !d.fits(frame) {
+		d.Violate("net/config/9", q.index, "a frame of %d bytes with an MTU of %d", len(frame), d.net.mtu)
+		d.stats.TxErrors++
+		return nil, false
+	}
+	return frame, false
+}
+
+// assemble copies a frame that lies in several pieces.
+func (w *scratch) assemble(c *chain) (frame []byte, full bool) {
+	if w.copies == nil {
+		w.copies = make([]byte, scratchSize)
+	}
+	n := int(c.out) - headerLen
+	if n > len(w.copies)-w.copied {
+		return nil, true
+	}
+	frame = c.gather(w.copies[w.copied:w.copied+n], headerLen)
+	w.copied += n
+	return frame, false
+}
+
+// fits tells whether a frame respects the MTU, which counts what follows the
+// Ethernet header and a VLAN tag.
+func (d *Device) fits(frame []byte) bool {
+	if len(frame) <= d.net.mtu+etherHeader || !d.accepted.Has(virtio.NetMTU) {
+		return true
+	}
+	tagged := binary.BigEndian.Uint16(frame[12:]) == 0x8100 || binary.BigEndian.Uint16(frame[12:]) == 0x88a8
+	return tagged && len(frame) <= d.net.mtu+etherHeader+vlanTag
+}
+
+// blameHeader says what is wrong with a header: nothing can be offloaded to this
+// device, so all of its fields are 0 or ignored.
+func (d *Device) blameHeader(q *queue, h []byte) {
+	if flags := h[virtio.NetHeaderFlags]; flags != 0 {
+		d.Violate("net/tx/3", q.index, "header flags %#x without CSUM", flags)
+		if flags&(virtio.NetHeaderDataValid|virtio.NetHeaderRSCInfo) != 0 {
+			d.Violate("net/tx/20", q.index, "header flags %#x", flags)
+		}
+	}
+	if gso := h[virtio.NetHeaderGSOType]; gso != virtio.GSONone {
+		d.Violate("net/tx/14", q.index, "gso_type %#x without an offload", gso)
+	}
+	if n := binary.LittleEndian.Uint16(h[virtio.NetHeaderNumBuffers:]); n != 0 {
+		d.Violate("net/tx/2", q.index, "num_buffers %d", n)
+	}
+}
+
+// checkInactive looks for packets on queues that are switched off (5.1.9.5.5).
+func (d *Device) checkInactive() {
+	for pair := d.active; pair < d.cfg.Pairs; pair++ {
+		q := d.queues[virtio.TxQueueIndex(pair)]
+		if !q.alive || q.told.inactive {
+			continue
+		}
+		var c chain
+		if q.pop(&c) {
+			q.rewind(&c)
+			q.told.inactive = true
+			d.Violate(d.inactiveRule(), q.index, "a packet on the transmitq of pair %d, with %d pairs switched on", pair, d.active)
+		}
+	}
+}
+
+// inactiveRule tells apart whether the driver ever said how many pairs it uses.
+func (d *Device) inactiveRule() string {
+	if d.pairsSet {
+		return "net/mq/4"
+	}
+	return "net/mq/3"
+}
+
+// told is what was recorded about a queue and need not be looked for again.
+type told struct{ inactive bool }

@@ -1,0 +1,219 @@
+package vhostback
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
+	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
+)
+
+// Config says how a Backend is reached and what is behind it. The zero value
+// listens and serves a device that swallows what it is sent.
+type Config struct {
+	// Client has the back end connect to a front end that listens, again and
+	// again, in place of listening itself.
+	Client bool
+	// Device is the device that peers get. What makes no sense over this
+	// transport is taken out of what it offers: a control queue, for one, which
+	// front ends keep to themselves.
+	Device vdev.Config
+	// Raw takes the place of Device: see RawConfig.
+	Raw *RawConfig
+	// Stepped leaves it to the caller to move packets, by calling Poll.
+	Stepped bool
+	// Slots is how many regions of memory a peer may share; 0: 64.
+	Slots int
+	// Timeout bounds how long the rest of a message may take, and how long an
+	// answer may wait to be fetched; 0: 5 s.
+	Timeout time.Duration
+	// Up is called when packets can begin to flow and when they cannot any more.
+	// It must not wait for the Backend. It may be nil.
+	Up func(bool)
+	// Ended is called when a connection is over and everything that came with it
+	// was given back, with the reason: nil if the peer just went away. It may
+	// be nil.
+	Ended func(error)
+	// Logger is told what is of interest to people; nil is silent.
+	Logger *slog.Logger
+}
+
+const (
+	maxPairs       = 128
+	defaultSlots   = 64
+	defaultTimeout = 5 * time.Second
+)
+
+// Backend is a vhost-user back end: a socket and the device behind it. Its
+// methods may be called from any goroutine.
+type Backend struct {
+	path   string
+	cfg    Config
+	engine engine
+	device *vdev.Device // nil in raw mode
+	raw    *raw         // nil otherwise
+	calls  *calls
+	kicks  *kicks
+	failed chan struct{} // the engine may have stopped by itself
+
+	socket *net.UnixListener // nil for a client
+	ctx    context.Context   // ends with Close
+	stop   context.CancelFunc
+	done   chan struct{}
+
+	mu       sync.Mutex
+	peer     *net.UnixConn // nil while there is none
+	cause    error         // why peer was closed from this side
+	features virtio.Features
+	up       bool
+	peers    int
+}
+
+// Serve makes a device and serves it at a socket until Close. With Config.Client
+// it connects to the socket as soon as there is somebody to connect to; otherwise
+// it listens there when Serve returns. It takes over the wire of the device, also
+// when it fails. A socket that cannot be had is a *SocketError or a
+// *SocketInUseError, a device that cannot be made is vdev's *ConfigError.
+func Serve(path string, cfg Config) (*Backend, error) {
+	cfg.complete()
+	b := &Backend{path: path, cfg: cfg, failed: make(chan struct{}, 1), done: make(chan struct{})}
+	b.ctx, b.stop = context.WithCancel(context.Background())
+	if n := cfg.Device.Pairs; n > maxPairs {
+		// The device says the rest about what it cannot be.
+		err := &vdev.ConfigError{Field: "Pairs", Value: n, Reason: "the number of a ring has 8 bits over vhost-user: give 1 to 128"}
+		if w := cfg.Device.Backend; w != nil {
+			return nil, errors.Join(err, w.Close())
+		}
+		return nil, err
+	}
+	if err := b.makeEngine(); err != nil {
+		return nil, err
+	}
+	var err error
+	if b.kicks, err = newKicks(2*b.engine.pairs(), b.engine.kicked); err != nil {
+		return nil, errors.Join(fmt.Errorf("vhost-user kicks: %w", err), b.engine.close())
+	}
+	if err = checkPath(path); err == nil && !cfg.Client {
+		b.socket, err = listen(path)
+	}
+	if err != nil {
+		b.kicks.close()
+		return nil, errors.Join(err, b.engine.close())
+	}
+	if b.device != nil && !cfg.Stepped {
+		b.device.Start()
+	}
+	go b.run()
+	return b, nil
+}
+
+func (c *Config) complete() {
+	if c.Slots == 0 {
+		c.Slots = defaultSlots
+	}
+	if c.Timeout == 0 {
+		c.Timeout = defaultTimeout
+	}
+	if c.Up == nil {
+		c.Up = func(bool) {}
+	}
+	if c.Ended == nil {
+		c.Ended = func(error) {}
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Device.Logger == nil {
+		c.Device.Logger = c.Logger
+	}
+}
+
+func (b *Backend) makeEngine() error {
+	failed := func() {
+		select {
+		case b.failed <- struct{}{}:
+		default:
+		}
+	}
+	b.calls = newCalls(2*max(b.cfg.Device.Pairs, 1), failed)
+	if b.cfg.Raw != nil {
+		r, err := newRaw(*b.cfg.Raw, max(b.cfg.Device.Pairs, 1), failed)
+		if err != nil {
+			return err
+		}
+		b.raw, b.engine = r, r
+		return nil
+	}
+	d, err := newDevice(b.cfg.Device, b.calls, b.cfg.Stepped)
+	if err != nil {
+		return err
+	}
+	b.device, b.engine = d.Device, d
+	return nil
+}
+
+// Device is the device behind the socket, nil in raw mode. It is the Backend's:
+// only look at it.
+func (b *Backend) Device() *vdev.Device { return b.device }
+
+// Poll moves packets, at most a burst from each ring, and tells whether there
+// were any. It is for Config.Stepped and for raw mode, which has no goroutine of
+// its own, and for one goroutine. That goroutine should have called
+// debug.SetPanicOnFault, as those of package lcore have: a peer can take memory
+// back that it shared.
+func (b *Backend) Poll() bool {
+	if b.raw != nil {
+		return b.raw.poll()
+	}
+	return b.device.Poll() > 0
+}
+
+// Close ends the connection, stops listening, closes the device and what its
+// wire ends in. It may be called more than once.
+func (b *Backend) Close() error {
+	b.stop()
+	b.mu.Lock()
+	if b.peer != nil {
+		_ = b.peer.Close()
+	}
+	b.mu.Unlock()
+	if b.socket != nil {
+		_ = b.socket.Close() // and removes the file
+	}
+	<-b.done
+	b.kicks.close()
+	return b.engine.close()
+}
+
+// State is what a Backend is doing.
+type State struct {
+	Path      string          // of the socket
+	Connected bool            // there is a peer
+	Up        bool            // packets can flow
+	Features  virtio.Features // what the last peer accepted of the device's
+	Peers     int             // how many there were
+}
+
+// State returns what the Backend is doing now.
+func (b *Backend) State() State {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return State{Path: b.path, Connected: b.peer != nil, Up: b.up, Features: b.features, Peers: b.peers}
+}
+
+// changed is told by the session whether packets can flow.
+func (b *Backend) changed(up bool, f virtio.Features) {
+	b.mu.Lock()
+	b.up = up
+	if up {
+		b.features = f
+	}
+	b.mu.Unlock()
+	b.cfg.Logger.Info("vhost-user", "socket", b.path, "up", up, "features", f.String())
+	b.cfg.Up(up)
+}

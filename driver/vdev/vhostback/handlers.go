@@ -1,0 +1,197 @@
+package vhostback
+
+import (
+	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
+)
+
+func (s *session) getFeatures(*message) ([]byte, error) {
+	return numberBytes(s.engine.offers()[0] | 1<<protocolBit), nil
+}
+
+func (s *session) setFeatures(m *message) ([]byte, error) {
+	v := m.number()
+	if extra := v &^ (s.engine.offers()[0] | 1<<protocolBit); extra != 0 {
+		return nil, m.wrong("features", v, "none that was not offered (%#x)", extra)
+	}
+	if s.settled && v == s.features {
+		return nil, nil
+	}
+	for i := range s.rings {
+		if s.rings[i].started {
+			return nil, m.wrong("features", v, "no others than %#x while rings run", s.features)
+		}
+	}
+	if s.live {
+		s.engine.end()
+		s.live = false
+	}
+	s.features = v
+	s.settled = s.device().Has(virtio.Version1)
+	if !s.settled {
+		// Firmware that is older than the system it boots may do this: it gets no
+		// network, and the system may try again.
+		return nil, &refusal{"the driver knows only devices from before virtio 1.0"}
+	}
+	return nil, s.settle()
+}
+
+func (s *session) getProtocol(*message) ([]byte, error) { return numberBytes(protoOffered), nil }
+
+func (s *session) setProtocol(m *message) ([]byte, error) {
+	v := m.number()
+	if extra := v &^ protoOffered; extra != 0 {
+		return nil, m.wrong("protocol features", v, "none that was not offered (%#x)", extra)
+	}
+	if s.live && v != s.proto {
+		return nil, m.wrong("protocol features", v, "no others than %#x while rings run", s.proto)
+	}
+	s.proto = v
+	return nil, nil
+}
+
+// setOwner is said by every peer, by some more than once, and means nothing here.
+func (s *session) setOwner(*message) ([]byte, error) { return nil, nil }
+
+func (s *session) resetDevice(*message) ([]byte, error) {
+	s.reset()
+	return nil, nil
+}
+
+func (s *session) getQueueNum(*message) ([]byte, error) {
+	return numberBytes(uint64(s.engine.pairs())), nil
+}
+
+func (s *session) getStatus(*message) ([]byte, error) { return numberBytes(uint64(s.status)), nil }
+
+// setStatus takes the status over. The order of its bits is not looked at:
+// QEMU sets several at once, and FEATURES_OK with the features.
+func (s *session) setStatus(m *message) ([]byte, error) {
+	v := m.number()
+	if v > 0xff {
+		return nil, m.wrong("status", v, "8 bits")
+	}
+	status := virtio.Status(v)
+	if status == 0 {
+		s.reset()
+		return nil, nil
+	}
+	if status.Has(virtio.StatusFeaturesOK) && !s.settled {
+		status &^= virtio.StatusFeaturesOK
+	}
+	s.status = status
+	return nil, s.settle()
+}
+
+func (s *session) setMTU(m *message) ([]byte, error) {
+	if v := m.number(); v < virtio.MinMTU || v > uint64(s.engine.mtu()) {
+		return nil, &refusal{"the MTU is not one of this device"}
+	}
+	return nil, nil
+}
+
+// configRequest is the head of GET_CONFIG and SET_CONFIG.
+func (m *message) configRequest() (offset, size uint32, err error) {
+	if len(m.payload) < configHead {
+		return 0, 0, m.wrong("payload size", uint64(len(m.payload)), "%d at least", configHead)
+	}
+	offset, size = native.Uint32(m.payload), native.Uint32(m.payload[4:])
+	if uint64(size) != uint64(len(m.payload)-configHead) {
+		return 0, 0, m.wrong("size", uint64(size), "%d, which follow", len(m.payload)-configHead)
+	}
+	return offset, size, nil
+}
+
+// getConfig answers with the bytes of the device configuration, zeros behind its
+// end. A request that cannot be answered gets an empty answer.
+func (s *session) getConfig(m *message) ([]byte, error) {
+	offset, size, err := m.configRequest()
+	if err != nil {
+		return nil, err
+	}
+	if size == 0 || uint64(offset)+uint64(size) > configMax {
+		return nil, nil
+	}
+	var all [configMax]byte
+	copy(all[:], s.engine.config())
+	return append(append([]byte(nil), m.payload[:configHead]...), all[offset:offset+size]...), nil
+}
+
+func (s *session) setConfig(m *message) ([]byte, error) {
+	if _, _, err := m.configRequest(); err != nil {
+		return nil, err
+	}
+	return nil, &refusal{"a network device has no configuration that a driver may write (virtio 1.4, 5.1.4.2)"}
+}
+
+func (s *session) getMaxMemSlots(*message) ([]byte, error) {
+	return numberBytes(uint64(s.slots)), nil
+}
+
+func (s *session) setMemTable(m *message) ([]byte, error) {
+	if len(m.payload) < 8 {
+		return nil, m.wrong("payload size", uint64(len(m.payload)), "8 at least")
+	}
+	n := native.Uint32(m.payload)
+	switch {
+	case n > maxFDs:
+		return nil, m.wrong("number of regions", uint64(n), "%d at most", maxFDs)
+	case len(m.payload) != 8+regionSize*int(n):
+		return nil, m.wrong("payload size", uint64(len(m.payload)), "%d, for %d regions", 8+regionSize*int(n), n)
+	case len(m.fds) != int(n):
+		return nil, m.wrong("number of descriptors", uint64(len(m.fds)), "%d, one for each region", n)
+	}
+	var t table
+	for i := range int(n) {
+		r := parseRegion(m.payload[8+regionSize*i:])
+		if err := t.add(r, m.fds[i]); err != nil {
+			t.release()
+			return nil, err
+		}
+	}
+	return nil, s.replace(t, t, s.memory)
+}
+
+func (s *session) addMemRegion(m *message) ([]byte, error) {
+	if len(s.memory) >= s.slots {
+		return nil, m.wrong("number of regions", uint64(len(s.memory)+1), "%d at most", s.slots)
+	}
+	t := append(table(nil), s.memory...)
+	if err := t.add(parseRegion(m.payload[8:]), m.fds[0]); err != nil {
+		return nil, err
+	}
+	return nil, s.replace(t, t[len(t)-1:], nil)
+}
+
+func (s *session) removeMemRegion(m *message) ([]byte, error) {
+	want := parseRegion(m.payload[8:])
+	for i, r := range s.memory {
+		if r.guest == want.guest && r.user == want.user && r.size == want.size {
+			t := append(append(table(nil), s.memory[:i]...), s.memory[i+1:]...)
+			return nil, s.replace(t, nil, s.memory[i:i+1])
+		}
+	}
+	return nil, want.bad("no such region was shared", nil)
+}
+
+// replace makes t the memory of the device. added are the regions of it that are
+// new, and are given back if that fails; gone those that are given back if not.
+func (s *session) replace(t, added, gone table) error {
+	areas := make(map[int][3][]byte)
+	for i := range s.rings {
+		if r := &s.rings[i]; r.started {
+			mem, err := s.areas(i, r, t)
+			if err != nil {
+				added.release()
+				return err
+			}
+			areas[i] = mem
+		}
+	}
+	if err := s.engine.remap(t, areas); err != nil {
+		added.release()
+		return err
+	}
+	gone.release()
+	s.memory = t
+	return nil
+}

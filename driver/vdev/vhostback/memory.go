@@ -1,0 +1,114 @@
+package vhostback
+
+import (
+	"math"
+
+	"golang.org/x/sys/unix"
+)
+
+// region is memory that the peer shares. It has two addresses: descriptors name
+// guest addresses, SET_VRING_ADDR names user addresses.
+type region struct {
+	regionInfo
+	mem    []byte // size bytes, mapped
+	mapped []byte // what mem is a part of, whole pages
+}
+
+// table is all that a peer shares.
+type table []region
+
+// at returns the n bytes at a user address, nil if they are not all in one region.
+func (t table) at(user uint64, n int) []byte {
+	for i := range t {
+		r := &t[i]
+		if off := user - r.user; off < r.size && uint64(n) <= r.size-off {
+			return r.mem[off : off+uint64(n) : off+uint64(n)]
+		}
+	}
+	return nil
+}
+
+// check looks at a region's numbers, and whether there is room for it beside
+// the others.
+func (t table) check(r regionInfo) error {
+	switch {
+	case r.size == 0:
+		return r.bad("no bytes", nil)
+	case r.guest+r.size-1 < r.guest, r.user+r.size-1 < r.user:
+		return r.bad("the addresses wrap around", nil)
+	case r.offset+r.size < r.offset || r.offset+r.size > math.MaxInt64:
+		return r.bad("the offset in the file and the size wrap around", nil)
+	}
+	for _, o := range t {
+		if r.guest <= o.guest+o.size-1 && o.guest <= r.guest+r.size-1 {
+			return r.bad("its guest addresses are in another region as well", nil)
+		}
+		if r.user <= o.user+o.size-1 && o.user <= r.user+r.size-1 {
+			return r.bad("its user addresses are in another region as well", nil)
+		}
+	}
+	return nil
+}
+
+func (r regionInfo) bad(reason string, err error) error {
+	return &MemoryError{Guest: r.guest, User: r.user, Size: r.size, Offset: r.offset, Reason: reason, Err: err}
+}
+
+// share maps a region of a file. The file stays the caller's.
+func (r regionInfo) share(fd int) (region, error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return region{}, r.bad("its file cannot be looked at", err)
+	}
+	// Only such a file tells its size, and touching memory behind the end of a
+	// file is a fault.
+	if st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return region{}, r.bad("what came with it is no file of memory", nil)
+	}
+	if uint64(st.Size) < r.offset+r.size {
+		return region{}, r.bad("its file ends before it", nil)
+	}
+	page := uint64(pageOf(int64(st.Blksize)))
+	first := r.offset &^ (page - 1)
+	length := (r.offset + r.size - first + page - 1) &^ (page - 1)
+	if length > math.MaxInt64 {
+		return region{}, r.bad("too large", nil)
+	}
+	mapped, err := unix.Mmap(fd, int64(first), int(length), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		return region{}, r.bad("its file cannot be mapped", err)
+	}
+	// A guest's memory has no place in the core dump of its device.
+	_ = unix.Madvise(mapped, unix.MADV_DONTDUMP)
+	off := r.offset - first
+	return region{regionInfo: r, mem: mapped[off : off+r.size : off+r.size], mapped: mapped}, nil
+}
+
+// pageOf is the page size of a file system, which for hugetlbfs is that of the
+// hugepages: mappings begin and end at a multiple of it.
+func pageOf(block int64) int64 {
+	if block < 4096 || block > 1<<30 || block&(block-1) != 0 {
+		return 4096
+	}
+	return block
+}
+
+// release takes the mappings of all regions back. Nobody uses them any more.
+func (t table) release() {
+	for _, r := range t {
+		_ = unix.Munmap(r.mapped)
+	}
+}
+
+// add checks and maps a region.
+func (t *table) add(r regionInfo, fd int) error {
+	if err := t.check(r); err != nil {
+		return err
+	}
+	shared, err := r.share(fd)
+	if err != nil {
+		return err
+	}
+	*t = append(*t, shared)
+	return nil
+}

@@ -1,0 +1,73 @@
+package vdev
+
+import "fmt"
+
+// Violation is a rule that the driver broke.
+type Violation struct {
+	// Rule is the number of the rule in the project's list of driver rules:
+	// "split/avail/1", "pci/common/3". Rules that begin with "x/" carry no
+	// keyword in the specification but are needed all the same.
+	Rule string
+	// Queue is the virtqueue it happened on, -1 if on none.
+	Queue int
+	// Text says what was seen the first time.
+	Text string
+	// Count is how often it happened.
+	Count int
+}
+
+// String is one line for people.
+func (v Violation) String() string {
+	where := ""
+	if v.Queue >= 0 {
+		where = fmt.Sprintf(" queue %d:", v.Queue)
+	}
+	return fmt.Sprintf("%s:%s %s (%d times)", v.Rule, where, v.Text, v.Count)
+}
+
+// maxViolations bounds the record, whatever a driver does.
+const maxViolations = 256
+
+// Violations returns what the driver did wrong since the device was made, in
+// the order of first occurrence. A rule broken again on the same queue is
+// counted and not listed again. A reset does not clear the record.
+func (d *Device) Violations() []Violation {
+	d.blame.Lock()
+	defer d.blame.Unlock()
+	return append([]Violation(nil), d.violations...)
+}
+
+// ClearViolations empties the record.
+func (d *Device) ClearViolations() {
+	d.blame.Lock()
+	defer d.blame.Unlock()
+	d.violations = nil
+}
+
+// Violate records that the driver broke a rule on virtqueue q, -1 for none. It
+// is for transports, which see register accesses that the device does not.
+func (d *Device) Violate(rule string, q int, format string, args ...any) {
+	d.blame.Lock()
+	defer d.blame.Unlock()
+	for i := range d.violations {
+		if v := &d.violations[i]; v.Rule == rule && v.Queue == q {
+			v.Count++
+			return
+		}
+	}
+	if len(d.violations) < maxViolations {
+		text := fmt.Sprintf(format, args...)
+		d.violations = append(d.violations, Violation{Rule: rule, Queue: q, Text: text, Count: 1})
+		d.log.Debug("driver broke a rule", "rule", rule, "queue", q, "text", text)
+	}
+}
+
+// fail records a violation after which the device cannot go on: it asks to be
+// reset and touches no ring until then. d.mu is held.
+func (d *Device) fail(rule string, q int, format string, args ...any) {
+	d.Violate(rule, q, format, args...)
+	d.blame.Lock()
+	d.failure = Violation{Rule: rule, Queue: q, Text: fmt.Sprintf(format, args...), Count: 1}
+	d.blame.Unlock()
+	d.needsReset()
+}

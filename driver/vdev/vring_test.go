@@ -1,0 +1,207 @@
+package vdev_test
+
+import (
+	"bytes"
+	"errors"
+	"math/rand/v2"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
+	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
+)
+
+var ringFeatures = virtio.FeatureSet(virtio.Version1, virtio.NetMrgRxbuf)
+
+func eachFormat(t *testing.T, run func(t *testing.T, f virtio.Features, fresh uint16)) {
+	t.Run("split", func(t *testing.T) { run(t, ringFeatures, 0) })
+	t.Run("packed", func(t *testing.T) { run(t, ringFeatures.With(virtio.RingPacked), 0x8000) })
+}
+
+// vring is what a transport would hand over for a ring of the guest.
+func (g *guest) vring(q vq, size int, position uint16) vdev.Vring {
+	v := vdev.Vring{Size: size, Position: position}
+	for a, addr := range q.areas() {
+		n := uint64(vdev.AreaSize(g.f.Has(virtio.RingPacked), vdev.Area(a), size))
+		v.Areas[a] = g.mem[addr-g.base : addr-g.base+n]
+	}
+	return v
+}
+
+// begin starts a device ring by ring.
+func (g *guest) begin(f virtio.Features, size int, position uint16) (rx, tx vq) {
+	g.t.Helper()
+	g.f = f
+	g.d.Begin(f)
+	rx, tx = g.newRing(0, size), g.newRing(1, size)
+	for i, q := range []vq{rx, tx} {
+		if err := g.d.StartRing(i, g.vring(q, size, position)); err != nil {
+			g.t.Fatal(err)
+		}
+		g.d.EnableRing(i, true)
+	}
+	return rx, tx
+}
+
+// Rings that are started one by one carry frames, may be stopped at any moment
+// and go on where they were, in another place of the device's memory too.
+func TestRingsStopAndGoOn(t *testing.T) {
+	eachFormat(t, func(t *testing.T, f virtio.Features, fresh uint16) {
+		g := newGuest(t, vdev.Config{Backend: vdev.Loop(), Hold: true, IdleTurns: 3}, 4<<20)
+		const size = 16
+		rx, tx := g.begin(f, size, fresh)
+		p := newPort(g, 0, 1, rx, tx, size, 2048)
+		p.refill()
+		g.d.Start()
+		r := rand.New(rand.NewPCG(1, 2))
+		var want [][]byte
+		deadline := time.Now().Add(20 * time.Second)
+		for got := 0; got < 300; {
+			frame := frameOf(r, len(want))
+			if len(want) < 300 && p.send(frame) {
+				want = append(want, frame)
+			}
+			if len(want)%50 == 25 {
+				for i, q := range []vq{rx, tx} {
+					at := g.d.StopRing(i)
+					if err := g.d.Remap([]vdev.Mapping{{Address: guestBase, Memory: g.mem}}, nil); err != nil {
+						t.Fatal(err)
+					}
+					if err := g.d.StartRing(i, g.vring(q, size, at)); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			runtime.Gosched()
+			for b := p.recv(); b != nil; b = p.recv() {
+				if !bytes.Equal(b, want[got]) {
+					t.Fatalf("frame %d of %d bytes arrived as %d other bytes", got, len(want[got]), len(b))
+				}
+				got++
+			}
+			p.refill()
+			if time.Now().After(deadline) {
+				t.Fatalf("stuck after %d frames, %d sent; %+v, %v", got, len(want), g.d.Stats(), g.d.Violations())
+			}
+		}
+		g.clean()
+	})
+}
+
+// A disabled transmitq is used up without effect, a disabled receiveq gets nothing.
+func TestDisabledRings(t *testing.T) {
+	eachFormat(t, func(t *testing.T, f virtio.Features, fresh uint16) {
+		a, b := vdev.NewCable()
+		g := newGuest(t, vdev.Config{Backend: a, Hold: true}, 4<<20)
+		rx, tx := g.begin(f, 16, fresh)
+		p := newPort(g, 0, 1, rx, tx, 16, 2048)
+		p.refill()
+		frame := make([]byte, 60)
+		g.d.EnableRing(0, false)
+		g.d.EnableRing(1, false)
+		if !p.send(frame) || b.Transmit(0, [][]byte{frame}) != 1 {
+			t.Fatal("not sent")
+		}
+		for g.d.Poll() > 0 {
+		}
+		if p.reclaim(); len(p.txBufs) != 0 {
+			t.Error("a disabled transmitq was not used up")
+		}
+		if n := b.Receive(0, make([][]byte, 4)); n != 0 || p.recv() != nil {
+			t.Errorf("%d frames left a disabled transmitq, or a disabled receiveq got one", n)
+		}
+		g.d.EnableRing(0, true)
+		g.d.EnableRing(1, true)
+		p.send(frame)
+		for g.d.Poll() > 0 {
+		}
+		if n := b.Receive(0, make([][]byte, 4)); n != 1 || p.recv() == nil {
+			t.Errorf("enabled rings: %d frames out, or none in", n)
+		}
+		g.clean()
+	})
+}
+
+// What cannot be a ring is refused, and nothing is touched.
+func TestRingsThatAreNone(t *testing.T) {
+	eachFormat(t, func(t *testing.T, f virtio.Features, fresh uint16) {
+		g := newGuest(t, vdev.Config{}, 1<<20)
+		g.f = f
+		good := g.vring(g.newRing(0, 16), 16, fresh)
+		var bad *vdev.VringError
+		if err := g.d.StartRing(0, good); !errors.As(err, &bad) {
+			t.Errorf("before Begin: %v", err)
+		}
+		g.d.Begin(f)
+		short, crooked := good, good
+		short.Areas[2] = short.Areas[2][:2]
+		crooked.Areas[0] = g.mem[8 : 8+16*16]
+		for name, v := range map[string]vdev.Vring{
+			"no size": {Areas: good.Areas}, "no areas": {Size: 16}, "short area": short, "misaligned area": crooked,
+			"huge": {Size: 65536, Areas: good.Areas},
+		} {
+			if err := g.d.StartRing(0, v); !errors.As(err, &bad) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if err := g.d.StartRing(7, good); !errors.As(err, &bad) {
+			t.Errorf("queue 7 of a device with one pair: %v", err)
+		}
+		if err := g.d.StartRing(0, good); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// Memory that its owner takes away stops the device; the program, and the other
+// end of the cable, go on.
+func TestMemoryTakenAway(t *testing.T) {
+	eachFormat(t, func(t *testing.T, f virtio.Features, fresh uint16) {
+		fd, err := unix.MemfdCreate("vring", 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer unix.Close(fd)
+		const half = 1 << 20
+		if err := unix.Ftruncate(fd, 2*half); err != nil {
+			t.Fatal(err)
+		}
+		mem, err := unix.Mmap(fd, 0, 2*half, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer unix.Munmap(mem)
+		a, b := vdev.NewCable()
+		g := newGuest(t, vdev.Config{Backend: a}, 4096)
+		g.mem = mem[:half]
+		if err := g.d.Remap([]vdev.Mapping{{Address: guestBase, Memory: mem}}, nil); err != nil {
+			t.Fatal(err)
+		}
+		_, tx := g.begin(f, 16, fresh)
+		header, _ := g.alloc(virtio.NetHeaderLen, 4)
+		if _, ok := tx.add(false, piece{header, virtio.NetHeaderLen, false}, piece{guestBase + half, 60, false}); !ok {
+			t.Fatal("no room")
+		}
+		tx.publish()
+		if err := unix.Ftruncate(fd, half); err != nil {
+			t.Fatal(err)
+		}
+		debug.SetPanicOnFault(true)
+		defer debug.SetPanicOnFault(false)
+		g.d.Poll()
+		v, failed := g.d.Failure()
+		if !failed || !strings.Contains(v.Rule, "fault") || g.d.Running() {
+			t.Errorf("failure %v %v, running %v", v, failed, g.d.Running())
+		}
+		frame := [][]byte{make([]byte, 60)}
+		if b.Transmit(0, frame) != 1 || b.Receive(0, make([][]byte, 1)) != 0 {
+			t.Error("the other end of the cable is stuck")
+		}
+		g.d.End()
+	})
+}
