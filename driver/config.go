@@ -1,0 +1,118 @@
+package driver
+
+import (
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
+	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
+	"github.com/virtio-pmd/virtio-pmd/hugepages"
+)
+
+// What a Config that leaves them open means.
+const (
+	// DefaultQueueSize is the number of descriptors of a queue. A device that
+	// allows fewer gets its own maximum.
+	DefaultQueueSize = 1024
+	// DefaultMTU is the MTU when neither the Config nor the device has one.
+	DefaultMTU = 1500
+
+	DefaultResetTimeout   = 3 * time.Second
+	DefaultControlTimeout = time.Second
+)
+
+// Config says how a port is to be set up. The zero value is a port with one
+// pair of queues, everything the driver can make use of, and its own buffers.
+type Config struct {
+	// Queues is the number of queue pairs wanted; 0 means 1. A device with
+	// fewer gives fewer: Port.Queues has the number.
+	Queues int
+	// RxQueueSize and TxQueueSize are the descriptors of each queue: at most
+	// what the device allows, and a power of two unless the ring is packed.
+	// 0 means the smaller of DefaultQueueSize and what the device allows.
+	RxQueueSize, TxQueueSize int
+	// Refuse are features not to be accepted even if the device offers them.
+	Refuse virtio.Features
+	// MAC is an address to use in place of the device's own. The feature MAC
+	// is then not accepted, because accepting it is to promise to use the
+	// device's address.
+	MAC net.HardwareAddr
+	// MTU is the largest packet without its Ethernet header, 68 to 65535. 0
+	// means the device's, or DefaultMTU if it has none. One above the
+	// device's is lowered to it.
+	MTU int
+	// Pool is where received packets go. It may be shared by several ports
+	// and stays the caller's. nil gives the port a pool of its own, large
+	// enough for all queues and a few bursts more.
+	Pool *mbuf.Pool
+	// Memory says where the rings and the port's own pool come from. Bytes is
+	// not looked at, and First and Last follow from the device unless set.
+	Memory hugepages.Options
+	// Logger hears what is worth knowing and no error; nil is silence.
+	Logger *slog.Logger
+	// ResetTimeout bounds every wait for the device to finish a reset; 0
+	// means DefaultResetTimeout.
+	ResetTimeout time.Duration
+	// ControlTimeout bounds every command on the control queue; 0 means
+	// DefaultControlTimeout.
+	ControlTimeout time.Duration
+	// Recovery says how a port that failed is recovered.
+	Recovery Recovery
+}
+
+// complete checks what can be checked without the device and fills in defaults.
+func (c *Config) complete() error {
+	if c.Queues < 0 || c.Queues > virtio.MaxQueuePairs {
+		return &ConfigError{Field: "Queues", Value: c.Queues, Reason: "not between 1 and 32768", Remedy: "0 means 1"}
+	}
+	for _, s := range []struct {
+		name string
+		size int
+	}{{"RxQueueSize", c.RxQueueSize}, {"TxQueueSize", c.TxQueueSize}} {
+		if err := c.checkSize(s.name, s.size); err != nil {
+			return err
+		}
+	}
+	if c.MTU != 0 && (c.MTU < virtio.MinMTU || c.MTU > maxMTU) {
+		return &ConfigError{Field: "MTU", Value: c.MTU, Reason: "not between 68 and 65535", Remedy: "0 leaves it to the device"}
+	}
+	if c.MAC != nil && !usable(c.MAC) {
+		return &ConfigError{Field: "MAC", Value: c.MAC, Reason: "not the address of one Ethernet interface",
+			Remedy: "6 bytes, not all zero, the lowest bit of the first one 0, as 02:00:00:00:00:01"}
+	}
+	c.Queues = max(c.Queues, 1)
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.ResetTimeout <= 0 {
+		c.ResetTimeout = DefaultResetTimeout
+	}
+	if c.ControlTimeout <= 0 {
+		c.ControlTimeout = DefaultControlTimeout
+	}
+	c.Recovery.complete()
+	return nil
+}
+
+// checkSize finds the queue sizes that no device could take.
+func (c *Config) checkSize(name string, size int) error {
+	if size < 0 || size > virtio.MaxQueueSize {
+		return &QueueSizeError{Name: name, Size: size, Max: virtio.MaxQueueSize,
+			Reason: "no virtqueue has that size", Remedy: "1 to 32768, or 0 for the default"}
+	}
+	if c.Refuse.Has(virtio.RingPacked) {
+		return checkSplit(name, size)
+	}
+	return nil
+}
+
+// checkSplit finds sizes that a split ring cannot have (2.7).
+func checkSplit(name string, size int) error {
+	if size&(size-1) == 0 {
+		return nil
+	}
+	return &QueueSizeError{Name: name, Size: size, Max: virtio.MaxQueueSize,
+		Reason: "the size of a split ring is a power of two",
+		Remedy: "take a power of two, or a device that offers RING_PACKED and do not refuse that"}
+}

@@ -1,0 +1,39 @@
+// Package devargs turns the text of a port, as a command line gives it, into
+// an open driver.Port. It is the one place that knows every transport.
+//
+//	PORT = DEVICE { "," KEY "=" VALUE }
+//
+//	DEVICE                    what it is
+//	[pci:]0000:00:03.0        a function bound to vfio-pci; domain 0 may be left out
+//	vhost-user:SOCKET         a device behind a vhost-user socket: a switch, a virtual machine
+//	emu:gen                   a device in software that always has a frame to receive
+//	emu:null                  ... that drops what is sent
+//	emu:loop                  ... that gives back what is sent
+//	emu:cable=NAME            ... whose wire ends in the other port of that name
+//	emu:tap=IFNAME            ... whose wire is a TAP interface of the kernel
+//	emu:pcap=FILE             ... that plays the frames of a capture; FILE:RECORD
+//	                          also records what is sent, :RECORD does only that
+//	emu:vhost=SOCKET          ... whose wire leads to another such device, behind a
+//	                          vhost-user socket: a virtual machine, DPDK or another
+//	                          process connects there and gets it
+//
+//	KEY                       VALUE
+//	queues                    queue pairs to use, 1 to 32768
+//	rx_queue_size             descriptors of a receive queue, 1 to 32768,
+//	tx_queue_size             and of a transmit queue; a split ring has a power of two
+//	packed, mrg_rxbuf         0 refuses the feature, 1 (what happens anyway) accepts
+//	in_order, event_idx       it if the device offers it; a device in software then
+//	indirect                  offers it
+//	mac                       address of the port, when the device has none or another is wanted
+//	mtu                       largest payload of a frame, 68 to 65535
+//	server                    1: listen at the socket, and vhost-user: waits for the back end
+//	                          to connect; 0: connect to who listens there. What happens
+//	                          anyway is 0 with vhost-user:, 1 with emu:vhost=
+//	noiommu                   1: work without an IOMMU, where nothing confines the device
+//
+// Whatever is wrong with the text is an *Error. Whatever is wrong with the
+// device is the typed error of the package that met it: of sysfs for an address
+// where nothing is, of vfio for a function that is not bound or an IOMMU that is
+// missing, of vpci for a device that is no modern virtio device, of driver for
+// a size that this device cannot have.
+package devargs

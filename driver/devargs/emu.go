@@ -1,0 +1,125 @@
+package devargs
+
+import (
+	"encoding/binary"
+	"errors"
+	"hash/fnv"
+	"log/slog"
+	"net"
+	"slices"
+
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev/pcifn"
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev/vhostback"
+	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
+)
+
+// Cables joins emulated ports: emu:cable=NAME of two ports that were opened
+// with the same Cables are the two ends of one wire.
+type Cables = vdev.Cables
+
+// genFrame is the length of the frames of emu:gen, without checksum: that of
+// testpmd's txonly.
+const genFrame = 64
+
+// defaultEmuQueueSize is the largest queue of an emulated device unless a larger
+// one is asked for. Its buffers fit the second-level cache of today's cores.
+const defaultEmuQueueSize = 256
+
+// emulate makes a device in software, as the PCI function it is.
+func (s Spec) emulate(o Options) (*pcifn.Function, error) {
+	backend, end, err := s.wire(o)
+	if err != nil {
+		return nil, err
+	}
+	cfg := vdev.Config{
+		Backend: backend, MAC: s.MAC, MTU: s.MTU, Pairs: max(s.Queues, 1), Logger: o.Logger,
+		QueueSize: s.emuQueueSize(),
+		// Frames wait for the driver, as they would not on a real wire: what is
+		// measured or tested here is the driver and not who loses the race.
+		Hold: true,
+	}
+	if cfg.MAC == nil {
+		cfg.MAC = s.ownMAC(end)
+	}
+	fn, err := pcifn.New(pcifn.Config{Address: s.Device(), Device: cfg})
+	if wire, ok := backend.(*vhostback.Wire); ok && err == nil {
+		wire.Follow(fn.Device().SetLink)
+	}
+	return fn, err
+}
+
+// isVhost tells whether the wire of the emulated device ends in a socket.
+func (s Spec) isVhost() bool { return s.Kind == Emu && s.Backend == "vhost" }
+
+// vhost makes the far end of emu:vhost=SOCKET: a device with as many queues and
+// the same MTU, whose frames wait for its driver as well.
+func (s Spec) vhost(log *slog.Logger) (vdev.Backend, error) {
+	w, err := vhostback.NewWire(s.Arg, vhostback.Config{Client: s.Client, Logger: log, Device: vdev.Config{
+		Pairs: max(s.Queues, 1), MTU: s.MTU, MAC: s.ownMAC(1), QueueSize: virtio.MaxQueueSize, Hold: true,
+	}})
+	if err != nil {
+		return nil, err
+	}
+	return w, nil
+}
+
+// emuQueueSize is the largest size of a queue that the emulated device has: the
+// power of two that holds what is asked for.
+func (s Spec) emuQueueSize() int {
+	size := defaultEmuQueueSize
+	for size < max(s.RxQueueSize, s.TxQueueSize) {
+		size *= 2
+	}
+	return size
+}
+
+// ownMAC is an address that is the same each time and another for each device
+// of a command line: 02:65 and a hash of the text, end telling the two ends of
+// a cable apart.
+func (s Spec) ownMAC(end int) net.HardwareAddr {
+	h := fnv.New32a()
+	h.Write([]byte{byte(end)})
+	h.Write([]byte(s.Device()))
+	return binary.BigEndian.AppendUint32(net.HardwareAddr{0x02, 0x65}, h.Sum32())
+}
+
+// wire makes what the device's wire ends in; end is 1 for the second end of a
+// cable.
+func (s Spec) wire(o Options) (backend vdev.Backend, end int, err error) {
+	switch s.Backend {
+	case "gen":
+		return vdev.Gen(genFrame), 0, nil
+	case "null":
+		return vdev.Null(), 0, nil
+	case "loop":
+		return vdev.Loop(), 0, nil
+	case "cable":
+		return s.plug(o.Cables)
+	case "tap":
+		backend, err = vdev.Tap(s.Arg)
+	case "pcap":
+		backend, err = vdev.Pcap(s.Arg)
+	case "vhost":
+		backend, err = s.vhost(o.Logger)
+	default:
+		err = errors.New("no back end " + s.Backend)
+	}
+	return backend, 0, err
+}
+
+// plug takes an end of the cable that s names.
+func (s Spec) plug(cables *Cables) (vdev.Backend, int, error) {
+	if cables == nil {
+		return nil, 0, &Error{Port: s.Text, Value: s.Device(), Reason: "there is no place to look for the other end",
+			Remedy: "open both ports with the same Options.Cables"}
+	}
+	end, err := cables.End(s.Arg)
+	if err != nil {
+		return nil, 0, &Error{Port: s.Text, Value: s.Device(), Reason: "both ends of this cable are taken", Remedy: "take another name"}
+	}
+	if slices.Contains(cables.Single(), s.Arg) {
+		return end, 0, nil
+	}
+	return end, 1, nil
+}

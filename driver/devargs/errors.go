@@ -1,0 +1,23 @@
+package devargs
+
+import "fmt"
+
+// Error is a port's text that cannot be used. Nothing was opened or changed.
+type Error struct {
+	Port   string // the whole text
+	Key    string // the key that is wrong, "" if it is the device or the form
+	Value  string // what was given
+	Reason string // what is wrong with it
+	Remedy string // what to write instead
+}
+
+func (e *Error) Error() string {
+	what := e.Value
+	if e.Key != "" {
+		what = e.Key + "=" + e.Value
+	}
+	if what == e.Port {
+		return fmt.Sprintf("port %q: %s; %s", e.Port, e.Reason, e.Remedy)
+	}
+	return fmt.Sprintf("port %q: %q: %s; %s", e.Port, what, e.Reason, e.Remedy)
+}

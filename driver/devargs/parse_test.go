@@ -1,0 +1,158 @@
+package devargs
+
+import (
+	"errors"
+	"net"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
+	"github.com/virtio-pmd/virtio-pmd/pci"
+)
+
+func TestParse(t *testing.T) {
+	nic := pci.Address{Device: 3}
+	for _, c := range []struct {
+		text string
+		want Spec
+	}{
+		{"0000:00:03.0", Spec{Kind: PCI, Address: nic}},
+		{"pci:0000:00:03.0", Spec{Kind: PCI, Address: nic}},
+		{"00:03.0", Spec{Kind: PCI, Address: nic}},
+		{"pci:00:03.0,queues=2", Spec{Kind: PCI, Address: nic, Queues: 2}},
+		{"10000:af:1f.7,noiommu=1", Spec{Kind: PCI, Address: pci.Address{Domain: 0x10000, Bus: 0xaf, Device: 0x1f, Function: 7}, NoIOMMU: true}},
+		{"emu:gen", Spec{Kind: Emu, Backend: "gen"}},
+		{"emu:cable=a=b", Spec{Kind: Emu, Backend: "cable", Arg: "a=b"}},
+		{"emu:tap=tap0,mtu=9000", Spec{Kind: Emu, Backend: "tap", Arg: "tap0", MTU: 9000}},
+		{"emu:pcap=/a/b.pcap,rx_queue_size=1024,tx_queue_size=3", Spec{Kind: Emu, Backend: "pcap", Arg: "/a/b.pcap", RxQueueSize: 1024, TxQueueSize: 3}},
+		{"emu:null,packed=1,mrg_rxbuf=0,in_order=1,event_idx=0,indirect=0", Spec{Kind: Emu, Backend: "null",
+			Allow:  virtio.FeatureSet(virtio.RingPacked, virtio.InOrder),
+			Refuse: virtio.FeatureSet(virtio.NetMrgRxbuf, virtio.RingEventIdx, virtio.RingIndirectDesc)}},
+		{"vhost-user:/run/vm0.sock", Spec{Kind: VhostUser, Socket: "/run/vm0.sock"}},
+		{"vhost-user:a:b=c,server=1,queues=2,packed=1", Spec{Kind: VhostUser, Socket: "a:b=c", Server: true, Queues: 2, Allow: virtio.FeatureSet(virtio.RingPacked)}},
+		{"emu:vhost=/tmp/s=1", Spec{Kind: Emu, Backend: "vhost", Arg: "/tmp/s=1"}},
+		{"emu:vhost=/tmp/s,server=1", Spec{Kind: Emu, Backend: "vhost", Arg: "/tmp/s", Server: true}},
+		{"emu:vhost=/tmp/s,server=0,queues=2", Spec{Kind: Emu, Backend: "vhost", Arg: "/tmp/s", Client: true, Queues: 2}},
+		{"emu:loop,mac=52:54:00:00:00:01", Spec{Kind: Emu, Backend: "loop", MAC: net.HardwareAddr{0x52, 0x54, 0, 0, 0, 1}}},
+	} {
+		c.want.Text = c.text
+		got, err := Parse(c.text)
+		if err != nil {
+			t.Errorf("%s: %v", c.text, err)
+		} else if !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%s:\n got %+v\nwant %+v", c.text, got, c.want)
+		}
+	}
+}
+
+// TestParseRefuses: each bad text is an *Error that names the key, the value
+// and what to do.
+func TestParseRefuses(t *testing.T) {
+	for _, c := range []struct{ text, key, value, reason string }{
+		{"", "", "", "no device"},
+		{",queues=1", "", "", "no device"},
+		{"eth0", "", "eth0", "unknown kind"},
+		{"usb:1", "", "usb:1", "unknown kind"},
+		{"0000:00:03", "", "0000:00:03", "not a PCI address"},
+		{"0000:00:20.0", "", "0000:00:20.0", "not a PCI address"},
+		{"pci:", "", "", "not a PCI address"},
+		{"vhost-user:", "", "vhost-user:", "no socket"},
+		{"vhost-user:,queues=2", "", "vhost-user:", "no socket"},
+		{"vhost-user:/" + strings.Repeat("a", 107), "", "/" + strings.Repeat("a", 107), "longer than the 107 bytes"},
+		{"vhost-user:/run/vm0.sock,server=yes", "server", "yes", "neither 0 nor 1"},
+		{"vhost-user:/run/vm0.sock,noiommu=1", "noiommu", "1", "only a PCI port"},
+		{"vdpa:/dev/vhost-vdpa-0,queues=2", "", "vdpa:/dev/vhost-vdpa-0", "no vdpa transport"},
+		{"emu:vhost", "", "vhost", "needs an argument"},
+		{"emu:vhost=/" + strings.Repeat("a", 107), "", "/" + strings.Repeat("a", 107), "longer than the 107 bytes"},
+		{"emu:", "", "", "unknown back end"},
+		{"emu:void", "", "void", "unknown back end"},
+		{"emu:gen=64", "", "gen=64", "no argument"},
+		{"emu:gen=", "", "gen=", "no argument"},
+		{"emu:cable", "", "cable", "needs an argument"},
+		{"emu:tap=", "", "tap=", "needs an argument"},
+		{"emu:tap=../x", "", "../x", "not a name"},
+		{"emu:gen,", "", "", "not of the form"},
+		{"emu:gen,queues", "", "queues", "not of the form"},
+		{"emu:gen,=1", "", "=1", "not of the form"},
+		{"emu:gen,queue=1", "queue", "1", "unknown key"},
+		{"emu:gen,Queues=1", "Queues", "1", "unknown key"},
+		{"emu:gen,queues=1,queues=1", "queues", "1", "given before"},
+		{"emu:gen,queues=0", "queues", "0", "not a number from 1"},
+		{"emu:gen,queues=32769", "queues", "32769", "not a number from 1"},
+		{"emu:gen,queues=+1", "queues", "+1", "not a number"},
+		{"emu:gen,queues=0x2", "queues", "0x2", "not a number"},
+		{"emu:gen,rx_queue_size=0", "rx_queue_size", "0", "not a number from 1 to 32768"},
+		{"emu:gen,rx_queue_size=65536", "rx_queue_size", "65536", "not a number from 1 to 32768"},
+		{"emu:gen,tx_queue_size=99999999999999999999", "tx_queue_size", "99999999999999999999", "not a number"},
+		{"emu:gen,tx_queue_size=-1", "tx_queue_size", "-1", "not a number"},
+		{"emu:gen,packed=0,rx_queue_size=3", "rx_queue_size", "3", "power of two"},
+		{"emu:gen,tx_queue_size=1000,packed=0", "tx_queue_size", "1000", "power of two"},
+		{"emu:gen,packed=2", "packed", "2", "neither 0 nor 1"},
+		{"emu:gen,packed=on", "packed", "on", "neither 0 nor 1"},
+		{"emu:gen,event_idx=", "event_idx", "", "neither 0 nor 1"},
+		{"emu:gen,mac=52:54:00:00:00", "mac", "52:54:00:00:00", "not a 48-bit"},
+		{"emu:gen,mac=00:00:00:00:00:00:00:01", "mac", "00:00:00:00:00:00:00:01", "not a 48-bit"},
+		{"emu:gen,mac=01:00:5e:00:00:01", "mac", "01:00:5e:00:00:01", "multicast"},
+		{"emu:gen,mac=00:00:00:00:00:00", "mac", "00:00:00:00:00:00", "zero"},
+		{"emu:gen,mtu=67", "mtu", "67", "not a number from 68"},
+		{"emu:gen,mtu=65536", "mtu", "65536", "not a number from 68"},
+		{"emu:gen,noiommu=1", "noiommu", "1", "only a PCI port"},
+		{"0000:00:03.0,noiommu=yes", "noiommu", "yes", "neither 0 nor 1"},
+		{"0000:00:03.0,server=1", "server", "1", "only a vhost-user port"},
+		{"emu:gen,server=1", "server", "1", "only a vhost-user port"},
+	} {
+		spec, err := Parse(c.text)
+		var e *Error
+		if !errors.As(err, &e) {
+			t.Errorf("%q: got %+v, error %v; want an *Error", c.text, spec, err)
+			continue
+		}
+		if e.Port != c.text || e.Key != c.key || e.Value != c.value || !strings.Contains(e.Reason, c.reason) || e.Remedy == "" {
+			t.Errorf("%q:\n got %+v\nwant key %q, value %q, reason %q and a remedy", c.text, *e, c.key, c.value, c.reason)
+		}
+		if !reflect.DeepEqual(spec, Spec{}) {
+			t.Errorf("%q: a Spec came with the error: %+v", c.text, spec)
+		}
+	}
+}
+
+// TestRemedyWorks: what an error about a size tells to do is accepted.
+func TestRemedyWorks(t *testing.T) {
+	_, err := Parse("emu:gen,packed=0,rx_queue_size=1000")
+	if err == nil || !strings.Contains(err.Error(), "use 512") {
+		t.Errorf("no size is proposed: %v", err)
+	}
+	for _, text := range []string{"emu:gen,packed=0,rx_queue_size=512", "emu:gen,rx_queue_size=1000"} {
+		if _, err := Parse(text); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// FuzzParse: no text crashes Parse, refusals are typed, and the short form of
+// what is accepted means the same.
+func FuzzParse(f *testing.F) {
+	for _, text := range []string{"", "0000:00:03.0,queues=2,packed=0,mac=02:00:00:00:00:01", "emu:cable=x,in_order=1,mtu=68",
+		"emu:tap=tap0,rx_queue_size=3", "pci:00:03.0,noiommu=1,noiommu=0", "vhost-user:/a,server=1", "emu:gen,,", "a:b:c.d"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		spec, err := Parse(text)
+		if err != nil {
+			var e *Error
+			if !errors.As(err, &e) || e.Port != text || e.Reason == "" || e.Remedy == "" {
+				t.Fatalf("%q: %v is not a complete *Error", text, err)
+			}
+			return
+		}
+		again, err := Parse(spec.String())
+		if err != nil {
+			t.Fatalf("%q became %q: %v", text, spec.String(), err)
+		}
+		again.Text = text
+		if !reflect.DeepEqual(spec, again) {
+			t.Fatalf("%q became %q:\n%+v\n%+v", text, spec.String(), spec, again)
+		}
+	})
+}

@@ -1,0 +1,47 @@
+package devargs
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/virtio-pmd/virtio-pmd/driver/transport/vpci"
+	"github.com/virtio-pmd/virtio-pmd/pci/sysfs"
+	"github.com/virtio-pmd/virtio-pmd/vfio"
+)
+
+// Check finds what is wrong with the device without opening it: nothing is at
+// the address, it is no modern virtio network device, it is not bound to
+// vfio-pci. There is nothing to find for an emulated port.
+func (s Spec) Check(root string) error {
+	if s.Kind != PCI {
+		return nil
+	}
+	info, err := sysfs.FS{Root: root}.Function(s.Address)
+	switch address := s.Address.String(); {
+	case err != nil:
+		return err
+	// What no driver could change comes first, before somebody is told to take
+	// the function away from the kernel.
+	case !info.VirtioNet():
+		return &vpci.IDError{Function: address, Vendor: info.Vendor, Device: info.Device}
+	case info.Kind == sysfs.Legacy:
+		return &vpci.LegacyError{Function: address, Device: info.Device}
+	case info.Fault != nil:
+		return fmt.Errorf("%s: %w", address, info.Fault)
+	case !strings.Contains(info.Driver, "vfio"): // vfio-pci, or a variant of it
+		return &vfio.NotBoundError{Address: address, Driver: info.Driver}
+	}
+	return nil
+}
+
+// openPCI opens a function that is bound to vfio-pci.
+func (s Spec) openPCI(o Options) (*vpci.Device, error) {
+	if err := s.Check(o.Root); err != nil {
+		return nil, err
+	}
+	fn, err := vfio.Open(s.Address, vfio.Options{NoIOMMU: s.NoIOMMU, Root: o.Root, Logger: o.Logger})
+	if err != nil {
+		return nil, err
+	}
+	return vpci.Open(fn, vpci.Options{Logger: o.Logger})
+}

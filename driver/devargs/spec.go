@@ -1,0 +1,125 @@
+package devargs
+
+import (
+	"net"
+	"strconv"
+	"strings"
+
+	"github.com/virtio-pmd/virtio-pmd/driver"
+	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
+	"github.com/virtio-pmd/virtio-pmd/pci"
+)
+
+// Kind is how a port's device is reached.
+type Kind int
+
+const (
+	// PCI is a function bound to vfio-pci.
+	PCI Kind = iota
+	// Emu is a device in software inside this process.
+	Emu
+	// VhostUser is a device behind a vhost-user socket.
+	VhostUser
+)
+
+// Spec is the text of a port taken apart. Parse makes valid ones.
+type Spec struct {
+	Text string // as it was given
+	Kind Kind
+
+	Address pci.Address // of a PCI port
+	Backend string      // of an Emu port: gen, null, loop, cable, tap, pcap or vhost
+	Arg     string      // what follows "=" in cable=, tap=, pcap= and vhost=
+	Socket  string      // of a VhostUser port: the path
+	Server  bool        // of a VhostUser port: listen on the socket
+	Client  bool        // of an emu:vhost port: connect to the socket
+
+	Queues      int // queue pairs, 0 if not given
+	RxQueueSize int // descriptors, 0 if not given
+	TxQueueSize int // descriptors, 0 if not given
+	MTU         int // bytes, 0 if not given
+	MAC         net.HardwareAddr
+	NoIOMMU     bool
+
+	// Allow and Refuse are the features that were given the values 1 and 0.
+	Allow, Refuse virtio.Features
+}
+
+// switches are the keys that allow or refuse one feature.
+var switches = []struct {
+	key     string
+	feature virtio.Feature
+}{
+	{"packed", virtio.RingPacked},
+	{"mrg_rxbuf", virtio.NetMrgRxbuf},
+	{"in_order", virtio.InOrder},
+	{"event_idx", virtio.RingEventIdx},
+	{"indirect", virtio.RingIndirectDesc},
+}
+
+// String writes the port in its shortest form, keys in the order of the
+// package comment. Parse of it gives the same Spec, Text apart.
+func (s Spec) String() string {
+	var b strings.Builder
+	b.WriteString(s.Device())
+	number := func(key string, v int) {
+		if v != 0 {
+			b.WriteString("," + key + "=" + strconv.Itoa(v))
+		}
+	}
+	number("queues", s.Queues)
+	number("rx_queue_size", s.RxQueueSize)
+	number("tx_queue_size", s.TxQueueSize)
+	for _, sw := range switches {
+		switch {
+		case s.Refuse.Has(sw.feature):
+			b.WriteString("," + sw.key + "=0")
+		case s.Allow.Has(sw.feature):
+			b.WriteString("," + sw.key + "=1")
+		}
+	}
+	if s.MAC != nil {
+		b.WriteString(",mac=" + s.MAC.String())
+	}
+	number("mtu", s.MTU)
+	if s.NoIOMMU {
+		b.WriteString(",noiommu=1")
+	}
+	if s.Server {
+		b.WriteString(",server=1")
+	}
+	if s.Client {
+		b.WriteString(",server=0")
+	}
+	return b.String()
+}
+
+// Device is the port without its keys: "0000:00:03.0", "emu:cable=left".
+func (s Spec) Device() string {
+	switch s.Kind {
+	case PCI:
+		return s.Address.String()
+	case VhostUser:
+		return "vhost-user:" + s.Socket
+	}
+	if s.Arg == "" {
+		return "emu:" + s.Backend
+	}
+	return "emu:" + s.Backend + "=" + s.Arg
+}
+
+// RxRing returns how many descriptors a receive queue has at most.
+func (s Spec) RxRing() int { return s.ring(s.RxQueueSize) }
+
+// TxRing returns how many descriptors a transmit queue has at most.
+func (s Spec) TxRing() int { return s.ring(s.TxQueueSize) }
+
+func (s Spec) ring(size int) int {
+	switch {
+	case size != 0:
+		return size
+	case s.Kind == Emu:
+		return s.emuQueueSize()
+	}
+	return driver.DefaultQueueSize
+}

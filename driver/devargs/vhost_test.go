@@ -1,0 +1,120 @@
+package devargs
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/virtio-pmd/virtio-pmd/driver"
+	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev/vhostback"
+	"github.com/virtio-pmd/virtio-pmd/hugepages"
+)
+
+// TestVhost: what is sent into emu:vhost=SOCKET comes out of a port that is
+// connected to the socket, and the other way round; the link is up while it is.
+func TestVhost(t *testing.T) {
+	small := Options{Memory: hugepages.Options{SmallPages: true}}
+	for _, c := range []struct{ near, far string }{
+		{"", ""}, {",packed=0", ",packed=0"}, {",packed=1", ",packed=0,mrg_rxbuf=0"}, {",packed=0", ",packed=1,in_order=1"},
+		{",queues=2", ",queues=2"}, {",server=0", ",server=1"},
+	} {
+		t.Run(strings.NewReplacer(",", " ").Replace(c.near+c.far), func(t *testing.T) {
+			socket := filepath.Join(t.TempDir(), "s")
+			near := open(t, "emu:vhost="+socket+c.near, small)
+			if near.Link().Up {
+				t.Error("the link is up although nobody is there")
+			}
+			for range 2 {
+				far, err := Open("vhost-user:"+socket+c.far, small)
+				if err != nil {
+					t.Fatal(err)
+				}
+				waitLink(t, near, true)
+				cross(t, near, far)
+				cross(t, far, near)
+				if far.MAC().String() == near.MAC().String() {
+					t.Errorf("both devices have the address %v", far.MAC())
+				}
+				if err := far.Close(); err != nil {
+					t.Error(err)
+				}
+				waitLink(t, near, false)
+			}
+		})
+	}
+}
+
+func waitLink(t *testing.T, p *driver.Port, up bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); p.Link().Up != up; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("the link did not become %v", map[bool]string{true: "up", false: "down"}[up])
+		}
+	}
+}
+
+// cross sends frames from one port to the other, which get there intact and in
+// order.
+func cross(t *testing.T, from, to *driver.Port) {
+	t.Helper()
+	const frames = 500
+	text := func(i int) []byte {
+		b := fmt.Appendf(make([]byte, 14, 1514), "frame %06d", i)
+		for len(b) < 60+i*7%1454 {
+			b = append(b, byte(len(b)))
+		}
+		return b
+	}
+	sent, got := 0, 0
+	bufs := make([]*mbuf.Buf, 8)
+	for deadline := time.Now().Add(20 * time.Second); got < frames; {
+		if sent < frames && sent-got < 64 && from.Pool().Get(bufs[:1]) == 1 {
+			copy(bufs[0].Append(len(text(sent))), text(sent))
+			if from.TxQueue(0).Burst(bufs[:1]) == 1 {
+				sent++
+			} else {
+				mbuf.Free(bufs[:1])
+			}
+		}
+		for q := range to.Queues() {
+			n := to.RxQueue(q).Burst(bufs)
+			for _, b := range bufs[:n] {
+				if !bytes.Equal(b.Data(), text(got)) {
+					t.Fatalf("frame %d of %d bytes arrived as %d other bytes", got, len(text(got)), b.Len())
+				}
+				got++
+			}
+			mbuf.Free(bufs[:n])
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d sent, %d arrived: %+v, %+v", sent, got, from.Stats(), to.Stats())
+		}
+	}
+}
+
+func TestOpenVhostRefuses(t *testing.T) {
+	dir := t.TempDir()
+	var bad *vhostback.SocketError
+	if _, err := Open("emu:vhost="+dir+"/none/s", Options{}); !errors.As(err, &bad) {
+		t.Errorf("a directory that is not there: %v", err)
+	}
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open("emu:vhost="+file, Options{}); !errors.As(err, &bad) {
+		t.Errorf("a file in the way: %v", err)
+	}
+	socket := filepath.Join(dir, "s")
+	open(t, "emu:vhost="+socket, Options{})
+	var inUse *vhostback.SocketInUseError
+	if _, err := Open("emu:vhost="+socket, Options{}); !errors.As(err, &inUse) {
+		t.Errorf("a socket that is in use: %v", err)
+	}
+}

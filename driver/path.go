@@ -1,0 +1,76 @@
+package driver
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
+)
+
+// Path says in words how packets are received and transmitted, and why not
+// faster.
+type Path struct {
+	Rx, Tx string
+	// Rejected are the ways that would be faster and were not chosen, with the
+	// reason, the most rewarding first.
+	Rejected []Rejected
+}
+
+// Rejected is a faster path and why it was not chosen.
+type Rejected struct{ Path, Reason string }
+
+// String is Path on one line.
+func (p Path) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "RX %s; TX %s", p.Rx, p.Tx)
+	for _, r := range p.Rejected {
+		fmt.Fprintf(&b, "; no %s: %s", r.Path, r.Reason)
+	}
+	return b.String()
+}
+
+// faster lists the features that make a path faster, the most rewarding first.
+var faster = []struct {
+	feature virtio.Feature
+	word    string
+}{
+	{virtio.RingPacked, "packed ring"},
+	{virtio.InOrder, "in-order completion"},
+	{virtio.RingEventIdx, "event index"},
+	{virtio.RingIndirectDesc, "indirect descriptors"},
+	{virtio.NetMrgRxbuf, "mergeable receive buffers"},
+}
+
+// path describes what was agreed on.
+func (a *terms) path(refuse virtio.Features) Path {
+	f := a.features
+	ring := []string{"split"}
+	if f.Has(virtio.RingPacked) {
+		ring[0] = "packed"
+	}
+	if f.Has(virtio.InOrder) {
+		ring = append(ring, "in-order")
+	}
+	if f.Has(virtio.RingEventIdx) {
+		ring = append(ring, "event-idx")
+	}
+	rx, tx := append([]string(nil), ring...), ring
+	if f.Has(virtio.NetMrgRxbuf) {
+		rx = append(rx, "mergeable")
+	}
+	if f.Has(virtio.RingIndirectDesc) {
+		tx = append(tx, "indirect")
+	}
+	p := Path{Rx: strings.Join(rx, ", "), Tx: strings.Join(tx, ", ")}
+	for _, w := range faster {
+		if f.Has(w.feature) {
+			continue
+		}
+		reason := fmt.Sprintf("the device does not offer %v", w.feature)
+		if a.offered.Has(w.feature) && refuse.Has(w.feature) {
+			reason = fmt.Sprintf("%v is refused by the configuration", w.feature)
+		}
+		p.Rejected = append(p.Rejected, Rejected{Path: w.word, Reason: reason})
+	}
+	return p
+}

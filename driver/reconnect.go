@@ -1,0 +1,62 @@
+package driver
+
+import (
+	"errors"
+
+	"github.com/virtio-pmd/virtio-pmd/driver/transport"
+)
+
+var errNoBackEnd = errors.New("the back end has gone")
+
+// part is what a port does when its back end has gone: the link is down and
+// bursts return 0 until the transport says that there is one again. Buffers stay
+// where they are until then: the old back end may need a moment to notice that
+// they are no longer its own. part tells whether the port goes on.
+func (p *Port) part(cause error) bool {
+	if p.away {
+		return true
+	}
+	if cause == nil {
+		cause = p.why()
+	}
+	if p.cfg.Recovery.Tries < 0 {
+		p.fail(cause)
+		return false
+	}
+	p.log.Warn("waiting for the back end", "cause", cause)
+	p.away = true
+	p.parted.Add(1)
+	return p.quiesce(cause)
+}
+
+// why asks the transport how the connection ended. By now there may be another.
+func (p *Port) why() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if _, err := p.t.Status(); err != nil {
+		return p.lost(err)
+	}
+	return &transport.DisconnectedError{Device: p.name, Err: errNoBackEnd}
+}
+
+// rejoin sets the port up again on a back end that has come. This is not a reset
+// that Config.Recovery bounds, unless the back end will not be set up. It tells
+// whether the port goes on.
+func (p *Port) rejoin() bool {
+	if !p.part(nil) { // the transport has said so before, but no harm is done
+		return false
+	}
+	p.away = false
+	err := p.restart()
+	var again *transport.DisconnectedError
+	switch {
+	case err == nil:
+		p.resume()
+		return true
+	case p.ctx.Err() != nil:
+		return false
+	case errors.As(err, &again):
+		return p.part(err)
+	}
+	return p.recover(err)
+}

@@ -1,0 +1,273 @@
+package driver
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
+	"github.com/virtio-pmd/virtio-pmd/driver/transport"
+	"github.com/virtio-pmd/virtio-pmd/driver/transport/vpci"
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev/pcifn"
+	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
+)
+
+var errHangUp = errors.New("hang-up")
+
+// parting is a transport whose back end can go and come back: an emulated
+// function that is out of reach meanwhile. It has no control queue.
+type parting struct {
+	*vpci.Device
+	events chan transport.Event
+	away   atomic.Bool
+	// leave has it go away by itself when the device status is written for the
+	// n-th time from here on.
+	leave atomic.Int64
+
+	mu       sync.Mutex
+	hidden   virtio.Features   // not offered
+	pairs    []int             // what SetPairs was told
+	features []virtio.Features // what SetDriverFeatures was told
+}
+
+func (p *parting) check() error {
+	if p.away.Load() {
+		return &transport.DisconnectedError{Device: p.Name(), Err: errHangUp}
+	}
+	return nil
+}
+
+func (p *parting) Events() <-chan transport.Event { return p.events }
+
+func (p *parting) Status() (virtio.Status, error) {
+	if err := p.check(); err != nil {
+		return 0, err
+	}
+	return p.Device.Status()
+}
+
+func (p *parting) SetStatus(s virtio.Status) error {
+	if p.leave.Add(-1) == 0 {
+		p.part()
+	}
+	if err := p.check(); err != nil {
+		return err
+	}
+	return p.Device.SetStatus(s)
+}
+
+// Reset works in any case: without a back end there is nothing to reset.
+func (p *parting) Reset(ctx context.Context) error { return p.Device.Reset(ctx) }
+
+func (p *parting) DeviceFeatures() (virtio.Features, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	f, err := p.Device.DeviceFeatures()
+	return f.Minus(p.hidden), err
+}
+
+func (p *parting) SetDriverFeatures(f virtio.Features) error {
+	p.mu.Lock()
+	p.features = append(p.features, f)
+	p.mu.Unlock()
+	if f.Has(virtio.NetMQ) {
+		f = f.With(virtio.NetCtrlVQ) // the device behind it wants it so
+	}
+	return p.Device.SetDriverFeatures(f)
+}
+
+func (p *parting) SetPairs(n int) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.pairs = append(p.pairs, n)
+	return p.check()
+}
+
+// part has the back end go.
+func (p *parting) part() {
+	p.away.Store(true)
+	p.events <- transport.Disconnected
+}
+
+// join has it come back.
+func (p *parting) join() {
+	p.away.Store(false)
+	p.events <- transport.Reconnected
+}
+
+// newParting opens a port on such a transport.
+func newParting(t *testing.T, fc pcifn.Config, c Config) (*rig, *parting) {
+	t.Helper()
+	r := &rig{t: t, wire: newWire()}
+	if fc.Device.Backend == nil {
+		fc.Device.Backend = r.wire
+	}
+	fc.Device.Hold = true
+	r.fn = newFunction(t, fc)
+	r.dev = r.fn.Device()
+	dev, err := vpci.Open(r.fn, vpci.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &parting{Device: dev, events: make(chan transport.Event, 8)}
+	c.Memory = smallPages
+	if r.port, err = Open(p, c); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := r.port.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return r, p
+}
+
+// linkDown waits until the port has noticed that the back end has gone.
+func (r *rig) linkDown() {
+	r.t.Helper()
+	await(r.t, "the link is down", func() bool { return !r.port.Link().Up })
+}
+
+// Row 49 of the faults: bursts do nothing while there is no back end, and go on
+// with the next one. It may go as often as it likes.
+func TestBackEndGoesAndComesBack(t *testing.T) {
+	for _, c := range []Config{{}, refuse(virtio.RingPacked)} {
+		c.Pool = newPool(t, mbuf.Config{Count: 2048})
+		r, p := newParting(t, pcifn.Config{}, c)
+		for n := range uint64(10) { // more than Recovery would allow
+			r.carries()
+			r.send(0, frames(0, 10, 60)...) // some are with the device
+			p.part()
+			r.linkDown()
+			if got := r.port.RxQueue(0).Burst(make([]*mbuf.Buf, 8)); got != 0 {
+				t.Fatalf("%d packets from nowhere", got)
+			}
+			p.join()
+			r.recovered(n + 1)
+		}
+		r.carries()
+		if s := r.port.Stats(); s.Disconnects != 10 || s.Resets != 10 {
+			t.Errorf("statistics: %+v", s)
+		}
+		if err := r.port.Close(); err != nil {
+			t.Error(err)
+		}
+		if c.Pool.Free() != c.Pool.Size() || c.Pool.DoubleFrees() != 0 {
+			t.Errorf("%d of %d buffers are back, %d twice", c.Pool.Free(), c.Pool.Size(), c.Pool.DoubleFrees())
+		}
+	}
+}
+
+// It goes again while the port is being set up, at each write of the status, and
+// while another recovery is under way.
+func TestBackEndGoesDuringSetUp(t *testing.T) {
+	for at := int64(1); at <= 4; at++ {
+		r, p := newParting(t, pcifn.Config{}, Config{})
+		p.part()
+		r.linkDown()
+		p.leave.Store(at)
+		p.join()
+		await(t, "it has gone again", func() bool { return p.leave.Load() <= 0 })
+		p.join()
+		r.recovered(1)
+		r.carries()
+
+		p.leave.Store(at)
+		r.dev.NeedReset()
+		p.events <- transport.ConfigChanged
+		await(t, "it has gone again", func() bool { return p.leave.Load() <= 0 })
+		r.linkDown()
+		p.join()
+		r.recovered(2)
+		r.carries()
+		if s := r.port.Stats(); s.Disconnects != 3 {
+			t.Errorf("leaving at %d: %+v", at, s)
+		}
+	}
+}
+
+// Without Recovery it is the end.
+func TestBackEndGoesWithoutRecovery(t *testing.T) {
+	r, p := newParting(t, pcifn.Config{}, Config{Recovery: Recovery{Tries: -1}})
+	p.part()
+	var away *transport.DisconnectedError
+	if err := finished(t, r.port); !errors.As(err, &away) || !errors.Is(err, errHangUp) {
+		t.Errorf("%T %v", err, err)
+	}
+}
+
+// A port without a back end closes at once.
+func TestCloseWithoutBackEnd(t *testing.T) {
+	r, p := newParting(t, pcifn.Config{}, Config{})
+	p.part()
+	r.linkDown()
+	began := time.Now()
+	if err := r.port.Close(); err != nil || time.Since(began) > 5*time.Second {
+		t.Errorf("%v after %v", err, time.Since(began))
+	}
+}
+
+// Row 50 of the faults: a back end that offers less is put up with, and one that
+// offers all of it again is made use of. What was not there in the beginning is
+// not taken.
+func TestBackEndComesBackDifferent(t *testing.T) {
+	r, p := newParting(t, pcifn.Config{}, Config{Refuse: virtio.FeatureSet(virtio.InOrder)})
+	first := r.port.Features()
+	less := virtio.FeatureSet(virtio.RingPacked, virtio.NetMrgRxbuf)
+	for i, hidden := range []virtio.Features{less, {}} {
+		p.part()
+		r.linkDown()
+		p.mu.Lock()
+		p.hidden = hidden
+		p.mu.Unlock()
+		p.join()
+		r.recovered(uint64(i + 1))
+		if got, want := r.port.Features(), first.Minus(hidden); got != want {
+			t.Errorf("features %v, want %v", got, want)
+		}
+		r.carries()
+	}
+}
+
+// A back end with more to offer than the first one had.
+func TestBackEndComesBackWithMore(t *testing.T) {
+	r, p := newParting(t, pcifn.Config{}, Config{})
+	before := r.port.agreed.Load()
+	poorer := *before
+	poorer.bound = before.bound.Without(virtio.RingPacked)
+	r.port.agreed.Store(&poorer)
+	p.part()
+	r.linkDown()
+	p.join()
+	r.recovered(1)
+	if r.port.Features().Has(virtio.RingPacked) {
+		t.Errorf("features %v", r.port.Features())
+	}
+	r.carries()
+}
+
+// Queue pairs that the transport enables: no control queue is set up, and MQ is
+// accepted all the same.
+func TestPairsOfTheTransport(t *testing.T) {
+	r, p := newParting(t, pcifn.Config{Device: vdev.Config{Pairs: 4}}, Config{Queues: 3})
+	p.part()
+	r.linkDown()
+	p.join()
+	r.recovered(1)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if want := []int{3, 3}; !slices.Equal(p.pairs, want) {
+		t.Errorf("pairs were set to %v, want %v", p.pairs, want)
+	}
+	if len(p.features) != 2 || !p.features[0].Has(virtio.NetMQ) || p.features[0].Has(virtio.NetCtrlVQ) || p.features[1] != p.features[0] {
+		t.Errorf("features were set to %v", p.features)
+	}
+	if r.port.Queues() != 3 || r.port.ctrl != nil {
+		t.Errorf("%d pairs, control queue %v", r.port.Queues(), r.port.ctrl)
+	}
+}

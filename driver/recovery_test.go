@@ -1,0 +1,359 @@
+package driver
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
+	"github.com/virtio-pmd/virtio-pmd/driver/transport"
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev/pcifn"
+	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
+	"github.com/virtio-pmd/virtio-pmd/driver/virtq"
+)
+
+// eager recovers as often as a test likes and without long pauses.
+var eager = Recovery{Tries: 1 << 20, FirstPause: time.Millisecond, LastPause: time.Millisecond}
+
+// carries sends and receives a few frames, which proves that the port works.
+func (r *rig) carries() {
+	r.t.Helper()
+	r.settle()
+	r.wire.transmitted(0) // what is left of before
+	sent := frames(0, 300, 60, 1514, 700)
+	r.send(0, sent...)
+	r.settle()
+	sameFrames(r.t, r.wire.transmitted(0), sent)
+	r.wire.deliver(0, sent...)
+	sameFrames(r.t, r.receive(0), sent)
+}
+
+// recovered waits for the n-th recovery.
+func (r *rig) recovered(n uint64) {
+	r.t.Helper()
+	await(r.t, fmt.Sprintf("recovery %d is over", n), func() bool { return r.port.Stats().Resets >= n && r.port.Link().Up })
+}
+
+// basic/status/4, x/status/needs-reset, row 23 of the faults.
+func TestRecoveryFromNeedsReset(t *testing.T) {
+	for _, c := range []Config{{}, refuse(virtio.RingPacked)} {
+		c.Pool = newPool(t, mbuf.Config{Count: 2048})
+		r := newRig(t, pcifn.Config{}, c)
+		for n := range uint64(3) {
+			r.carries()
+			r.send(0, frames(0, 10, 60)...) // some are with the device
+			r.fn.ClearLog()
+			r.dev.NeedReset()
+			r.recovered(n + 1)
+			if got, want := statusWrites(r.fn), []virtio.Status{0, 1, 3, 11, 15}; !slices.Equal(got, want) {
+				t.Errorf("status was written as %v, want %v", got, want)
+			}
+		}
+		r.carries()
+		s := r.port.Stats()
+		if s.Resets != 3 || s.TxPackets != 4*300+30 || s.RxPackets != 4*300 {
+			t.Errorf("statistics: %+v", s)
+		}
+		if err := r.port.Close(); err != nil {
+			t.Error(err)
+		}
+		if c.Pool.Free() != c.Pool.Size() || c.Pool.DoubleFrees() != 0 {
+			t.Errorf("%d of %d buffers are back, %d twice", c.Pool.Free(), c.Pool.Size(), c.Pool.DoubleFrees())
+		}
+	}
+}
+
+// Row 24 of the faults: a device that was reset behind the driver's back.
+func TestRecoveryFromLostStatus(t *testing.T) {
+	r := newRig(t, pcifn.Config{}, Config{})
+	r.carries()
+	r.dev.Reset()
+	r.recovered(1)
+	r.carries()
+}
+
+// scribble writes into the area of a virtqueue, as only a device may.
+func (r *rig) scribble(q int, area vdev.Area, off int, b ...byte) {
+	at := r.dev.QueueAddress(q, area) - r.port.rings.Address()
+	copy(r.port.rings.Bytes()[int(at)+off:], b)
+}
+
+// breakRing has the device say something about a fresh virtqueue that cannot be.
+func (r *rig) breakRing(q int) {
+	if !r.port.Features().Has(virtio.RingPacked) {
+		var idx [2]byte
+		binary.LittleEndian.PutUint16(idx[:], 1000)
+		r.scribble(q, vdev.DeviceArea, 2, idx[:]...) // used.idx beyond what was made available
+		return
+	}
+	// The first descriptor is used, and has an identifier that is not out.
+	r.scribble(q, vdev.DescArea, 12, 0xff, 0x7f, virtio.DescAvail, virtio.DescUsed>>8)
+}
+
+// Rows 1 to 5 of the faults, from the port's side: a broken queue is found by its
+// poller and recovered by the supervisor.
+func TestRecoveryFromBrokenQueue(t *testing.T) {
+	for _, c := range []Config{{}, refuse(virtio.RingPacked)} {
+		for q := range 2 {
+			r := newRig(t, pcifn.Config{}, c)
+			if q == 1 {
+				r.fillTx()
+			}
+			r.breakRing(q)
+			bufs := make([]*mbuf.Buf, 1)
+			await(t, "the queue is broken and recovered", func() bool {
+				r.port.RxQueue(0).Burst(make([]*mbuf.Buf, 8))
+				if r.port.Pool().Get(bufs) == 1 {
+					fill(t, bufs[0], numbered(1, 60))
+					mbuf.Free(bufs[r.port.TxQueue(0).Burst(bufs):])
+				}
+				return r.port.Stats().Resets == 1
+			})
+			r.carries()
+		}
+	}
+}
+
+// fillTx transmits until the ring is full.
+func (r *rig) fillTx() {
+	bufs := make([]*mbuf.Buf, 1)
+	for r.port.Pool().Get(bufs) == 1 {
+		fill(r.t, bufs[0], numbered(1, 60))
+		if r.port.TxQueue(0).Burst(bufs) == 0 {
+			mbuf.Free(bufs)
+			return
+		}
+	}
+}
+
+func TestBrokenQueueEndsThePortWithoutRecovery(t *testing.T) {
+	r := newRig(t, pcifn.Config{}, Config{Recovery: Recovery{Tries: -1}})
+	r.breakRing(0)
+	if n := r.port.RxQueue(0).Burst(make([]*mbuf.Buf, 8)); n != 0 {
+		t.Errorf("%d packets out of nothing", n)
+	}
+	err := finished(t, r.port)
+	var broken *QueueBrokenError
+	var ring *virtq.BrokenError
+	if !errors.As(err, &broken) || broken.Queue != 0 || !errors.As(err, &ring) {
+		t.Errorf("the port ended with %v", err)
+	}
+}
+
+// Row 28 of the faults: the device offers less after its reset.
+func TestRecoveryWithFewerFeatures(t *testing.T) {
+	const modern, featureSelect, deviceFeature = 4, 0, 4
+	r := newRig(t, pcifn.Config{}, Config{})
+	var window atomic.Uint32
+	r.fn.SetHooks(pcifn.Hooks{
+		Write: func(bar int, off uint64, width int, v uint32) (uint32, bool) {
+			if bar == modern && off == featureSelect {
+				window.Store(v)
+			}
+			return v, true
+		},
+		Read: func(bar int, off uint64, width int, v uint32) uint32 {
+			if bar != modern || off != deviceFeature {
+				return v
+			}
+			hidden := virtio.FeatureSet(virtio.RingPacked, virtio.RingEventIdx, virtio.NetMrgRxbuf)
+			return v &^ hidden.Window(int(window.Load()))
+		},
+	})
+	r.carries()
+	r.dev.NeedReset()
+	r.recovered(1)
+	if f := r.port.Features(); f.Has(virtio.RingPacked) || f.Has(virtio.NetMrgRxbuf) || f != r.dev.Accepted() {
+		t.Errorf("features are %v", f)
+	}
+	r.carries()
+}
+
+func TestRecoveryWithFewerPairsFails(t *testing.T) {
+	r := newRig(t, device(vdev.Config{Pairs: 2}), Config{Queues: 2, Recovery: Recovery{Tries: 2, FirstPause: time.Millisecond}})
+	r.dev.SetConfig(virtio.NetConfigMaxPairs, 1, 0)
+	r.dev.NeedReset()
+	var fewer *FewerQueuesError
+	if err := finished(t, r.port); !errors.As(err, &fewer) || fewer.Had != 2 || fewer.Pairs != 1 {
+		t.Errorf("the port ended with %v", err)
+	}
+}
+
+// Promise 4: given up after so many tries, with everything that is known.
+func TestRecoveryIsGivenUp(t *testing.T) {
+	r := newRig(t, pcifn.Config{}, Config{Recovery: Recovery{Tries: 3, FirstPause: time.Millisecond}})
+	r.dev.SetFaults(vdev.Faults{RefuseFeatures: true})
+	r.fn.ClearLog()
+	r.dev.NeedReset()
+	err := finished(t, r.port)
+	var given *RecoveryError
+	var cause *NeedsResetError
+	var refused *FeaturesRefusedError
+	if !errors.As(err, &given) || given.Resets != 3 || !errors.As(err, &cause) || !errors.As(err, &refused) {
+		t.Errorf("the port ended with %v", err)
+	}
+	resets := 0
+	for _, s := range statusWrites(r.fn) {
+		if s == 0 {
+			resets++
+		}
+	}
+	if resets != 3 {
+		t.Errorf("the device was reset %d times", resets)
+	}
+	if r.port.Link().Up || r.port.TxQueue(0).Burst(make([]*mbuf.Buf, 1)) != 0 {
+		t.Error("a port that was given up still works")
+	}
+}
+
+// A device that fails again and again although each recovery works.
+func TestRecoveryThatDoesNotLast(t *testing.T) {
+	r := newRig(t, pcifn.Config{}, Config{Recovery: Recovery{Tries: 4, FirstPause: time.Millisecond}})
+	for n := range uint64(4) {
+		r.dev.NeedReset()
+		r.recovered(n + 1)
+	}
+	r.dev.NeedReset()
+	err := finished(t, r.port)
+	var given *RecoveryError
+	if !errors.As(err, &given) || given.Resets != 4 || given.Err != nil {
+		t.Errorf("the port ended with %v", err)
+	}
+}
+
+// Row 25 of the faults, in a recovery.
+func TestRecoveryWithAResetThatNeverCompletes(t *testing.T) {
+	r := newRig(t, pcifn.Config{}, Config{ResetTimeout: 50 * time.Millisecond})
+	r.dev.SetFaults(vdev.Faults{ResetReads: -1})
+	r.dev.NeedReset()
+	var given *RecoveryError
+	var stuck *transport.ResetError
+	if err := finished(t, r.port); !errors.As(err, &given) || !errors.As(err, &stuck) {
+		t.Errorf("the port ended with %v", err)
+	}
+	r.dev.SetFaults(vdev.Faults{})
+}
+
+// A goroutine that died inside a burst holds nothing up for ever.
+func TestRecoveryWithAPollerThatNeverLeaves(t *testing.T) {
+	r := newRig(t, pcifn.Config{}, Config{})
+	r.port.tx[0].door.enter()
+	r.dev.NeedReset()
+	var busy *BusyQueueError
+	if err := finished(t, r.port); !errors.As(err, &busy) || busy.Queue != 1 {
+		t.Errorf("the port ended with %v", err)
+	}
+	r.port.tx[0].door.leave()
+}
+
+func TestUnplugDuringRecovery(t *testing.T) {
+	r := newRig(t, pcifn.Config{}, Config{Recovery: Recovery{FirstPause: 50 * time.Millisecond}})
+	r.dev.NeedReset()
+	await(t, "the recovery has begun", func() bool { return !r.port.Link().Up })
+	r.fn.Unplug()
+	var removed *RemovedError
+	if err := finished(t, r.port); !errors.As(err, &removed) {
+		t.Errorf("the port ended with %v", err)
+	}
+}
+
+func TestCloseDuringRecovery(t *testing.T) {
+	r := newRig(t, pcifn.Config{}, Config{Recovery: Recovery{FirstPause: time.Hour, LastPause: time.Hour}})
+	r.dev.NeedReset()
+	await(t, "the recovery has begun", func() bool { return !r.port.Link().Up })
+	if err := r.port.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// Recovery under traffic: pollers that go on polling, a device at work in its
+// own goroutine, one cache for both queues. Frames may be lost, but each comes
+// at most once and in order, and no buffer is lost.
+func TestRecoveryUnderTraffic(t *testing.T) {
+	for name, c := range map[string]Config{"packed": {}, "split": refuse(virtio.RingPacked)} {
+		t.Run(name, func(t *testing.T) {
+			c.Pool = newPool(t, mbuf.Config{Count: 2048})
+			c.Recovery = eager
+			r := newRig(t, device(vdev.Config{Backend: vdev.Loop()}), c)
+			r.dev.Start()
+			var stop atomic.Bool
+			done := make(chan error)
+			go func() { done <- pollUntil(r.port, &stop) }()
+			for n := range uint64(20) {
+				seen := r.port.Stats().RxPackets
+				await(t, "frames flow", func() bool { return r.port.Stats().RxPackets > seen })
+				r.dev.NeedReset()
+				r.recovered(n + 1)
+			}
+			stop.Store(true)
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+			r.dev.Stop()
+			if err := r.port.Close(); err != nil {
+				t.Error(err)
+			}
+			if c.Pool.Free() != c.Pool.Size() || c.Pool.DoubleFrees() != 0 {
+				t.Errorf("%d of %d buffers are back, %d twice", c.Pool.Free(), c.Pool.Size(), c.Pool.DoubleFrees())
+			}
+		})
+	}
+}
+
+// pollUntil sends numbered frames into a loop and checks what comes back.
+func pollUntil(p *Port, stop *atomic.Bool) error {
+	rx, tx := p.RxQueue(0), p.TxQueue(0)
+	cache := p.Pool().NewCache(64)
+	defer func() { cache.Close() }()
+	if err := errors.Join(rx.SetCache(cache), tx.SetCache(cache)); err != nil {
+		return err
+	}
+	defer func() { _ = errors.Join(rx.SetCache(nil), tx.SetCache(nil)) }()
+	bufs := make([]*mbuf.Buf, 32)
+	next, last := uint32(1), uint32(0)
+	for !stop.Load() {
+		n := cache.Get(bufs)
+		for i, b := range bufs[:n] {
+			copy(b.Append(60), numbered(next+uint32(i), 60))
+		}
+		sent := tx.Burst(bufs[:n])
+		cache.Put(bufs[sent:n])
+		next += uint32(sent)
+		got := rx.Burst(bufs)
+		for _, b := range bufs[:got] {
+			number := binary.BigEndian.Uint32(b.Data()[14:])
+			if number <= last || number >= next || !slices.Equal(b.Data(), numbered(number, 60)) {
+				return fmt.Errorf("frame %d came after %d", number, last)
+			}
+			last = number
+		}
+		cache.Put(bufs[:got])
+		if sent+got == 0 {
+			runtime.Gosched()
+		}
+	}
+	return nil
+}
+
+func TestPausesBetweenResets(t *testing.T) {
+	r := Recovery{Tries: 4, Window: time.Minute, FirstPause: 10 * time.Millisecond, LastPause: 30 * time.Millisecond}
+	var a attempts
+	now := time.Now()
+	for _, want := range []time.Duration{10, 20, 30, 30} {
+		if got, ok := a.next(r, now); !ok || got != want*time.Millisecond {
+			t.Errorf("pause is %v (%v), want %v ms", got, ok, want)
+		}
+	}
+	if _, ok := a.next(r, now.Add(time.Minute)); ok {
+		t.Error("a fifth reset within the window")
+	}
+	if got, ok := a.next(r, now.Add(time.Minute+time.Second)); !ok || got != r.FirstPause {
+		t.Errorf("after the window: %v, %v", got, ok)
+	}
+}

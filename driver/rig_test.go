@@ -1,0 +1,300 @@
+package driver
+
+import (
+	"encoding/binary"
+	"os"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
+	"github.com/virtio-pmd/virtio-pmd/driver/transport"
+	"github.com/virtio-pmd/virtio-pmd/driver/transport/vpci"
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev/pcifn"
+	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
+	"github.com/virtio-pmd/virtio-pmd/hugepages"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// smallPages are what tests run on: they are there on every machine.
+var smallPages = hugepages.Options{PageSize: os.Getpagesize()}
+
+// rig is a port and the emulated function that it drives.
+type rig struct {
+	t    *testing.T
+	fn   *pcifn.Function
+	dev  *vdev.Device
+	wire *wire
+	port *Port
+}
+
+// newFunction makes a function. Whatever the test does with it, the device must
+// not have found anything wrong with the driver in the end.
+func newFunction(t *testing.T, c pcifn.Config) *pcifn.Function {
+	t.Helper()
+	c.Log = true
+	fn, err := pcifn.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		for _, v := range fn.Device().Violations() {
+			t.Errorf("the driver broke a rule: %v", v)
+		}
+		if err := fn.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return fn
+}
+
+// openPort opens a port on a function.
+func openPort(fn *pcifn.Function, c Config) (*Port, error) {
+	if c.Memory == (hugepages.Options{}) {
+		c.Memory = smallPages
+	}
+	dev, err := vpci.Open(fn, vpci.Options{})
+	if err != nil {
+		return nil, err
+	}
+	return Open(dev, c)
+}
+
+// newRig opens a port on a new function with a wire as its back end, unless the
+// configuration has another. In the end the port has to close without an
+// error, which includes that no buffer is missing from its pool.
+func newRig(t *testing.T, fc pcifn.Config, c Config) *rig {
+	t.Helper()
+	r := &rig{t: t, wire: newWire()}
+	if fc.Device.Backend == nil {
+		fc.Device.Backend = r.wire
+	}
+	fc.Device.Hold = true
+	r.fn = newFunction(t, fc)
+	r.dev = r.fn.Device()
+	if c.Queues > 1 { // Open waits for the answer to a command
+		r.dev.Start()
+	}
+	var err error
+	if r.port, err = openPort(r.fn, c); err != nil {
+		t.Fatal(err)
+	}
+	r.dev.Stop()
+	t.Cleanup(func() {
+		if err := r.port.Close(); err != nil {
+			t.Error(err)
+		}
+		if pool := r.port.Pool(); !r.port.ownPool && pool.Free() != pool.Size() {
+			t.Errorf("%d of %d buffers are missing", pool.Size()-pool.Free(), pool.Size())
+		}
+	})
+	return r
+}
+
+// settle steps the device until it has nothing more to do.
+func (r *rig) settle() {
+	for idle := 0; idle < 2; {
+		if r.dev.Poll() == 0 {
+			idle++
+		} else {
+			idle = 0
+		}
+	}
+}
+
+// send transmits frames on a queue pair, and steps the device whenever the
+// ring is full.
+func (r *rig) send(pair int, frames ...[]byte) {
+	r.t.Helper()
+	for len(frames) > 0 {
+		bufs := make([]*mbuf.Buf, min(len(frames), 32))
+		n := r.port.Pool().Get(bufs)
+		for i, b := range bufs[:n] {
+			fill(r.t, b, frames[i])
+		}
+		sent := r.port.TxQueue(pair).Burst(bufs[:n])
+		mbuf.Free(bufs[sent:n])
+		frames = frames[sent:]
+		if moved := r.dev.Poll(); moved == 0 && sent == 0 {
+			r.t.Fatalf("nothing moves, %d frames are left", len(frames))
+		}
+	}
+}
+
+// receive collects what arrives on a queue pair while the device is stepped.
+func (r *rig) receive(pair int) [][]byte {
+	var frames [][]byte
+	bufs := make([]*mbuf.Buf, 32)
+	for idle := 0; idle < 3; {
+		moved := r.dev.Poll()
+		n := r.port.RxQueue(pair).Burst(bufs)
+		for _, b := range bufs[:n] {
+			frames = append(frames, content(b))
+		}
+		mbuf.Free(bufs[:n])
+		if moved == 0 && n == 0 {
+			idle++
+		} else {
+			idle = 0
+		}
+	}
+	return frames
+}
+
+// fill makes an empty buffer a packet, chained if it is long.
+func fill(t *testing.T, b *mbuf.Buf, frame []byte) {
+	t.Helper()
+	for {
+		n := min(len(frame), b.Tailroom())
+		copy(b.Append(n), frame)
+		if frame = frame[n:]; len(frame) == 0 {
+			return
+		}
+		next := make([]*mbuf.Buf, 1)
+		if b.Pool().Get(next) != 1 {
+			t.Fatal("the pool is empty")
+		}
+		b.SetNext(next[0])
+		b = next[0]
+	}
+}
+
+// content returns a copy of a packet.
+func content(b *mbuf.Buf) []byte {
+	frame := make([]byte, 0, b.PacketLen())
+	for ; b != nil; b = b.Next() {
+		frame = append(frame, b.Data()...)
+	}
+	return frame
+}
+
+// numbered returns a frame of n bytes whose bytes all depend on its number.
+func numbered(number uint32, n int) []byte {
+	frame := make([]byte, n)
+	copy(frame, []byte{2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x88, 0xb5})
+	binary.BigEndian.PutUint32(frame[14:], number)
+	x := number*2654435761 + uint32(n)
+	for i := 18; i < n; i++ {
+		x = x*1664525 + 1013904223
+		frame[i] = byte(x >> 24)
+	}
+	return frame
+}
+
+// frames returns numbered frames of all the lengths in turn.
+func frames(first, count int, lengths ...int) [][]byte {
+	list := make([][]byte, count)
+	for i := range list {
+		number := first + i
+		list[i] = numbered(uint32(number), lengths[number%len(lengths)])
+	}
+	return list
+}
+
+// sameFrames compares what came with what was sent.
+func sameFrames(t *testing.T, got, want [][]byte) {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Errorf("%d frames, want %d", len(got), len(want))
+	}
+	for i := range min(len(got), len(want)) {
+		if !slices.Equal(got[i], want[i]) {
+			t.Fatalf("frame %d differs: %d bytes, want %d", i, len(got[i]), len(want[i]))
+		}
+	}
+}
+
+// wire is a back end that remembers what was transmitted and delivers what it
+// is given, each for its queue pair.
+type wire struct {
+	mu      sync.Mutex
+	wake    func()
+	sent    map[int][][]byte
+	pending map[int][][]byte
+}
+
+func newWire() *wire {
+	return &wire{sent: make(map[int][][]byte), pending: make(map[int][][]byte)}
+}
+
+func (w *wire) Attach(wake func()) error { w.wake = wake; return nil }
+func (w *wire) Traits() vdev.Traits      { return vdev.Traits{PerPair: true, Patient: true} }
+func (w *wire) Close() error             { return nil }
+
+func (w *wire) Transmit(pair int, frames [][]byte) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, f := range frames {
+		w.sent[pair] = append(w.sent[pair], slices.Clone(f))
+	}
+	return len(frames)
+}
+
+func (w *wire) Receive(pair int, frames [][]byte) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n := copy(frames, w.pending[pair])
+	w.pending[pair] = w.pending[pair][n:]
+	return n
+}
+
+// deliver queues frames for a queue pair.
+func (w *wire) deliver(pair int, frames ...[]byte) {
+	w.mu.Lock()
+	w.pending[pair] = append(w.pending[pair], frames...)
+	w.mu.Unlock()
+	w.wake()
+}
+
+// transmitted returns and forgets what was sent on a queue pair.
+func (w *wire) transmitted(pair int) [][]byte {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	frames := w.sent[pair]
+	w.sent[pair] = nil
+	return frames
+}
+
+// refuse is a Config that refuses features.
+func refuse(fs ...virtio.Feature) Config { return Config{Refuse: virtio.FeatureSet(fs...)} }
+
+// statusWrites returns what was written to the device status, in order.
+func statusWrites(fn *pcifn.Function) []virtio.Status {
+	var list []virtio.Status
+	for _, a := range fn.Log() {
+		if a.Write && a.Register == "device_status" {
+			list = append(list, virtio.Status(a.Value))
+		}
+	}
+	return list
+}
+
+// await waits until ok, which another goroutine makes true soon.
+func await(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(10 * time.Second)
+	for !ok() {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain until %s", what)
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// finished waits until the port has come to its end, and returns why.
+func finished(t *testing.T, p *Port) error {
+	t.Helper()
+	select {
+	case <-p.Done():
+	case <-time.After(10 * time.Second):
+		t.Fatal("the port does not end")
+	}
+	return p.Err()
+}
+
+var _ transport.Transport = (*vpci.Device)(nil)

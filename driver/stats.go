@@ -1,0 +1,150 @@
+package driver
+
+import "github.com/virtio-pmd/virtio-pmd/driver/virtq"
+
+// Stats counts what a port did since it was opened.
+type Stats struct {
+	RxPackets, RxBytes uint64 // received; bytes from the destination address on
+	RxErrors           uint64 // packets lost because the device wrote what makes no sense
+	RxNoMbuf           uint64 // times a receive queue could not be filled: the pool was empty
+	TxPackets, TxBytes uint64 // handed to the device
+	TxDropped          uint64 // packets taken and not sent: shorter or longer than a frame may be
+	TxErrors           uint64 // packets taken and not sent: not held, out of reach, too many segments
+	Polls, EmptyPolls  uint64 // calls of RxQueue.Burst, and those that found nothing
+	Kicks              uint64 // times the device was notified
+	Resets             uint64 // times the port was recovered by a reset
+	Disconnects        uint64 // times the back end went away, with the link
+
+	Queues []QueueStats // one for each queue pair
+}
+
+// QueueStats are the counters of a queue pair.
+type QueueStats struct {
+	Rx RxQueueStats
+	Tx TxQueueStats
+}
+
+// RxQueueStats are the counters of a receive queue.
+type RxQueueStats struct {
+	Packets, Bytes    uint64 // received
+	Polls, EmptyPolls uint64 // calls of Burst, and those that found nothing
+	Kicks, Rekicks    uint64 // notifications, and those of them sent because nothing had moved for long
+	NoMbuf            uint64 // times the ring could not be filled: the pool was empty
+	Dropped           uint64 // packets lost for one of the next two reasons
+	LengthErrors      uint64 // a length that makes no sense
+	HeaderErrors      uint64 // a number of buffers that makes no sense
+	ShortMerges       uint64 // buffers of a packet that were not full though others followed
+	FlagErrors        uint64 // bursts with reserved flags in used descriptors
+	Posted            int    // buffers that the device has now
+}
+
+// TxQueueStats are the counters of a transmit queue.
+type TxQueueStats struct {
+	Packets, Bytes uint64 // handed to the device
+	Polls, Full    uint64 // calls of Burst, and those that could not take everything
+	Kicks, Rekicks uint64 // notifications, and those of them sent because nothing had moved for long
+	Dropped        uint64 // packets taken and not sent for one of the next reasons
+	LengthDrops    uint64 // shorter than an Ethernet header or longer than the MTU allows
+	ChainDrops     uint64 // more segments than the ring can take
+	PoolDrops      uint64 // buffers of a pool that the port does not have: see Port.Attach
+	OwnerDrops     uint64 // buffers that were freed or sent before
+	UsedLengths    uint64 // completions with a length though nothing was to be written
+	FlagErrors     uint64 // completions with reserved flags in used descriptors
+	Lost           uint64 // buffers that the device had when it was reset, sent or not
+	Posted         int    // buffers that the device has now
+}
+
+// Stats returns the counters. Each is exact and may be a burst behind; they do
+// not belong to one instant.
+func (p *Port) Stats() Stats {
+	s := Stats{Resets: p.resets.Load(), Disconnects: p.parted.Load(), Queues: make([]QueueStats, len(p.rx))}
+	for i := range p.rx {
+		rx, tx := p.rx[i].Stats(), p.tx[i].Stats()
+		s.Queues[i] = QueueStats{Rx: rx, Tx: tx}
+		s.RxPackets += rx.Packets
+		s.RxBytes += rx.Bytes
+		s.RxErrors += rx.Dropped
+		s.RxNoMbuf += rx.NoMbuf
+		s.TxPackets += tx.Packets
+		s.TxBytes += tx.Bytes
+		s.TxDropped += tx.LengthDrops
+		s.TxErrors += tx.Dropped - tx.LengthDrops
+		s.Polls += rx.Polls
+		s.EmptyPolls += rx.EmptyPolls
+		s.Kicks += rx.Kicks + tx.Kicks
+	}
+	return s
+}
+
+// Stats returns the counters of the queue.
+func (q *RxQueue) Stats() RxQueueStats {
+	q.port.statMu.Lock()
+	defer q.port.statMu.Unlock()
+	return q.total()
+}
+
+// total is what all rings of the queue have counted. p.statMu is held.
+func (q *RxQueue) total() RxQueueStats {
+	s := q.past
+	switch {
+	case q.packed != nil:
+		s.add(q.packed.Stats())
+		s.Posted = q.packed.Posted()
+	case q.split != nil:
+		s.add(q.split.Stats())
+		s.Posted = q.split.Posted()
+	}
+	return s
+}
+
+func (s *RxQueueStats) add(c *virtq.RxStats) {
+	s.Packets += c.Packets.Load()
+	s.Bytes += c.Bytes.Load()
+	s.Polls += c.Polls.Load()
+	s.EmptyPolls += c.EmptyPolls.Load()
+	s.Kicks += c.Kicks.Load()
+	s.Rekicks += c.Rekicks.Load()
+	s.NoMbuf += c.NoBuf.Load()
+	s.Dropped += c.Dropped.Load()
+	s.LengthErrors += c.LengthErrors.Load()
+	s.HeaderErrors += c.HeaderErrors.Load()
+	s.ShortMerges += c.ShortMerges.Load()
+	s.FlagErrors += c.FlagErrors.Load()
+}
+
+// Stats returns the counters of the queue.
+func (q *TxQueue) Stats() TxQueueStats {
+	q.port.statMu.Lock()
+	defer q.port.statMu.Unlock()
+	return q.total()
+}
+
+// total is what all rings of the queue have counted. p.statMu is held.
+func (q *TxQueue) total() TxQueueStats {
+	s := q.past
+	switch {
+	case q.packed != nil:
+		s.add(q.packed.Stats())
+		s.Posted = q.packed.Posted()
+	case q.split != nil:
+		s.add(q.split.Stats())
+		s.Posted = q.split.Posted()
+	}
+	return s
+}
+
+func (s *TxQueueStats) add(c *virtq.TxStats) {
+	s.Packets += c.Packets.Load()
+	s.Bytes += c.Bytes.Load()
+	s.Polls += c.Polls.Load()
+	s.Full += c.Full.Load()
+	s.Kicks += c.Kicks.Load()
+	s.Rekicks += c.Rekicks.Load()
+	s.Dropped += c.Dropped.Load()
+	s.LengthDrops += c.LengthDrops.Load()
+	s.ChainDrops += c.ChainDrops.Load()
+	s.PoolDrops += c.PoolDrops.Load()
+	s.OwnerDrops += c.OwnerDrops.Load()
+	s.UsedLengths += c.UsedLengths.Load()
+	s.FlagErrors += c.FlagErrors.Load()
+}
