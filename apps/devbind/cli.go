@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/virtio-pmd/virtio-pmd/pci"
+)
+
+// run runs the command line and returns the exit status.
+func run(ctx context.Context, args []string, env environment) int {
+	err := newApp(env).RunContext(ctx, optionsFirst(args))
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintf(env.stderr, "devbind: %s\n", strings.ReplaceAll(err.Error(), "\n", "\ndevbind: "))
+	var usage *usageError
+	var address *pci.AddressError
+	if errors.As(err, &usage) || errors.As(err, &address) {
+		return 2
+	}
+	return 1
+}
+
+func newApp(env environment) *cli.App {
+	refuse := func(_ *cli.Context, err error, _ bool) error { return &usageError{reason: err.Error()} }
+	app := &cli.App{
+		Name:            "devbind",
+		Usage:           "show PCI functions and give them to user space or back to the kernel",
+		Version:         version(),
+		HideHelpCommand: true,
+		Writer:          env.stdout,
+		ErrWriter:       env.stderr,
+		OnUsageError:    refuse,
+		// run says what went wrong, once.
+		ExitErrHandler: func(*cli.Context, error) {},
+		Action: func(c *cli.Context) error {
+			if c.Args().Present() {
+				return &usageError{reason: fmt.Sprintf("there is no command %q: use status, bind, unbind or restore", c.Args().First())}
+			}
+			return cli.ShowAppHelp(c)
+		},
+		Commands: []*cli.Command{
+			{
+				Name: "status", Usage: "list network functions, or those named, and who uses them", ArgsUsage: "[ADDRESS...]",
+				Flags:  []cli.Flag{jsonFlag(), &cli.BoolFlag{Name: "all", Usage: "list functions of all classes"}, rootFlag()},
+				Action: func(c *cli.Context) error { return status(c, env.under(c.String("root"))) },
+			},
+			changing(env, "bind", "give functions to vfio-pci", bind(), &cli.StringFlag{Name: "driver", Value: "vfio-pci", Usage: "the `DRIVER` to bind to"}),
+			changing(env, "unbind", "leave functions without a driver", unbind()),
+			changing(env, "restore", "give functions back to the kernel's driver", restore(),
+				&cli.StringFlag{Name: "driver", Usage: "the `DRIVER` to give back to", DefaultText: "the kernel's choice"}),
+		},
+	}
+	for _, c := range app.Commands {
+		c.HideHelpCommand, c.OnUsageError = true, refuse
+	}
+	return app
+}
+
+func changing(env environment, name, usage string, op operation, own ...cli.Flag) *cli.Command {
+	return &cli.Command{
+		Name: name, Usage: usage, ArgsUsage: "ADDRESS...",
+		Flags: append(own, jsonFlag(), rootFlag(),
+			&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "print the writes and change nothing"},
+			&cli.BoolFlag{Name: "force", Usage: "also functions in use, and those that are no virtio network devices"}),
+		Action: func(c *cli.Context) error { return change(c, env.under(c.String("root")), op) },
+	}
+}
+
+func jsonFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "json", Usage: "print one JSON object; messages go to standard error"}
+}
+
+func rootFlag() cli.Flag {
+	return &cli.StringFlag{Name: "root", Hidden: true, Usage: "`DIRECTORY` that has sys and proc in it"}
+}
+
+// under is the environment with another root directory, unless that is empty.
+func (e environment) under(root string) environment {
+	if root != "" {
+		e.fs.Root = root
+	}
+	return e
+}
+
+// valued are the options that a value follows.
+var valued = []string{"driver", "root"}
+
+// optionsFirst moves options before addresses, which is where the flag parser
+// looks for them: what people type is "bind 00:03.0 --dry-run".
+func optionsFirst(args []string) []string {
+	var options, rest []string
+	for i := 1; i < len(args); i++ {
+		a := args[i]
+		if a == "--" {
+			rest = append(rest, args[i:]...)
+			break
+		}
+		if !strings.HasPrefix(a, "-") || a == "-" {
+			rest = append(rest, a)
+			continue
+		}
+		options = append(options, a)
+		if slices.Contains(valued, strings.TrimLeft(a, "-")) && i+1 < len(args) {
+			i++
+			options = append(options, args[i])
+		}
+	}
+	if len(rest) == 0 || rest[0] == "--" {
+		return slices.Concat(args[:1], options, rest)
+	}
+	// The first word that is no option is the command; its options follow it.
+	return slices.Concat(args[:1], rest[:1], options, rest[1:])
+}
+
+// addresses reads the addresses on the command line, each once.
+func addresses(c *cli.Context) ([]pci.Address, error) {
+	var all []pci.Address
+	for _, text := range c.Args().Slice() {
+		a, err := pci.ParseAddress(text)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Contains(all, a) {
+			all = append(all, a)
+		}
+	}
+	return all, nil
+}
+
+// version is that of the module, as the Go tool stamped it.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" {
+		return "unknown"
+	}
+	return info.Main.Version
+}
+
+// usageError is a command line that cannot be used.
+type usageError struct{ reason string }
+
+func (e *usageError) Error() string { return e.reason + "; devbind --help says more" }

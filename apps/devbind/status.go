@@ -1,0 +1,143 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/virtio-pmd/virtio-pmd/pci/sysfs"
+)
+
+// statusObject is what --json prints for status.
+type statusObject struct {
+	App       string           `json:"app"`
+	Version   string           `json:"version"`
+	Functions []functionObject `json:"functions"`
+}
+
+type functionObject struct {
+	Address   string   `json:"address"`
+	Vendor    string   `json:"vendor"` // four hexadecimal digits
+	Device    string   `json:"device"`
+	Class     string   `json:"class"` // six
+	Name      string   `json:"name"`
+	Kind      string   `json:"kind"` // modern, transitional, legacy, "" if not virtio
+	Driver    string   `json:"driver"`
+	Override  string   `json:"driver_override"`
+	Netdevs   []string `json:"netdevs"`
+	NUMANode  int      `json:"numa_node"` // -1 when the machine does not say
+	Group     *int     `json:"iommu_group"`
+	NoIOMMU   bool     `json:"noiommu"`       // the group protects nothing
+	GroupWith []string `json:"group_members"` // the others
+	InUse     []string `json:"in_use"`
+	Fault     string   `json:"fault,omitempty"` // of its capability list
+}
+
+func status(c *cli.Context, env environment) error {
+	infos, err := listed(c, env.fs)
+	if err != nil {
+		return err
+	}
+	o := statusObject{App: "devbind", Version: version(), Functions: []functionObject{}}
+	use, name := newUsage(env), names(env.fs.Root)
+	for _, info := range infos {
+		o.Functions = append(o.Functions, describe(info, name(info), use.reasons(info)))
+	}
+	if c.Bool("json") {
+		return writeJSON(env.stdout, o)
+	}
+	if len(infos) == 0 {
+		fmt.Fprintln(env.stderr, "devbind: there is no PCI network function; --all lists functions of all classes")
+		return nil
+	}
+	return table(env.stdout, o.Functions)
+}
+
+// listed are the functions to show: those named, or all of the wanted class.
+func listed(c *cli.Context, fs sysfs.FS) ([]sysfs.Info, error) {
+	named, err := addresses(c)
+	if err != nil {
+		return nil, err
+	}
+	var infos []sysfs.Info
+	for _, a := range named {
+		info, err := fs.Function(a)
+		if err != nil {
+			return nil, err
+		}
+		infos = append(infos, info)
+	}
+	if named != nil {
+		return infos, nil
+	}
+	all, err := fs.Functions()
+	for _, info := range all {
+		if c.Bool("all") || info.Network() || info.VirtioNet() {
+			infos = append(infos, info)
+		}
+	}
+	return infos, err
+}
+
+func describe(info sysfs.Info, name string, inUse []string) functionObject {
+	o := functionObject{
+		Address: info.Address.String(),
+		Vendor:  fmt.Sprintf("%04x", info.Vendor), Device: fmt.Sprintf("%04x", info.Device), Class: fmt.Sprintf("%06x", info.Class),
+		Name: name, Kind: info.Kind.String(), Driver: info.Driver, Override: info.Override,
+		Netdevs: append([]string{}, info.Netdevs...), NUMANode: info.NUMANode,
+		GroupWith: []string{}, InUse: append([]string{}, inUse...),
+	}
+	if info.Group != nil {
+		o.Group, o.NoIOMMU = &info.Group.Number, info.Group.NoIOMMU
+	}
+	for _, a := range info.Group.Others(info.Address) {
+		o.GroupWith = append(o.GroupWith, a.String())
+	}
+	if info.Fault != nil {
+		o.Fault = info.Fault.Error()
+	}
+	return o
+}
+
+// table prints functions for people: columns aligned, a dash for nothing.
+func table(w io.Writer, functions []functionObject) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "ADDRESS\tID\tVIRTIO\tDRIVER\tNETDEV\tNUMA\tIOMMU GROUP\tNAME\tIN USE BECAUSE")
+	for _, f := range functions {
+		columns := []string{f.Address, f.Vendor + ":" + f.Device, f.Kind, f.Driver, strings.Join(f.Netdevs, ","),
+			node(f.NUMANode), group(f), f.Name, strings.Join(f.InUse, "; ")}
+		if f.Fault != "" {
+			columns[2] += " (" + f.Fault + ")"
+		}
+		for i, c := range columns {
+			if c == "" {
+				columns[i] = "-"
+			}
+		}
+		fmt.Fprintln(t, strings.Join(columns, "\t"))
+	}
+	return t.Flush()
+}
+
+func node(n int) string {
+	if n < 0 {
+		return ""
+	}
+	return strconv.Itoa(n)
+}
+
+func group(f functionObject) string {
+	switch {
+	case f.Group == nil:
+		return ""
+	case f.NoIOMMU:
+		return fmt.Sprintf("%d (no IOMMU)", *f.Group)
+	case len(f.GroupWith) == 0:
+		return strconv.Itoa(*f.Group)
+	}
+	return fmt.Sprintf("%d with %s", *f.Group, strings.Join(f.GroupWith, ", "))
+}

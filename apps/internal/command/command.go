@@ -1,0 +1,104 @@
+// Package command is what the commands that move packets share: their common
+// options, how they report that something went wrong, and when they end.
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/virtio-pmd/virtio-pmd/apps/internal/cpulist"
+	"github.com/virtio-pmd/virtio-pmd/apps/internal/report"
+)
+
+// MaxBurst is the largest burst that --burst accepts, as in testpmd.
+const MaxBurst = 512
+
+// Options are the values of the common options.
+type Options struct {
+	Duration    time.Duration // how long packets flow, 0 until a signal
+	StatsPeriod time.Duration // between two screens, 0 for none
+	JSON        bool          // one object on standard output, nothing else there
+	CPUs        []int         // where to poll, none for anywhere
+	Burst       int           // packets a burst, 1 to MaxBurst
+	PoolSize    int           // packet buffers, 0 for as many as the ports need
+	NoHuge      bool          // ordinary pages
+	Logger      *slog.Logger
+}
+
+// New makes a command with the common options and its own. action gets the
+// common ones checked.
+func New(name, usage string, own []cli.Flag, action func(*cli.Context, Options) error) *cli.App {
+	return &cli.App{
+		Name:            name,
+		Usage:           usage,
+		ArgsUsage:       "PORT...",
+		Version:         report.Version(),
+		HideHelpCommand: true,
+		Flags:           append(flags(), own...),
+		Action: func(c *cli.Context) error {
+			o, err := read(c)
+			if err != nil {
+				return err
+			}
+			return action(c, o)
+		},
+		// The caller of Run says what went wrong, once and on standard error.
+		OnUsageError:   func(_ *cli.Context, err error, _ bool) error { return &UsageError{Reason: err.Error()} },
+		ExitErrHandler: func(*cli.Context, error) {},
+	}
+}
+
+// Run runs the command with its arguments and returns its exit status: 0 if all
+// went well, 1 if not, 2 if the command line cannot be used.
+func Run(app *cli.App, args []string, stdout, stderr io.Writer) int {
+	app.Writer, app.ErrWriter = stdout, stderr
+	err := app.Run(args)
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintf(stderr, "%s: %s\n", app.Name, strings.ReplaceAll(err.Error(), "\n", "\n"+app.Name+": "))
+	var usage *UsageError
+	var cpus *cpulist.Error
+	if errors.As(err, &usage) || errors.As(err, &cpus) {
+		return 2
+	}
+	return 1
+}
+
+// Until returns a context that ends after d, unless that is 0, and by SIGINT or
+// SIGTERM. A second signal then ends the process at once.
+func Until(d time.Duration) (context.Context, context.CancelFunc) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	if d == 0 {
+		return ctx, stop
+	}
+	timed, cancel := context.WithTimeout(ctx, d)
+	return timed, func() { cancel(); stop() }
+}
+
+// UsageError is a command line that cannot be used. Nothing was opened or
+// changed.
+type UsageError struct {
+	Option string // "" if the line as a whole is wrong
+	Value  string
+	Reason string
+	Remedy string
+}
+
+func (e *UsageError) Error() string {
+	if e.Option == "" {
+		return e.Reason + "; --help lists the options"
+	}
+	return fmt.Sprintf("--%s %s: %s; %s", e.Option, e.Value, e.Reason, e.Remedy)
+}

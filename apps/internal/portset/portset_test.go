@@ -1,0 +1,141 @@
+package portset
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/virtio-pmd/virtio-pmd/driver"
+	"github.com/virtio-pmd/virtio-pmd/driver/devargs"
+	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
+	"github.com/virtio-pmd/virtio-pmd/hugepages"
+)
+
+func specs(t *testing.T, texts ...string) []devargs.Spec {
+	t.Helper()
+	list, err := Parse(texts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+func TestOpenAndClose(t *testing.T) {
+	s, err := Open(t.Context(), Config{Specs: specs(t, "emu:cable=a", "emu:cable=a,queues=2"), Burst: 32, Pollers: 1, Stepped: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(s.Ports) != 2 || s.Ports[0].Pool() != s.Pool || s.Ports[1].Pool() != s.Pool {
+		t.Fatalf("%d ports; all have to share the pool", len(s.Ports))
+	}
+	if s.Ports[1].Queues() != 2 || s.Turns[0] == nil || s.Turns[1] == nil {
+		t.Errorf("%d queue pairs, turns %v", s.Ports[1].Queues(), s.Turns)
+	}
+	if s.Pool.Size() != minPool {
+		t.Errorf("a pool of %d", s.Pool.Size())
+	}
+	failed := s.Failed()
+	if err := s.Close(s.Pool.NewCache(CacheSize)); err != nil {
+		t.Error(err)
+	}
+	var closed *driver.ClosedError
+	if err := <-failed; !errors.As(err, &closed) || !strings.HasPrefix(err.Error(), "port emu:cable=a") {
+		t.Errorf("the end of a port is reported as %v", err)
+	}
+}
+
+// TestMissingBuffer: a buffer that nobody gave back is found when all is closed.
+func TestMissingBuffer(t *testing.T) {
+	s, err := Open(t.Context(), Config{Specs: specs(t, "emu:gen"), Burst: 32, Pollers: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := make([]*mbuf.Buf, 1)
+	for deadline := time.Now().Add(10 * time.Second); s.Ports[0].RxQueue(0).Burst(kept) == 0; {
+		if time.Now().After(deadline) {
+			t.Fatal("no packet in 10 s")
+		}
+	}
+	var busy *mbuf.BusyError
+	if err := s.Close(); !errors.As(err, &busy) || busy.Out != 1 {
+		t.Errorf("got %v, want a *mbuf.BusyError about 1 buffer", err)
+	}
+	mbuf.Free(kept)
+	if err := s.Pool.Release(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestOpenAllOrNone: when a port cannot be opened those before it are closed
+// again, and the error says which one it was.
+func TestOpenAllOrNone(t *testing.T) {
+	var opened []*driver.Port
+	_, err := Open(t.Context(), Config{Specs: specs(t, "emu:gen", "emu:pcap=missing"), Burst: 32, Pollers: 1,
+		Open: func(s devargs.Spec, o devargs.Options) (*driver.Port, error) {
+			p, err := s.Open(o)
+			if err == nil {
+				opened = append(opened, p)
+			}
+			return p, err
+		}})
+	if err == nil || !strings.HasPrefix(err.Error(), "port emu:pcap=missing: ") || !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("unexpected error %v", err)
+	}
+	var closed *driver.ClosedError
+	if len(opened) != 1 || !errors.As(opened[0].Err(), &closed) {
+		t.Errorf("%d ports were opened and not all of them closed", len(opened))
+	}
+}
+
+func TestBuffers(t *testing.T) {
+	for _, c := range []struct {
+		ports   []string
+		pollers int
+		want    int
+	}{
+		{[]string{"emu:gen"}, 1, 8192},
+		{[]string{"0000:00:03.0", "0000:00:04.0"}, 1, 8192},
+		{[]string{"0000:00:03.0,queues=4", "0000:00:04.0,queues=4"}, 2, 8*(1024+1024+32) + 2*2*256},
+		{[]string{"emu:gen,rx_queue_size=32768"}, 1, 32768 + 65536 - 32768 + 32 + 256},
+	} {
+		cfg := Config{Specs: specs(t, c.ports...), Burst: 32, Pollers: c.pollers}
+		if got, err := cfg.buffers(); err != nil || got != c.want {
+			t.Errorf("%v: %d buffers, %v; want %d", c.ports, got, err, c.want)
+		}
+	}
+	cfg := Config{Specs: specs(t, "0000:00:03.0"), Burst: 32, Pollers: 1, PoolSize: 2079}
+	var small *PoolSizeError
+	if _, err := cfg.buffers(); !errors.As(err, &small) || small.Need != 2080 {
+		t.Errorf("a pool of 2079: %v, want a *PoolSizeError", err)
+	}
+	cfg.PoolSize = 2080
+	if n, err := cfg.buffers(); err != nil || n != 2080 {
+		t.Errorf("a pool of 2080: %d, %v", n, err)
+	}
+}
+
+// TestMemory: hardware gets hugepages or what was asked for, emulated ports
+// whatever there is.
+func TestMemory(t *testing.T) {
+	for _, c := range []struct {
+		ports  []string
+		noHuge bool
+		want   hugepages.Options
+	}{
+		{[]string{"0000:00:03.0"}, false, hugepages.Options{}},
+		{[]string{"emu:gen", "0000:00:03.0"}, false, hugepages.Options{}},
+		{[]string{"emu:gen", "emu:null"}, false, hugepages.Options{SmallPages: true}},
+		{[]string{"emu:gen", "0000:00:03.0"}, true, hugepages.Options{PageSize: os.Getpagesize()}},
+	} {
+		cfg := Config{Specs: specs(t, c.ports...), NoHuge: c.noHuge}
+		if got := cfg.memory(); got != c.want {
+			t.Errorf("%v, no-huge %t: %+v, want %+v", c.ports, c.noHuge, got, c.want)
+		}
+	}
+	cfg := Config{}
+	if hint := cfg.hint(&hugepages.ShortageError{}); !strings.Contains(hint, "--no-huge") {
+		t.Errorf("nobody is told about --no-huge: %q", hint)
+	}
+}

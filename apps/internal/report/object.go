@@ -1,0 +1,115 @@
+package report
+
+import (
+	"encoding/json"
+	"io"
+	"runtime/debug"
+	"time"
+
+	"github.com/virtio-pmd/virtio-pmd/driver"
+)
+
+// Object is what --json prints.
+type Object struct {
+	App      string       `json:"app"`
+	Version  string       `json:"version"`
+	Duration float64      `json:"duration_s"`
+	Ports    []PortObject `json:"ports"`
+	Cycles   *Cycles      `json:"core_cycles,omitempty"` // if they were recorded
+}
+
+// Cycles says how much work a packet was, for a command that was asked to
+// record it.
+type Cycles struct {
+	Clock     string  `json:"clock"`       // that counted: TSC
+	MHz       float64 `json:"clock_mhz"`   // its rate
+	Busy      uint64  `json:"busy_cycles"` // spent in bursts
+	Packets   uint64  `json:"packets"`
+	PerPacket float64 `json:"cycles_per_packet"`
+}
+
+// PortObject is one port in an Object. Rates are averages over the duration.
+type PortObject struct {
+	Port       string   `json:"port"`
+	Path       string   `json:"path"`
+	Features   []string `json:"features"`
+	RxPackets  uint64   `json:"rx_packets"`
+	RxBytes    uint64   `json:"rx_bytes"`
+	TxPackets  uint64   `json:"tx_packets"`
+	TxBytes    uint64   `json:"tx_bytes"`
+	TxDropped  uint64   `json:"tx_dropped"`
+	RxErrors   uint64   `json:"rx_errors"`
+	RxNoMbuf   uint64   `json:"rx_nombuf"`
+	RxPPS      uint64   `json:"rx_pps"`
+	TxPPS      uint64   `json:"tx_pps"`
+	Polls      uint64   `json:"polls"`
+	EmptyPolls uint64   `json:"empty_polls"`
+	Kicks      uint64   `json:"kicks"`
+	// Queues is there if the port has more than one queue pair.
+	Queues []QueueObject `json:"queues,omitempty"`
+}
+
+// QueueObject is one queue pair in a PortObject.
+type QueueObject struct {
+	RxPackets uint64 `json:"rx_packets"`
+	TxPackets uint64 `json:"tx_packets"`
+}
+
+func queues(n driver.Stats) []QueueObject {
+	if len(n.Queues) < 2 {
+		return nil
+	}
+	var list []QueueObject
+	for _, q := range n.Queues {
+		list = append(list, QueueObject{RxPackets: q.Rx.Packets, TxPackets: q.Tx.Packets})
+	}
+	return list
+}
+
+// Object takes the counters as they are now, for packets that flowed for
+// elapsed.
+func (s *Session) Object(elapsed time.Duration) Object {
+	o := Object{App: s.App, Version: Version(), Duration: elapsed.Round(time.Millisecond).Seconds(), Ports: []PortObject{}}
+	for _, p := range s.Ports {
+		n := p.Stats()
+		o.Ports = append(o.Ports, PortObject{
+			Port: p.Name, Path: p.Path, Features: append([]string{}, p.Features...),
+			RxPackets: n.RxPackets, RxBytes: n.RxBytes, TxPackets: n.TxPackets, TxBytes: n.TxBytes,
+			TxDropped: n.TxDropped, RxErrors: n.RxErrors, RxNoMbuf: n.RxNoMbuf,
+			RxPPS: perSecond(n.RxPackets, elapsed), TxPPS: perSecond(n.TxPackets, elapsed),
+			Polls: n.Polls, EmptyPolls: n.EmptyPolls, Kicks: n.Kicks,
+			Queues: queues(n),
+		})
+	}
+	return o
+}
+
+// WriteJSON writes the object on one line.
+func (o Object) WriteJSON(w io.Writer) error {
+	return json.NewEncoder(w).Encode(o)
+}
+
+// Version is the version of the module the command was built from: a tag, or
+// the revision of the work tree.
+func Version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	revision, modified := "", ""
+	for _, s := range info.Settings {
+		switch {
+		case s.Key == "vcs.revision":
+			revision = s.Value
+		case s.Key == "vcs.modified" && s.Value == "true":
+			modified = "+modified"
+		}
+	}
+	switch {
+	case info.Main.Version != "" && info.Main.Version != "(devel)":
+		return info.Main.Version
+	case revision != "":
+		return revision[:min(12, len(revision))] + modified
+	}
+	return "development"
+}

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"runtime"
+	"time"
+
+	"github.com/virtio-pmd/virtio-pmd/apps/internal/frame"
+	"github.com/virtio-pmd/virtio-pmd/driver"
+	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
+	"github.com/virtio-pmd/virtio-pmd/driver/stat"
+)
+
+// drainPeriod is how long a packet waits at most for others to be sent with.
+const drainPeriod = 100 * time.Microsecond
+
+// idleRounds is how many rounds without a packet go before a poller with
+// emulated devices gives its CPU away.
+const idleRounds = 16
+
+// poller forwards for the queues that are dealt to it. It belongs to one
+// goroutine; only the counters of its lanes are read by others.
+type poller struct {
+	lanes   []lane
+	outs    []*output
+	burst   int
+	pending int          // packets that wait in outs
+	uses    map[int]bool // ports that it receives from or sends to
+	turns   []func() int // of the emulated devices behind them
+	idle    int          // rounds without a packet, of a poller with turns
+	epoch   time.Time
+	drained time.Duration // since epoch
+}
+
+// lane is the way from a receive queue to a transmit queue.
+type lane struct {
+	rx  *driver.RxQueue
+	out *output
+}
+
+// output collects the packets of a transmit queue until they are worth a burst.
+type output struct {
+	tx      *driver.TxQueue
+	cache   *mbuf.Cache
+	header  *frame.MAC // nil: addresses stay as they are
+	bufs    []*mbuf.Buf
+	n       int // bufs[:n] wait to be sent
+	dropped stat.Counter
+}
+
+// poll makes one round over the queues and tells whether there was a packet.
+// Received packets go straight to where they wait to be sent, addresses
+// rewritten; a burst that is full is sent at once, the others when drainPeriod
+// is over, and only while something waits is the clock read.
+func (p *poller) poll() bool {
+	busy := false
+	for i := range p.lanes {
+		l := &p.lanes[i]
+		o := l.out
+		fresh := o.bufs[o.n : o.n+p.burst]
+		fresh = fresh[:l.rx.Burst(fresh)]
+		if len(fresh) == 0 {
+			continue
+		}
+		busy = true
+		if o.header != nil {
+			o.header.Write(fresh)
+		}
+		o.n += len(fresh)
+		p.pending += len(fresh)
+		if o.n >= p.burst {
+			p.pending -= o.flush()
+		}
+	}
+	if p.pending > 0 {
+		p.drain()
+	}
+	if len(p.turns) > 0 {
+		p.turn(busy)
+	}
+	return busy
+}
+
+// turn lets the emulated devices do their part. When there is nothing to do for
+// a while it gives the CPU away: at the other end of a cable may be somebody in
+// this process who waits for it.
+func (p *poller) turn(busy bool) {
+	for _, turn := range p.turns {
+		turn()
+	}
+	p.idle++
+	if busy {
+		p.idle = 0
+	}
+	if p.idle > idleRounds {
+		p.idle = 0
+		runtime.Gosched()
+	}
+}
+
+// drain sends what waits, if the last time was long enough ago.
+func (p *poller) drain() {
+	now := time.Since(p.epoch)
+	if now-p.drained < drainPeriod {
+		return
+	}
+	p.drained = now
+	for _, o := range p.outs {
+		if o.n > 0 {
+			p.pending -= o.flush()
+		}
+	}
+}
+
+// flush sends what waits and drops what the queue has no room for. It returns
+// how many packets that were.
+func (o *output) flush() int {
+	n := o.n
+	sent := o.tx.Burst(o.bufs[:n])
+	if sent < n {
+		o.cache.Put(o.bufs[sent:n])
+		o.dropped.Add(uint64(n - sent))
+	}
+	o.n = 0
+	return n
+}

@@ -1,0 +1,87 @@
+// Command l2fwd forwards packets between pairs of ports, as DPDK's example of
+// that name does.
+//
+//	l2fwd --duration 10s emu:gen emu:null
+//
+// Ports are paired in their order, or by --portmap; an odd one sends to itself.
+// Unless --no-mac-updating is given a packet leaves with the address of the
+// port it leaves by as source and 02:00:00:00:00:PP as destination, PP being
+// the number of that port.
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/virtio-pmd/virtio-pmd/apps/internal/command"
+	"github.com/virtio-pmd/virtio-pmd/apps/internal/portset"
+	"github.com/virtio-pmd/virtio-pmd/driver"
+	"github.com/virtio-pmd/virtio-pmd/driver/devargs"
+)
+
+func main() {
+	own := []cli.Flag{
+		&cli.StringFlag{Name: "portmap", Usage: "pairs of ports by their place: `(0,1)(2,3)`", DefaultText: "0 with 1, 2 with 3, ..."},
+		&cli.BoolFlag{Name: "no-mac-updating", Usage: "leave the addresses of packets as they are"},
+	}
+	app := command.New("l2fwd", "forward packets between pairs of ports", own, func(c *cli.Context, o command.Options) error {
+		plan, err := newPlan(c.Args().Slice(), c.String("portmap"))
+		if err != nil {
+			return err
+		}
+		plan.options, plan.updateMACs = o, !c.Bool("no-mac-updating")
+		ctx, stop := command.Until(0)
+		defer stop()
+		return plan.run(ctx, c.App.Writer, c.App.ErrWriter)
+	})
+	os.Exit(command.Run(app, os.Args, os.Stdout, os.Stderr))
+}
+
+// plan is what a command line asks for, before anything is opened.
+type plan struct {
+	options    command.Options
+	updateMACs bool
+	// Tests give both: other ends for cables, and ports of their own make.
+	cables *devargs.Cables
+	open   func(devargs.Spec, devargs.Options) (*driver.Port, error)
+
+	// specs[i] is the port number numbers[i]; its packets leave by specs[to[i]].
+	specs   []devargs.Spec
+	numbers []int
+	to      []int
+	skipped []string // ports that no pair names
+}
+
+// newPlan reads ports and portmap. Ports that no pair names are left out, the
+// others keep their numbers.
+func newPlan(ports []string, portmap string) (*plan, error) {
+	if len(ports) == 0 || len(ports) > maxPorts {
+		return nil, &command.UsageError{Reason: fmt.Sprintf("%d ports: give 1 to %d, like emu:gen emu:null", len(ports), maxPorts)}
+	}
+	specs, err := portset.Parse(ports)
+	if err != nil {
+		return nil, err
+	}
+	to := portset.Pairs(len(specs))
+	if portmap != "" {
+		if to, err = parsePortmap(portmap, len(specs)); err != nil {
+			return nil, err
+		}
+	}
+	p := &plan{}
+	place := map[int]int{unused: unused}
+	for i := range specs {
+		if to[i] == unused {
+			p.skipped = append(p.skipped, ports[i])
+			continue
+		}
+		place[i] = len(p.specs)
+		p.specs, p.numbers = append(p.specs, specs[i]), append(p.numbers, i)
+	}
+	for _, i := range p.numbers {
+		p.to = append(p.to, place[to[i]])
+	}
+	return p, nil
+}

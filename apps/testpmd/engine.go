@@ -1,0 +1,101 @@
+package main
+
+import (
+	"github.com/virtio-pmd/virtio-pmd/apps/internal/pollers"
+	"github.com/virtio-pmd/virtio-pmd/apps/internal/portset"
+	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
+)
+
+// poller is what one goroutine polls.
+type poller struct {
+	bursts []func() bool
+}
+
+// poll makes one round over the streams and tells whether there was a packet.
+func (p *poller) poll() bool {
+	busy := false
+	for _, burst := range p.bursts {
+		if burst() {
+			busy = true
+		}
+	}
+	return busy
+}
+
+// function is poll, or the burst itself if there is only one.
+func (p *poller) function() func() bool {
+	if len(p.bursts) == 1 {
+		return p.bursts[0]
+	}
+	return p.poll
+}
+
+// newEngine makes the streams of the mode and deals them out to pollers.
+func newEngine(p *plan, set *portset.Set) (*engine, error) {
+	n := pollers.Count(p.options.CPUs)
+	e := &engine{plan: p, set: set, to: portset.Pairs(len(set.Ports)), pollers: make([]poller, n), outs: make([][]*stream, len(set.Ports))}
+	for range n {
+		e.caches = append(e.caches, set.Pool.NewCache(portset.CacheSize))
+	}
+	dealt := 0
+	for i := range set.Ports {
+		n, err := e.deal(i, dealt)
+		if err != nil {
+			return e, err
+		}
+		dealt += n
+	}
+	return e, nil
+}
+
+// deal gives the streams of port i to pollers in turn, dealt turns having been
+// taken before, and returns how many it took. A transmit queue has one owner:
+// where a port receives by more queues than the other transmits by, the streams
+// that share a transmit queue go to the same poller.
+func (e *engine) deal(i, dealt int) (turns int, err error) {
+	in, to := e.set.Ports[i], e.to[i]
+	out := e.set.Ports[to]
+	streams, turns := in.Queues(), out.Queues()
+	switch {
+	case !e.plan.mode.transmits:
+		turns = streams
+	case !e.plan.mode.receives:
+		streams = turns
+	}
+	for q := range streams {
+		owner := (dealt + q%turns) % len(e.pollers)
+		if err := e.add(i, q, q%turns, owner); err != nil {
+			return 0, err
+		}
+	}
+	return min(streams, turns), nil
+}
+
+// add makes the stream from receive queue rx of port i to transmit queue tx of
+// the paired one.
+func (e *engine) add(i, rx, tx, owner int) error {
+	cache := e.caches[owner]
+	s := &stream{cache: cache, bufs: make([]*mbuf.Buf, e.plan.options.Burst), number: e.to[i], out: e.set.Ports[e.to[i]]}
+	if e.plan.mode.receives {
+		s.rx = e.set.Ports[i].RxQueue(rx)
+		if err := s.rx.SetCache(cache); err != nil {
+			return err
+		}
+	}
+	if e.plan.mode.transmits {
+		s.tx = s.out.TxQueue(tx)
+		if err := s.tx.SetCache(cache); err != nil {
+			return err
+		}
+		e.outs[s.number] = append(e.outs[s.number], s)
+	}
+	burst := e.plan.mode.burst(s, e.plan)
+	if e.plan.cycles {
+		m := &meter{burst: burst, everyRound: e.plan.mode.everyRound}
+		e.meters = append(e.meters, m)
+		burst = m.poll
+	}
+	p := &e.pollers[owner]
+	p.bursts = append(p.bursts, burst)
+	return nil
+}

@@ -1,0 +1,194 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/virtio-pmd/virtio-pmd/apps/internal/report"
+	"github.com/virtio-pmd/virtio-pmd/driver"
+	"github.com/virtio-pmd/virtio-pmd/driver/lcore"
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev/vhostback"
+	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
+)
+
+// server is a back end that runs, with what is known about it.
+type server struct {
+	options *options
+	back    *vhostback.Backend
+	core    *lcore.Core // nil: the device has a goroutine of its own
+	start   time.Time
+
+	mu     sync.Mutex
+	since  time.Time     // packets can flow since then, zero if they cannot
+	flowed time.Duration // that is over
+}
+
+// run serves until ctx ends or the device dies.
+func (o *options) run(ctx context.Context, stdout, stderr io.Writer) error {
+	s := &server{options: o, start: time.Now()}
+	if err := s.open(); err != nil {
+		return err
+	}
+	return s.run(ctx, stdout, stderr)
+}
+
+func (s *server) run(ctx context.Context, stdout, stderr io.Writer) error {
+	err := s.watch(ctx, stderr)
+	if s.core != nil {
+		_ = s.core.Stop() // why it ended early is what watch returned
+	}
+	// Printed before the peer is sent away: its features are part of it.
+	return errors.Join(err, s.print(stdout, stderr), s.back.Close())
+}
+
+// open starts the back end and who polls for it.
+func (s *server) open() error {
+	cfg, err := s.options.config()
+	if err != nil {
+		return err
+	}
+	cfg.Up = s.up
+	if s.back, err = vhostback.Serve(s.options.socket, cfg); err != nil {
+		return err
+	}
+	if !cfg.Stepped && cfg.Raw == nil {
+		return nil
+	}
+	if s.core, err = lcore.Start(s.options.cpu, s.back.Poll); err != nil {
+		return errors.Join(fmt.Errorf("--cpus: %w", err), s.back.Close())
+	}
+	return nil
+}
+
+// up is told whether packets can flow.
+func (s *server) up(up bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if up {
+		s.since = time.Now()
+		return
+	}
+	s.flowed += time.Since(s.since)
+	s.since = time.Time{}
+}
+
+// elapsed is for how long packets could flow, or if they never could, how long
+// the command has been there.
+func (s *server) elapsed() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	d := s.flowed
+	if !s.since.IsZero() {
+		d += time.Since(s.since)
+	}
+	if d == 0 {
+		d = time.Since(s.start)
+	}
+	return d
+}
+
+// watch shows the screens until it is time to stop, and says why if that is not
+// what was asked for.
+func (s *server) watch(ctx context.Context, stderr io.Writer) error {
+	var screen sync.WaitGroup
+	defer screen.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if period := s.options.period; period > 0 {
+		screen.Go(func() { report.NewScreen(s.session(), stderr).Run(ctx, period) })
+	}
+	var died <-chan struct{}
+	if s.core != nil {
+		died = s.core.Done()
+	}
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-died:
+		return s.core.Err()
+	}
+}
+
+// print writes the outcome: an object for scripts, or a summary for people.
+func (s *server) print(stdout, stderr io.Writer) error {
+	session, elapsed := s.session(), s.elapsed()
+	if !s.options.json {
+		return session.WriteSummary(stdout, elapsed)
+	}
+	return errors.Join(session.WriteSummary(stderr, elapsed), session.Object(elapsed).WriteJSON(stdout))
+}
+
+// session describes the device as the one port that there is.
+func (s *server) session() *report.Session {
+	state := s.back.State()
+	return &report.Session{App: "vhostdev", Start: s.start, Planned: s.options.duration, Pollers: s.load, Ports: []report.Port{{
+		Name: s.options.socket, Role: "= " + s.options.role(), Path: path(s.options, state), Features: state.Features.Names(),
+		State: func() string { return words(s.back.State()) },
+		Stats: s.stats,
+	}}}
+}
+
+func (s *server) stats() driver.Stats {
+	c := s.back.Counters()
+	n := driver.Stats{RxPackets: c.RxPackets, RxBytes: c.RxBytes, RxErrors: c.RxDropped,
+		TxPackets: c.TxPackets, TxBytes: c.TxBytes, TxDropped: c.TxDropped, TxErrors: c.TxErrors, Kicks: c.Kicks}
+	if s.core != nil {
+		busy, idle := s.core.Polls()
+		n.Polls, n.EmptyPolls = busy+idle, idle
+	}
+	return n
+}
+
+// load says how busy the core was since the start.
+func (s *server) load() string {
+	if s.core == nil {
+		return ""
+	}
+	busy, idle := s.core.Polls()
+	return "device " + report.Share(busy, busy+idle) + " busy"
+}
+
+func (o *options) role() string {
+	name := o.backend
+	if o.arg != "" {
+		name += "=" + o.arg
+	}
+	if o.raw {
+		name = "raw " + name
+	}
+	return name
+}
+
+func words(s vhostback.State) string {
+	switch {
+	case s.Up:
+		return "peer up"
+	case s.Connected:
+		return "peer connected"
+	}
+	return "no peer"
+}
+
+// path names what the last peer negotiated.
+func path(o *options, s vhostback.State) string {
+	if s.Features.Empty() {
+		return "vhost-user " + o.role() + ", nothing negotiated"
+	}
+	ring := "split ring"
+	if s.Features.Has(virtio.RingPacked) {
+		ring = "packed ring"
+	}
+	list := []string{"vhost-user " + o.role(), ring}
+	if s.Features.Has(virtio.NetMrgRxbuf) {
+		list = append(list, "mergeable")
+	}
+	if s.Features.Has(virtio.InOrder) {
+		list = append(list, "in order")
+	}
+	return strings.Join(list, ", ")
+}
