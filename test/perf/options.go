@@ -1,0 +1,155 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+)
+
+// options say how the race is run.
+type options struct {
+	Heats    []int         `json:"heats"`
+	Works    []work        `json:"works"`
+	Paths    []string      `json:"paths"` // names; empty for all
+	Sizes    []int         `json:"sizes"` // of the rows of best paths
+	Pairs    int           `json:"pairs"`
+	Rounds   int           `json:"rounds"` // of qualifying; 0: the best is not looked for
+	Duration time.Duration `json:"duration"`
+	WarmUp   time.Duration `json:"warm_up"`
+	Burst    int           `json:"burst"`
+	Ring     int           `json:"ring"`
+	Records  bool          `json:"records"`
+	Extras   bool          `json:"extras"`
+
+	DriverCPU  int    `json:"driver_cpu"`
+	BackEndCPU int    `json:"back_end_cpu"`
+	DPDK       string `json:"dpdk_testpmd"`
+	Bin        string `json:"bin"`
+	Out        string `json:"-"` // file for everything that was measured
+}
+
+// What the programs are given. DPDK's are those of its own examples, and enough.
+const (
+	dpdkMiB     = 512 // of hugepages, for each dpdk-testpmd
+	dpdkBuffers = 32768
+	// A run without hugepages is for the memory it takes: DPDK gets as many
+	// buffers as our testpmd takes by itself, and as few MiB as hold them.
+	noHugeMiB     = 64
+	noHugeBuffers = 8192
+	// flowgenChecksum is what flowgen takes off a frame's length.
+	flowgenChecksum = 4
+	// screenPeriod is how often vhostdev shows its counters.
+	screenPeriod = 100 * time.Millisecond
+	// hugePages of 2 MiB are for two dpdk-testpmd, or one and our driver.
+	hugePages = 2*dpdkMiB/2 + 32
+)
+
+func flags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "heats", Value: "1,2", Usage: "back ends: 1 is net_vhost, 2 vhostdev --raw"},
+		&cli.StringFlag{Name: "works", Value: "RX,TX,forward", Usage: "what the driver does"},
+		&cli.StringFlag{Name: "paths", Usage: "rows at 64 bytes, by name, separated by a semicolon", DefaultText: "all"},
+		&cli.StringFlag{Name: "sizes", Value: "64,512,1518", Usage: "bytes of a frame in the rows of best paths"},
+		&cli.IntFlag{Name: "pairs", Value: 5, Usage: "pairs of runs a row"},
+		&cli.IntFlag{Name: "rounds", Value: 3, Usage: "rounds of qualifying for the best paths, 0 to leave them out"},
+		&cli.DurationFlag{Name: "duration", Value: 2 * time.Second, Usage: "how long a run is measured"},
+		&cli.DurationFlag{Name: "warm-up", Value: 500 * time.Millisecond, Usage: "how long it runs before that"},
+		&cli.IntFlag{Name: "burst", Value: 32, Usage: "packets a burst, of both"},
+		&cli.IntFlag{Name: "ring", Value: 1024, Usage: "descriptors a ring, of both"},
+		&cli.BoolFlag{Name: "records", Value: true, Usage: "one more run a row for empty polls and cycles a packet"},
+		&cli.BoolFlag{Name: "extras", Value: true, Usage: "start to first packet, and resident memory"},
+		&cli.BoolFlag{Name: "short", Usage: "two pairs of short runs, 64 bytes: to see that all works"},
+		&cli.IntFlag{Name: "driver-cpu", Value: 1},
+		&cli.IntFlag{Name: "backend-cpu", Value: 0},
+		&cli.StringFlag{Name: "dpdk-testpmd", Value: "dpdk-testpmd"},
+		&cli.StringFlag{Name: "bin", Value: "bin", Usage: "where testpmd and vhostdev are"},
+		&cli.StringFlag{Name: "out", Usage: "write all that was measured to this `FILE`, as JSON"},
+	}
+}
+
+// readOptions checks the command line.
+func readOptions(c *cli.Context) (options, error) {
+	o := options{Pairs: c.Int("pairs"), Rounds: c.Int("rounds"), Duration: c.Duration("duration"), WarmUp: c.Duration("warm-up"),
+		Burst: c.Int("burst"), Ring: c.Int("ring"), Records: c.Bool("records"), Extras: c.Bool("extras"),
+		DriverCPU: c.Int("driver-cpu"), BackEndCPU: c.Int("backend-cpu"), DPDK: c.String("dpdk-testpmd"), Out: c.String("out")}
+	var err error
+	if o.Bin, err = filepath.Abs(c.String("bin")); err != nil {
+		return o, err
+	}
+	if o.Heats, err = numbers("heats", c.String("heats"), 1, 2); err != nil {
+		return o, err
+	}
+	if o.Sizes, err = numbers("sizes", c.String("sizes"), 64, 1518); err != nil {
+		return o, err
+	}
+	if err := o.readNames(c.String("works"), c.String("paths")); err != nil {
+		return o, err
+	}
+	if c.Bool("short") {
+		o.Pairs, o.Rounds, o.Sizes, o.Duration, o.WarmUp = 2, min(o.Rounds, 1), []int{64}, 500*time.Millisecond, 100*time.Millisecond
+	}
+	return o, o.check()
+}
+
+func (o *options) readNames(workNames, pathNames string) error {
+	for name := range strings.SplitSeq(workNames, ",") {
+		if !slices.Contains(works(), work(name)) {
+			return fmt.Errorf("--works: %q is none of %v", name, works())
+		}
+		o.Works = append(o.Works, work(name))
+	}
+	for name := range strings.SplitSeq(pathNames, ";") {
+		name = strings.TrimSpace(name)
+		if name == "" {
+			continue
+		}
+		if !slices.ContainsFunc(paths(), func(p path) bool { return p.Name == name }) {
+			return fmt.Errorf("--paths: there is no row %q", name)
+		}
+		o.Paths = append(o.Paths, name)
+	}
+	return nil
+}
+
+func (o *options) check() error {
+	switch {
+	case o.Pairs < 1 || o.Rounds < 0:
+		return fmt.Errorf("--pairs %d, --rounds %d: at least one pair and no negative rounds", o.Pairs, o.Rounds)
+	case o.Duration < 3*screenPeriod:
+		return fmt.Errorf("--duration %v: at least %v, as the meter of heat 2 moves every %v", o.Duration, 3*screenPeriod, screenPeriod)
+	case o.WarmUp < 0:
+		return fmt.Errorf("--warm-up %v is negative", o.WarmUp)
+	case o.DriverCPU == o.BackEndCPU:
+		return fmt.Errorf("driver and back end are both on CPU %d; take two", o.DriverCPU)
+	}
+	return nil
+}
+
+// rows are the lines at 64 bytes that were asked for.
+func (o *options) rows() []row {
+	var rows []row
+	for _, p := range paths() {
+		if len(o.Paths) == 0 || slices.Contains(o.Paths, p.Name) {
+			rows = append(rows, row{Size: 64, Ours: p, DPDK: p})
+		}
+	}
+	return rows
+}
+
+// numbers reads "1,2".
+func numbers(option, text string, least, most int) ([]int, error) {
+	var list []int
+	for part := range strings.SplitSeq(text, ",") {
+		n, err := strconv.Atoi(part)
+		if err != nil || n < least || n > most {
+			return nil, fmt.Errorf("--%s: %q is no number from %d to %d", option, part, least, most)
+		}
+		list = append(list, n)
+	}
+	return list, nil
+}

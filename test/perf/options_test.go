@@ -1,0 +1,53 @@
+package main
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/urfave/cli/v2"
+)
+
+func parseOptions(args ...string) (o options, err error) {
+	app := &cli.App{Flags: flags(), Action: func(c *cli.Context) error {
+		o, err = readOptions(c)
+		return nil
+	}}
+	if e := app.Run(append([]string{"perf"}, args...)); e != nil {
+		return o, e
+	}
+	return o, err
+}
+
+func TestOptions(t *testing.T) {
+	o, err := parseOptions()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o.Pairs < 5 || len(o.rows()) != 5 || !slices.Equal(o.Heats, []int{1, 2}) || !slices.Equal(o.Works, works()) || o.Burst != 32 {
+		t.Errorf("not what the issue asks for: %+v", o)
+	}
+	o, err = parseOptions("--short", "--heats", "2", "--works", "TX", "--paths", "split; packed, in-order", "--rounds", "0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := o.rows()
+	if len(rows) != 2 || rows[0].Ours.Name != "split" || rows[1].DPDK.Name != "packed, in-order" || rows[1].Size != 64 {
+		t.Errorf("rows %+v", rows)
+	}
+	if o.Duration > time.Second || o.Rounds != 0 || !slices.Equal(o.Heats, []int{2}) {
+		t.Errorf("%+v", o)
+	}
+}
+
+func TestBadOptions(t *testing.T) {
+	for _, args := range [][]string{
+		{"--heats", "3"}, {"--heats", "one"}, {"--works", "rx"}, {"--paths", "triangular"}, {"--sizes", "63"}, {"--sizes", ""},
+		{"--pairs", "0"}, {"--rounds", "-1"}, {"--duration", "100ms"}, {"--warm-up", "-1s"}, {"--driver-cpu", "0"},
+	} {
+		if _, err := parseOptions(args...); err == nil || !strings.Contains(err.Error(), strings.TrimLeft(args[1], "-")) {
+			t.Errorf("%v: %v, want an error that names the value", args, err)
+		}
+	}
+}

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"strings"
+	"time"
+)
+
+// outcomes are all that was measured, and how.
+type outcomes struct {
+	Date    time.Time `json:"date"`
+	Machine string    `json:"machine"`
+	Version string    `json:"version"` // of ours
+	DPDK    string    `json:"dpdk"`
+	Options options   `json:"options"`
+	Rows    []outcome `json:"rows"`
+	Extras  *extras   `json:"extras,omitempty"`
+}
+
+// write writes the tables as Markdown.
+func (o *outcomes) write(w io.Writer) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "Measured on %s on %s, virtio-pmd %s against %s: indicative, as the cores are shared.\n",
+		o.Date.Format("2006-01-02"), o.Machine, o.Version, o.DPDK)
+	fmt.Fprintf(&b, "Driver on CPU %d, back end on CPU %d, burst %d, rings of %d; %d alternating pairs of runs of %v after %v of warm-up; the back end's own counter is the meter for both.\n",
+		o.Options.DriverCPU, o.Options.BackEndCPU, o.Options.Burst, o.Options.Ring, o.Options.Pairs, o.Options.Duration, o.Options.WarmUp)
+	for _, h := range []struct {
+		heat  int
+		title string
+	}{{1, "Heat 1: dpdk-testpmd with net_vhost as the back end"}, {2, "Heat 2: vhostdev --raw, a back end that costs next to nothing"}} {
+		o.heat(&b, h.heat, h.title)
+	}
+	if o.Extras != nil {
+		o.Extras.write(&b)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func (o *outcomes) heat(b *strings.Builder, heat int, title string) {
+	first := true
+	for _, r := range o.Rows {
+		if r.Heat != heat {
+			continue
+		}
+		if first {
+			fmt.Fprintf(b, "\n**%s**\n\n", title)
+			b.WriteString("| work | path | bytes | ours, Mpps | DPDK, Mpps | ratio | bar | empty polls, ours / DPDK | cycles a packet, ours / DPDK |\n")
+			b.WriteString("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n")
+			first = false
+		}
+		r.line(b)
+	}
+}
+
+func (o *outcome) line(b *strings.Builder) {
+	name := o.Ours.Name
+	if o.Best {
+		name = fmt.Sprintf("best: %s / %s", o.Ours.Name, o.DPDK.Name)
+	}
+	fmt.Fprintf(b, "| %s | %s | %d | %s | %s | %s | %s | %s | %s |\n", o.Work, name, o.Size,
+		figures(spreadOf(o.OurMpps), 1), figures(spreadOf(o.DPDKMpps), 1), figures(spreadOf(ratios(o.OurMpps, o.DPDKMpps)), 2), o.verdict(),
+		both(percent(o.OurAccount.EmptyShare, o.Work), percent(o.DPDKAccount.EmptyShare, o.Work)), both(whole(o.OurAccount.Cycles), whole(o.DPDKAccount.Cycles)))
+}
+
+// verdict is the bar and whether it was reached.
+func (o *outcome) verdict() string {
+	least := bar(o.Heat, o.Work, o.row)
+	if least == 0 {
+		return ""
+	}
+	if spreadOf(ratios(o.OurMpps, o.DPDKMpps)).Median >= least {
+		return fmt.Sprintf("%.2f met", least)
+	}
+	return fmt.Sprintf("**%.2f missed**", least)
+}
+
+// figures writes the median and, in brackets, least and most.
+func figures(s spread, digits int) string {
+	if math.IsNaN(s.Median) {
+		return "-"
+	}
+	return fmt.Sprintf("%.*f (%.*f-%.*f)", digits, s.Median, digits, s.Min, digits, s.Max)
+}
+
+func both(first, second string) string { return first + " / " + second }
+
+func percent(share float64, w work) string {
+	if w == transmit || share < 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.0f %%", 100*share)
+}
+
+func whole(v float64) string {
+	if v == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.0f", v)
+}
+
+// write writes the table of what is not packets a second.
+func (e *extras) write(b *strings.Builder) {
+	b.WriteString("\n**Start and memory**\n\n| | ours | DPDK | ours to DPDK | bar |\n| --- | ---: | ---: | ---: | ---: |\n")
+	for _, line := range []struct {
+		name   string
+		values map[string][]float64
+		bar    float64
+	}{
+		{"start to first packet, ms", e.Start, 0.5},
+		{"resident memory, hugepages not counted, MiB", e.Resident, 0.5},
+		{"resident memory of a run without hugepages, MiB", e.ResidentNoHuge, 0.5},
+	} {
+		mine, theirs := line.values[ours.String()], line.values[dpdk.String()]
+		ratio := spreadOf(ratios(mine, theirs))
+		verdict := fmt.Sprintf("%.2f met", line.bar)
+		if !(ratio.Median <= line.bar) {
+			verdict = fmt.Sprintf("**%.2f missed**", line.bar)
+		}
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s |\n", line.name, figures(spreadOf(mine), 0), figures(spreadOf(theirs), 0), figures(ratio, 2), verdict)
+	}
+}

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestTable(t *testing.T) {
+	p := paths()
+	all := outcomes{
+		Date: time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC), Machine: "a machine, 2 CPUs", Version: "v1", DPDK: "DPDK 22.11.11",
+		Options: options{Pairs: 3, Duration: 2 * time.Second, WarmUp: 500 * time.Millisecond, Burst: 32, Ring: 1024, DriverCPU: 1},
+		Rows: []outcome{
+			{Heat: 2, Work: receive, row: row{Size: 64, Ours: p[0], DPDK: p[0]}, OurMpps: []float64{30, 20, 10}, DPDKMpps: []float64{10, 10, 10},
+				OurAccount: account{EmptyShare: 0.255, Cycles: 91.6}, DPDKAccount: account{EmptyShare: -1, Cycles: 180}},
+			{Heat: 1, Work: transmit, row: row{Best: true, Size: 64, Ours: p[4], DPDK: p[1]}, OurMpps: []float64{1}, DPDKMpps: []float64{1},
+				OurAccount: account{EmptyShare: 0}, DPDKAccount: account{EmptyShare: 0.5}},
+			{Heat: 1, Work: forward, row: row{Best: true, Size: 512, Ours: p[4], DPDK: p[1]}},
+		},
+		Extras: &extras{
+			Start:          map[string][]float64{"virtio-pmd": {100, 120, 140}, "DPDK": {300, 300, 300}},
+			Resident:       map[string][]float64{"virtio-pmd": {15}, "DPDK": {20}},
+			ResidentNoHuge: map[string][]float64{},
+		},
+	}
+	var b strings.Builder
+	if err := all.write(&b); err != nil {
+		t.Fatal(err)
+	}
+	text := b.String()
+	rest := text
+	for _, want := range []string{ // in this order
+		"2026-11-23 on a machine, 2 CPUs, virtio-pmd v1 against DPDK 22.11.11: indicative",
+		"Driver on CPU 1, back end on CPU 0, burst 32, rings of 1024; 3 alternating pairs of runs of 2s after 500ms",
+		"**Heat 1",
+		"| TX | best: packed, in-order / split | 64 | 1.0 (1.0-1.0) | 1.0 (1.0-1.0) | 1.00 (1.00-1.00) | **1.30 missed** | - / - | - / - |",
+		"| forward | best: packed, in-order / split | 512 | - | - | - |  | 0 % / 0 % | - / - |",
+		"**Heat 2",
+		"| RX | split, mergeable | 64 | 20.0 (10.0-30.0) | 10.0 (10.0-10.0) | 2.00 (1.00-3.00) | 1.50 met | 26 % / - | 92 / 180 |",
+		"**Start and memory**",
+		"| start to first packet, ms | 120 (100-140) | 300 (300-300) | 0.40 (0.33-0.47) | 0.50 met |",
+		"| resident memory, hugepages not counted, MiB | 15 (15-15) | 20 (20-20) | 0.75 (0.75-0.75) | **0.50 missed** |",
+		"| resident memory of a run without hugepages, MiB | - | - | - | **0.50 missed** |",
+	} {
+		at := strings.Index(rest, want)
+		if at < 0 {
+			t.Fatalf("the rest of the table lacks %q:\n%s", want, text)
+		}
+		rest = rest[at+len(want):]
+	}
+}

@@ -1,0 +1,149 @@
+package vhost
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/virtio-pmd/virtio-pmd/driver"
+	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
+	"github.com/virtio-pmd/virtio-pmd/driver/transport/vhostuser"
+	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
+	"github.com/virtio-pmd/virtio-pmd/hugepages"
+)
+
+// small pages are everywhere, and never too few.
+var small = hugepages.Options{PageSize: os.Getpagesize()}
+
+// paths are the ways that packets can take.
+var paths = []struct {
+	name   string
+	refuse virtio.Features
+}{
+	{"split", virtio.FeatureSet(virtio.RingPacked, virtio.NetMrgRxbuf, virtio.InOrder)},
+	{"split,mergeable", virtio.FeatureSet(virtio.RingPacked, virtio.InOrder)},
+	{"split,in-order", virtio.FeatureSet(virtio.RingPacked)},
+	{"packed", virtio.FeatureSet(virtio.NetMrgRxbuf, virtio.InOrder)},
+	{"packed,mergeable", virtio.FeatureSet(virtio.InOrder)},
+	{"packed,in-order", virtio.FeatureSet(virtio.NetMrgRxbuf)},
+}
+
+// openPort opens a port on a socket. It ends with the test, with every buffer
+// back where it belongs.
+func openPort(t *testing.T, socket string, o vhostuser.Options, c driver.Config) *driver.Port {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	d, err := vhostuser.Open(ctx, socket, o)
+	var early *vhostuser.ConnectError // the back end is still coming up
+	for errors.As(err, &early) && ctx.Err() == nil {
+		time.Sleep(2 * time.Millisecond)
+		d, err = vhostuser.Open(ctx, socket, o)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Memory = small
+	p, err := driver.Open(d, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { closePort(t, p) })
+	return p
+}
+
+func closePort(t *testing.T, p *driver.Port) {
+	t.Helper()
+	if err := p.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+const ethHeader = 14
+
+// numbered is a frame with a number and contents that follow from it.
+func numbered(number uint32, length int) []byte {
+	b := append(make([]byte, 0, length), 2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x88, 0xb5)
+	b = binary.BigEndian.AppendUint32(b, number)
+	for i := len(b); i < length; i++ {
+		b = append(b, byte(number+uint32(i)*7))
+	}
+	return b
+}
+
+// fill makes an empty buffer a packet, chained if it is long.
+func fill(t *testing.T, b *mbuf.Buf, frame []byte) {
+	t.Helper()
+	for {
+		n := min(len(frame), b.Tailroom())
+		copy(b.Append(n), frame)
+		if frame = frame[n:]; len(frame) == 0 {
+			return
+		}
+		next := make([]*mbuf.Buf, 1)
+		if b.Pool().Get(next) != 1 {
+			t.Fatal("the pool is empty")
+		}
+		b.SetNext(next[0])
+		b = next[0]
+	}
+}
+
+// content is a copy of a packet.
+func content(b *mbuf.Buf) []byte {
+	frame := make([]byte, 0, b.PacketLen())
+	for ; b != nil; b = b.Next() {
+		frame = append(frame, b.Data()...)
+	}
+	return frame
+}
+
+// send transmits frames until all are sent or the time is over, and returns how
+// many were.
+func send(t *testing.T, p *driver.Port, pair int, frames [][]byte, limit time.Duration) int {
+	t.Helper()
+	deadline := time.Now().Add(limit)
+	bufs := make([]*mbuf.Buf, 32)
+	sent := 0
+	for sent < len(frames) && time.Now().Before(deadline) {
+		got := p.Pool().Get(bufs[:min(len(bufs), len(frames)-sent)])
+		for i, b := range bufs[:got] {
+			fill(t, b, frames[sent+i])
+		}
+		taken := p.TxQueue(pair).Burst(bufs[:got])
+		mbuf.Free(bufs[taken:got])
+		sent += taken
+		if taken == 0 {
+			time.Sleep(10 * time.Microsecond) // the back end shares the machine
+		}
+	}
+	return sent
+}
+
+// series are n numbered frames of a length.
+func series(n, length int) [][]byte {
+	frames := make([][]byte, n)
+	for i := range frames {
+		frames[i] = numbered(uint32(i), length)
+	}
+	return frames
+}
+
+// receive hands packets to look until it returns false or the time is over.
+func receive(p *driver.Port, pair int, limit time.Duration, look func(b *mbuf.Buf) bool) {
+	deadline := time.Now().Add(limit)
+	bufs := make([]*mbuf.Buf, 32)
+	for more := true; more && time.Now().Before(deadline); {
+		n := p.RxQueue(pair).Burst(bufs)
+		for _, b := range bufs[:n] {
+			more = look(b) && more
+		}
+		mbuf.Free(bufs[:n])
+		if n == 0 {
+			time.Sleep(10 * time.Microsecond)
+		}
+	}
+}

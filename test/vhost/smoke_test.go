@@ -1,0 +1,83 @@
+package vhost
+
+import (
+	"encoding/binary"
+	"testing"
+	"time"
+
+	"github.com/virtio-pmd/virtio-pmd/driver"
+	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
+	"github.com/virtio-pmd/virtio-pmd/driver/transport/vhostuser"
+)
+
+// All that testpmd's txonly sends is received, on every path, each on a
+// connection of its own to the same back end.
+func TestReceive(t *testing.T) {
+	socket := socketPath(t)
+	startTestpmd(t, socket, ",queues=1", "--forward-mode=txonly", "--txpkts=64")
+	for _, path := range paths {
+		t.Run(path.name, func(t *testing.T) {
+			p := openPort(t, socket, vhostuser.Options{Queues: 1}, driver.Config{Refuse: path.refuse})
+			const enough = 20000
+			seen := 0
+			receive(p, 0, 10*time.Second, func(b *mbuf.Buf) bool {
+				data := b.Data()
+				if len(data) != 64 || b.Next() != nil || binary.BigEndian.Uint16(data[12:]) != 0x0800 || data[ethHeader+9] != 17 {
+					t.Errorf("no UDP datagram of 64 bytes: %x", data)
+					return false
+				}
+				seen++
+				return seen < enough
+			})
+			if s := p.Stats(); seen < enough || s.RxErrors != 0 {
+				t.Errorf("%d packets over %v; %+v", seen, p.Path(), s)
+			}
+			t.Logf("%v", p.Path())
+		})
+	}
+}
+
+// All that is sent is received by testpmd's rxonly.
+func TestTransmit(t *testing.T) {
+	socket := socketPath(t)
+	back := startTestpmd(t, socket, ",queues=1", "--forward-mode=rxonly")
+	const n = 20000
+	all := uint64(0)
+	for _, path := range paths {
+		t.Run(path.name, func(t *testing.T) {
+			p := openPort(t, socket, vhostuser.Options{Queues: 1}, driver.Config{Refuse: path.refuse})
+			if sent := send(t, p, 0, series(n, 64), 10*time.Second); sent != n {
+				t.Errorf("%d of %d packets sent; %+v", sent, n, p.Stats())
+			}
+			all += n
+			back.until("it has taken all packets", func() bool { return back.received() >= all })
+		})
+	}
+	if rx, _ := back.stop(); rx != all {
+		t.Errorf("testpmd counted %d packets of %d", rx, all)
+	}
+}
+
+// With two queue pairs both carry traffic, both ways.
+func TestTwoPairs(t *testing.T) {
+	socket := socketPath(t)
+	startTestpmd(t, socket, ",queues=2", "--forward-mode=txonly", "--txpkts=64", "--rxq=2", "--txq=2")
+	for _, path := range []int{1, 4} {
+		path := paths[path]
+		p := openPort(t, socket, vhostuser.Options{Queues: 2}, driver.Config{Refuse: path.refuse, Queues: 2})
+		if p.Queues() != 2 {
+			t.Fatalf("%d queue pairs", p.Queues())
+		}
+		for pair := range 2 {
+			seen := 0
+			receive(p, pair, 10*time.Second, func(*mbuf.Buf) bool { seen++; return seen < 1000 })
+			if seen < 1000 {
+				t.Errorf("pair %d received %d packets", pair, seen)
+			}
+			if sent := send(t, p, pair, series(100, 64), 10*time.Second); sent != 100 {
+				t.Errorf("pair %d sent %d packets", pair, sent)
+			}
+		}
+		closePort(t, p)
+	}
+}

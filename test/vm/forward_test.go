@@ -1,0 +1,93 @@
+package vm
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/virtio-pmd/virtio-pmd/test/vm/netlab"
+)
+
+// testForward has l2fwd forward count frames each way between two functions,
+// and returns what it says at the end.
+func (g *guest) testForward(t *testing.T, list []port, count int) summary {
+	t.Helper()
+	before := g.state(t)
+	f := g.l2fwd(t, nil, list)
+	f.exchange(t, f.both(0, 1, count)...)
+	s := f.stop(t)
+	for _, p := range s.Ports {
+		if p.RxPackets < uint64(count) || p.TxPackets < uint64(count) {
+			t.Errorf("port %s counts %d received and %d sent, of %d", p.Port, p.RxPackets, p.TxPackets, count)
+		}
+		t.Logf("%s: %s, %v", p.Port, p.Path, p.Features)
+	}
+	g.unchanged(t, before)
+	return s
+}
+
+// testHosts has l2fwd join two hosts: ping without loss, and size bytes of TCP
+// each way at once.
+func (g *guest) testHosts(t *testing.T, a, b string, size int64) {
+	near, far := g.nics[a].ns, g.nics[b].ns
+	f := g.l2fwd(t, []string{"--no-mac-updating"}, ports("", a, b))
+	f.awaitForwarding(t, f.both(0, 1, 0)...)
+	if err := near.Ping(far, 100, 2*time.Second); err != nil {
+		t.Error(err)
+	}
+	if err := far.Ping(near, 100, 2*time.Second); err != nil {
+		t.Error(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), trafficTime)
+	defer cancel()
+	start := time.Now()
+	if err := netlab.Transfer(ctx, near, far, size); err != nil {
+		t.Error(err)
+	}
+	t.Logf("%d MiB each way in %.1f s", size>>20, time.Since(start).Seconds())
+	// TCP fills every queue there is: what is dropped is sent again.
+	f.end(t)
+}
+
+// testPairs has l2fwd forward over four queue pairs, each of which must have
+// carried traffic both ways: QEMU counts the buffers of every queue. With a
+// packed ring it tells only a place in the ring, so the count of the split ring
+// that l2fwd sends to, or receives from, has to do: pair i goes with pair i.
+func (g *guest) testPairs(t *testing.T, a, b string) {
+	const pairs, flows, count = 4, 64, 8000
+	f := g.l2fwd(t, nil, ports(",queues=4", a, b))
+	streams := f.both(0, 1, count)
+	for _, s := range streams {
+		s.Flows = flows
+	}
+	f.exchange(t, streams...)
+	for _, id := range []string{a, b} {
+		if strings.Contains(g.nics[id].options, "packed=on") {
+			continue
+		}
+		for q := range 2 * pairs {
+			queue, err := g.QMP.Queue(id, q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if queue.Used == 0 {
+				t.Errorf("%s: virtqueue %d carried nothing", id, q)
+			}
+			t.Logf("%s: virtqueue %d of %d descriptors: %d buffers used", id, q, queue.Size, queue.Used)
+		}
+	}
+	f.stop(t)
+}
+
+// testJumbo has l2fwd forward frames of up to 9014 bytes.
+func (g *guest) testJumbo(t *testing.T, a, b string) {
+	f := g.l2fwd(t, nil, ports("", a, b))
+	streams := f.both(0, 1, 5000)
+	for _, s := range streams {
+		s.MaxSize = 9014
+		s.Window = 8 // a frame may take five buffers
+	}
+	f.exchange(t, streams...)
+	f.stop(t)
+}

@@ -1,0 +1,76 @@
+package vm
+
+import (
+	"os"
+	"testing"
+
+	"github.com/virtio-pmd/virtio-pmd/test/vm/netlab"
+	"github.com/virtio-pmd/virtio-pmd/test/vm/qemu"
+)
+
+const (
+	// frames is how many go each way in the test that matters most.
+	frames = 100_000
+	// fewFrames go each way where a variant of the device is tried.
+	fewFrames = 2_000
+	// transfer is how many bytes TCP carries each way.
+	transfer = 64 << 20
+)
+
+// hosts makes a network namespace with a TAP interface.
+func hosts(t *testing.T, name, cidr string, queues int) *netlab.Namespace {
+	t.Helper()
+	if os.Geteuid() != 0 && os.Getenv("CI") == "" { // in CI it fails instead
+		t.Skip("network namespaces and TAP interfaces take root")
+	}
+	ns, err := netlab.NewNamespace(name, cidr, queues, 1500)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(ns.Close)
+	return ns
+}
+
+// TestIOMMU runs a guest in which an IOMMU confines the functions.
+func TestIOMMU(t *testing.T) {
+	g := boot(t, "iommu", true, []*nic{
+		{id: "a"}, {id: "b"},
+		{id: "neighbour1", bus: qemu.Bridge}, {id: "neighbour2", bus: qemu.Bridge},
+		{id: "physical", options: "iommu_platform=off"},
+		{id: "host1", ns: hosts(t, "host1", "10.1.0.1/24", 1)},
+		{id: "host2", ns: hosts(t, "host2", "10.1.0.2/24", 1)},
+		{id: "pairs1", options: "mq=on,vectors=10", ns: hosts(t, "pairs1", "10.2.0.1/24", 4)},
+		{id: "pairs2", options: "mq=on,vectors=10,packed=on", ns: hosts(t, "pairs2", "10.2.0.2/24", 4)},
+		{id: "vectors1", options: "mq=on,vectors=2", ns: hosts(t, "vectors1", "10.3.0.1/24", 4)},
+		{id: "vectors0", options: "mq=on,vectors=0", ns: hosts(t, "vectors0", "10.3.0.2/24", 4)},
+		{id: "jumbo1", options: "host_mtu=9000"}, {id: "jumbo2", options: "host_mtu=9000,packed=on"},
+		{id: "page", options: "page-per-vq=on"}, {id: "pio", options: "modern-pio-notify=on"},
+		{id: "plug1", bus: qemu.Port}, {id: "plug2", bus: qemu.Port},
+	})
+	t.Run("refuses what is not bound", func(t *testing.T) { g.testRefusesUnbound(t, "a") })
+	t.Run("devbind refuses what is in use", func(t *testing.T) { g.testDevbindRefuses(t, "a") })
+	t.Run("devbind dry run", func(t *testing.T) { g.testDryRun(t, "a") })
+	g.testStatus(t, "a", "modern", "virtio-pci")
+	g.bind(t, "a", "b", "physical", "host1", "host2", "pairs1", "pairs2", "vectors1", "vectors0",
+		"jumbo1", "jumbo2", "page", "pio", "plug1", "plug2")
+	g.testStatus(t, "a", "modern", "vfio-pci")
+	t.Run("forwards", func(t *testing.T) { g.testForward(t, ports("", "a", "b"), frames) })
+	t.Run("refuses a shortage", func(t *testing.T) { g.testRefusesShortage(t, "a") })
+	t.Run("refuses too low a limit", func(t *testing.T) { g.testRefusesMemlock(t, "a") })
+	t.Run("refuses half a group", func(t *testing.T) { g.testRefusesGroup(t, "neighbour1", "neighbour2") })
+	t.Run("refuses physical addresses", func(t *testing.T) {
+		g.refuses(t, []string{g.nics["physical"].address, "ACCESS_PLATFORM", "iommu_platform=on"},
+			g.command(nil, ports("", "physical"))...)
+	})
+	t.Run("joins hosts", func(t *testing.T) { g.testHosts(t, "host1", "host2", transfer) })
+	t.Run("four pairs", func(t *testing.T) { g.testPairs(t, "pairs1", "pairs2") })
+	t.Run("too few vectors", func(t *testing.T) { g.testPairs(t, "vectors1", "vectors0") })
+	t.Run("jumbo frames", func(t *testing.T) { g.testJumbo(t, "jumbo1", "jumbo2") })
+	t.Run("other doorbells", func(t *testing.T) { g.testForward(t, ports("", "page", "pio"), fewFrames) })
+	t.Run("link", func(t *testing.T) { g.testLink(t, "a", "b") })
+	t.Run("link without MSI-X", func(t *testing.T) { g.testLink(t, "vectors0", "vectors1") })
+	t.Run("stopped", func(t *testing.T) { g.testStop(t, ports("", "a", "b")) })
+	t.Run("killed", func(t *testing.T) { g.testKill(t, ports("", "a", "b"), 10) })
+	t.Run("unplugged", func(t *testing.T) { g.testUnplug(t, "plug1", "plug2") })
+	t.Run("restored", func(t *testing.T) { g.testRestore(t, "a", "b") })
+}
