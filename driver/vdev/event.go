@@ -12,16 +12,38 @@ func passed(event, now, before uint16) bool { return now-event-1 < now-before }
 func (q *queue) arm() {
 	q.quiet = false
 	switch {
-	case q.packed && q.eventIdx:
-		q.storeEvent(q.at, virtio.EventDesc)
+	case q.eventIdx:
+		q.armEvent()
+		return
 	case q.packed:
 		q.storeEvent(cursor{}, virtio.EventEnable)
-	case q.eventIdx:
-		store16(q.mem[DeviceArea], ringEntries+usedElem*int(q.size), q.at.off)
 	default:
 		q.storeUsed()
 	}
 	fence(&q.dummy)
+}
+
+// armEvent is arm with EVENT_IDX. The event is the buffer after the last one
+// that is available, which is not the one that the device takes next when what
+// is there is too little for a frame: an event that was passed already is not
+// passed again, and both sides would wait. So it is looked up anew until the
+// driver stands still; one that never does is notified of nothing and loses
+// only by it.
+func (q *queue) armEvent() {
+	for range q.size {
+		at := q.driverPosition()
+		if q.packed {
+			q.storeEvent(cursor{at &^ (1 << 15), at>>15 != 0}, virtio.EventDesc)
+		} else {
+			store16(q.mem[DeviceArea], ringEntries+usedElem*int(q.size), at)
+		}
+		// The event must be visible before the position is read again, or a
+		// driver that has not seen it could go past it unnoticed.
+		fence(&q.dummy)
+		if q.driverPosition() == at {
+			return
+		}
+	}
 }
 
 // disarm asks the driver not to notify: the device looks by itself. A split

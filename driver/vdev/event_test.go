@@ -197,3 +197,52 @@ func TestManyLaps(t *testing.T) {
 		s.g.clean()
 	}
 }
+
+// A device that waits for more buffers than are there, because a frame needs
+// several, is notified of the next one, wherever it stands in the ring.
+func TestDoorbellForMoreBuffers(t *testing.T) {
+	for name, f := range formats() {
+		t.Run(name, func(t *testing.T) {
+			g := newGuest(t, vdev.Config{Backend: vdev.Loop(), Hold: true}, 1<<20)
+			rx, tx := g.up(f.With(virtio.NetMrgRxbuf), 8)
+			p := newPort(g, 0, 1, rx, tx, 8, 500)
+			free := p.rxFree
+			post := func(n int) bool {
+				p.rxFree = free[:n]
+				free = free[n:]
+				for _, b := range p.rxFree {
+					id, ok := rx.add(false, piece{b.addr, len(b.b), true})
+					if !ok {
+						t.Fatal("no room in the ring")
+					}
+					p.rxBufs[id] = b
+				}
+				p.rxFree = nil
+				rx.publish()
+				return rx.kickWanted()
+			}
+			for round := range 50 {
+				post(2)
+				if !p.send(make([]byte, 1200)) {
+					t.Fatalf("round %d: not sent", round)
+				}
+				g.d.Poll()
+				g.d.Poll() // the frame waits for a third buffer
+				g.d.Arm()
+				if g.d.Poll() != 0 {
+					t.Fatalf("round %d: something moved without a buffer for it", round)
+				}
+				if !post(1) {
+					t.Fatalf("round %d: a buffer came, and no doorbell is wanted", round)
+				}
+				g.d.Poll()
+				g.d.Disarm()
+				if f := p.recv(); len(f) != 1200 {
+					t.Fatalf("round %d: received %d bytes", round, len(f))
+				}
+				free, p.rxFree = append(free, p.rxFree...), nil
+			}
+			g.clean()
+		})
+	}
+}
