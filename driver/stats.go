@@ -33,7 +33,7 @@ type RxQueueStats struct {
 	Dropped           uint64 // packets lost for one of the next two reasons
 	LengthErrors      uint64 // a length that makes no sense
 	HeaderErrors      uint64 // a number of buffers that makes no sense
-	ShortMerges       uint64 // buffers of a packet that were not full though others followed
+	ShortMerges       uint64 // buffers in the middle of a packet that were not full
 	FlagErrors        uint64 // bursts with reserved flags in used descriptors
 	Posted            int    // buffers that the device has now
 }

@@ -12,7 +12,9 @@ type Buf struct {
 	room []byte
 	addr uint64 // device address of room[0], 0 until the pool is bound
 	view View   // where in room the data is, or notHeld
-	_    uint64 // fills the cache line
+
+	blanked bool    // see SetBlanked
+	_       [7]byte // fills the cache line
 }
 
 // View says where the data is in the room of a Buf: its offset in the low 32
@@ -61,6 +63,14 @@ func (b *Buf) Address() uint64 {
 	}
 	return b.addr + uint64(b.view.Offset())
 }
+
+// SetBlanked is for the driver: it notes that the header in front of the data
+// was something else before it was made zeros for transmission. A receive queue
+// that posts the buffer puts back what devices leave there.
+func (b *Buf) SetBlanked(blanked bool) { b.blanked = blanked }
+
+// Blanked is for the driver: it returns what SetBlanked noted.
+func (b *Buf) Blanked() bool { return b.blanked }
 
 // Pool returns the pool that the Buf came from and goes back to.
 func (b *Buf) Pool() *Pool { return b.pool }

@@ -9,11 +9,12 @@ import (
 
 // Sizes of a buffer unless Config says otherwise, in bytes.
 const (
-	// DefaultHeadroom is 128 bytes for the application and 12 for the header
-	// of virtio-net. That header and the Ethernet and IP headers behind it
-	// then share a cache line, so that looking at a packet moves one line less
-	// between the device's core and ours.
-	DefaultHeadroom = 128 + 12
+	// DefaultHeadroom is three cache lines: 12 bytes for the header of
+	// virtio-net and 180 for the application. The frame then begins a line of
+	// its own, and a program that forwards frames without looking at them
+	// leaves the lines they are in with the core that filled them, although the
+	// header has to be made zeros.
+	DefaultHeadroom = 3 * cacheLine
 	DefaultDataRoom = 2048
 )
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
@@ -308,25 +309,35 @@ func testTxLength(t *testing.T, packed bool) {
 	r.conserved(0)
 }
 
-// badHeader delivers a packet whose header promises n buffers.
-func (r *rig) badHeader(n uint16) {
+// badHeader delivers a packet whose header promises n buffers, with a length of
+// so many bytes.
+func (r *rig) badHeader(n uint16, used uint32) {
 	l, ok := r.dev.pop()
 	if !ok {
 		return
 	}
 	r.device().write(l, append(netHeader(n), frameOf(0, 60)...))
-	r.dev.push(l.id, 72, 1)
+	r.dev.push(l.id, used, 1)
 	r.dev.flush()
 }
 
+// fullBuffer is a used length that leaves no room, so that num_buffers counts.
+const fullBuffer = 12 + 2048
+
 func testNumBuffersZero(t *testing.T, packed bool) {
 	testHeaderDropped(t, packed, 0)
-	// Without MRG_RXBUF the field is not even looked at.
-	r := newRxRig(t, setup{packed: packed, size: 8})
-	r.badHeader(0)
-	bufs := make([]*mbuf.Buf, 8)
-	if r.rx.Burst(bufs) != 1 || r.rx.Stats().HeaderErrors.Load() != 0 {
-		t.Error("without MRG_RXBUF the packet was dropped")
+	// Without MRG_RXBUF, or with room left, the field is not even looked at.
+	for _, f := range [][]virtio.Feature{nil, feats(virtio.NetMrgRxbuf)} {
+		for _, n := range []uint16{0, 2, 0xffff} {
+			r := newRxRig(t, setup{packed: packed, size: 8, features: f})
+			r.badHeader(n, 72)
+			bufs := make([]*mbuf.Buf, 8)
+			if r.rx.Burst(bufs) != 1 || len(bytesOf(bufs[0])) != 60 || r.rx.Stats().HeaderErrors.Load() != 0 {
+				t.Errorf("%v: the packet with num_buffers %d was dropped", f, n)
+			}
+			r.cache.Put(bufs[:1])
+			r.conserved(0)
+		}
 	}
 }
 
@@ -341,8 +352,8 @@ func testHeaderDropped(t *testing.T, packed bool, n uint16) {
 	r := newRxRig(t, setup{packed: packed, size: 8, features: feats(virtio.NetMrgRxbuf)})
 	bufs := make([]*mbuf.Buf, 8)
 	for round := 1; round < 80; round++ {
-		r.badHeader(n)
-		r.badHeader(1) // a good one
+		r.badHeader(n, fullBuffer)
+		r.badHeader(1, 72) // a good one
 		if got := r.rx.Burst(bufs); got != 1 {
 			t.Fatalf("num_buffers %d: %d packets", n, got)
 		}
@@ -354,7 +365,7 @@ func testHeaderDropped(t *testing.T, packed bool, n uint16) {
 		r.conserved(0)
 	}
 	for range badLimit {
-		r.badHeader(n)
+		r.badHeader(n, fullBuffer)
 		r.rx.Burst(bufs)
 	}
 	r.breaks(uint64(n))
@@ -408,12 +419,15 @@ func testShortMerge(t *testing.T, packed bool) {
 	bufs := make([]*mbuf.Buf, 8)
 	a, _ := r.dev.pop()
 	b, _ := r.dev.pop()
-	r.device().write(a, append(netHeader(2), frameOf(1, 100)...))
+	c, _ := r.dev.pop()
+	r.device().write(a, append(netHeader(3), frameOf(1, 2048)...))
 	r.device().write(b, frameOf(2, 50))
-	r.dev.push(a.id, 112, 1)
+	r.device().write(c, frameOf(3, 70))
+	r.dev.push(a.id, fullBuffer, 1)
 	r.dev.push(b.id, 50, 1)
+	r.dev.push(c.id, 70, 1)
 	r.dev.flush()
-	want := append(frameOf(1, 100), frameOf(2, 50)...)
+	want := slices.Concat(frameOf(1, 2048), frameOf(2, 50), frameOf(3, 70))
 	if r.rx.Burst(bufs) != 1 || !bytes.Equal(bytesOf(bufs[0]), want) || r.rx.Stats().ShortMerges.Load() != 1 {
 		t.Errorf("ShortMerges %d", r.rx.Stats().ShortMerges.Load())
 	}

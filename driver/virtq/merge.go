@@ -1,25 +1,51 @@
 package virtq
 
 import (
+	"encoding/binary"
+
 	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
 	"github.com/virtio-pmd/virtio-pmd/driver/stat"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
-// numBuffers reads how many buffers the packet that begins in b has (5.1.9.4).
-func (r *rx) numBuffers(b *mbuf.Buf) int {
-	at := r.data - r.header + virtio.NetHeaderNumBuffers
-	field := b.Room()[at:][:2]
-	return int(field[0]) | int(field[1])<<8
+// buffers returns how many buffers the packet has that begins in b, of which the
+// device used so many bytes. A packet fills all its buffers but the last
+// (5.1.9.4.1), so one that leaves room in its first has no other, and its header
+// is not read: the line would be taken from the core that writes it next. What
+// num_buffers says then is neither believed nor looked at.
+func (r *rx) buffers(b *mbuf.Buf, used uint32) int {
+	if !r.mergeable || used < r.room {
+		return 1
+	}
+	return int(binary.LittleEndian.Uint16(r.numBuffers(b)))
+}
+
+// numBuffers is where in b the device says how many buffers the packet has that
+// begins there (5.1.9.4).
+func (r *rx) numBuffers(b *mbuf.Buf) []byte {
+	return b.Room()[r.data-r.header+virtio.NetHeaderNumBuffers:][:2]
+}
+
+// foresee puts num_buffers of 1 where transmission left zeros in buffers that
+// are about to be posted. Nearly all packets will have it, and a device that
+// compares before it writes then leaves the line to us.
+func (r *rx) foresee(bufs []*mbuf.Buf) {
+	if !r.mergeable {
+		return
+	}
+	for _, b := range bufs {
+		if b.Blanked() {
+			binary.LittleEndian.PutUint16(r.numBuffers(b), 1)
+			b.SetBlanked(false)
+		}
+	}
 }
 
 // singles returns how many packets of one buffer there are in front of the
 // first that has more, or none.
 func (r *rx) singles(bufs []*mbuf.Buf) int {
-	at := r.data - r.header + virtio.NetHeaderNumBuffers
 	for i, b := range bufs {
-		field := b.Room()[at:][:2]
-		if uint16(field[0])|uint16(field[1])<<8 != 1 {
+		if b.View().Len() == r.room-r.header && r.buffers(b, r.room) != 1 {
 			return i
 		}
 	}
@@ -37,10 +63,7 @@ func (r *rx) assemble(q *queue, s *slots) (*mbuf.Buf, int) {
 	if used < r.header || used > r.room {
 		return nil, r.reject(q, s, 1, &r.stats.LengthErrors, uint64(used))
 	}
-	n := 1
-	if r.mergeable {
-		n = r.numBuffers(b)
-	}
+	n := r.buffers(b, used)
 	switch {
 	case n == 0 || n > r.maxMerge:
 		return nil, r.reject(q, s, 1, &r.stats.HeaderErrors, uint64(n))
@@ -104,5 +127,5 @@ func (r *rx) missing(q *queue, s *slots) {
 	}
 	r.stats.HeaderErrors.Add(1)
 	r.stats.Dropped.Add(1)
-	q.fail("num_buffers promises buffers that do not come", uint64(r.numBuffers(s.buf[s.head])), uint64(r.pending))
+	q.fail("num_buffers promises buffers that do not come", uint64(r.buffers(s.buf[s.head], r.room)), uint64(r.pending))
 }

@@ -186,6 +186,7 @@ func (r *PackedRx) post(at, n int) {
 	d := r.desc[at:][:n]
 	ids := r.id[at:][:n]
 	bufs := r.buf[at:][:n]
+	r.foresee(bufs)
 	off := uint64(r.data - r.header)
 	meta := uint64(r.room) | packedWrite | r.tailFlags
 	for i := range d {

@@ -84,7 +84,7 @@ func sendPacked(d []desc, ids []uint16, in []*mbuf.Buf, avail uint64, p plain) (
 			return i, bytes
 		}
 		off := v.Offset() - headerLen
-		blankHeader((*[headerLen]byte)(b.Room()[off : off+headerLen]))
+		blankHeader(b, off)
 		b.Consume()
 		d[i].addr = b.Base() + uint64(off)
 		publish64(&d[i].meta, uint64(v.Len()+headerLen)|uint64(ids[i])<<packedIDShift|avail)

@@ -189,6 +189,7 @@ func (r *SplitRx) Refill() int {
 func (r *SplitRx) post(at, n int) {
 	ids := r.id[at:][:n]
 	bufs := r.buf[at:][:n]
+	r.foresee(bufs)
 	off := uint64(r.data - r.header)
 	for i, id := range ids {
 		r.desc[id].addr = bufs[i].Base() + off

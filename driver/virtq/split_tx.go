@@ -86,7 +86,7 @@ func sendSplit(d []desc, ids []uint16, in []*mbuf.Buf, p plain) (int, uint64) {
 			return i, bytes
 		}
 		off := v.Offset() - headerLen
-		blankHeader((*[headerLen]byte)(b.Room()[off : off+headerLen]))
+		blankHeader(b, off)
 		b.Consume()
 		d[id] = desc{addr: b.Base() + uint64(off), meta: uint64(v.Len() + headerLen)}
 		bytes += uint64(v.Len())

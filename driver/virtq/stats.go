@@ -13,9 +13,9 @@ type RxStats struct {
 
 	Dropped      stat.Counter // packets lost for one of the next two reasons
 	LengthErrors stat.Counter // shorter than a header and a frame, or longer than what was posted
-	HeaderErrors stat.Counter // num_buffers is 0 or more than a packet can have
+	HeaderErrors stat.Counter // a full buffer with num_buffers of 0 or more than a packet can have
 
-	ShortMerges stat.Counter // buffers of a packet that were not full though others followed (accepted)
+	ShortMerges stat.Counter // buffers in the middle of a packet that were not full (accepted)
 	FlagErrors  stat.Counter // bursts with reserved flags in used descriptors (ignored)
 }
 

@@ -134,11 +134,14 @@ func (t *tx) isSpecial(s *slots, at int) bool {
 	return s.chain[at] > 1 || s.buf[at].Next() != nil || s.buf[at].Pool() != t.cache.Pool()
 }
 
-// blankHeader makes a header all zeros (5.1.9.2.1). Writing would take the cache
-// line away from the device's core, so a header that is clean is left alone.
-func blankHeader(h *[headerLen]byte) {
+// blankHeader makes the header of b, which begins at an offset in its room, all
+// zeros (5.1.9.2.1). Writing would take the cache line away from the device's
+// core, so a header that is clean is left alone.
+func blankHeader(b *mbuf.Buf, off uint32) {
+	h := (*[headerLen]byte)(b.Room()[off : off+headerLen])
 	if binary.LittleEndian.Uint64(h[:])|uint64(binary.LittleEndian.Uint32(h[8:])) != 0 {
 		*h = [headerLen]byte{}
+		b.SetBlanked(true)
 	}
 }
 

@@ -1,0 +1,52 @@
+package virtq
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
+	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
+)
+
+// A buffer whose header was made zeros for transmission is posted with
+// num_buffers of 1 for a device that may merge, and left alone for others.
+func TestForesee(t *testing.T) {
+	for _, packed := range []bool{false, true} {
+		for _, f := range [][]virtio.Feature{nil, feats(virtio.NetMrgRxbuf)} {
+			t.Run(fmt.Sprintf("packed=%v/mergeable=%v", packed, f != nil), func(t *testing.T) { testForesee(t, packed, f) })
+		}
+	}
+}
+
+func testForesee(t *testing.T, packed bool, f []virtio.Feature) {
+	r := newRxRig(t, setup{packed: packed, size: 8, features: f})
+	bufs := make([]*mbuf.Buf, 8)
+	posted := 0
+	for range 40 {
+		r.badHeader(1, 72)
+		if r.rx.Burst(bufs) != 1 {
+			t.Fatal("no packet")
+		}
+		b := bufs[0]
+		field := b.Room()[b.View().Offset()-headerLen+virtio.NetHeaderNumBuffers:][:2]
+		blankHeader(b, b.View().Offset()-headerLen)
+		if !b.Blanked() || field[0] != 0 {
+			t.Fatal("a header that was not clean was not made so, or not noted")
+		}
+		r.cache.Put(bufs[:1]) // and the next to be posted
+		r.badHeader(1, 72)
+		r.badHeader(1, 72)
+		n := r.rx.Burst(bufs)
+		r.cache.Put(bufs[:n])
+		switch {
+		case b.Blanked() && field[0] == 0: // not posted, or not to be changed
+		case !b.Blanked() && field[0] == 1 && f != nil:
+			posted++
+		default:
+			t.Fatalf("blanked %v with num_buffers %d", b.Blanked(), field[0])
+		}
+	}
+	if f != nil && posted == 0 {
+		t.Error("no buffer was posted again")
+	}
+}
