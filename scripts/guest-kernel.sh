@@ -82,9 +82,11 @@ image() {
     sed -n "s/^ *Depends: \(linux-image-$series.*-cloud-amd64\)$/\1/p" | head -n 1
 }
 
-# fetch downloads the packages of kernel release $1.
+# fetch downloads the packages of kernel release $1. What an attempt that ended
+# half-way has left would be unpacked with the packages of the next one.
 fetch() {
   local version
+  rm -f "$work"/*.deb
   version=$(apt-cache "${apt[@]}" show "linux-image-$1" | sed -n 's/^Version: //p' | head -n 1)
   say "downloading the packages of $1, version $version"
   (cd "$work" && apt-get "${apt[@]}" -qq download \
