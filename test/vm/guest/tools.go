@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 
@@ -108,6 +109,7 @@ func limit(args []string) error {
 	if err := unix.Setrlimit(unix.RLIMIT_MEMLOCK, &unix.Rlimit{Cur: n, Max: n}); err != nil {
 		return fmt.Errorf("RLIMIT_MEMLOCK: %w", err)
 	}
+	runtime.LockOSThread() // capabilities belong to the thread, and exec keeps those of its own
 	if err := unix.Prctl(unix.PR_CAPBSET_DROP, unix.CAP_IPC_LOCK, 0, 0, 0); err != nil {
 		return fmt.Errorf("CAP_IPC_LOCK: %w", err)
 	}
