@@ -19,10 +19,12 @@ done
 
 say() { printf 'deps: %s\n' "$*" >&2; }
 
-if ! command -v go >/dev/null; then
-  say "Go is missing: 1.26 or later, from https://go.dev/dl or as golang-go"
-  exit 1
-fi
+# Distributions have an older Go; one of 1.21 or later fetches what go.mod asks for.
+go=$(cd "$(dirname "$0")/.." && GOTOOLCHAIN=${GOTOOLCHAIN:-auto} go env GOVERSION 2>/dev/null) || go=none
+case $go in
+  go1.2[6-9]* | go1.[3-9][0-9]*) ;;
+  *) say "Go 1.26 or later is needed, from https://go.dev/dl; here: $go"; exit 1 ;;
+esac
 
 packages=()
 # need PACKAGE TEST...: the package is missing if the test fails.

@@ -79,7 +79,7 @@ own_lists() {
 # image prints the name of the kernel package that is current.
 image() {
   apt-cache "${apt[@]}" depends linux-image-cloud-amd64 2>/dev/null |
-    sed -n "s/^ *Depends: \(linux-image-$series.*-cloud-amd64\)$/\1/p" | head -n 1
+    sed -n "s/^ *Depends: \(linux-image-${series/./\\.}\..*-cloud-amd64\)$/\1/p" | head -n 1
 }
 
 # fetch downloads the packages of kernel release $1. What an attempt that ended
