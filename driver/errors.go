@@ -56,7 +56,8 @@ type FeaturesRefusedError struct {
 }
 
 func (e *FeaturesRefusedError) Error() string {
-	return fmt.Sprintf("%s: the device refuses this choice of the features it offers: %s (status %v); refuse some of them in Config.Refuse",
+	return fmt.Sprintf("%s: the device refuses this choice of the features it offers: %s (status %v); "+
+		"refuse some of them in Config.Refuse, on a command line with packed=0, in_order=0, event_idx=0, indirect=0 or mrg_rxbuf=0",
 		e.Device, strings.Join(e.Features.Names(), " "), e.Status)
 }
 

@@ -178,7 +178,7 @@ type CapabilityError struct {
 
 func (e *CapabilityError) Error() string {
 	return fmt.Sprintf("capability list of the PCI function, offset %#02x: %s (value %#x); "+
-		"the device is broken or not what it seems", e.Offset, e.Reason, e.Value)
+		"the device is broken or not what it seems: use another one, or update what provides it (firmware, QEMU)", e.Offset, e.Reason, e.Value)
 }
 
 // CapabilityLoopError is a capability list that never ends.
@@ -189,5 +189,5 @@ type CapabilityLoopError struct {
 
 func (e *CapabilityLoopError) Error() string {
 	return fmt.Sprintf("capability list of the PCI function is a loop: the pointer at %#02x leads back to %#02x; "+
-		"the device is broken or not what it seems", e.Offset, e.Target)
+		"the device is broken or not what it seems: use another one, or update what provides it (firmware, QEMU)", e.Offset, e.Target)
 }

@@ -19,7 +19,8 @@ type ResetError struct {
 // Error names the device and the status it stays at.
 func (e *ResetError) Error() string {
 	return fmt.Sprintf("%s: the reset is not finished after %v: the device status reads %#02x (%v), not 0 (%v); "+
-		"its memory has to stay mapped until the device is stopped by closing it",
+		"its memory has to stay mapped until the device is stopped by closing it; "+
+		"if that happens again, write 1 to the function's file reset in sysfs, or restart the machine that has the device",
 		e.Device, e.Waited.Round(time.Millisecond), uint8(e.Status), e.Status, e.Err)
 }
 
@@ -121,9 +122,9 @@ func (e *ConfigError) Error() string {
 	text := fmt.Sprintf("%s: device configuration at %#x, %d bytes in accesses of %d: %s",
 		e.Device, e.Offset, e.Length, e.Width, e.Reason)
 	if e.Tries != 0 {
-		return fmt.Sprintf("%s (read %d times)", text, e.Tries)
+		return fmt.Sprintf("%s (read %d times); try again, and if it stays so restart or update what provides the device", text, e.Tries)
 	}
-	return fmt.Sprintf("%s (it has %d bytes)", text, e.Size)
+	return fmt.Sprintf("%s (it has %d bytes); refuse the feature that this belongs to, or update what provides the device", text, e.Size)
 }
 
 // QueueError is a virtqueue that could not be set up.
@@ -135,9 +136,10 @@ type QueueError struct {
 	Reason string // names the bound
 }
 
-// Error names the queue, the field, the value and the bound.
+// Error names the queue, the field, the value, the bound and what may help.
 func (e *QueueError) Error() string {
-	return fmt.Sprintf("%s: virtqueue %d: %s is %d (%#x): %s", e.Device, e.Queue, e.Field, e.Value, e.Value, e.Reason)
+	return fmt.Sprintf("%s: virtqueue %d: %s is %d (%#x): %s; "+
+		"take fewer or smaller queues, and if that is refused as well restart or update what provides the device", e.Device, e.Queue, e.Field, e.Value, e.Value, e.Reason)
 }
 
 // AddressError is memory that lies where the device cannot be given it.

@@ -5,6 +5,9 @@ import (
 	"strings"
 )
 
+// broken is what to do about a device that contradicts itself.
+const broken = "the device is broken: use another one, or update what provides it (firmware, QEMU)"
+
 // IDError is a PCI function that is no virtio network device.
 type IDError struct {
 	Function       string
@@ -61,7 +64,7 @@ func (e *CapabilityError) Error() string {
 	if e.Err != nil {
 		fmt.Fprintf(&b, " (%v)", e.Err)
 	}
-	b.WriteString("; the device is broken, and only its maker can mend it")
+	b.WriteString("; " + broken)
 	return b.String()
 }
 
@@ -82,7 +85,6 @@ type NotifyError struct {
 
 // Error names the queue and the numbers.
 func (e *NotifyError) Error() string {
-	return fmt.Sprintf("%s: virtqueue %d: its doorbell of %d bytes at %#x + %d × %d %s (the notification structure has %#x bytes); "+
-		"the device is broken, and only its maker can mend it",
+	return fmt.Sprintf("%s: virtqueue %d: its doorbell of %d bytes at %#x + %d × %d %s (the notification structure has %#x bytes); "+broken,
 		e.Device, e.Queue, e.Width, e.Base, e.Offset, e.Multiplier, e.Reason, e.Size)
 }
