@@ -27,7 +27,7 @@ func (d *Device) Close() error {
 // stop makes sure that the device leaves memory alone from here on.
 func (d *Device) stop() error {
 	failed := d.stopDMA()
-	if failed == nil || !d.live || d.absent() {
+	if failed == nil || !d.live || absent(d.fn) {
 		// A device that is not on the bus does no DMA; one without queues has
 		// no address to do it to.
 		d.live = false

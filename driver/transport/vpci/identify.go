@@ -27,7 +27,7 @@ func identify(fn pci.Function) (transitional bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("%s: reading the device id: %w", fn.Address(), err)
 	}
-	if vendor == 0xffff {
+	if absent(fn) {
 		return false, &transport.GoneError{Device: fn.Address()}
 	}
 	if vendor != vendorVirtio || device != deviceModernNet && device != deviceTransitionalNet {

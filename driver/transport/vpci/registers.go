@@ -64,7 +64,7 @@ func (d *Device) access(s *structure, op func(r pci.Region, base uint64) error) 
 		return fmt.Errorf("%s: %w", d.Name(), os.ErrClosed)
 	}
 	err := op(s.region, s.base())
-	if err != nil && d.absent() {
+	if err != nil && absent(d.fn) {
 		return &transport.GoneError{Device: d.Name(), Err: err}
 	}
 	if err != nil {
@@ -76,17 +76,18 @@ func (d *Device) access(s *structure, op func(r pci.Region, base uint64) error) 
 // presentUnless passes err on, or says that the device is gone if a register
 // read as all ones and the function does not answer otherwise.
 func (d *Device) presentUnless(ones bool, err error) error {
-	if err == nil && ones && d.absent() {
+	if err == nil && ones && absent(d.fn) {
 		return &transport.GoneError{Device: d.Name()}
 	}
 	return err
 }
 
-// absent tells whether the function has left the bus. All ones in a register
-// can be a value; in the vendor id they cannot.
-func (d *Device) absent() bool {
-	vendor, err := d.fn.ReadConfig(pci.RegVendorID, 2)
-	return err != nil || vendor == 0xffff
+// absent tells whether a function has left the bus. All ones in a register can
+// be a value; in revision and class they cannot. The identifiers say nothing:
+// VFIO shows them from a copy of its own, whatever became of the function.
+func absent(fn pci.Function) bool {
+	v, err := fn.ReadConfig(pci.RegRevisionID, 4)
+	return err != nil || v == 0xffffffff
 }
 
 // isGone tells whether err says that the device has left.

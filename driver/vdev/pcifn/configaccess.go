@@ -6,21 +6,23 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/pci"
 )
 
-// ReadConfig reads configuration space.
+// ReadConfig reads configuration space. Of a function that was unplugged it shows
+// the identifiers and all ones, as VFIO does, which answers for the identifiers
+// itself.
 func (f *Function) ReadConfig(off, width int) (uint32, error) {
 	if err := f.configAccess(off, width); err != nil {
 		return 0, err
 	}
 	v := allOnes(width)
-	if !f.removed.Load() {
+	if f.removed.Load() {
+		if off < pci.RegCommand {
+			v = f.stored(off, width)
+		}
+	} else {
 		if bar, at, n, ok := f.window(off, width, "read"); ok {
 			v = f.read(bar, at, n)
 		} else {
-			f.mu.Lock()
-			var b [4]byte
-			copy(b[:width], f.space.bytes[off:])
-			f.mu.Unlock()
-			v = binary.LittleEndian.Uint32(b[:])
+			v = f.stored(off, width)
 		}
 		if hook := f.hooks.Load().ReadConfig; hook != nil {
 			v = hook(off, width, v) & allOnes(width)
@@ -28,6 +30,15 @@ func (f *Function) ReadConfig(off, width int) (uint32, error) {
 	}
 	f.log.add(Access{BAR: ConfigSpace, Offset: uint64(off), Width: width, Value: v})
 	return v, nil
+}
+
+// stored returns what configuration space holds.
+func (f *Function) stored(off, width int) uint32 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var b [4]byte
+	copy(b[:width], f.space.bytes[off:])
+	return binary.LittleEndian.Uint32(b[:])
 }
 
 // WriteConfig writes configuration space. Bits that are only for reading keep

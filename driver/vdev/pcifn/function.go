@@ -117,8 +117,8 @@ func (f *Function) Close() error {
 // function goes on working.
 func (f *Function) RequestRemoval() { f.irq.removalRequest() }
 
-// Unplug takes the function away at once: every read of it returns all ones
-// from now on, writes vanish, it does no more DMA. The removal request is
+// Unplug takes the function away at once: every read of it but that of its
+// identifiers returns all ones from now on, writes vanish, it does no more DMA. The removal request is
 // raised as well.
 func (f *Function) Unplug() {
 	f.removed.Store(true)

@@ -162,8 +162,10 @@ func TestUnplug(t *testing.T) {
 	if signalled(fd) != 1 {
 		t.Error("no removal request")
 	}
-	if v, err := h.f.ReadConfig(0, 4); v != 0xffffffff || err != nil {
-		t.Errorf("vendor %#x, %v", v, err)
+	for off, want := range map[int]uint32{pci.RegVendorID: 0x10411af4, pci.RegCommand: 0xffffffff, pci.RegRevisionID: 0xffffffff} {
+		if v, err := h.f.ReadConfig(off, 4); v != want || err != nil {
+			t.Errorf("configuration space at %#x: %#x, %v", off, v, err)
+		}
 	}
 	if h.get(cStatus, 1) != 0xff || h.get(cQueueSize, 2) != 0xffff || h.get(cDeviceFeature, 4) != 0xffffffff {
 		t.Error("registers do not read as all ones")
