@@ -14,21 +14,35 @@ import (
 //
 // A device that does not confirm the reset is stopped by closing it. If even
 // that cannot be relied upon, memory that it may still write to is deliberately
-// kept, and the error is a *MemoryKeptError.
+// kept, and the error is a *MemoryKeptError. So is all that a goroutine may still
+// use that has been inside a burst for longer than any burst takes: the device
+// is reset, and nothing else is touched.
 //
 // Close may be called more than once and then returns the same again.
 func (p *Port) Close() error {
 	p.closeOnce.Do(func() {
 		p.cancel()
 		<-p.ended
-		closeDoors(p.doors(), burstLimit)
+		busy := closeDoors(p.doors(), burstLimit)
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.closed = true
 		p.finish(&ClosedError{Device: p.name})
+		if busy >= 0 {
+			p.closeErr = p.keep(&BusyQueueError{Device: p.name, Queue: busy, Waited: burstLimit})
+			return
+		}
 		p.closeErr = p.abandon()
 	})
 	return p.closeErr
+}
+
+// keep resets the device and leaves everything else as it is, for a poller that
+// may go on in the middle of its burst at any time: with the buffers, the ring,
+// and the doorbell.
+func (p *Port) keep(cause error) error {
+	err := p.reset(context.Background())
+	return &MemoryKeptError{Device: p.name, Bytes: p.keptBytes(), Err: errors.Join(cause, err)}
 }
 
 // abandon stops the device and releases everything. p.mu is held, or nobody

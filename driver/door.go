@@ -70,9 +70,12 @@ func closeDoors(doors []*door, limit time.Duration) int {
 	_ = membarrier(membarrierPrivateExpedited)
 	deadline := time.Now().Add(limit)
 	pause := time.Microsecond
+	looks := 0
 	for i, d := range doors {
 		for atomic.LoadUint32(&d.busy) != 0 {
-			if time.Now().After(deadline) {
+			// Time alone is no measure: after a stop of the whole machine it is
+			// over before the poller has had a chance.
+			if looks++; looks > fewestLooks && time.Now().After(deadline) {
 				return i
 			}
 			time.Sleep(pause) // a burst takes some microseconds, unless its thread lost the CPU
@@ -81,6 +84,9 @@ func closeDoors(doors []*door, limit time.Duration) int {
 	}
 	return -1
 }
+
+// fewestLooks is how often closeDoors looks at least, mostly a millisecond apart.
+const fewestLooks = 20
 
 // membarrier has the kernel issue a full fence on every CPU that runs a thread
 // of this process.

@@ -145,10 +145,14 @@ type BusyQueueError struct {
 	Device string
 	Queue  int // the virtqueue
 	Waited time.Duration
-	Err    error // why the queue was to be taken back
+	Err    error // why the queue was to be taken back, nil for Close
 }
 
 func (e *BusyQueueError) Error() string {
+	if e.Err == nil {
+		return fmt.Sprintf("%s: virtqueue %d has been in the middle of a burst for %v; end the goroutine that polls it before the port is closed",
+			e.Device, e.Queue, e.Waited)
+	}
 	return fmt.Sprintf("%s: virtqueue %d has been in the middle of a burst for %v, so the port cannot recover from: %v; close the port",
 		e.Device, e.Queue, e.Waited, e.Err)
 }
@@ -161,15 +165,16 @@ type ClosedError struct{ Device string }
 func (e *ClosedError) Error() string { return e.Device + ": the port is closed" }
 
 // MemoryKeptError says that memory was deliberately not released, because the
-// device could not be stopped and may still be writing to it.
+// device could not be stopped and may still be writing to it, or because a
+// goroutine is still inside a burst.
 type MemoryKeptError struct {
 	Device string
 	Bytes  int   // that the port kept; a pool of the caller's has to be kept as well
-	Err    error // why the device could not be stopped
+	Err    error // why the device could not be stopped, or a *BusyQueueError
 }
 
 func (e *MemoryKeptError) Error() string {
-	return fmt.Sprintf("%s: %d bytes of memory are kept for good because the device may still be using them: %v; "+
+	return fmt.Sprintf("%s: %d bytes of memory are kept for good because they may still be in use: %v; "+
 		"do not release a pool that was shared with this port before the program ends", e.Device, e.Bytes, e.Err)
 }
 

@@ -252,6 +252,32 @@ func TestRecoveryWithAPollerThatNeverLeaves(t *testing.T) {
 	r.port.tx[0].door.leave()
 }
 
+// Nor does Close: it resets the device and leaves all alone that the goroutine
+// may still use.
+func TestCloseWithAPollerThatNeverLeaves(t *testing.T) {
+	fn := newFunction(t, pcifn.Config{})
+	port, err := openPort(fn, Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	port.rx[0].door.enter()
+	var kept *MemoryKeptError
+	var busy *BusyQueueError
+	if err := port.Close(); !errors.As(err, &kept) || !errors.As(err, &busy) || busy.Queue != 0 {
+		t.Errorf("Close returns %v", err)
+	}
+	if port.rx[0].ring == nil || port.rings.Bytes() == nil || port.pool.Memory().Bytes() == nil {
+		t.Error("what the poller may still use was taken away")
+	}
+	if s := fn.Device().Status(); s != 0 {
+		t.Errorf("the device was not reset: status %v", s)
+	}
+	port.rx[0].door.leave()
+	if err := port.abandon(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestUnplugDuringRecovery(t *testing.T) {
 	r := newRig(t, pcifn.Config{}, Config{Recovery: Recovery{FirstPause: 50 * time.Millisecond}})
 	r.dev.NeedReset()
