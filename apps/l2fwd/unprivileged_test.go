@@ -1,0 +1,94 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// nobody is a user without privileges.
+const nobody = 65534
+
+// TestUnprivileged: the built command forwards between software devices for a
+// user without privileges, on whose path is no program: with live rates, a
+// summary, and status 0.
+func TestUnprivileged(t *testing.T) {
+	file := buildCommand(t)
+	stdout, stderr := runUnprivileged(t, file, "--stats-period=200ms", "emu:gen", "emu:null")
+	for _, want := range []string{"Forward statistics for port 0", "Accumulated forward statistics", `RX-packets: [1-9]`, `TX-packets: [1-9]`} {
+		if !regexp.MustCompile(want).MatchString(stdout) {
+			t.Errorf("no %q in the summary:\n%s", want, stdout)
+		}
+	}
+	if screens := regexp.MustCompile(`Rx-pps: +[1-9]`).FindAllString(stderr, -1); len(screens) < 2 {
+		t.Errorf("%d live rates in a second, and five were asked for:\n%s", len(screens), stderr)
+	}
+	stdout, _ = runUnprivileged(t, file, "--no-huge", "--json", "emu:gen", "emu:null")
+	o := decode(t, []byte(stdout))
+	if len(o.Ports) != 2 || o.Ports[0].RxPackets == 0 || o.Ports[1].TxPackets == 0 {
+		t.Errorf("nothing was forwarded: %s", stdout)
+	}
+	t.Logf("%s", strings.TrimSpace(stdout))
+}
+
+// buildCommand builds the command as users do and returns the file.
+func buildCommand(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "l2fwd") // that of the test is closed to others
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, "l2fwd")
+	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", file, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return file
+}
+
+// runUnprivileged runs the command for a second, as nobody where the test is
+// root, and looks at what it has while it runs.
+func runUnprivileged(t *testing.T, file string, args ...string) (stdout, stderr string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), file, append([]string{"--duration=1s"}, args...)...)
+	cmd.Dir, cmd.Env = "/", []string{"PATH="}
+	var out, log bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &log
+	if os.Geteuid() == 0 {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(500 * time.Millisecond)
+	status, statusErr := os.ReadFile(filepath.Join("/proc", strconv.Itoa(cmd.Process.Pid), "status"))
+	if err := cmd.Wait(); err != nil {
+		t.Fatalf("%v\n%s", err, log.String())
+	}
+	if statusErr != nil {
+		t.Fatal(statusErr)
+	}
+	wanted := []string{"CapPrm:\t0000000000000000\n", "CapEff:\t0000000000000000\n"}
+	if slices.Contains(args, "--no-huge") { // otherwise it takes those that this machine may have
+		wanted = append(wanted, "HugetlbPages:\t       0 kB\n")
+	}
+	for _, want := range wanted {
+		if !bytes.Contains(status, []byte(want)) {
+			t.Errorf("not %q in\n%s", want, status)
+		}
+	}
+	return out.String(), log.String()
+}
