@@ -125,6 +125,19 @@ func (b *backend) connect() {
 	}
 }
 
+// knock connects and hangs up, as soon as there is somebody to connect to.
+func (b *backend) knock() {
+	b.t.Helper()
+	for range 5000 {
+		if conn, err := net.Dial("unix", b.path); err == nil {
+			_ = conn.Close()
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+	b.t.Error("nobody listens")
+}
+
 // serve answers one connection in a goroutine.
 func (b *backend) serve(conn *net.UnixConn) {
 	p := &peer{b: b, conn: conn, kicks: map[uint64]int{}, errs: map[uint64]int{}}

@@ -86,7 +86,8 @@ type connector interface {
 // It fails with an *OptionError for values that make no sense, a path longer
 // than 107 bytes among them, a *ConnectError, *ListenError, *SocketInUseError
 // or *NoPeerError for the socket, and a *transport.DisconnectedError around a
-// *TimeoutError, *ProtocolError or *ClosedError for what came out of it.
+// *TimeoutError, *ProtocolError or *ClosedError for what came out of it. A
+// server goes on waiting when a back end hangs up.
 //
 // A socket file that was left behind by a server that is no more is replaced.
 func Open(ctx context.Context, path string, o Options) (*Device, error) {
@@ -107,7 +108,7 @@ func Open(ctx context.Context, path string, o Options) (*Device, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := d.open(ctx)
+	s, err := d.openFirst(ctx)
 	if err != nil {
 		d.cancel()
 		return nil, errors.Join(err, d.peer.close())
@@ -115,6 +116,30 @@ func Open(ctx context.Context, path string, o Options) (*Device, error) {
 	d.session.Store(s)
 	d.running.Go(func() { d.keep(s) })
 	return d, nil
+}
+
+// openFirst makes the first connection. A server lets those pass that hang up:
+// they may only have looked whether somebody listens, as another server does
+// before it takes a socket over.
+func (d *Device) openFirst(ctx context.Context) (*session, error) {
+	var last error
+	for {
+		s, err := d.open(ctx)
+		var nobody *NoPeerError
+		if errors.As(err, &nobody) {
+			nobody.Last = last
+		}
+		var hungUp *ClosedError
+		if !d.opt.Server || !errors.As(err, &hungUp) {
+			return s, err
+		}
+		last = err
+		d.log.Warn("no connection yet", "err", err)
+		select { // one that does it all the time costs little
+		case <-ctx.Done():
+		case <-time.After(firstPause):
+		}
+	}
 }
 
 // open makes one connection and agrees on the protocol.

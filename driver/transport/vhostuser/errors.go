@@ -64,10 +64,14 @@ type NoPeerError struct {
 	Path   string
 	Waited time.Duration
 	Err    error // why the wait ended, the context's error
+	Last   error // how the last connection before that ended, nil if there was none
 }
 
 // Error names the socket and how to have a back end connect.
 func (e *NoPeerError) Error() string {
+	if e.Last != nil {
+		return fmt.Sprintf("vhost-user:%s: no back end stayed (%v); the last one: %v", e.Path, e.Err, e.Last)
+	}
 	return fmt.Sprintf("vhost-user:%s: no back end connected within %v (%v); start it as the client of this socket (net_vhost: client=1)",
 		e.Path, e.Waited.Round(time.Millisecond), e.Err)
 }

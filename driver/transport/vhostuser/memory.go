@@ -15,8 +15,9 @@ func (d *Device) DMA() transport.DMA { return transport.DMA{Last: math.MaxUint64
 // MapDMA implements transport.Transport. The device address of memory is its
 // virtual address. The back end hears of it when the first queue is set up, or
 // at once if there is one already; its rings then rest for a moment. Without a
-// connection the memory is remembered for the next one. One piece of memory
-// more than the back end takes is a *RegionError.
+// connection the memory is remembered for the next one, also if the back end
+// loses it here because its rings do not rest or do not go on. One piece of
+// memory more than the back end takes is a *RegionError.
 func (d *Device) MapDMA(mem *hugepages.Memory) ([]uint64, error) {
 	if d.closed {
 		_, err := d.current()

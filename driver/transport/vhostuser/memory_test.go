@@ -2,7 +2,10 @@ package vhostuser_test
 
 import (
 	"context"
+	"encoding/binary"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/virtio-pmd/virtio-pmd/driver/transport"
@@ -85,6 +88,37 @@ func TestMemoryRefusedAtRunTime(t *testing.T) {
 		SET_VRING_ENABLE 1 0x1`)
 	if err := d.UnmapDMA(more); err != nil {
 		t.Error("it was mapped after all:", err)
+	}
+}
+
+// A ring that the back end will not switch off or on again costs the connection:
+// nothing else would show that it rests. The memory is not lost with it.
+func TestRestRefusedAtRunTime(t *testing.T) {
+	for on := range uint32(2) {
+		b := newBackend(t)
+		var refuse atomic.Bool
+		b.answer = func(p *peer, m msg) bool {
+			if m.id != 18 || binary.NativeEndian.Uint32(m.payload[4:]) != on || !refuse.CompareAndSwap(true, false) {
+				return false
+			}
+			p.acknowledge(m, 1)
+			return true
+		}
+		b.listen()
+		d := open(t, b, vhostuser.Options{})
+		s := newSteps(t, d, 2)
+		s.run(t)
+		refuse.Store(true)
+		if _, err := d.MapDMA(allocate(t)); err != nil {
+			t.Errorf("enable %d refused: %T %v", on, err, err)
+		}
+		await(t, d, transport.Disconnected)
+		await(t, d, transport.Reconnected)
+		b.said()
+		s.run(t)
+		if log := b.said(); !slices.Contains(log, "SET_MEM_TABLE 2 regions") {
+			t.Errorf("enable %d refused: the new connection heard %q", on, log)
+		}
 	}
 }
 

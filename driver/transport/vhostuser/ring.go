@@ -115,7 +115,9 @@ func (s *session) enable(i int, on bool) error {
 // started lists the rings that were started, in order.
 func (s *session) started() []int { return slices.Sorted(maps.Keys(s.rings)) }
 
-// resting does something while all rings are disabled.
+// resting does something while all rings are disabled. A back end that will not
+// disable or enable them loses the connection: the device status would not show
+// that some of them rest for good.
 func (s *session) resting(do func() error) error {
 	var on []int
 	for _, i := range s.started() {
@@ -123,7 +125,8 @@ func (s *session) resting(do func() error) error {
 			continue
 		}
 		if err := s.enable(i, false); err != nil {
-			return err
+			s.end(err)
+			return s.lost()
 		}
 		on = append(on, i)
 	}
@@ -133,7 +136,8 @@ func (s *session) resting(do func() error) error {
 	failed := do()
 	for _, i := range on {
 		if err := s.enable(i, true); err != nil {
-			return err
+			s.end(err)
+			return s.lost()
 		}
 	}
 	if failed != nil {

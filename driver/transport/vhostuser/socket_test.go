@@ -143,6 +143,34 @@ func TestServer(t *testing.T) {
 	}
 }
 
+// A second server that looks whether the socket is in use does not end the first,
+// which still waits for its back end. One that hangs up all the time is named.
+func TestServerOutlivesBadConnections(t *testing.T) {
+	b := newBackend(t)
+	b.running.Go(func() {
+		for range 3 {
+			b.knock()
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), short)
+		defer cancel()
+		if _, err := vhostuser.Open(ctx, b.path, vhostuser.Options{Server: true}); !is[*vhostuser.SocketInUseError](err) {
+			t.Errorf("the second server: %T %v", err, err)
+		}
+		b.connect()
+	})
+	newSteps(t, open(t, b, vhostuser.Options{Server: true}), 2).run(t)
+
+	b = newBackend(t)
+	b.running.Go(b.knock)
+	ctx, cancel := context.WithTimeout(context.Background(), short)
+	defer cancel()
+	_, err := vhostuser.Open(ctx, b.path, vhostuser.Options{Server: true})
+	var nobody *vhostuser.NoPeerError
+	if !errors.As(err, &nobody) || !is[*vhostuser.ClosedError](nobody.Last) {
+		t.Errorf("%T %v", err, err)
+	}
+}
+
 // A socket that another process has put in place of ours is not removed.
 func TestServerRemovesOnlyItsOwn(t *testing.T) {
 	b := newBackend(t)
