@@ -131,7 +131,7 @@ func (o *Options) fill(mem *Memory, length int) error {
 			return &NodeError{Node: node, Err: err}
 		}
 	}
-	if err := populate(mem.file, data); err != nil {
+	if err := populate(mem.file, data, mem.pageSize); err != nil {
 		return o.shortage(&FileError{PageSize: mem.pageSize, Op: "populate", Err: err}, mem.pageSize, length)
 	}
 	return nil

@@ -122,6 +122,32 @@ func TestPhysicalAddresses(t *testing.T) {
 	}
 }
 
+// What kernels before Linux 5.14 need makes pages present as well.
+func TestPopulatingByHand(t *testing.T) {
+	reserve(t, 8)
+	o := Options{Bytes: 2 * hugeSize, Name: "by hand"}
+	file, err := o.open(hugeSize, o.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mem := &Memory{file: file, pageSize: hugeSize}
+	defer mem.Release()
+	first, last := o.window()
+	if mem.data, err = place(file, o.Bytes, hugeSize, first, last); err != nil {
+		t.Fatal(err)
+	}
+	var absent *PhysicalError
+	if _, err := mem.Physical(); !errors.As(err, &absent) {
+		t.Fatalf("before: %v", err)
+	}
+	if err := populateByHand(file, mem.data, hugeSize); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := mem.Physical(); err != nil || len(got) != 2 {
+		t.Errorf("%#x, %v", got, err)
+	}
+}
+
 // A mapping may be granted that cannot be populated: with MAP_NORESERVE, under
 // a control group, on one node. That must be an error and not SIGBUS.
 func TestPopulatingTooMuchIsAnError(t *testing.T) {
@@ -138,7 +164,7 @@ func TestPopulatingTooMuchIsAnError(t *testing.T) {
 	}
 	defer unix.Munmap(data)
 	var short *ShortageError
-	err = o.shortage(populate(file, data), hugeSize, length)
+	err = o.shortage(populate(file, data, hugeSize), hugeSize, length)
 	if !errors.As(err, &short) || short.Wanted != length/hugeSize || short.PageSize != hugeSize {
 		t.Errorf("got %v, want a *ShortageError", err)
 	}

@@ -53,18 +53,38 @@ func (m *Memory) Release() error {
 
 // populate makes every page of data present, or fails where a later access
 // would have raised SIGBUS.
-func populate(file *os.File, data []byte) error {
-	err := unix.EINTR
-	for tries := 0; tries < 100 && (err == unix.EINTR || err == unix.EAGAIN); tries++ {
-		err = errno(unix.Madvise(data, unix.MADV_POPULATE_WRITE))
-	}
+func populate(file *os.File, data []byte, pageSize int) error {
+	err := patiently(func() error { return unix.Madvise(data, unix.MADV_POPULATE_WRITE) })
 	if err == unix.EINVAL { // before Linux 5.14
-		return unix.Fallocate(int(file.Fd()), 0, 0, int64(len(data)))
+		return populateByHand(file, data, pageSize)
 	}
 	if err != 0 {
 		return err
 	}
 	return nil
+}
+
+// populateByHand does it in two steps: the file gets its pages, which fails if
+// there are too few, and then one write to each cannot raise SIGBUS any more and
+// makes it present in the page table, where pagemap looks.
+func populateByHand(file *os.File, data []byte, pageSize int) error {
+	err := patiently(func() error { return unix.Fallocate(int(file.Fd()), 0, 0, int64(len(data))) })
+	if err != 0 {
+		return err
+	}
+	for at := 0; at < len(data); at += pageSize {
+		data[at] = 0
+	}
+	return nil
+}
+
+// patiently makes a system call again that a signal has interrupted.
+func patiently(call func() error) unix.Errno {
+	err := unix.EINTR
+	for tries := 0; tries < 100 && (err == unix.EINTR || err == unix.EAGAIN); tries++ {
+		err = errno(call())
+	}
+	return err
 }
 
 // errno returns the error number of a system call, 0 for none.
