@@ -13,8 +13,13 @@
 // meter is the back end's own counter, read twice, with the time between.
 //
 // The machine's load changes, so what counts is the median of the ratios of
-// pairs. "Best" rows set each driver's best path against the other's; which that
-// is, a round of qualifying finds out, of all paths that either has.
+// pairs. Its host may also move the two CPUs next to each other or apart, and
+// then all rates change by a factor of up to four. The round trip of a cache line
+// between them, measured before and after each run, tells these modes: a pair
+// that saw more than one is run again.
+//
+// "Best" rows set each driver's best path against the other's; which that is, a
+// round of qualifying finds out, of all paths that either has.
 //
 // It needs root, for hugepages, which it adds and takes away again; others that
 // do the same wait meanwhile.

@@ -18,7 +18,8 @@ type options struct {
 	Paths    []string      `json:"paths"` // names; empty for all
 	Sizes    []int         `json:"sizes"` // of the rows of best paths
 	Pairs    int           `json:"pairs"`
-	Rounds   int           `json:"rounds"` // of qualifying; 0: the best is not looked for
+	Retries  int           `json:"retries"` // of a pair in which the CPUs changed their mode
+	Rounds   int           `json:"rounds"`  // of qualifying; 0: the best is not looked for
 	Duration time.Duration `json:"duration"`
 	WarmUp   time.Duration `json:"warm_up"`
 	Burst    int           `json:"burst"`
@@ -56,6 +57,7 @@ func flags() []cli.Flag {
 		&cli.StringFlag{Name: "paths", Usage: "rows at 64 bytes, by name, separated by a semicolon", DefaultText: "all"},
 		&cli.StringFlag{Name: "sizes", Value: "64,512,1518", Usage: "bytes of a frame in the rows of best paths"},
 		&cli.IntFlag{Name: "pairs", Value: 5, Usage: "pairs of runs a row"},
+		&cli.IntFlag{Name: "retries", Value: 2, Usage: "at most so often a pair is run again, if the mode of the CPUs changed meanwhile"},
 		&cli.IntFlag{Name: "rounds", Value: 3, Usage: "rounds of qualifying for the best paths, 0 to leave them out"},
 		&cli.DurationFlag{Name: "duration", Value: 2 * time.Second, Usage: "how long a run is measured"},
 		&cli.DurationFlag{Name: "warm-up", Value: 500 * time.Millisecond, Usage: "how long it runs before that"},
@@ -74,7 +76,7 @@ func flags() []cli.Flag {
 
 // readOptions checks the command line.
 func readOptions(c *cli.Context) (options, error) {
-	o := options{Pairs: c.Int("pairs"), Rounds: c.Int("rounds"), Duration: c.Duration("duration"), WarmUp: c.Duration("warm-up"),
+	o := options{Pairs: c.Int("pairs"), Retries: c.Int("retries"), Rounds: c.Int("rounds"), Duration: c.Duration("duration"), WarmUp: c.Duration("warm-up"),
 		Burst: c.Int("burst"), Ring: c.Int("ring"), Records: c.Bool("records"), Extras: c.Bool("extras"),
 		DriverCPU: c.Int("driver-cpu"), BackEndCPU: c.Int("backend-cpu"), DPDK: c.String("dpdk-testpmd"), Out: c.String("out")}
 	var err error
@@ -122,6 +124,8 @@ func (o *options) check() error {
 		return fmt.Errorf("--pairs %d, --rounds %d: at least one pair and no negative rounds", o.Pairs, o.Rounds)
 	case o.Duration < 3*screenPeriod:
 		return fmt.Errorf("--duration %v: at least %v, as the meter of heat 2 moves every %v", o.Duration, 3*screenPeriod, screenPeriod)
+	case o.Retries < 0:
+		return fmt.Errorf("--retries %d is negative", o.Retries)
 	case o.WarmUp < 0:
 		return fmt.Errorf("--warm-up %v is negative", o.WarmUp)
 	case o.DriverCPU == o.BackEndCPU:

@@ -41,18 +41,30 @@ func (o *outcomes) write(w io.Writer) error {
 
 func (o *outcomes) heat(b *strings.Builder, heat int, title string) {
 	first := true
+	var sum tally
 	for _, r := range o.Rows {
 		if r.Heat != heat {
 			continue
 		}
 		if first {
 			fmt.Fprintf(b, "\n**%s**\n\n", title)
-			b.WriteString("| work | path | bytes | ours, Mpps | DPDK, Mpps | ratio | bar | empty polls, ours / DPDK | cycles a packet, ours / DPDK |\n")
-			b.WriteString("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n")
+			b.WriteString("| work | path | bytes | ours, Mpps | DPDK, Mpps | ratio | bar | round trip, ns | empty polls, ours / DPDK | cycles a packet, ours / DPDK |\n")
+			b.WriteString("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n")
 			first = false
 		}
 		r.line(b)
+		sum = sum.plus(r.tally)
 	}
+	if !first {
+		sum.write(b, o.Options)
+	}
+}
+
+// write writes below a table what its rows do not show.
+func (t tally) write(b *strings.Builder, o options) {
+	fmt.Fprintf(b, "\nRound trip: of a cache line between the two CPUs, the median of %v before and after each run.\n", probe)
+	fmt.Fprintf(b, "A pair during which it changed by more than a factor of two is run again, at most %d times: %d were; %d pairs count although it changed each time.\n",
+		o.Retries, t.Again, t.Changed)
 }
 
 func (o *outcome) line(b *strings.Builder) {
@@ -60,8 +72,8 @@ func (o *outcome) line(b *strings.Builder) {
 	if o.Best {
 		name = fmt.Sprintf("best: %s / %s", o.Ours.Name, o.DPDK.Name)
 	}
-	fmt.Fprintf(b, "| %s | %s | %d | %s | %s | %s | %s | %s | %s |\n", o.Work, name, o.Size,
-		figures(spreadOf(o.OurMpps), 1), figures(spreadOf(o.DPDKMpps), 1), figures(spreadOf(ratios(o.OurMpps, o.DPDKMpps)), 2), o.verdict(),
+	fmt.Fprintf(b, "| %s | %s | %d | %s | %s | %s | %s | %s | %s | %s |\n", o.Work, name, o.Size,
+		figures(spreadOf(o.OurMpps), 1), figures(spreadOf(o.DPDKMpps), 1), figures(spreadOf(ratios(o.OurMpps, o.DPDKMpps)), 2), o.verdict(), middle(o.Trips),
 		both(percent(o.OurAccount.EmptyShare, o.Work), percent(o.DPDKAccount.EmptyShare, o.Work)), both(whole(o.OurAccount.Cycles), whole(o.DPDKAccount.Cycles)))
 }
 
@@ -83,6 +95,14 @@ func figures(s spread, digits int) string {
 		return "-"
 	}
 	return fmt.Sprintf("%.*f (%.*f-%.*f)", digits, s.Median, digits, s.Min, digits, s.Max)
+}
+
+// middle writes the median.
+func middle(values []float64) string {
+	if len(values) == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.0f", spreadOf(values).Median)
 }
 
 func both(first, second string) string { return first + " / " + second }

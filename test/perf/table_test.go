@@ -10,9 +10,10 @@ func TestTable(t *testing.T) {
 	p := paths()
 	all := outcomes{
 		Date: time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC), Machine: "a machine, 2 CPUs", Version: "v1", DPDK: "DPDK 22.11.11",
-		Options: options{Pairs: 3, Duration: 2 * time.Second, WarmUp: 500 * time.Millisecond, Burst: 32, Ring: 1024, DriverCPU: 1},
+		Options: options{Pairs: 3, Retries: 2, Duration: 2 * time.Second, WarmUp: 500 * time.Millisecond, Burst: 32, Ring: 1024, DriverCPU: 1},
 		Rows: []outcome{
 			{Heat: 2, Work: receive, row: row{Size: 64, Ours: p[0], DPDK: p[0]}, OurMpps: []float64{30, 20, 10}, DPDKMpps: []float64{10, 10, 10},
+				Trips: []float64{320, 90, 60}, tally: tally{Again: 3, Changed: 1},
 				OurAccount: account{EmptyShare: 0.255, Cycles: 91.6}, DPDKAccount: account{EmptyShare: -1, Cycles: 180}},
 			{Heat: 1, Work: transmit, row: row{Best: true, Size: 64, Ours: p[4], DPDK: p[1]}, OurMpps: []float64{1}, DPDKMpps: []float64{1},
 				OurAccount: account{EmptyShare: 0}, DPDKAccount: account{EmptyShare: 0.5}},
@@ -34,10 +35,12 @@ func TestTable(t *testing.T) {
 		"2026-11-23 on a machine, 2 CPUs, virtio-pmd v1 against DPDK 22.11.11: indicative",
 		"Driver on CPU 1, back end on CPU 0, burst 32, rings of 1024; 3 alternating pairs of runs of 2s after 500ms",
 		"**Heat 1",
-		"| TX | best: packed, in-order / split | 64 | 1.0 (1.0-1.0) | 1.0 (1.0-1.0) | 1.00 (1.00-1.00) | **1.30 missed** | - / - | - / - |",
-		"| forward | best: packed, in-order / split | 512 | - | - | - |  | 0 % / 0 % | - / - |",
+		"| TX | best: packed, in-order / split | 64 | 1.0 (1.0-1.0) | 1.0 (1.0-1.0) | 1.00 (1.00-1.00) | **1.30 missed** | - | - / - | - / - |",
+		"| forward | best: packed, in-order / split | 512 | - | - | - |  | - | 0 % / 0 % | - / - |",
 		"**Heat 2",
-		"| RX | split, mergeable | 64 | 20.0 (10.0-30.0) | 10.0 (10.0-10.0) | 2.00 (1.00-3.00) | 1.50 met | 26 % / - | 92 / 180 |",
+		"| RX | split, mergeable | 64 | 20.0 (10.0-30.0) | 10.0 (10.0-10.0) | 2.00 (1.00-3.00) | 1.50 met | 90 | 26 % / - | 92 / 180 |",
+		"the median of 20ms before and after each run",
+		"run again, at most 2 times: 3 were; 1 pairs count although",
 		"**Start and memory**",
 		"| start to first packet, ms | 120 (100-140) | 300 (300-300) | 0.40 (0.33-0.47) | 0.50 met |",
 		"| resident memory, hugepages not counted, MiB | 15 (15-15) | 20 (20-20) | 0.75 (0.75-0.75) | **0.50 missed** |",

@@ -1,0 +1,43 @@
+package main
+
+// tally counts what the rates of some runs do not show.
+type tally struct {
+	// Again are groups of runs, such as pairs, that were run again because the
+	// CPUs changed their mode meanwhile; Changed are those that count although
+	// the CPUs did so each time.
+	Again   int `json:"again"`
+	Changed int `json:"changed"`
+}
+
+// settled has a group of runs done again if the CPUs changed their mode during
+// it: one half of it would be compared with another machine's. When Retries are
+// used up, the last one counts as it is.
+func (l *lab) settled(t *tally, group func() ([]result, error)) ([]result, error) {
+	for left := l.options.Retries; ; left-- {
+		runs, err := group()
+		if err != nil {
+			return nil, err
+		}
+		var trips []float64
+		for _, r := range runs {
+			trips = append(trips, r.Trips...)
+		}
+		if !apart(trips) {
+			return runs, nil
+		}
+		if left <= 0 {
+			t.Changed++
+			l.say("the CPUs changed their mode, round trips %.0f ns; it counts all the same", trips)
+			return runs, nil
+		}
+		t.Again++
+		l.say("the CPUs changed their mode, round trips %.0f ns; once more", trips)
+	}
+}
+
+// plus adds up.
+func (t tally) plus(u tally) tally {
+	t.Again += u.Again
+	t.Changed += u.Changed
+	return t
+}
