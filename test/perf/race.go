@@ -59,7 +59,8 @@ func (l *lab) race(ctx context.Context, heat int, w work, r row) (o outcome, err
 func (l *lab) turns(ctx context.Context, b *backEnd, o *outcome, sides []side) ([]result, error) {
 	var pair []result
 	for _, s := range sides {
-		r, err := l.steady(ctx, b, s, o.job(s, o.Work, false))
+		run := func() (result, error) { return l.run(ctx, b, s, o.job(s, o.Work, false)) }
+		r, err := l.steady(&o.tally, s, run)
 		if err != nil {
 			return nil, err
 		}

@@ -80,21 +80,6 @@ func (l *lab) drive(ctx context.Context, b *backEnd, s side, j job) (r result, e
 	return r, err
 }
 
-// steady is run, once more if the driver stood still: that a program sometimes
-// stalls is worth a line, and says nothing of its speed.
-func (l *lab) steady(ctx context.Context, b *backEnd, s side, j job) (r result, err error) {
-	for range 3 {
-		if r, err = l.run(ctx, b, s, j); err != nil || r.Mpps >= standstill {
-			break
-		}
-		l.say("%s, %s: %v stood still at %.2f Mpps; once more", j.work, j.path.Name, s, r.Mpps)
-	}
-	return r, err
-}
-
-// standstill is below what any driver does that works, in millions a second.
-const standstill = 0.1
-
 // measure reads the meter twice, and what the programs did meanwhile.
 func (l *lab) measure(ctx context.Context, b *backEnd, p *process, r *result) error {
 	first, start, err := b.readAt(ctx, p, time.Now().Add(l.options.WarmUp))

@@ -65,6 +65,7 @@ func (t tally) write(b *strings.Builder, o options) {
 	fmt.Fprintf(b, "\nRound trip: of a cache line between the two CPUs, the median of %v before and after each run.\n", probe)
 	fmt.Fprintf(b, "A pair during which it changed by more than a factor of two is run again, at most %d times: %d were; %d pairs count although it changed each time.\n",
 		o.Retries, t.Again, t.Changed)
+	fmt.Fprintf(b, "Runs that stood still, below %.1f Mpps, and were made again, at most twice: ours %d, DPDK's %d.\n", standstill, t.Stalls[ours], t.Stalls[dpdk])
 }
 
 func (o *outcome) line(b *strings.Builder) {

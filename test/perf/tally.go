@@ -7,6 +7,29 @@ type tally struct {
 	// the CPUs did so each time.
 	Again   int `json:"again"`
 	Changed int `json:"changed"`
+	// Stalls are runs of each side in which it stood still.
+	Stalls [2]int `json:"stalls"`
+}
+
+// standstill is below what any driver does that works, in millions a second.
+const standstill = 0.1
+
+// steady has a driver run, twice more if it stands still: that a program
+// sometimes stalls is counted, and says nothing of its speed. The last run counts
+// as it is.
+func (l *lab) steady(t *tally, s side, run func() (result, error)) (result, error) {
+	for left := 2; ; left-- {
+		r, err := run()
+		if err != nil || r.Mpps >= standstill {
+			return r, err
+		}
+		t.Stalls[s]++
+		if left == 0 {
+			l.say("%v stood still at %.2f Mpps; it counts all the same", s, r.Mpps)
+			return r, nil
+		}
+		l.say("%v stood still at %.2f Mpps; once more", s, r.Mpps)
+	}
 }
 
 // settled has a group of runs done again if the CPUs changed their mode during
@@ -39,5 +62,8 @@ func (l *lab) settled(t *tally, group func() ([]result, error)) ([]result, error
 func (t tally) plus(u tally) tally {
 	t.Again += u.Again
 	t.Changed += u.Changed
+	for s := range t.Stalls {
+		t.Stalls[s] += u.Stalls[s]
+	}
 	return t
 }

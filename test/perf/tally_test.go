@@ -41,3 +41,35 @@ func TestSettled(t *testing.T) {
 		t.Errorf("%v, want %v", err, broken)
 	}
 }
+
+// TestSteady: a driver that stands still runs again, twice, and each time is
+// counted for its side.
+func TestSteady(t *testing.T) {
+	for _, c := range []struct {
+		mpps   []float64
+		stalls int
+	}{{[]float64{5}, 0}, {[]float64{0.01, 5}, 1}, {[]float64{0, 0.09, 5}, 2}, {[]float64{0, 0, 0}, 3}} {
+		l := &lab{progress: io.Discard}
+		var got tally
+		runs := 0
+		r, err := l.steady(&got, dpdk, func() (result, error) {
+			runs++
+			return result{Mpps: c.mpps[runs-1]}, nil
+		})
+		if err != nil || runs != len(c.mpps) || r.Mpps != c.mpps[runs-1] || got.Stalls != [2]int{dpdk: c.stalls} {
+			t.Errorf("%v: %+v after %d runs, %.2f Mpps: %v", c.mpps, got, runs, r.Mpps, err)
+		}
+	}
+	broken := errors.New("broken")
+	if _, err := new(lab).steady(new(tally), ours, func() (result, error) { return result{}, broken }); !errors.Is(err, broken) {
+		t.Errorf("%v, want %v", err, broken)
+	}
+}
+
+// TestPlus: every count is in the sum.
+func TestPlus(t *testing.T) {
+	a := tally{Again: 1, Changed: 2, Stalls: [2]int{3, 4}}
+	if got, want := a.plus(a), (tally{Again: 2, Changed: 4, Stalls: [2]int{6, 8}}); got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+}
