@@ -44,7 +44,10 @@ type Config struct {
 	MTU int
 	// Pool is where received packets go. It may be shared by several ports
 	// and stays the caller's. nil gives the port a pool of its own, large
-	// enough for all queues and a few bursts more.
+	// enough for all queues and a few bursts more. A port keeps up to a quarter
+	// of the pool in packets that were sent, and its caches have another
+	// quarter, so ports that share a small one should be no more than two; for
+	// rings that are all full it takes the sizes of all of them, and a burst each.
 	Pool *mbuf.Pool
 	// Memory says where the rings and the port's own pool come from. Bytes is
 	// not looked at, and First and Last follow from the device unless set.

@@ -65,6 +65,37 @@ func TestEveryCombinationCarriesEveryFrame(t *testing.T) {
 	})
 }
 
+// A pool with fewer buffers than the rings have room for is enough to forward
+// for ever, and what was sent last can be asked for.
+func TestForwardingWithASmallPool(t *testing.T) {
+	for _, c := range []Config{{}, refuse(virtio.RingPacked)} {
+		c.Pool = newPool(t, mbuf.Config{Count: 300})
+		r := newRig(t, device(vdev.Config{}), c)
+		bufs := make([]*mbuf.Buf, 32)
+		for round := range 100 {
+			sent := frames(50*round, 50, 60, 1514)
+			r.wire.deliver(0, sent...)
+			for left := len(sent); left > 0; {
+				r.settle()
+				n := r.port.RxQueue(0).Burst(bufs)
+				if n == 0 {
+					t.Fatalf("round %d: nothing comes any more: %+v", round, r.port.Stats())
+				}
+				mbuf.Free(bufs[r.port.TxQueue(0).Burst(bufs[:n]):n])
+				left -= n
+			}
+			r.settle()
+			sameFrames(t, r.wire.transmitted(0), sent)
+		}
+		if n := r.port.TxQueue(0).Reclaim(); n == 0 || r.port.Stats().Queues[0].Tx.Posted != 0 {
+			t.Errorf("%d buffers were taken back, %+v", n, r.port.Stats().Queues[0].Tx)
+		}
+		if n := r.port.TxQueue(0).Reclaim(); n != 0 {
+			t.Errorf("%d buffers were taken back twice", n)
+		}
+	}
+}
+
 // checkPath compares the path in words with what is not offered.
 func checkPath(t *testing.T, p *Port, without virtio.Features) {
 	t.Helper()

@@ -96,6 +96,24 @@ func (q *TxQueue) Burst(bufs []*mbuf.Buf) int {
 	return n
 }
 
+// Reclaim takes back the packets that the device has sent by now, and returns how
+// many buffers they were. Burst does so by itself when there are many; who needs
+// the last ones back after sending has ended, to release a pool or to use them
+// again, calls it. It belongs to the goroutine that calls Burst.
+func (q *TxQueue) Reclaim() int {
+	if !q.door.enter() {
+		return 0
+	}
+	var n int
+	if q.packed != nil {
+		n = q.packed.Reclaim()
+	} else {
+		n = q.split.Reclaim()
+	}
+	q.door.leave()
+	return n
+}
+
 // SetCache makes the queue take its buffers from c, or put those that were sent
 // into c, so that the queues of one goroutine share one and the buffer that
 // was sent last is the next to be filled. c belongs to the goroutine that

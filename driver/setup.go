@@ -52,9 +52,10 @@ func (p *Port) makeQueues(pairs int) {
 		return
 	}
 	fenced := needFences()
+	cache := min(cacheSize, p.pool.Size()/(16*pairs))
 	for i := range pairs {
-		rx := &RxQueue{queue: queue{port: p, index: virtio.RxQueueIndex(i), own: p.pool.NewCache(cacheSize)}}
-		tx := &TxQueue{queue: queue{port: p, index: virtio.TxQueueIndex(i), own: p.pool.NewCache(cacheSize)}}
+		rx := &RxQueue{queue: queue{port: p, index: virtio.RxQueueIndex(i), own: p.pool.NewCache(cache)}}
+		tx := &TxQueue{queue: queue{port: p, index: virtio.TxQueueIndex(i), own: p.pool.NewCache(cache)}}
 		for _, q := range []*queue{&rx.queue, &tx.queue} {
 			q.cache = q.own
 			q.door.fenced = fenced
@@ -101,6 +102,9 @@ func (q *TxQueue) setUp(r *ring) (err error) {
 	var packed *virtq.PackedTx
 	var split *virtq.SplitTx
 	var made anyRing
+	// Sent packets must not be what a small pool lacks when there is something
+	// to receive again.
+	r.cfg.Keep = max(1, q.port.pool.Size()/(4*len(q.port.tx)))
 	if r.cfg.Features.Has(virtio.RingPacked) {
 		packed, err = virtq.NewPackedTx(r.cfg, q.own)
 		made = packed

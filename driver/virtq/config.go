@@ -26,6 +26,10 @@ type Config struct {
 	// buffers that a packet takes one ring slot with. 0 means none. It has no
 	// effect unless INDIRECT_DESC was negotiated. For transmit queues.
 	Segments int
+	// Keep is how many buffers a transmit queue may have made available before
+	// it takes back what was sent, 0 for three quarters of the ring. What it
+	// keeps is missing in the pool.
+	Keep int
 	// Memory is where the ring goes, at least Layout.Bytes bytes, and Address
 	// is its device address, a multiple of RingAlign. Device addresses run on
 	// throughout Memory.

@@ -71,6 +71,9 @@ func (t *tx) init(cfg *Config, l Layout, cache *mbuf.Cache) error {
 		t.plain.span = uint32(max(cfg.MaxFrame, minFrame) - minFrame)
 	}
 	t.low = max(cfg.Size/4, 1)
+	if cfg.Keep > 0 {
+		t.low = max(t.low, cfg.Size-cfg.Keep)
+	}
 	t.maxSegs = max(cfg.Segments, min(cfg.Size, maxChain))
 	t.segs = make([]Segment, 0, t.maxSegs+2)
 	t.pools.Store(new([]*mbuf.Pool))
