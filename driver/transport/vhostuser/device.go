@@ -31,6 +31,10 @@ type Options struct {
 	// or what the back end tells if it tells anything.
 	MAC net.HardwareAddr
 	MTU int
+	// Polled says that the back end looks at its rings all the time and need not
+	// be told: there are no doorbells and no eventfds (VHOST_USER_VRING_NOFD_MASK).
+	// A back end that sleeps would never wake up.
+	Polled bool
 	// Timeout bounds each request; 0 is DefaultTimeout.
 	Timeout time.Duration
 	// Logger gets what is worth knowing and no error; nil is silent.
@@ -56,8 +60,7 @@ type Device struct {
 	// What follows belongs to the caller.
 	status  virtio.Status // what was written last
 	mapped  []*hugepages.Memory
-	kicks   map[int]*bell // of each ring that ever was; they live as long as the device
-	callFD  int           // eventfd for all rings, which nobody reads; -1 if there is none yet
+	bells   bells
 	closed  bool
 	closing context.Context
 	cancel  context.CancelFunc
@@ -95,7 +98,7 @@ func Open(ctx context.Context, path string, o Options) (*Device, error) {
 		return nil, err
 	}
 	d := &Device{path: path, name: "vhost-user:" + path, opt: o, log: o.Logger.With("port", "vhost-user:"+path),
-		kicks: make(map[int]*bell), callFD: -1,
+		bells: bells{callFD: -1},
 		// Room for an end and a beginning that follow each other.
 		events: make(chan transport.Event, 4)}
 	d.closing, d.cancel = context.WithCancel(context.Background())
@@ -198,14 +201,8 @@ func (d *Device) Close() error {
 	}
 	err := d.peer.close()
 	d.running.Wait()
-	errs := []error{err}
-	for _, k := range d.kicks {
-		errs = append(errs, k.close())
-	}
-	if d.callFD >= 0 {
-		errs = append(errs, closeFD(d.callFD))
-	}
-	d.kicks, d.mapped = nil, nil
+	err = errors.Join(err, d.bells.close())
+	d.mapped = nil
 	close(d.events)
-	return errors.Join(errs...)
+	return err
 }

@@ -17,7 +17,8 @@
 // refused by giving the kernel no room for them, so that none can be left open.
 //
 // One thing a hostile back end can still do is to block a doorbell: it shares
-// the eventfd, could take O_NONBLOCK off it and fill the counter.
+// the eventfd, could take O_NONBLOCK off it and fill the counter. The next back
+// end has other eventfds, and with Options.Polled there are none.
 //
 // # Connections come and go
 //

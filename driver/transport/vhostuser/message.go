@@ -72,7 +72,7 @@ const (
 	maxRegions = 8
 	// maxRings is bounded by the 8 bits for the ring in KICK, CALL and ERR.
 	maxRings = 256
-	// noFD in the payload of KICK, CALL and ERR says that none comes along.
+	// noFD in the payload of KICK, CALL and ERR says that none comes along: ring and calls are polled.
 	noFD = 1 << 8
 )
 
@@ -113,8 +113,11 @@ func vringState(r request, i int, v uint32) message {
 	return message{request: r, payload: order.AppendUint32(b, v)}
 }
 
-// vringFile is a message that gives ring i an eventfd.
+// vringFile is a message that gives ring i an eventfd, -1 for none.
 func vringFile(r request, i, fd int) message {
+	if fd < 0 {
+		return number(r, uint64(i)|noFD)
+	}
 	m := number(r, uint64(i))
 	m.fds = []int{fd}
 	return m

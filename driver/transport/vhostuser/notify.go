@@ -1,6 +1,7 @@
 package vhostuser
 
 import (
+	"errors"
 	"os"
 	"sync"
 	"time"
@@ -26,31 +27,70 @@ func (b *bell) Ring(uint32) {
 
 func (b *bell) close() error { return closeFD(b.fd) }
 
-// kick returns the bell of ring i, and makes sure that there is an eventfd for
-// calls.
-func (d *Device) kick(i int) (*bell, error) {
-	if d.callFD < 0 {
+// silence is the bell of a back end that polls.
+type silence struct{}
+
+func (silence) Ring(uint32) {}
+
+// bells are the eventfds that one back end was given. The next one gets others:
+// a back end that hangs keeps these, and could go on ringing and blocking them.
+type bells struct {
+	of     *session
+	kicks  map[int]*bell // of each ring that was set up
+	callFD int           // for all rings, nobody reads it; -1 if there is none
+}
+
+// kick returns the bell of ring i of this connection and its eventfd, and makes
+// sure that there is one for calls. Those of the connection before are closed:
+// nobody rings them any more, because a new connection begins with a reset. For a
+// back end that polls there are none.
+func (d *Device) kick(s *session, i int) (transport.Bell, int, error) {
+	if d.opt.Polled {
+		return silence{}, -1, nil
+	}
+	b := &d.bells
+	if b.of != s {
+		if err := b.close(); err != nil {
+			return nil, -1, err
+		}
+		b.of, b.kicks = s, make(map[int]*bell)
+	}
+	var err error
+	if b.callFD < 0 {
 		// Packets are polled for, so nobody reads it. Still there is one, for
 		// back ends that signal without looking whether they have one.
+		if b.callFD, err = eventfd(); err != nil {
+			return nil, -1, err
+		}
+	}
+	if b.kicks[i] == nil {
 		fd, err := eventfd()
 		if err != nil {
-			return nil, err
+			return nil, -1, err
 		}
-		d.callFD = fd
+		b.kicks[i] = &bell{fd: fd}
 	}
-	if d.kicks[i] == nil {
-		fd, err := eventfd()
-		if err != nil {
-			return nil, err
-		}
-		d.kicks[i] = &bell{fd: fd}
+	return b.kicks[i], b.kicks[i].fd, nil
+}
+
+func (b *bells) close() error {
+	var errs []error
+	for _, k := range b.kicks {
+		errs = append(errs, k.close())
 	}
-	return d.kicks[i], nil
+	if b.callFD >= 0 {
+		errs = append(errs, closeFD(b.callFD))
+	}
+	*b = bells{callFD: -1}
+	return errors.Join(errs...)
 }
 
 func eventfd() (int, error) {
 	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
-	return fd, os.NewSyscallError("eventfd2", err)
+	if err != nil {
+		return -1, os.NewSyscallError("eventfd2", err)
+	}
+	return fd, nil
 }
 
 func closeFD(fd int) error { return os.NewSyscallError("close", unix.Close(fd)) }

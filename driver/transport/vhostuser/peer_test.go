@@ -71,6 +71,9 @@ func (p *peer) check(m msg) {
 	if want == -1 {
 		want = int(binary.NativeEndian.Uint32(m.payload))
 	}
+	if (m.id == 12 || m.id == 13) && m.number()&0x100 != 0 {
+		want = 0
+	}
 	switch {
 	case m.flags&3 != 1 || m.flags&4 != 0:
 		p.wrong("%s has flags %#x", names[m.id], m.flags)
@@ -87,7 +90,9 @@ func (p *peer) check(m msg) {
 	case 16:
 		p.protocol = m.number()
 	case 12:
-		p.kicks[m.number()] = m.fds[0]
+		if len(m.fds) != 0 {
+			p.kicks[m.number()] = m.fds[0]
+		}
 	case 14:
 		p.errs[m.number()] = m.fds[0]
 	}

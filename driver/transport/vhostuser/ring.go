@@ -57,11 +57,11 @@ func (d *Device) SetQueue(q int, areas transport.Queue) (transport.Doorbell, err
 	if err := s.share(d.regions()); err != nil {
 		return transport.Doorbell{}, err
 	}
-	kick, err := d.kick(q)
+	bell, kickFD, err := d.kick(s, q)
 	if err != nil {
 		return transport.Doorbell{}, err
 	}
-	if err := s.start(q, areas, kick.fd, d.callFD); err != nil {
+	if err := s.start(q, areas, kickFD, d.bells.callFD); err != nil {
 		return transport.Doorbell{}, err
 	}
 	if q < 2 {
@@ -70,10 +70,11 @@ func (d *Device) SetQueue(q int, areas transport.Queue) (transport.Doorbell, err
 	if err == nil {
 		err = s.fence()
 	}
-	return transport.Doorbell{Bell: kick, ID: uint16(q)}, err
+	return transport.Doorbell{Bell: bell, ID: uint16(q)}, err
 }
 
-// start tells the back end all about ring i; the last message starts it.
+// start tells the back end all about ring i; the last message starts it. There
+// may be no eventfds, -1.
 func (s *session) start(i int, areas transport.Queue, kickFD, callFD int) error {
 	var base uint32
 	if s.packed {
