@@ -91,7 +91,7 @@ func runRace(ctx context.Context, o options, stdout, stderr io.Writer) (err erro
 	err = l.measureAll(ctx, all)
 	all.DPDK = l.dpdkVersion
 	// What was measured before something failed is not lost.
-	return errors.Join(err, all.write(stdout), all.save(o.Out))
+	return errors.Join(err, all.garbage(), all.write(stdout), all.save(o.Out))
 }
 
 // measureAll fills in all as it goes.
@@ -105,25 +105,43 @@ func (l *lab) measureAll(ctx context.Context, all *outcomes) error {
 	}
 	for _, heat := range l.options.Heats {
 		for _, w := range l.options.Works {
-			rows := l.options.rows()
-			if l.options.Rounds > 0 {
-				best, err := l.qualify(ctx, heat, w)
-				if err != nil {
-					return err
-				}
-				for _, size := range l.options.Sizes {
-					rows = append(rows, row{Best: true, Size: size, Ours: best[ours], DPDK: best[dpdk]})
-				}
-			}
-			for _, r := range rows {
-				o, err := l.race(ctx, heat, w, r)
-				if err != nil {
-					return err
-				}
-				all.Rows = append(all.Rows, o)
+			if err := l.measureWork(ctx, heat, w, all); err != nil {
+				return err
 			}
 		}
 	}
+	return nil
+}
+
+// measureWork adds the rows of some work in a heat.
+func (l *lab) measureWork(ctx context.Context, heat int, w work, all *outcomes) error {
+	rows := l.options.rows()
+	fastest := rows[0].Ours
+	if l.options.Rounds > 0 {
+		best, err := l.qualify(ctx, heat, w)
+		if err != nil {
+			return err
+		}
+		for _, size := range l.options.Sizes {
+			rows = append(rows, row{Best: true, Size: size, Ours: best[ours], DPDK: best[dpdk]})
+		}
+		fastest = best[ours]
+	}
+	for _, r := range rows {
+		o, err := l.race(ctx, heat, w, r)
+		if err != nil {
+			return err
+		}
+		all.Rows = append(all.Rows, o)
+	}
+	if heat != 2 || l.options.Long == 0 {
+		return nil
+	}
+	run, err := l.long(ctx, w, fastest)
+	if err != nil {
+		return err
+	}
+	all.Long = append(all.Long, run)
 	return nil
 }
 

@@ -22,6 +22,7 @@ type options struct {
 	Rounds   int           `json:"rounds"`  // of qualifying; 0: the best is not looked for
 	Duration time.Duration `json:"duration"`
 	WarmUp   time.Duration `json:"warm_up"`
+	Long     time.Duration `json:"long"` // of a run of ours without garbage, 0 for none
 	Burst    int           `json:"burst"`
 	Ring     int           `json:"ring"`
 	Records  bool          `json:"records"`
@@ -61,6 +62,7 @@ func flags() []cli.Flag {
 		&cli.IntFlag{Name: "rounds", Value: 3, Usage: "rounds of qualifying for the best paths, 0 to leave them out"},
 		&cli.DurationFlag{Name: "duration", Value: 2 * time.Second, Usage: "how long a run is measured"},
 		&cli.DurationFlag{Name: "warm-up", Value: 500 * time.Millisecond, Usage: "how long it runs before that"},
+		&cli.DurationFlag{Name: "long", Value: 10 * time.Second, Usage: "how long a run of each work in heat 2 may collect no garbage, 0 for no such run"},
 		&cli.IntFlag{Name: "burst", Value: 32, Usage: "packets a burst, of both"},
 		&cli.IntFlag{Name: "ring", Value: 1024, Usage: "descriptors a ring, of both"},
 		&cli.BoolFlag{Name: "records", Value: true, Usage: "one more run a row for empty polls and cycles a packet"},
@@ -76,7 +78,7 @@ func flags() []cli.Flag {
 
 // readOptions checks the command line.
 func readOptions(c *cli.Context) (options, error) {
-	o := options{Pairs: c.Int("pairs"), Retries: c.Int("retries"), Rounds: c.Int("rounds"), Duration: c.Duration("duration"), WarmUp: c.Duration("warm-up"),
+	o := options{Pairs: c.Int("pairs"), Retries: c.Int("retries"), Rounds: c.Int("rounds"), Duration: c.Duration("duration"), WarmUp: c.Duration("warm-up"), Long: c.Duration("long"),
 		Burst: c.Int("burst"), Ring: c.Int("ring"), Records: c.Bool("records"), Extras: c.Bool("extras"),
 		DriverCPU: c.Int("driver-cpu"), BackEndCPU: c.Int("backend-cpu"), DPDK: c.String("dpdk-testpmd"), Out: c.String("out")}
 	var err error
@@ -93,7 +95,8 @@ func readOptions(c *cli.Context) (options, error) {
 		return o, err
 	}
 	if c.Bool("short") {
-		o.Pairs, o.Rounds, o.Sizes, o.Duration, o.WarmUp = 2, min(o.Rounds, 1), []int{64}, 500*time.Millisecond, 100*time.Millisecond
+		o.Pairs, o.Rounds, o.Sizes = 2, min(o.Rounds, 1), []int{64}
+		o.Duration, o.WarmUp, o.Long = 500*time.Millisecond, 100*time.Millisecond, min(o.Long, time.Second)
 	}
 	return o, o.check()
 }
@@ -126,12 +129,21 @@ func (o *options) check() error {
 		return fmt.Errorf("--duration %v: at least %v, as the meter of heat 2 moves every %v", o.Duration, 3*screenPeriod, screenPeriod)
 	case o.Retries < 0:
 		return fmt.Errorf("--retries %d is negative", o.Retries)
-	case o.WarmUp < 0:
-		return fmt.Errorf("--warm-up %v is negative", o.WarmUp)
+	case o.WarmUp < 0 || o.Long < 0:
+		return fmt.Errorf("--warm-up %v, --long %v: neither may be negative", o.WarmUp, o.Long)
 	case o.DriverCPU == o.BackEndCPU:
 		return fmt.Errorf("driver and back end are both on CPU %d; take two", o.DriverCPU)
 	}
 	return nil
+}
+
+// times are for how long a driver runs before it is measured, and then. A short
+// run is not warmed up for longer than half of it.
+func (o *options) times(j job) (warmUp, duration time.Duration) {
+	if j.duration == 0 {
+		return o.WarmUp, o.Duration
+	}
+	return min(o.WarmUp, j.duration/2), j.duration
 }
 
 // rows are the lines at 64 bytes that were asked for.

@@ -44,10 +44,25 @@ func TestOptions(t *testing.T) {
 func TestBadOptions(t *testing.T) {
 	for _, args := range [][]string{
 		{"--heats", "3"}, {"--heats", "one"}, {"--works", "rx"}, {"--paths", "triangular"}, {"--sizes", "63"}, {"--sizes", ""},
-		{"--pairs", "0"}, {"--retries", "-1"}, {"--rounds", "-1"}, {"--duration", "100ms"}, {"--warm-up", "-1s"}, {"--driver-cpu", "0"},
+		{"--pairs", "0"}, {"--retries", "-1"}, {"--rounds", "-1"}, {"--duration", "100ms"}, {"--warm-up", "-1s"}, {"--long", "-2s"}, {"--driver-cpu", "0"},
 	} {
 		if _, err := parseOptions(args...); err == nil || !strings.Contains(err.Error(), strings.TrimLeft(args[1], "-")) {
 			t.Errorf("%v: %v, want an error that names the value", args, err)
+		}
+	}
+}
+
+// TestTimes: what is measured for longer or shorter than usual is warmed up
+// accordingly.
+func TestTimes(t *testing.T) {
+	o := options{Duration: 2 * time.Second, WarmUp: 500 * time.Millisecond}
+	for _, c := range []struct{ asked, warmUp, duration time.Duration }{
+		{0, 500 * time.Millisecond, 2 * time.Second},
+		{300 * time.Millisecond, 150 * time.Millisecond, 300 * time.Millisecond},
+		{10 * time.Second, 500 * time.Millisecond, 10 * time.Second},
+	} {
+		if warmUp, duration := o.times(job{duration: c.asked}); warmUp != c.warmUp || duration != c.duration {
+			t.Errorf("%v: %v after %v, want %v after %v", c.asked, duration, warmUp, c.duration, c.warmUp)
 		}
 	}
 }

@@ -27,7 +27,6 @@ type outcome struct {
 	// What the drivers say of themselves, from runs that are not in Mpps.
 	OurAccount  account `json:"our_account"`
 	DPDKAccount account `json:"dpdk_account"`
-	Collections int     `json:"collections"` // of ours, in all runs
 }
 
 // race has both drivers run in turn, as many pairs as were asked for, and then
@@ -106,7 +105,6 @@ func (o *outcome) add(s side, r result) {
 	o.Trips = append(o.Trips, r.Trips...)
 	if s == ours {
 		o.OurMpps = append(o.OurMpps, r.Mpps)
-		o.Collections += r.Collections
 		return
 	}
 	o.DPDKMpps = append(o.DPDKMpps, r.Mpps)

@@ -12,7 +12,8 @@ type result struct {
 	Mpps        float64
 	FirstPacket time.Duration // from the start of the program to the back end's first packet
 	Resident    uint64        // bytes, hugepages not counted
-	Collections int           // of garbage, while it was measured
+	Measured    time.Duration // for so long the meter ran
+	Collections int           // of garbage meanwhile
 	Trips       []float64     // round trips between the CPUs before and after, ns
 	account
 }
@@ -67,7 +68,7 @@ func (l *lab) drive(ctx context.Context, b *backEnd, s side, j job) (r result, e
 			_ = t.close() // only the greeting was of interest
 		}
 	}
-	if err := l.measure(ctx, b, p, &r); err != nil {
+	if err := l.measure(ctx, b, p, j, &r); err != nil {
 		return r, err
 	}
 	if r.Resident, err = p.resident(); err != nil {
@@ -81,17 +82,19 @@ func (l *lab) drive(ctx context.Context, b *backEnd, s side, j job) (r result, e
 }
 
 // measure reads the meter twice, and what the programs did meanwhile.
-func (l *lab) measure(ctx context.Context, b *backEnd, p *process, r *result) error {
-	first, start, err := b.readAt(ctx, p, time.Now().Add(l.options.WarmUp))
+func (l *lab) measure(ctx context.Context, b *backEnd, p *process, j job, r *result) error {
+	warmUp, duration := l.options.times(j)
+	first, start, err := b.readAt(ctx, p, time.Now().Add(warmUp))
 	if err != nil {
 		return err
 	}
 	collected := collections(p.output.String())
-	last, end, err := b.readAt(ctx, p, start.Add(l.options.Duration))
+	last, end, err := b.readAt(ctx, p, start.Add(duration))
 	if err != nil {
 		return err
 	}
-	r.Mpps = float64(last-first) / end.Sub(start).Seconds() / 1e6
+	r.Measured = end.Sub(start)
+	r.Mpps = float64(last-first) / r.Measured.Seconds() / 1e6
 	r.Collections = collections(p.output.String()) - collected
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // side is one of the two drivers.
@@ -40,6 +41,8 @@ type job struct {
 	socket string
 	record bool // empty polls and cycles, which costs a little
 	noHuge bool // ordinary pages
+	// duration is how long it is measured, 0 for as long as usual.
+	duration time.Duration
 }
 
 // command returns the command line of a driver and what is added to its

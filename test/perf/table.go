@@ -16,6 +16,7 @@ type outcomes struct {
 	DPDK    string    `json:"dpdk"`
 	Options options   `json:"options"`
 	Rows    []outcome `json:"rows"`
+	Long    []longRun `json:"long,omitempty"`
 	Extras  *extras   `json:"extras,omitempty"`
 }
 
@@ -55,8 +56,12 @@ func (o *outcomes) heat(b *strings.Builder, heat int, title string) {
 		r.line(b)
 		sum = sum.plus(r.tally)
 	}
-	if !first {
-		sum.write(b, o.Options)
+	if first {
+		return
+	}
+	sum.write(b, o.Options)
+	if heat == 2 {
+		o.writeLong(b)
 	}
 }
 
@@ -66,6 +71,7 @@ func (t tally) write(b *strings.Builder, o options) {
 	fmt.Fprintf(b, "A pair during which it changed by more than a factor of two is run again, at most %d times: %d were; %d pairs count although it changed each time.\n",
 		o.Retries, t.Again, t.Changed)
 	fmt.Fprintf(b, "Runs that stood still, below %.1f Mpps, and were made again, at most twice: ours %d, DPDK's %d.\n", standstill, t.Stalls[ours], t.Stalls[dpdk])
+	fmt.Fprintf(b, "Garbage collections of ours during %.0f s of measuring: %d.\n", t.Measured.Seconds(), t.Collections)
 }
 
 func (o *outcome) line(b *strings.Builder) {

@@ -10,15 +10,16 @@ func TestTable(t *testing.T) {
 	p := paths()
 	all := outcomes{
 		Date: time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC), Machine: "a machine, 2 CPUs", Version: "v1", DPDK: "DPDK 22.11.11",
-		Options: options{Pairs: 3, Retries: 2, Duration: 2 * time.Second, WarmUp: 500 * time.Millisecond, Burst: 32, Ring: 1024, DriverCPU: 1},
+		Options: options{Pairs: 3, Retries: 2, Long: 10 * time.Second, Duration: 2 * time.Second, WarmUp: 500 * time.Millisecond, Burst: 32, Ring: 1024, DriverCPU: 1},
 		Rows: []outcome{
 			{Heat: 2, Work: receive, row: row{Size: 64, Ours: p[0], DPDK: p[0]}, OurMpps: []float64{30, 20, 10}, DPDKMpps: []float64{10, 10, 10},
-				Trips: []float64{320, 90, 60}, tally: tally{Again: 3, Changed: 1, Stalls: [2]int{0, 4}},
+				Trips: []float64{320, 90, 60}, tally: tally{Again: 3, Changed: 1, Stalls: [2]int{0, 4}, Measured: 11 * time.Second},
 				OurAccount: account{EmptyShare: 0.255, Cycles: 91.6}, DPDKAccount: account{EmptyShare: -1, Cycles: 180}},
 			{Heat: 1, Work: transmit, row: row{Best: true, Size: 64, Ours: p[4], DPDK: p[1]}, OurMpps: []float64{1}, DPDKMpps: []float64{1},
 				OurAccount: account{EmptyShare: 0}, DPDKAccount: account{EmptyShare: 0.5}},
 			{Heat: 1, Work: forward, row: row{Best: true, Size: 512, Ours: p[4], DPDK: p[1]}},
 		},
+		Long: []longRun{{Work: receive}},
 		Extras: &extras{
 			Start:          map[string][]float64{"virtio-pmd": {100, 120, 140}, "DPDK": {300, 300, 300}},
 			Resident:       map[string][]float64{"virtio-pmd": {15}, "DPDK": {20}},
@@ -42,6 +43,8 @@ func TestTable(t *testing.T) {
 		"the median of 20ms before and after each run",
 		"run again, at most 2 times: 3 were; 1 pairs count although",
 		"below 0.1 Mpps, and were made again, at most twice: ours 0, DPDK's 4.",
+		"Garbage collections of ours during 11 s of measuring: 0.",
+		"in one run of ours of 10s each: RX 0.",
 		"**Start and memory**",
 		"| start to first packet, ms | 120 (100-140) | 300 (300-300) | 0.40 (0.33-0.47) | 0.50 met |",
 		"| resident memory, hugepages not counted, MiB | 15 (15-15) | 20 (20-20) | 0.75 (0.75-0.75) | **0.50 missed** |",

@@ -1,5 +1,7 @@
 package main
 
+import "time"
+
 // tally counts what the rates of some runs do not show.
 type tally struct {
 	// Again are groups of runs, such as pairs, that were run again because the
@@ -9,6 +11,9 @@ type tally struct {
 	Changed int `json:"changed"`
 	// Stalls are runs of each side in which it stood still.
 	Stalls [2]int `json:"stalls"`
+	// Collections are those of garbage by ours, while it was Measured.
+	Collections int           `json:"collections"`
+	Measured    time.Duration `json:"measured"`
 }
 
 // standstill is below what any driver does that works, in millions a second.
@@ -20,6 +25,10 @@ const standstill = 0.1
 func (l *lab) steady(t *tally, s side, run func() (result, error)) (result, error) {
 	for left := 2; ; left-- {
 		r, err := run()
+		if err == nil && s == ours {
+			t.Collections += r.Collections
+			t.Measured += r.Measured
+		}
 		if err != nil || r.Mpps >= standstill {
 			return r, err
 		}
@@ -62,6 +71,8 @@ func (l *lab) settled(t *tally, group func() ([]result, error)) ([]result, error
 func (t tally) plus(u tally) tally {
 	t.Again += u.Again
 	t.Changed += u.Changed
+	t.Collections += u.Collections
+	t.Measured += u.Measured
 	for s := range t.Stalls {
 		t.Stalls[s] += u.Stalls[s]
 	}

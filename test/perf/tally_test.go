@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"testing"
+	"time"
 )
 
 // TestSettled: a group is run until it sees one mode of the CPUs throughout, but
@@ -60,6 +61,16 @@ func TestSteady(t *testing.T) {
 			t.Errorf("%v: %+v after %d runs, %.2f Mpps: %v", c.mpps, got, runs, r.Mpps, err)
 		}
 	}
+	// Ours are watched for garbage, also in runs that do not count otherwise.
+	l, got := &lab{progress: io.Discard}, tally{}
+	mpps := 0.0
+	_, err := l.steady(&got, ours, func() (result, error) {
+		mpps++
+		return result{Mpps: mpps - 1, Measured: time.Second, Collections: 1}, nil
+	})
+	if want := (tally{Stalls: [2]int{ours: 1}, Collections: 2, Measured: 2 * time.Second}); err != nil || got != want {
+		t.Errorf("%+v, want %+v: %v", got, want, err)
+	}
 	broken := errors.New("broken")
 	if _, err := new(lab).steady(new(tally), ours, func() (result, error) { return result{}, broken }); !errors.Is(err, broken) {
 		t.Errorf("%v, want %v", err, broken)
@@ -68,8 +79,8 @@ func TestSteady(t *testing.T) {
 
 // TestPlus: every count is in the sum.
 func TestPlus(t *testing.T) {
-	a := tally{Again: 1, Changed: 2, Stalls: [2]int{3, 4}}
-	if got, want := a.plus(a), (tally{Again: 2, Changed: 4, Stalls: [2]int{6, 8}}); got != want {
+	a := tally{Again: 1, Changed: 2, Stalls: [2]int{3, 4}, Collections: 5, Measured: time.Second}
+	if got, want := a.plus(a), (tally{Again: 2, Changed: 4, Stalls: [2]int{6, 8}, Collections: 10, Measured: 2 * time.Second}); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 }
