@@ -66,8 +66,12 @@ func closeDoors(doors []*door, limit time.Duration) int {
 		d.shut.Store(true)
 	}
 	// Without it a poller may be inside that is not yet seen to be. Where the
-	// call fails the doors are fenced and need none.
-	_ = membarrier(membarrierPrivateExpedited)
+	// kernel does not have it the doors are fenced and need none; where it is
+	// short of memory, time does the same: no store stays in a buffer for a
+	// millisecond.
+	for tries := 0; tries < 3 && membarrier(membarrierPrivateExpedited) != nil; tries++ {
+		time.Sleep(time.Millisecond)
+	}
 	deadline := time.Now().Add(limit)
 	pause := time.Microsecond
 	looks := 0

@@ -1,6 +1,7 @@
 package driver
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -301,6 +302,34 @@ func TestAttach(t *testing.T) {
 	}
 	if err := r.port.Attach(other); err == nil {
 		t.Error("a closed port attaches a pool")
+	}
+}
+
+// A pool that was refused is the caller's again: its memory is not mapped, and
+// what comes to lie at the same place can be.
+func TestRefusedAttachMapsNothing(t *testing.T) {
+	r := newRig(t, device(vdev.Config{}), Config{})
+	refused, err := mbuf.NewPool(mbuf.Config{Count: 64, Memory: smallPages})
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := refused.Memory().Address()
+	bufs := make([]*mbuf.Buf, 1)
+	refused.Get(bufs)
+	var bind *mbuf.BindError
+	if err := r.port.Attach(refused); !errors.As(err, &bind) {
+		t.Errorf("Attach returns %v", err)
+	}
+	refused.Put(bufs)
+	if err := refused.Release(); err != nil {
+		t.Fatal(err)
+	}
+	next := newPool(t, mbuf.Config{Count: 64})
+	if next.Memory().Address() != at {
+		t.Fatalf("the next pool is at %#x, not at %#x", next.Memory().Address(), at)
+	}
+	if err := r.port.Attach(next); err != nil {
+		t.Error(err)
 	}
 }
 

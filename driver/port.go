@@ -181,6 +181,11 @@ func (p *Port) finish(err error) {
 // attach maps a pool and has the transmit queues take its buffers. p.mu is held,
 // or nobody else knows p yet.
 func (p *Port) attach(pool *mbuf.Pool) error {
+	// What was mapped stays so while queues are enabled, so a pool that cannot be
+	// bound must not get that far.
+	if err := pool.CheckBind(); err != nil {
+		return err
+	}
 	pages, err := p.mapMemory(pool.Memory())
 	if err != nil {
 		return err
@@ -217,6 +222,9 @@ func (p *Port) mapMemory(mem *hugepages.Memory) ([]uint64, error) {
 
 // unmapMemory takes the mapping back. The device has been reset.
 func (p *Port) unmapMemory(mem *hugepages.Memory) error {
+	if err := p.t.UnmapDMA(mem); err != nil {
+		return err
+	}
 	p.attached = slices.DeleteFunc(p.attached, func(m *hugepages.Memory) bool { return m == mem })
-	return p.t.UnmapDMA(mem)
+	return nil
 }

@@ -163,10 +163,10 @@ func (p *Port) fitRings(rings []ring) error {
 // dropRings gives the memory of the rings back. The device has been reset.
 func (p *Port) dropRings() error {
 	mem := p.rings
-	p.rings = nil
 	if err := p.unmapMemory(mem); err != nil {
 		return err
 	}
+	p.rings = nil
 	return mem.Release()
 }
 

@@ -16,8 +16,8 @@ func (p *Pool) Bind(pages []uint64) error {
 	if p.bound != nil {
 		return p.sameAs(pages)
 	}
-	if len(p.free) != len(p.bufs) {
-		return &BindError{Page: -1, Reason: "buffers were taken out of the pool before it was given its device addresses; attach it to a port first"}
+	if err := p.checkWhole(); err != nil {
+		return err
 	}
 	for i := range p.bufs {
 		off := p.grid.offset(i)
@@ -25,6 +25,25 @@ func (p *Pool) Bind(pages []uint64) error {
 	}
 	p.bound = append([]uint64(nil), pages...)
 	return nil
+}
+
+// CheckBind returns the *BindError that a first Bind would return whatever the
+// addresses, nil if it depends on them.
+func (p *Pool) CheckBind() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.bound != nil {
+		return nil
+	}
+	return p.checkWhole()
+}
+
+// checkWhole finds buffers that are out of the pool. The lock is held.
+func (p *Pool) checkWhole() error {
+	if len(p.free) == len(p.bufs) {
+		return nil
+	}
+	return &BindError{Page: -1, Reason: "buffers were taken out of the pool before it was given its device addresses; attach it to a port first"}
 }
 
 // Bound tells whether the buffers have device addresses.
