@@ -96,6 +96,10 @@ type summary struct {
 		TxDropped uint64   `json:"tx_dropped"`
 		RxErrors  uint64   `json:"rx_errors"`
 		RxNoMbuf  uint64   `json:"rx_nombuf"`
+		Queues    []struct {
+			RxPackets uint64 `json:"rx_packets"`
+			TxPackets uint64 `json:"tx_packets"`
+		} `json:"queues"`
 	} `json:"ports"`
 }
 

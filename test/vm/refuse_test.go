@@ -21,7 +21,7 @@ func (g *guest) testRefusesShortage(t *testing.T, id string) {
 	before := strings.TrimSpace(g.must(t, "/init", "cat", reserved))
 	for _, few := range []string{"0", "1"} {
 		g.must(t, "/init", "put", reserved, few)
-		g.refuses(t, []string{"hugepages"}, g.command(nil, ports("", id))...)
+		g.refuses(t, []string{"hugepages", "nr_hugepages"}, g.command(nil, ports("", id))...)
 	}
 	g.must(t, "/init", "put", reserved, before)
 }
@@ -36,7 +36,7 @@ func (g *guest) testRefusesMemlock(t *testing.T, id string) {
 // group is with a driver of the kernel, and take it when that has gone too.
 func (g *guest) testRefusesGroup(t *testing.T, a, b string) {
 	g.bind(t, a)
-	g.refuses(t, []string{g.nics[a].address, g.nics[b].address, "virtio-pci"}, g.command(nil, ports("", a))...)
+	g.refuses(t, []string{g.nics[a].address, g.nics[b].address, "virtio-pci", "devbind bind " + g.nics[b].address}, g.command(nil, ports("", a))...)
 	g.bind(t, b)
 	f := g.l2fwd(t, nil, ports("", a)) // an odd port sends to itself
 	f.exchange(t, f.stream(0, 0, 200))
