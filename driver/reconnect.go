@@ -39,9 +39,18 @@ func (p *Port) why() error {
 	return &transport.DisconnectedError{Device: p.name, Err: errNoBackEnd}
 }
 
+// disconnecter is a transport that can have its back end go and wait for the next
+// one.
+type disconnecter interface {
+	// Disconnect ends the connection that there is, if any, for the reason cause.
+	Disconnect(cause error)
+}
+
 // rejoin sets the port up again on a back end that has come. This is not a reset
-// that Config.Recovery bounds, unless the back end will not be set up. It tells
-// whether the port goes on.
+// that Config.Recovery bounds. A back end that will not be set up, perhaps because
+// it is not ready itself, is left alone until the transport comes with the next
+// one; if the transport cannot do that, Config.Recovery says how often to try. It
+// tells whether the port goes on.
 func (p *Port) rejoin() bool {
 	if !p.part(nil) { // the transport has said so before, but no harm is done
 		return false
@@ -58,5 +67,12 @@ func (p *Port) rejoin() bool {
 	case errors.As(err, &again):
 		return p.part(err)
 	}
-	return p.recover(err)
+	t, ok := p.t.(disconnecter)
+	if !ok {
+		return p.recover(err)
+	}
+	p.mu.Lock()
+	t.Disconnect(err)
+	p.mu.Unlock()
+	return p.part(err)
 }

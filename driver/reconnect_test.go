@@ -33,6 +33,7 @@ type parting struct {
 	hidden   virtio.Features   // not offered
 	pairs    []int             // what SetPairs was told
 	features []virtio.Features // what SetDriverFeatures was told
+	dropped  []error           // what Disconnect was told
 }
 
 func (p *parting) check() error {
@@ -98,6 +99,21 @@ func (p *parting) part() {
 func (p *parting) join() {
 	p.away.Store(false)
 	p.events <- transport.Reconnected
+}
+
+// Disconnect has it go because the port wants it so.
+func (p *parting) Disconnect(cause error) {
+	p.mu.Lock()
+	p.dropped = append(p.dropped, cause)
+	p.mu.Unlock()
+	p.part()
+}
+
+// hide has the back end not offer some features from now on.
+func (p *parting) hide(f virtio.Features) {
+	p.mu.Lock()
+	p.hidden = f
+	p.mu.Unlock()
 }
 
 // newParting opens a port on such a transport.
@@ -191,6 +207,71 @@ func TestBackEndGoesDuringSetUp(t *testing.T) {
 	}
 }
 
+// A back end that comes before it is ready is left alone until it comes again,
+// more often than Config.Recovery would allow.
+func TestBackEndComesUnfinished(t *testing.T) {
+	r, p := newParting(t, pcifn.Config{}, Config{Recovery: Recovery{Tries: 2}})
+	p.part()
+	r.linkDown()
+	p.hide(virtio.FeatureSet(virtio.Version1))
+	for n := range 5 {
+		p.join()
+		await(t, "it is sent away", func() bool {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			return len(p.dropped) > n
+		})
+	}
+	p.hide(virtio.Features{})
+	p.join()
+	r.recovered(1)
+	r.carries()
+	var legacy *LegacyDeviceError
+	if s := r.port.Stats(); s.Resets != 1 || s.Disconnects != 6 || !errors.As(p.dropped[4], &legacy) {
+		t.Errorf("statistics: %+v, %v", s, p.dropped)
+	}
+}
+
+// A next back end that can be seen before it was set up does not make the link
+// come up: the doors are shut.
+func TestNoLookAtABackEndBeforeItWasSetUp(t *testing.T) {
+	r, p := newParting(t, pcifn.Config{}, Config{})
+	p.part()
+	r.linkDown()
+	p.away.Store(false) // and its status is still that of the old one
+	p.events <- transport.ConfigChanged
+	await(t, "the event is heard", func() bool { return len(p.events) == 0 })
+	time.Sleep(50 * time.Millisecond)
+	if r.port.Link().Up {
+		t.Error("the link is up")
+	}
+	p.join()
+	r.recovered(1)
+	r.carries()
+}
+
+// The next back end is seen, with a status of 0, before anybody heard that the
+// last one went: that is no lost status.
+func TestBackEndIsSeenBeforeItIsAnnounced(t *testing.T) {
+	r, p := newParting(t, pcifn.Config{}, Config{})
+	r.port.mu.Lock()
+	p.events <- transport.ConfigChanged
+	await(t, "somebody looks", func() bool { return len(p.events) == 0 })
+	r.dev.Reset()
+	p.part()
+	p.join()
+	r.port.mu.Unlock()
+	await(t, "all is heard", func() bool { return len(p.events) == 0 })
+	r.recovered(1)
+	r.carries()
+	if err := r.port.Close(); err != nil {
+		t.Error(err)
+	}
+	if s := r.port.Stats(); s.Resets != 1 || s.Disconnects != 1 || len(r.port.attempts.at) != 0 {
+		t.Errorf("statistics: %+v, %d attempts", s, len(r.port.attempts.at))
+	}
+}
+
 // Without Recovery it is the end.
 func TestBackEndGoesWithoutRecovery(t *testing.T) {
 	r, p := newParting(t, pcifn.Config{}, Config{Recovery: Recovery{Tries: -1}})
@@ -222,9 +303,7 @@ func TestBackEndComesBackDifferent(t *testing.T) {
 	for i, hidden := range []virtio.Features{less, {}} {
 		p.part()
 		r.linkDown()
-		p.mu.Lock()
-		p.hidden = hidden
-		p.mu.Unlock()
+		p.hide(hidden)
 		p.join()
 		r.recovered(uint64(i + 1))
 		if got, want := r.port.Features(), first.Minus(hidden); got != want {

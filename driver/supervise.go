@@ -38,23 +38,19 @@ func (p *Port) supervise() {
 		case <-p.ctx.Done():
 			return
 		case event, open := <-events:
-			switch {
-			case !open:
+			if !open {
 				events = nil // the ticker will find out why
-			case event == transport.Removed:
-				on = p.recover(&RemovedError{Device: p.name})
-			case event == transport.Disconnected:
-				on = p.part(nil)
-			case event == transport.Reconnected:
-				on = p.rejoin()
-			default:
-				on = p.answer(p.inspect())
+				break
+			}
+			var news bool
+			if news, on = p.hear(event); !news {
+				on = p.look()
 				events, pause = nil, time.After(eventPause)
 			}
 		case <-pause:
 			events, pause = p.t.Events(), nil
 		case <-ticker.C:
-			on = p.answer(p.inspect())
+			on = p.look()
 		case <-p.trouble:
 			on = p.answer(p.broken())
 		}
@@ -62,6 +58,45 @@ func (p *Port) supervise() {
 			return
 		}
 	}
+}
+
+// hear does what an event calls for that makes an end or a beginning. It tells
+// whether this is one, and whether the port goes on.
+func (p *Port) hear(event transport.Event) (news, on bool) {
+	switch event {
+	case transport.Removed:
+		return true, p.recover(&RemovedError{Device: p.name})
+	case transport.Disconnected:
+		return true, p.part(nil)
+	case transport.Reconnected:
+		return true, p.rejoin()
+	}
+	return false, true
+}
+
+// catchUp hears all that the transport has to say by now.
+func (p *Port) catchUp() (news, on bool) {
+	for on = true; on; {
+		select {
+		case event, open := <-p.t.Events():
+			if !open {
+				return news, on
+			}
+			var this bool
+			this, on = p.hear(event)
+			news = news || this
+		default:
+			return news, on
+		}
+	}
+	return news, on
+}
+
+// look inspects the device and answers what it finds. While the back end is away
+// there is nothing to look at: a next one that is there already has not been set
+// up.
+func (p *Port) look() bool {
+	return p.away || p.answer(p.inspect())
 }
 
 // answer does what a finding calls for, nil being none, and tells whether the
@@ -73,6 +108,11 @@ func (p *Port) answer(cause error) bool {
 		return true
 	case errors.As(cause, &away):
 		return p.part(cause)
+	}
+	// What looks like lost state may be a new back end. The transport has said so
+	// before it let anybody see it.
+	if news, on := p.catchUp(); news || !on {
+		return on
 	}
 	return p.recover(cause)
 }

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/virtio-pmd/virtio-pmd/driver/transport"
-	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 	"github.com/virtio-pmd/virtio-pmd/hugepages"
 )
 
@@ -58,7 +57,6 @@ type Device struct {
 	needsReset atomic.Bool
 
 	// What follows belongs to the caller.
-	status  virtio.Status // what was written last
 	mapped  []*hugepages.Memory
 	bells   bells
 	closed  bool

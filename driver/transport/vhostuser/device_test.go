@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"net"
+	"sync/atomic"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -143,6 +144,35 @@ func TestLocalStatus(t *testing.T) {
 	}
 	if got, err := d.Status(); got != 0 || err != nil {
 		t.Errorf("%v after a reset, %v", got, err)
+	}
+	if err := d.SetStatus(15); err != nil {
+		t.Fatal(err)
+	}
+	b.drop()
+	await(t, d, transport.Disconnected)
+	await(t, d, transport.Reconnected)
+	if got, err := d.Status(); got != 0 || err != nil {
+		t.Errorf("%v with a new back end, %v", got, err)
+	}
+}
+
+// A back end that has gone silent is noticed, whatever it could be asked.
+func TestSilenceAtWork(t *testing.T) {
+	for name, protocols := range map[string]uint64{"nothing": 0, "status": 1 << status, "acknowledgements": 1 << replyAck} {
+		b := newBackend(t)
+		b.protocols = protocols
+		var silent atomic.Bool
+		b.answer = func(*peer, msg) bool { return silent.Load() }
+		b.listen()
+		d := open(t, b, vhostuser.Options{Timeout: short})
+		newSteps(t, d, 2).run(t)
+		if _, err := d.Status(); err != nil {
+			t.Fatal(err)
+		}
+		silent.Store(true)
+		if _, err := d.Status(); !is[*vhostuser.TimeoutError](err) {
+			t.Errorf("with %s: %T %v", name, err, err)
+		}
 	}
 }
 

@@ -2,7 +2,9 @@ package vhostuser_test
 
 import (
 	"os"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/virtio-pmd/virtio-pmd/driver"
 	"github.com/virtio-pmd/virtio-pmd/driver/transport/vhostuser"
@@ -80,4 +82,54 @@ func TestOrderOfAPort(t *testing.T) {
 		GET_VRING_BASE 3 0x0
 		SET_STATUS 0
 		GET_STATUS`)
+}
+
+// A back end that is back before it is ready, and refuses to be set up more often
+// than a recovery would be tried, is waited for all the same.
+func TestRejoinWithABackEndThatIsNotReady(t *testing.T) {
+	b := newBackend(t)
+	var refusals atomic.Int32
+	b.answer = func(p *peer, m msg) bool {
+		if m.id != 2 || refusals.Add(-1) < 0 {
+			return false
+		}
+		p.acknowledge(m, 1)
+		return true
+	}
+	b.listen()
+	p := openPort(t, b)
+	refusals.Store(6)
+	began := time.Now()
+	b.drop()
+	until(t, "the link is up again", func() bool { return p.Stats().Resets == 1 && p.Link().Up })
+	if s := p.Stats(); s.Disconnects != 7 || time.Since(began) < 500*time.Millisecond {
+		t.Errorf("after %v: %+v", time.Since(began), s)
+	}
+	if err := p.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// openPort opens a port on a back end, which the test closes.
+func openPort(t *testing.T, b *backend) *driver.Port {
+	t.Helper()
+	d, err := tryOpen(b.path, vhostuser.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := driver.Open(d, driver.Config{Memory: hugepages.Options{PageSize: os.Getpagesize()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// until waits for something to happen.
+func until(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !ok(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain until %s", what)
+		}
+	}
 }

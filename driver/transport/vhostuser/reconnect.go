@@ -45,6 +45,15 @@ func (d *Device) keep(s *session) {
 	}
 }
 
+// Disconnect ends the connection that there is, if any, as if the back end had
+// gone. A driver does so with one that it cannot set up. The pauses before the
+// next connection grow with each that was short.
+func (d *Device) Disconnect(cause error) {
+	if s, err := d.current(); err == nil {
+		s.end(cause)
+	}
+}
+
 // reopen makes the next connection, however long it takes. It returns nil when
 // the device is being closed.
 func (d *Device) reopen(pause time.Duration) *session {

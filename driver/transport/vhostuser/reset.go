@@ -20,11 +20,11 @@ const (
 // be using the rings. What follows then fails with a
 // *transport.DisconnectedError, until there is a new connection.
 func (d *Device) Reset(ctx context.Context) error {
-	d.status = 0
 	s, err := d.current()
 	if err != nil {
 		return nil
 	}
+	s.written = 0
 	stop := s.endWith(ctx, "a reset")
 	defer stop()
 	if err := s.reset(); err != nil {

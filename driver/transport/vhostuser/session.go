@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/virtio-pmd/virtio-pmd/driver/transport"
+	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
 // session is one connection, from the first byte to the last. Requests are made
@@ -34,6 +35,7 @@ type session struct {
 	features uint64 // accepted, with bit 30; 0 before SET_FEATURES
 	packed   bool   // RING_PACKED is among them
 	told     bool   // of a device status or of features: there is something to reset
+	written  virtio.Status
 	memory   []region
 	rings    map[int]*ring // started, by their numbers
 	faults   *faultPipe

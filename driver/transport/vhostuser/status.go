@@ -7,18 +7,24 @@ import (
 )
 
 // Status implements transport.Transport. It is the back end's with the protocol
-// feature STATUS, and otherwise what was written last. DEVICE_NEEDS_RESET is
-// added when the back end has reported a broken ring.
+// feature STATUS, and otherwise what was written last to this back end.
+// DEVICE_NEEDS_RESET is added when the back end has reported a broken ring.
 func (d *Device) Status() (virtio.Status, error) {
 	s, err := d.current()
 	if err != nil {
 		return 0, err
 	}
-	status := d.status
-	if s.has(protocolStatus) {
-		if status, err = s.status(); err != nil {
-			return 0, err
-		}
+	status := s.written
+	switch {
+	case s.has(protocolStatus):
+		status, err = s.status()
+	case s.config == 0 && status.Has(virtio.StatusDriverOK):
+		// There is nothing to ask while packets flow, and a back end that hangs
+		// keeps its socket open. So it is asked anything.
+		_, err = s.ask(getFeatures)
+	}
+	if err != nil {
+		return 0, err
 	}
 	if d.needsReset.Load() {
 		status |= virtio.StatusNeedsReset
@@ -41,7 +47,7 @@ func (d *Device) SetStatus(status virtio.Status) error {
 			return err
 		}
 	}
-	d.status = status
+	s.written = status
 	return nil
 }
 
