@@ -117,15 +117,20 @@ func (l *lab) measureAll(ctx context.Context, all *outcomes) error {
 func (l *lab) measureWork(ctx context.Context, heat int, w work, all *outcomes) error {
 	rows := l.options.rows()
 	fastest := rows[0].Ours
-	if l.options.Rounds > 0 {
-		best, err := l.qualify(ctx, heat, w)
+	for _, size := range l.options.Sizes {
+		if l.options.Rounds == 0 {
+			break
+		}
+		q, err := l.qualify(ctx, heat, w, size)
 		if err != nil {
 			return err
 		}
-		for _, size := range l.options.Sizes {
-			rows = append(rows, row{Best: true, Size: size, Ours: best[ours], DPDK: best[dpdk]})
+		all.Qualified = append(all.Qualified, q)
+		r := row{Best: true, Size: size, Ours: q.best(ours), DPDK: q.best(dpdk)}
+		l.say("heat %d, %s, %d bytes, best paths: %s / %s", heat, w, size, r.Ours.Name, r.DPDK.Name)
+		if rows = append(rows, r); size == 64 {
+			fastest = r.Ours
 		}
-		fastest = best[ours]
 	}
 	for _, r := range rows {
 		o, err := l.race(ctx, heat, w, r)

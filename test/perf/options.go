@@ -20,6 +20,7 @@ type options struct {
 	Pairs    int           `json:"pairs"`
 	Retries  int           `json:"retries"` // of a pair in which the CPUs changed their mode
 	Rounds   int           `json:"rounds"`  // of qualifying; 0: the best is not looked for
+	Qualify  time.Duration `json:"qualify"` // how long a run of that is measured
 	Duration time.Duration `json:"duration"`
 	WarmUp   time.Duration `json:"warm_up"`
 	Long     time.Duration `json:"long"` // of a run of ours without garbage, 0 for none
@@ -60,6 +61,7 @@ func flags() []cli.Flag {
 		&cli.IntFlag{Name: "pairs", Value: 5, Usage: "pairs of runs a row"},
 		&cli.IntFlag{Name: "retries", Value: 2, Usage: "at most so often a pair is run again, if the mode of the CPUs changed meanwhile"},
 		&cli.IntFlag{Name: "rounds", Value: 3, Usage: "rounds of qualifying for the best paths, 0 to leave them out"},
+		&cli.DurationFlag{Name: "qualify", Value: 300 * time.Millisecond, Usage: "how long a run of qualifying is measured"},
 		&cli.DurationFlag{Name: "duration", Value: 2 * time.Second, Usage: "how long a run is measured"},
 		&cli.DurationFlag{Name: "warm-up", Value: 500 * time.Millisecond, Usage: "how long it runs before that"},
 		&cli.DurationFlag{Name: "long", Value: 10 * time.Second, Usage: "how long a run of each work in heat 2 may collect no garbage, 0 for no such run"},
@@ -78,7 +80,7 @@ func flags() []cli.Flag {
 
 // readOptions checks the command line.
 func readOptions(c *cli.Context) (options, error) {
-	o := options{Pairs: c.Int("pairs"), Retries: c.Int("retries"), Rounds: c.Int("rounds"), Duration: c.Duration("duration"), WarmUp: c.Duration("warm-up"), Long: c.Duration("long"),
+	o := options{Pairs: c.Int("pairs"), Retries: c.Int("retries"), Rounds: c.Int("rounds"), Qualify: c.Duration("qualify"), Duration: c.Duration("duration"), WarmUp: c.Duration("warm-up"), Long: c.Duration("long"),
 		Burst: c.Int("burst"), Ring: c.Int("ring"), Records: c.Bool("records"), Extras: c.Bool("extras"),
 		DriverCPU: c.Int("driver-cpu"), BackEndCPU: c.Int("backend-cpu"), DPDK: c.String("dpdk-testpmd"), Out: c.String("out")}
 	var err error
@@ -125,8 +127,8 @@ func (o *options) check() error {
 	switch {
 	case o.Pairs < 1 || o.Rounds < 0:
 		return fmt.Errorf("--pairs %d, --rounds %d: at least one pair and no negative rounds", o.Pairs, o.Rounds)
-	case o.Duration < 3*screenPeriod:
-		return fmt.Errorf("--duration %v: at least %v, as the meter of heat 2 moves every %v", o.Duration, 3*screenPeriod, screenPeriod)
+	case min(o.Duration, o.Qualify) < 3*screenPeriod:
+		return fmt.Errorf("--duration %v, --qualify %v: at least %v, as the meter of heat 2 moves every %v", o.Duration, o.Qualify, 3*screenPeriod, screenPeriod)
 	case o.Retries < 0:
 		return fmt.Errorf("--retries %d is negative", o.Retries)
 	case o.WarmUp < 0 || o.Long < 0:

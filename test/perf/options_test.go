@@ -44,7 +44,7 @@ func TestOptions(t *testing.T) {
 func TestBadOptions(t *testing.T) {
 	for _, args := range [][]string{
 		{"--heats", "3"}, {"--heats", "one"}, {"--works", "rx"}, {"--paths", "triangular"}, {"--sizes", "63"}, {"--sizes", ""},
-		{"--pairs", "0"}, {"--retries", "-1"}, {"--rounds", "-1"}, {"--duration", "100ms"}, {"--warm-up", "-1s"}, {"--long", "-2s"}, {"--driver-cpu", "0"},
+		{"--pairs", "0"}, {"--retries", "-1"}, {"--rounds", "-1"}, {"--duration", "100ms"}, {"--qualify", "200ms"}, {"--warm-up", "-1s"}, {"--long", "-2s"}, {"--driver-cpu", "0"},
 	} {
 		if _, err := parseOptions(args...); err == nil || !strings.Contains(err.Error(), strings.TrimLeft(args[1], "-")) {
 			t.Errorf("%v: %v, want an error that names the value", args, err)

@@ -17,7 +17,9 @@ type outcomes struct {
 	Options options   `json:"options"`
 	Rows    []outcome `json:"rows"`
 	Long    []longRun `json:"long,omitempty"`
-	Extras  *extras   `json:"extras,omitempty"`
+	// Qualified are how the paths of the rows of best paths were found.
+	Qualified []qualification `json:"qualified,omitempty"`
+	Extras    *extras         `json:"extras,omitempty"`
 }
 
 // write writes the tables as Markdown.
@@ -59,19 +61,31 @@ func (o *outcomes) heat(b *strings.Builder, heat int, title string) {
 	if first {
 		return
 	}
-	sum.write(b, o.Options)
+	var found tally // by qualifying
+	for _, q := range o.Qualified {
+		if q.Heat == heat {
+			found = found.plus(q.tally)
+		}
+	}
+	o.footnotes(b, sum, found)
 	if heat == 2 {
 		o.writeLong(b)
 	}
 }
 
-// write writes below a table what its rows do not show.
-func (t tally) write(b *strings.Builder, o options) {
+// footnotes writes below a table what its rows do not show, of the pairs of runs
+// and of those that found the best paths.
+func (o *outcomes) footnotes(b *strings.Builder, pairs, found tally) {
 	fmt.Fprintf(b, "\nRound trip: of a cache line between the two CPUs, the median of %v before and after each run.\n", probe)
 	fmt.Fprintf(b, "A pair during which it changed by more than a factor of two is run again, at most %d times: %d were; %d pairs count although it changed each time.\n",
-		o.Retries, t.Again, t.Changed)
-	fmt.Fprintf(b, "Runs that stood still, below %.1f Mpps, and were made again, at most twice: ours %d, DPDK's %d.\n", standstill, t.Stalls[ours], t.Stalls[dpdk])
-	fmt.Fprintf(b, "Garbage collections of ours during %.0f s of measuring: %d.\n", t.Measured.Seconds(), t.Collections)
+		o.Options.Retries, pairs.Again, pairs.Changed)
+	if o.Options.Rounds > 0 {
+		fmt.Fprintf(b, "Best: of %d rounds of runs of %v at that size, the highest median of rates relative to a run of \"%s\" right before or after; of these groups of runs %d were run again, and %d count although the round trip changed each time.\n",
+			o.Options.Rounds, o.Options.Qualify, reference().Name, found.Again, found.Changed)
+	}
+	all := pairs.plus(found)
+	fmt.Fprintf(b, "Runs that stood still, below %.1f Mpps, and were made again, at most twice: ours %d, DPDK's %d.\n", standstill, all.Stalls[ours], all.Stalls[dpdk])
+	fmt.Fprintf(b, "Garbage collections of ours during %.0f s of measuring: %d.\n", all.Measured.Seconds(), all.Collections)
 }
 
 func (o *outcome) line(b *strings.Builder) {

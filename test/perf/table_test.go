@@ -10,7 +10,7 @@ func TestTable(t *testing.T) {
 	p := paths()
 	all := outcomes{
 		Date: time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC), Machine: "a machine, 2 CPUs", Version: "v1", DPDK: "DPDK 22.11.11",
-		Options: options{Pairs: 3, Retries: 2, Long: 10 * time.Second, Duration: 2 * time.Second, WarmUp: 500 * time.Millisecond, Burst: 32, Ring: 1024, DriverCPU: 1},
+		Options: options{Pairs: 3, Retries: 2, Rounds: 3, Qualify: 300 * time.Millisecond, Long: 10 * time.Second, Duration: 2 * time.Second, WarmUp: 500 * time.Millisecond, Burst: 32, Ring: 1024, DriverCPU: 1},
 		Rows: []outcome{
 			{Heat: 2, Work: receive, row: row{Size: 64, Ours: p[0], DPDK: p[0]}, OurMpps: []float64{30, 20, 10}, DPDKMpps: []float64{10, 10, 10},
 				Trips: []float64{320, 90, 60}, tally: tally{Again: 3, Changed: 1, Stalls: [2]int{0, 4}, Measured: 11 * time.Second},
@@ -20,6 +20,10 @@ func TestTable(t *testing.T) {
 			{Heat: 1, Work: forward, row: row{Best: true, Size: 512, Ours: p[4], DPDK: p[1]}},
 		},
 		Long: []longRun{{Work: receive}},
+		Qualified: []qualification{
+			{Heat: 1, tally: tally{Again: 100, Stalls: [2]int{100, 100}}},
+			{Heat: 2, tally: tally{Again: 6, Changed: 1, Stalls: [2]int{0, 1}, Measured: 2 * time.Second}},
+		},
 		Extras: &extras{
 			Start:          map[string][]float64{"virtio-pmd": {100, 120, 140}, "DPDK": {300, 300, 300}},
 			Resident:       map[string][]float64{"virtio-pmd": {15}, "DPDK": {20}},
@@ -42,8 +46,10 @@ func TestTable(t *testing.T) {
 		"| RX | split, mergeable | 64 | 20.0 (10.0-30.0) | 10.0 (10.0-10.0) | 2.00 (1.00-3.00) | 1.50 met | 90 | 26 % / - | 92 / 180 |",
 		"the median of 20ms before and after each run",
 		"run again, at most 2 times: 3 were; 1 pairs count although",
-		"below 0.1 Mpps, and were made again, at most twice: ours 0, DPDK's 4.",
-		"Garbage collections of ours during 11 s of measuring: 0.",
+		"Best: of 3 rounds of runs of 300ms at that size",
+		"right before or after; of these groups of runs 6 were run again, and 1 count although",
+		"below 0.1 Mpps, and were made again, at most twice: ours 0, DPDK's 5.",
+		"Garbage collections of ours during 13 s of measuring: 0.",
 		"in one run of ours of 10s each: RX 0.",
 		"**Start and memory**",
 		"| start to first packet, ms | 120 (100-140) | 300 (300-300) | 0.40 (0.33-0.47) | 0.50 met |",
