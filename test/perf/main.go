@@ -1,7 +1,8 @@
 // Command perf has this project's driver and DPDK's take turns at the same back
 // ends, and prints what the back ends counted as a table in Markdown.
 //
-//	make bench-dpdk                      all of it: more than half an hour
+//	make bench-dpdk                      all of it: about an hour
+//	make bench-dpdk PERF='--duration 1s'  about forty minutes, as in the README
 //	make bench-dpdk PERF='--short'       to see that it works
 //	make bench-dpdk PERF='--heats 2 --works RX --rounds 0 --paths "packed, in-order"'
 //
@@ -18,8 +19,12 @@
 // between them, measured before and after each run, tells these modes: a pair
 // that saw more than one is run again.
 //
-// "Best" rows set each driver's best path against the other's; which that is, a
-// round of qualifying finds out, of all paths that either has.
+// "Best" rows set each driver's best path against the other's. Which that is, at
+// each size, rounds of qualifying find out: every path that may be the best runs
+// right before or after a reference, and the best median of their ratios wins.
+//
+// One run of ten seconds of ours in heat 2 for each work fails the race if any
+// garbage is collected in it.
 //
 // It needs root, for hugepages, which it adds and takes away again; others that
 // do the same wait meanwhile.

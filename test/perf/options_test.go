@@ -25,7 +25,7 @@ func TestOptions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if o.Pairs < 5 || len(o.rows()) != 5 || !slices.Equal(o.Heats, []int{1, 2}) || !slices.Equal(o.Works, works()) || o.Burst != 32 {
+	if o.Pairs < 5 || o.Rounds < 3 || o.Long < 10*time.Second || !slices.Equal(o.Heats, []int{1, 2}) || !slices.Equal(o.Works, works()) || o.Burst != 32 {
 		t.Errorf("not what the issue asks for: %+v", o)
 	}
 	o, err = parseOptions("--short", "--heats", "2", "--works", "TX", "--paths", "split; packed, in-order", "--rounds", "0")
@@ -63,6 +63,40 @@ func TestTimes(t *testing.T) {
 	} {
 		if warmUp, duration := o.times(job{duration: c.asked}); warmUp != c.warmUp || duration != c.duration {
 			t.Errorf("%v: %v after %v, want %v after %v", c.asked, duration, warmUp, c.duration, c.warmUp)
+		}
+	}
+}
+
+// TestRows: the rows are those that the issue asks for, by default: both rings,
+// mergeable on and off, and packed in-order at 64 bytes, the best of each side at
+// three sizes; the same path for both drivers, in_order and vectors among DPDK's
+// candidates.
+func TestRows(t *testing.T) {
+	o, err := parseOptions()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"split, mergeable", "split", "packed, mergeable", "packed", "packed, in-order"}
+	rows := o.rows()
+	for i, r := range rows {
+		if i >= len(want) || r.Ours.Name != want[i] || r.Ours != r.DPDK || r.Size != 64 || r.Best {
+			t.Errorf("row %d: %+v, want %v", i, r, want)
+		}
+		packed := strings.HasPrefix(want[i], "packed")
+		mergeable := strings.Contains(want[i], "mergeable")
+		for _, s := range []side{ours, dpdk} {
+			keys := s.options(r.path(s))
+			if (strings.Contains(keys, "packed=1") || strings.Contains(keys, "packed_vq=1")) != packed || strings.Contains(keys, "mrg_rxbuf=0") == mergeable {
+				t.Errorf("%v, %s: %q", s, want[i], keys)
+			}
+		}
+	}
+	if len(rows) != len(want) || !slices.Equal(o.Sizes, []int{64, 512, 1518}) || o.Rounds == 0 {
+		t.Errorf("%d rows of paths, best paths at %v bytes after %d rounds", len(rows), o.Sizes, o.Rounds)
+	}
+	for _, key := range []string{"in_order=1", "in_order=0", "vectorized=1"} {
+		if !slices.ContainsFunc(dpdk.challengers(), func(p path) bool { return strings.Contains(p.DPDK, key) }) {
+			t.Errorf("DPDK's best is looked for without %s", key)
 		}
 	}
 }
