@@ -14,8 +14,12 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/hugepages"
 )
 
-// DefaultTimeout bounds one request when Options do not.
-const DefaultTimeout = 3 * time.Second
+// DefaultTimeout bounds one request and DefaultSetUpTimeout a whole set-up when
+// Options do not.
+const (
+	DefaultTimeout      = 3 * time.Second
+	DefaultSetUpTimeout = 10 * time.Second
+)
 
 // Options are what Open can be told. The zero value will do.
 type Options struct {
@@ -36,6 +40,11 @@ type Options struct {
 	Polled bool
 	// Timeout bounds each request; 0 is DefaultTimeout.
 	Timeout time.Duration
+	// SetUpTimeout bounds how long the back end may take over all requests from
+	// Reset to DRIVER_OK together, and as long over those of SetPairs, of memory
+	// that is mapped while rings run, and of the beginning of a connection. 0 is
+	// DefaultSetUpTimeout.
+	SetUpTimeout time.Duration
 	// Logger gets what is worth knowing and no error; nil is silent.
 	Logger *slog.Logger
 }
@@ -87,7 +96,7 @@ type connector interface {
 // It fails with an *OptionError for values that make no sense, a path longer
 // than 107 bytes among them, a *ConnectError, *ListenError, *SocketInUseError
 // or *NoPeerError for the socket, and a *transport.DisconnectedError around a
-// *TimeoutError, *ProtocolError or *ClosedError for what came out of it. A
+// *TimeoutError, *SetUpTimeoutError, *ProtocolError or *ClosedError for what came out of it. A
 // server goes on waiting when a back end hangs up.
 //
 // A socket file that was left behind by a server that is no more is replaced.
@@ -149,7 +158,7 @@ func (d *Device) open(ctx context.Context) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := newSession(d.name, conn, d.opt.Timeout)
+	s := newSession(d.name, conn, d.opt.Timeout, d.opt.SetUpTimeout)
 	stop := s.endWith(ctx, "the first requests")
 	defer stop()
 	if err := s.begin(); err != nil {
@@ -160,6 +169,7 @@ func (d *Device) open(ctx context.Context) (*session, error) {
 		s.close()
 		return nil, err
 	}
+	s.left = unlimited
 	d.log.Info("back end connected", "features", d.offer(s).String(), "protocol", s.protocol, "pairs", s.pairs, "slots", s.slots)
 	return s, nil
 }

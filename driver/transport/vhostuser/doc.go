@@ -11,10 +11,11 @@
 //
 // # The back end is not believed
 //
-// Each request has a deadline, and each reply must be the one that is awaited,
-// of exactly the size it has to be. Anything else ends the connection: after a
-// wrong byte nobody knows where the next message starts. File descriptors are
-// refused by giving the kernel no room for them, so that none can be left open.
+// Each request has a deadline, and so have all of a set-up together. Each reply
+// must be the one that is awaited, of exactly the size it has to be. Anything
+// else ends the connection: after a wrong byte nobody knows where the next
+// message starts. File descriptors are refused by giving the kernel no room for
+// them, so that none can be left open.
 //
 // One thing a hostile back end can still do is to block a doorbell: it shares
 // the eventfd, could take O_NONBLOCK off it and fill the counter. The next back

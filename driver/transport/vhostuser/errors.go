@@ -96,6 +96,19 @@ func (e *TimeoutError) Error() string {
 // Unwrap returns the context's error.
 func (e *TimeoutError) Unwrap() error { return e.Err }
 
+// SetUpTimeoutError is a back end that answers each request in time and all of
+// them together too late. The connection was ended.
+type SetUpTimeoutError struct {
+	Message string // the request at which the time was over
+	Limit   time.Duration
+}
+
+// Error names the request, the time and what may help.
+func (e *SetUpTimeoutError) Error() string {
+	return fmt.Sprintf("the back end took longer than %v over all requests of a set-up, up to %s; it is short of CPU time, or its log may say why (Options.SetUpTimeout allows it more)",
+		e.Limit, e.Message)
+}
+
 // ProtocolError is something a back end sent that it must not send.
 type ProtocolError struct {
 	Message   string // the request it was to answer, or what came

@@ -104,7 +104,7 @@ func FuzzBegin(f *testing.F) {
 			t.Fatal(err)
 		}
 		before := count(t)
-		s := newSession("fuzz", conn.(*net.UnixConn), 5*time.Second)
+		s := newSession("fuzz", conn.(*net.UnixConn), 5*time.Second, time.Minute)
 		began := time.Now()
 		if err := s.begin(); err == nil && (s.protocol&^protocolTaken != 0 || s.pairs < 1 || s.pairs > maxRings/2 || s.slots < 0) {
 			t.Fatalf("agreed on %+v", s.terms)

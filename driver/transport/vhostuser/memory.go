@@ -52,7 +52,9 @@ func (d *Device) shareNow() error {
 	if len(s.rings) == 0 {
 		return nil // SetQueue will
 	}
-	err = s.resting(func() error { return s.share(d.regions()) })
+	err = s.within(func() error {
+		return s.resting(func() error { return s.share(d.regions()) })
+	})
 	var lost *transport.DisconnectedError
 	if errors.As(err, &lost) {
 		return nil

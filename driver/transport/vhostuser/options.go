@@ -33,6 +33,9 @@ func (o *Options) complete(path string) error {
 	if o.Timeout <= 0 {
 		o.Timeout = DefaultTimeout
 	}
+	if o.SetUpTimeout <= 0 {
+		o.SetUpTimeout = DefaultSetUpTimeout
+	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}

@@ -2,6 +2,7 @@ package vhostuser_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 
 	"github.com/virtio-pmd/virtio-pmd/driver/transport"
@@ -56,12 +57,20 @@ func (s *steps) areas(q int) transport.Queue {
 	return transport.Queue{Size: s.size, Desc: base, Driver: base + 8<<10, Device: base + 16<<10}
 }
 
-func (s *steps) run(t *testing.T) {
-	t.Helper()
+// try takes the steps up to the first error.
+func (s *steps) try() error {
 	for i, step := range s.list() {
 		if err := step(); err != nil {
-			t.Fatalf("step %d: %v", i, err)
+			return fmt.Errorf("step %d: %w", i, err)
 		}
+	}
+	return nil
+}
+
+func (s *steps) run(t *testing.T) {
+	t.Helper()
+	if err := s.try(); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -24,7 +24,7 @@ func (d *Device) Reset(ctx context.Context) error {
 	if err != nil {
 		return nil
 	}
-	s.written = 0
+	s.written, s.left = 0, s.budget
 	stop := s.endWith(ctx, "a reset")
 	defer stop()
 	if err := s.reset(); err != nil {

@@ -162,12 +162,14 @@ func (d *Device) SetPairs(n int) error {
 	if n < 1 {
 		return &transport.QueueError{Device: d.name, Field: "pairs", Value: uint64(n), Reason: "one pair at least is in use"}
 	}
-	for _, i := range s.started() {
-		if err := s.enable(i, i < 2*n); err != nil {
-			return err
+	return s.within(func() error {
+		for _, i := range s.started() {
+			if err := s.enable(i, i < 2*n); err != nil {
+				return err
+			}
 		}
-	}
-	return s.fence()
+		return s.fence()
+	})
 }
 
 // checkQueue judges what the driver asks for.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"net"
 	"os"
 	"sync"
@@ -19,6 +20,8 @@ type session struct {
 	name    string
 	sock    socket
 	timeout time.Duration // of one request
+	budget  time.Duration // of all requests of a set-up
+	left    time.Duration // of the budget, or unlimited
 
 	mu       sync.Mutex
 	awaited  *expectation // the reply that may come; guarded by mu
@@ -41,8 +44,12 @@ type session struct {
 	faults   *faultPipe
 }
 
-func newSession(name string, conn *net.UnixConn, timeout time.Duration) *session {
-	s := &session{name: name, sock: socket{conn}, timeout: timeout,
+// unlimited is more time than anybody has.
+const unlimited = time.Duration(math.MaxInt64)
+
+// newSession begins with a budget for the first requests.
+func newSession(name string, conn *net.UnixConn, timeout, budget time.Duration) *session {
+	s := &session{name: name, sock: socket{conn}, timeout: timeout, budget: budget, left: budget,
 		replies: make(chan []byte, 1), done: make(chan struct{}), rings: make(map[int]*ring)}
 	s.running.Go(s.read)
 	return s
@@ -86,13 +93,15 @@ func (s *session) call(m message, needReply bool, want expectation) ([]byte, err
 	if err := s.send(m, needReply); err != nil {
 		return nil, err
 	}
-	timer := time.NewTimer(s.timeout)
+	limit := s.patience()
+	defer s.spend(time.Now())
+	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	select {
 	case b := <-s.replies:
 		return b, nil
 	case <-timer.C:
-		s.end(&TimeoutError{Message: m.request.String(), Waited: s.timeout})
+		s.end(s.late(m, limit))
 	case <-s.done:
 	}
 	select { // a refusal that was followed by the end of the connection is still the better answer
@@ -105,12 +114,14 @@ func (s *session) call(m message, needReply bool, want expectation) ([]byte, err
 
 // send sends a request. A connection that cannot be written to is over.
 func (s *session) send(m message, needReply bool) error {
-	err := s.sock.send(m.encode(needReply), m.fds, time.Now().Add(s.timeout))
+	limit := s.patience()
+	defer s.spend(time.Now())
+	err := s.sock.send(m.encode(needReply), m.fds, time.Now().Add(limit))
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		s.end(&TimeoutError{Message: m.request.String(), Waited: s.timeout})
+		s.end(s.late(m, limit))
 	default:
 		// The reader comes to the end as well, past what is still to be read:
 		// that may say why.
@@ -123,6 +134,31 @@ func (s *session) send(m message, needReply bool) error {
 		}
 	}
 	return s.lost()
+}
+
+// patience is how long the back end may take over a request.
+func (s *session) patience() time.Duration { return min(s.timeout, s.left) }
+
+// spend takes what the back end took since began off the budget.
+func (s *session) spend(began time.Time) {
+	if s.left != unlimited {
+		s.left = max(0, s.left-time.Since(began))
+	}
+}
+
+// late is the error of a request that was given limit.
+func (s *session) late(m message, limit time.Duration) error {
+	if limit < s.timeout {
+		return &SetUpTimeoutError{Message: m.request.String(), Limit: s.budget}
+	}
+	return &TimeoutError{Message: m.request.String(), Waited: s.timeout}
+}
+
+// within does something that takes many requests with a budget of its own.
+func (s *session) within(do func() error) error {
+	s.left = s.budget
+	defer func() { s.left = unlimited }()
+	return do()
 }
 
 // ask makes a request that is answered with one number.

@@ -48,6 +48,9 @@ func (d *Device) SetStatus(status virtio.Status) error {
 		}
 	}
 	s.written = status
+	if status.Has(virtio.StatusDriverOK) {
+		s.left = unlimited // all is set up
+	}
 	return nil
 }
 
