@@ -112,6 +112,12 @@ func startOurs(t *testing.T, args ...string) *ours {
 func (p *ours) stop(t *testing.T) {
 	t.Helper()
 	_ = p.cmd.Process.Signal(syscall.SIGINT)
+	p.wait(t)
+}
+
+// wait waits until it ends, which has to be well.
+func (p *ours) wait(t *testing.T) {
+	t.Helper()
 	select {
 	case <-p.done:
 		if p.err != nil {

@@ -58,10 +58,13 @@ func TestTransmit(t *testing.T) {
 	}
 }
 
-// With two queue pairs both carry traffic, both ways.
+// With two queue pairs both carry traffic, both ways: the back end takes all that
+// is sent by each, which is more than its ring holds.
 func TestTwoPairs(t *testing.T) {
+	const n = 4 * driver.DefaultQueueSize
 	socket := socketPath(t)
-	startTestpmd(t, socket, ",queues=2", "--forward-mode=txonly", "--txpkts=64", "--rxq=2", "--txq=2")
+	back := startTestpmd(t, socket, ",queues=2", "--forward-mode=flowgen", "--rxq=2", "--txq=2")
+	all := uint64(0) // by each pair
 	for _, path := range []int{1, 4} {
 		path := paths[path]
 		p := openPort(t, socket, vhostuser.Options{Queues: 2}, driver.Config{Refuse: path.refuse, Queues: 2})
@@ -74,10 +77,18 @@ func TestTwoPairs(t *testing.T) {
 			if seen < 1000 {
 				t.Errorf("pair %d received %d packets", pair, seen)
 			}
-			if sent := send(t, p, pair, series(100, 64), 10*time.Second); sent != 100 {
+			if sent := send(t, p, pair, series(n, 64), 10*time.Second); sent != n {
 				t.Errorf("pair %d sent %d packets", pair, sent)
 			}
 		}
+		all += n
+		back.until("it has taken all packets", func() bool { return back.received() >= 2*all })
 		closePort(t, p)
 	}
+	back.stop()
+	pairs := back.pairs()
+	if len(pairs) != 2 || pairs[0].rx != all || pairs[1].rx != all {
+		t.Errorf("testpmd counted %v, expected %d packets from each pair", pairs, all)
+	}
+	t.Logf("%d packets sent by each pair, testpmd received and sent %v", all, pairs)
 }

@@ -2,6 +2,7 @@ package vhost
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -127,6 +128,29 @@ func (p *testpmd) total(way string) uint64 {
 		p.t.Fatal(err)
 	}
 	return n
+}
+
+// counts are the packets of a queue pair.
+type counts struct{ rx, tx uint64 }
+
+var streams = regexp.MustCompile(`Forward Stats for RX Port= 0/Queue= (\d+) -> TX Port= 0/Queue= \d+ -+\s+RX-packets: (\d+) +TX-packets: (\d+)`)
+
+// pairs is what it counted in all of each queue pair, in their order. It says so
+// if it has several, of those that carried anything.
+func (p *testpmd) pairs() (list []counts) {
+	p.t.Helper()
+	for i, found := range streams.FindAllStringSubmatch(p.output.String(), -1) {
+		if found[1] != strconv.Itoa(i) {
+			p.t.Fatalf("dpdk-testpmd counted nothing on pair %d", i)
+		}
+		rx, errRx := strconv.ParseUint(found[2], 10, 64)
+		tx, errTx := strconv.ParseUint(found[3], 10, 64)
+		if err := errors.Join(errRx, errTx); err != nil {
+			p.t.Fatal(err)
+		}
+		list = append(list, counts{rx, tx})
+	}
+	return list
 }
 
 // until waits for something to happen while the process runs.
