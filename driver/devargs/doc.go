@@ -21,15 +21,21 @@
 //	queues                    queue pairs to use, 1 to 32768
 //	rx_queue_size             descriptors of a receive queue, 1 to 32768,
 //	tx_queue_size             and of a transmit queue; a split ring has a power of two
-//	packed, mrg_rxbuf         0 refuses the feature, 1 (what happens anyway) accepts
-//	in_order, event_idx       it if the device offers it; a device in software then
-//	indirect                  offers it
+//	packed, mrg_rxbuf         0 refuses the feature, 1 (what happens anyway) allows
+//	in_order, event_idx       it: it is used if the device offers it, as a device in
+//	indirect                  software does
 //	mac                       address of the port, when the device has none or another is wanted
 //	mtu                       largest payload of a frame, 68 to 65535
 //	server                    1: listen at the socket, and vhost-user: waits for the back end
 //	                          to connect; 0: connect to who listens there. What happens
-//	                          anyway is 0 with vhost-user:, 1 with emu:vhost=
+//	                          anyway is 0 with vhost-user:, 1 with emu:vhost=; other
+//	                          ports have no socket and refuse the key
 //	noiommu                   1: work without an IOMMU, where nothing confines the device
+//
+// A feature with the value 1 is not required: packed=1 on a device without packed
+// rings opens a port with split ones. The port's Path, which the commands print,
+// says which it has, and of what is missing whether it was refused or is not
+// offered.
 //
 // Whatever is wrong with the text is an *Error. Whatever is wrong with the
 // device is the typed error of the package that met it: of sysfs for an address

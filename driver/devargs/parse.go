@@ -129,9 +129,7 @@ func (s *Spec) set(key, value string) *Error {
 		s.NoIOMMU = on
 		return err
 	case "server":
-		on, err := flag(key, value)
-		s.Server, s.Client = on, !on && s.isVhost()
-		return err
+		return s.server(value)
 	}
 	return &Error{Key: key, Value: value, Reason: "unknown key", Remedy: "the keys are " + keyNames()}
 }
@@ -171,9 +169,6 @@ func (s *Spec) mac(value string) *Error {
 func (s *Spec) check() *Error {
 	if s.NoIOMMU && s.Kind != PCI {
 		return &Error{Key: "noiommu", Value: "1", Reason: "only a PCI port has an IOMMU to do without", Remedy: "leave it out"}
-	}
-	if s.Server && s.Kind != VhostUser && !s.isVhost() {
-		return &Error{Key: "server", Value: "1", Reason: "only a vhost-user port has a socket to listen on", Remedy: "leave it out"}
 	}
 	if !s.Refuse.Has(virtio.RingPacked) {
 		return nil // the ring may be packed, whose size is any number

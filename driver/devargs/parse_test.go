@@ -100,7 +100,10 @@ func TestParseRefuses(t *testing.T) {
 		{"emu:gen,noiommu=1", "noiommu", "1", "only a PCI port"},
 		{"0000:00:03.0,noiommu=yes", "noiommu", "yes", "neither 0 nor 1"},
 		{"0000:00:03.0,server=1", "server", "1", "only a vhost-user port"},
+		{"0000:00:03.0,server=0", "server", "0", "only a vhost-user port"},
 		{"emu:gen,server=1", "server", "1", "only a vhost-user port"},
+		{"emu:gen,server=0", "server", "0", "only a vhost-user port"},
+		{"emu:cable=a,server=0", "server", "0", "only a vhost-user port"},
 	} {
 		spec, err := Parse(c.text)
 		var e *Error

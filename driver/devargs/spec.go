@@ -41,7 +41,8 @@ type Spec struct {
 	MAC         net.HardwareAddr
 	NoIOMMU     bool
 
-	// Allow and Refuse are the features that were given the values 1 and 0.
+	// Allow and Refuse are the features that were given the values 1 and 0. To
+	// allow is what happens anyway: it does not require the feature.
 	Allow, Refuse virtio.Features
 }
 

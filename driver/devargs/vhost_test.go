@@ -12,7 +12,9 @@ import (
 
 	"github.com/virtio-pmd/virtio-pmd/driver"
 	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev/vhostback"
+	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 	"github.com/virtio-pmd/virtio-pmd/hugepages"
 )
 
@@ -47,6 +49,24 @@ func TestVhost(t *testing.T) {
 				waitLink(t, near, false)
 			}
 		})
+	}
+}
+
+// TestAllowIsNotRequire: packed=1 opens a device without packed rings with split
+// ones, and the path says why.
+func TestAllowIsNotRequire(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "s")
+	back, err := vhostback.Serve(socket, vhostback.Config{Device: vdev.Config{Refuse: virtio.FeatureSet(virtio.RingPacked)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = back.Close() })
+	port := open(t, "vhost-user:"+socket+",packed=1", Options{Memory: hugepages.Options{SmallPages: true}})
+	path := port.Path().String()
+	for _, want := range []string{"RX split", "TX split", "no packed ring: the device does not offer RING_PACKED"} {
+		if !strings.Contains(path, want) {
+			t.Errorf("the path does not say %q: %s", want, path)
+		}
 	}
 }
 

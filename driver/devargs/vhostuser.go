@@ -28,6 +28,16 @@ func (s *Spec) socket(path string) *Error {
 	return nil
 }
 
+// server reads which end of its socket a port is.
+func (s *Spec) server(value string) *Error {
+	on, err := flag("server", value)
+	if err == nil && s.Kind != VhostUser && !s.isVhost() {
+		err = &Error{Key: "server", Value: value, Reason: "only a vhost-user port has a socket to listen on or to connect to", Remedy: "leave it out"}
+	}
+	s.Server, s.Client = on, !on && s.isVhost()
+	return err
+}
+
 // openVhostUser opens a device behind a socket. A server waits for its back end
 // as long as ctx does.
 func (s Spec) openVhostUser(ctx context.Context, cfg driver.Config, o Options) (*driver.Port, error) {
