@@ -17,7 +17,7 @@ type Options struct {
 	Pool *mbuf.Pool
 	// Memory says what pages the rings and the port's own pool are made of. The
 	// zero value is hugepages, for an emulated port ordinary pages if there are
-	// none.
+	// none. Spec.Node says which NUMA node is near.
 	Memory hugepages.Options
 	// Cables is where the other end of emu:cable=NAME is to be found.
 	Cables *Cables

@@ -34,6 +34,19 @@ func (s Spec) Check(root string) error {
 	return nil
 }
 
+// Node is the NUMA node of the device, -1 if the machine does not say or if the
+// port is no PCI function.
+func (s Spec) Node(root string) int {
+	if s.Kind != PCI {
+		return -1
+	}
+	info, err := sysfs.FS{Root: root}.Function(s.Address)
+	if err != nil {
+		return -1 // Check says what is wrong
+	}
+	return info.NUMANode
+}
+
 // openPCI opens a function that is bound to vfio-pci.
 func (s Spec) openPCI(o Options) (*vpci.Device, error) {
 	if err := s.Check(o.Root); err != nil {

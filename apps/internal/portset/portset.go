@@ -39,6 +39,8 @@ type Config struct {
 	Cables *devargs.Cables
 	// Open opens one port; nil is what devargs does.
 	Open func(devargs.Spec, devargs.Options) (*driver.Port, error)
+
+	root string // where sys is: tests have their own
 }
 
 // Set is ports that share a pool. Its methods are for one goroutine.
@@ -65,8 +67,11 @@ func Parse(texts []string) ([]devargs.Spec, error) {
 
 // Open opens all ports or none. It ends with ctx, if a port waits for its peer.
 func Open(ctx context.Context, c Config) (*Set, error) {
+	if c.root == "" {
+		c.root = "/"
+	}
 	for _, spec := range c.Specs {
-		if err := spec.Check("/"); err != nil { // before hugepages are asked for
+		if err := spec.Check(c.root); err != nil { // before hugepages are asked for
 			return nil, fmt.Errorf("port %s: %w", spec.Text, err)
 		}
 	}
@@ -75,8 +80,8 @@ func Open(ctx context.Context, c Config) (*Set, error) {
 		return nil, err
 	}
 	s := &Set{}
-	memory := c.memory()
-	if s.Pool, err = mbuf.NewPool(mbuf.Config{Count: count, DataRoom: c.dataRoom(), Memory: memory}); err != nil {
+	var memory hugepages.Options
+	if s.Pool, memory, err = c.pool(count); err != nil {
 		return nil, fmt.Errorf("packet buffers: %w%s", err, c.hint(err))
 	}
 	o := devargs.Options{Logger: c.Logger, Pool: s.Pool, Memory: memory, Cables: c.Cables}
@@ -93,25 +98,57 @@ func Open(ctx context.Context, c Config) (*Set, error) {
 		}
 		port, err := c.Open(spec, o)
 		if err != nil {
-			return nil, errors.Join(named(spec, err), s.Close())
+			return nil, errors.Join(named(spec, tooSmall(err)), s.Close())
 		}
 		s.Ports, s.Turns, s.names = append(s.Ports, port), append(s.Turns, turn), append(s.names, spec.Text)
 	}
 	return s, nil
 }
 
-// memory says what pages to take: hugepages, unless asked otherwise or unless
-// no port has hardware behind it.
-func (c *Config) memory() hugepages.Options {
-	if c.NoHuge {
-		return hugepages.Options{PageSize: os.Getpagesize()}
-	}
-	for _, spec := range c.Specs {
-		if spec.Kind != devargs.Emu {
-			return hugepages.Options{}
+// pool makes the pool and says what memory the ports are to use: that near the
+// devices, or any if there it cannot be had, which is only slower.
+func (c *Config) pool(count int) (*mbuf.Pool, hugepages.Options, error) {
+	cfg := mbuf.Config{Count: count, DataRoom: c.dataRoom(), Memory: c.memory()}
+	pool, err := mbuf.NewPool(cfg)
+	if err != nil && cfg.Memory.Node != nil {
+		if c.Logger != nil {
+			c.Logger.Warn("no memory near the devices: it is taken from any NUMA node, which is slower", "node", *cfg.Memory.Node, "err", err)
 		}
+		cfg.Memory.Node = nil
+		pool, err = mbuf.NewPool(cfg)
 	}
-	return hugepages.Options{SmallPages: true}
+	return pool, cfg.Memory, err
+}
+
+// memory says what pages to take: hugepages, unless asked otherwise or unless
+// no port has hardware behind it, on the node of the hardware.
+func (c *Config) memory() hugepages.Options {
+	o := hugepages.Options{SmallPages: true, Node: c.node()}
+	for _, spec := range c.Specs {
+		o.SmallPages = o.SmallPages && spec.Kind == devargs.Emu
+	}
+	if c.NoHuge {
+		o.SmallPages, o.PageSize = false, os.Getpagesize()
+	}
+	return o
+}
+
+// node is the NUMA node of the PCI ports, nil if they are on several or if the
+// machine does not say. There is one pool for all, so that with several nodes
+// some port's memory is far away wherever it is.
+func (c *Config) node() *int {
+	var one *int
+	for _, spec := range c.Specs {
+		if spec.Kind != devargs.PCI {
+			continue
+		}
+		node := spec.Node(c.root)
+		if node < 0 || one != nil && *one != node {
+			return nil
+		}
+		one = &node
+	}
+	return one
 }
 
 // dataRoom is the room of a buffer: the usual one, 0, unless a port may not
@@ -159,6 +196,16 @@ func named(spec devargs.Spec, err error) error {
 		return err
 	}
 	return fmt.Errorf("port %s: %w", spec.Text, err)
+}
+
+// tooSmall adds to an error about a device whose frames do not fit the buffers
+// what makes larger ones: the device told its MTU when they were there already.
+func tooSmall(err error) error {
+	var pool *driver.PoolError
+	if !errors.As(err, &pool) {
+		return err
+	}
+	return fmt.Errorf("%w; on a command line give the port mtu=%d,mrg_rxbuf=0, for buffers of %d bytes", err, pool.Need-l2Header, pool.Need)
 }
 
 // hint says how a command does without hugepages.

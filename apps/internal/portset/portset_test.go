@@ -10,7 +10,12 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver"
 	"github.com/virtio-pmd/virtio-pmd/driver/devargs"
 	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
+	"github.com/virtio-pmd/virtio-pmd/driver/transport/vpci"
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev/pcifn"
+	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 	"github.com/virtio-pmd/virtio-pmd/hugepages"
+	"github.com/virtio-pmd/virtio-pmd/pci/sysfs/sysfstest"
 )
 
 func specs(t *testing.T, texts ...string) []devargs.Spec {
@@ -89,6 +94,38 @@ func TestOpenAllOrNone(t *testing.T) {
 	}
 }
 
+// TestTooSmall: a device whose frames do not fit the buffers is refused with the
+// keys that make larger ones, and they do.
+func TestTooSmall(t *testing.T) {
+	jumbo := func(s devargs.Spec, o devargs.Options) (*driver.Port, error) {
+		fn, err := pcifn.New(pcifn.Config{Device: vdev.Config{MTU: 9000, Refuse: virtio.FeatureSet(virtio.NetMrgRxbuf)}})
+		if err != nil {
+			return nil, err
+		}
+		device, err := vpci.Open(fn, vpci.Options{})
+		if err != nil {
+			return nil, err
+		}
+		return driver.Open(device, driver.Config{Pool: o.Pool, Memory: o.Memory, MTU: s.MTU, Refuse: s.Refuse})
+	}
+	_, err := Open(t.Context(), Config{Specs: specs(t, "emu:null"), Burst: 32, Pollers: 1, Open: jumbo})
+	const keys = "mtu=9000,mrg_rxbuf=0"
+	var pool *driver.PoolError
+	if !errors.As(err, &pool) || !strings.Contains(err.Error(), keys) {
+		t.Fatalf("got %v, want a *driver.PoolError that tells of %s", err, keys)
+	}
+	s, err := Open(t.Context(), Config{Specs: specs(t, "emu:null,"+keys), Burst: 32, Pollers: 1, Open: jumbo})
+	if err != nil {
+		t.Fatalf("the remedy does not help: %v", err)
+	}
+	if s.Pool.DataRoom() != 9018 || s.Ports[0].MTU() != 9000 {
+		t.Errorf("buffers of %d bytes, MTU %d", s.Pool.DataRoom(), s.Ports[0].MTU())
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestBuffers(t *testing.T) {
 	for _, c := range []struct {
 		ports   []string
@@ -113,6 +150,61 @@ func TestBuffers(t *testing.T) {
 	cfg.PoolSize = 2080
 	if n, err := cfg.buffers(); err != nil || n != 2080 {
 		t.Errorf("a pool of 2080: %d, %v", n, err)
+	}
+}
+
+// TestNode: memory comes from the node of the PCI ports, if they are on one.
+func TestNode(t *testing.T) {
+	at := func(address string, node int) sysfstest.Function {
+		f := sysfstest.VirtioNet(address, 0x1041)
+		f.NUMANode = node
+		return f
+	}
+	machine := sysfstest.New(t, at("0000:00:03.0", 1), at("0000:00:04.0", 1), at("0000:00:05.0", 0), at("0000:00:06.0", -1))
+	for _, c := range []struct {
+		ports []string
+		want  int // -1 for any
+	}{
+		{[]string{"0000:00:03.0"}, 1},
+		{[]string{"0000:00:03.0", "0000:00:04.0", "emu:gen"}, 1},
+		{[]string{"vhost-user:s", "0000:00:05.0"}, 0},
+		{[]string{"0000:00:03.0", "0000:00:05.0"}, -1},
+		{[]string{"0000:00:06.0"}, -1},
+		{[]string{"0000:00:03.0", "0000:00:06.0"}, -1},
+		{[]string{"0000:00:07.0"}, -1},
+		{[]string{"emu:gen"}, -1},
+	} {
+		for _, noHuge := range []bool{false, true} {
+			cfg := Config{Specs: specs(t, c.ports...), NoHuge: noHuge, root: machine.Root}
+			got := -1
+			if node := cfg.memory().Node; node != nil {
+				got = *node
+			}
+			if got != c.want {
+				t.Errorf("%v: memory from node %d, want %d", c.ports, got, c.want)
+			}
+		}
+	}
+}
+
+// TestNodeWithoutMemory: a node that has no memory to give is done without.
+func TestNodeWithoutMemory(t *testing.T) {
+	f := sysfstest.VirtioNet("0000:00:03.0", 0x1041)
+	f.NUMANode, f.Driver = 1000, "vfio-pci"
+	var got hugepages.Options
+	s, err := Open(t.Context(), Config{Specs: specs(t, "0000:00:03.0"), Burst: 32, Pollers: 1, NoHuge: true, root: sysfstest.New(t, f).Root,
+		Open: func(_ devargs.Spec, o devargs.Options) (*driver.Port, error) {
+			got = o.Memory
+			return devargs.Open("emu:null", o)
+		}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Node != nil {
+		t.Errorf("the port is told to take memory from node %d", *got.Node)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
 	}
 }
 
