@@ -58,11 +58,12 @@ type Backend struct {
 	device *vdev.Device // nil in raw mode
 	raw    *raw         // nil otherwise
 	calls  *calls
+	faults *eventfds // by which failures of rings are reported
 	kicks  *kicks
 	failed chan struct{} // the engine may have stopped by itself
 
-	socket *net.UnixListener // nil for a client
-	ctx    context.Context   // ends with Close
+	socket *listener       // nil for a client
+	ctx    context.Context // ends with Close
 	stop   context.CancelFunc
 	done   chan struct{}
 
@@ -141,6 +142,7 @@ func (b *Backend) makeEngine() error {
 		}
 	}
 	b.calls = newCalls(2*max(b.cfg.Device.Pairs, 1), failed)
+	b.faults = newEventfds(2 * max(b.cfg.Device.Pairs, 1))
 	if b.cfg.Raw != nil {
 		r, err := newRaw(*b.cfg.Raw, max(b.cfg.Device.Pairs, 1), failed)
 		if err != nil {
@@ -183,9 +185,11 @@ func (b *Backend) Close() error {
 	}
 	b.mu.Unlock()
 	if b.socket != nil {
-		_ = b.socket.Close() // and removes the file
+		_ = b.socket.Close() // and removes the file, if it is still its own
 	}
+	stop := b.relieve()
 	<-b.done
+	stop()
 	b.kicks.close()
 	return b.engine.close()
 }

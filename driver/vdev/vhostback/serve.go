@@ -68,6 +68,8 @@ func (b *Backend) serve(socket *net.UnixConn) {
 	watched := make(chan struct{})
 	go b.watch(s, over, watched)
 	err := s.serve()
+	stop := b.relieve()
+	defer stop()
 	close(over)
 	<-watched
 	cause, closed := b.leave()

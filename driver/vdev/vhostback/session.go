@@ -5,8 +5,6 @@ import (
 	"io"
 	"log/slog"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
@@ -16,6 +14,7 @@ type session struct {
 	conn   *conn
 	engine engine
 	calls  *calls
+	faults *eventfds
 	kicks  *kicks
 	slots  int
 	log    *slog.Logger
@@ -33,12 +32,8 @@ type session struct {
 }
 
 func newSession(c *conn, b *Backend) *session {
-	s := &session{conn: c, engine: b.engine, calls: b.calls, kicks: b.kicks, slots: b.cfg.Slots, log: b.cfg.Logger,
+	return &session{conn: c, engine: b.engine, calls: b.calls, faults: b.faults, kicks: b.kicks, slots: b.cfg.Slots, log: b.cfg.Logger,
 		changed: b.changed, rings: make([]vring, 2*b.engine.pairs())}
-	for i := range s.rings {
-		s.rings[i].err = -1
-	}
-	return s
 }
 
 // serve answers messages until the peer goes away, for which it returns nil, or
@@ -155,18 +150,13 @@ func (s *session) reset() {
 func (s *session) forget(i int) {
 	_ = s.kicks.set(i, -1)
 	s.calls.set(i, -1)
-	if r := &s.rings[i]; r.err >= 0 {
-		_ = unix.Close(r.err)
-		r.err = -1
-	}
+	s.faults.set(i, -1)
 }
 
 // lament signals the error eventfds of all rings, for a peer that has them.
 func (s *session) lament() {
 	for i := range s.rings {
-		if fd := s.rings[i].err; fd >= 0 {
-			signal(fd)
-		}
+		s.faults.signal(i)
 	}
 }
 

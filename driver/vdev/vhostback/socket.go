@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -24,11 +25,43 @@ func checkPath(path string) error {
 	return nil
 }
 
+// listener is a socket that peers connect to.
+type listener struct {
+	*net.UnixListener
+	path string
+	made os.FileInfo // the file that was made here, nil if it was gone at once
+	once sync.Once
+}
+
+func bind(path string) (*listener, error) {
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		return nil, err
+	}
+	l.SetUnlinkOnClose(false) // only if it is still ours, see Close
+	made, err := os.Lstat(path)
+	if err != nil { // moved away already; then it is somebody else's affair
+		made = nil
+	}
+	return &listener{UnixListener: l, path: path, made: made}, nil
+}
+
+// Close stops listening and removes the file, if it is the one made here.
+func (l *listener) Close() error {
+	var err error
+	l.once.Do(func() {
+		err = l.UnixListener.Close()
+		if now, failed := os.Lstat(l.path); failed == nil && l.made != nil && os.SameFile(now, l.made) {
+			err = errors.Join(err, os.Remove(l.path))
+		}
+	})
+	return err
+}
+
 // listen listens at a path. A socket that nobody answers at is what a killed
 // process left: it is replaced. Anything else that is there stays.
-func listen(path string) (*net.UnixListener, error) {
-	address := &net.UnixAddr{Name: path, Net: "unix"}
-	l, err := net.ListenUnix("unix", address)
+func listen(path string) (*listener, error) {
+	l, err := bind(path)
 	if err == nil {
 		return l, nil
 	}
@@ -47,7 +80,7 @@ func listen(path string) (*net.UnixListener, error) {
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, &SocketError{Path: path, Reason: "a stale socket cannot be removed", Remedy: "remove it", Err: err}
 	}
-	if l, err = net.ListenUnix("unix", address); err != nil {
+	if l, err = bind(path); err != nil {
 		return nil, &SocketError{Path: path, Reason: "cannot listen", Remedy: remedyOf(err), Err: err}
 	}
 	return l, nil

@@ -87,6 +87,29 @@ func TestSocketStaleAndInUse(t *testing.T) {
 	}
 }
 
+// A socket that another process has put in place of the back end's stays.
+func TestSocketOfAnotherProcessStays(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	back, err := vhostback.Serve(path, vhostback.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	other, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	if err := back.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Lstat(path); err != nil {
+		t.Error(err)
+	}
+}
+
 // As a client the back end waits for a front end that listens, and comes back
 // when that goes away and returns.
 func TestClient(t *testing.T) {

@@ -19,7 +19,6 @@ type vring struct {
 	polled  bool // ... without an eventfd
 	enabled bool
 	started bool
-	err     int // eventfd that a failure is signalled by, -1 for none
 }
 
 // ring returns the ring that a message is about.
@@ -169,10 +168,7 @@ func (s *session) setVringErr(m *message) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r := &s.rings[index]; r.err >= 0 {
-		_ = unix.Close(r.err)
-	}
-	s.rings[index].err = fd
+	s.faults.set(index, fd)
 	return nil, nil
 }
 
