@@ -111,10 +111,8 @@ func (p *Port) recover(cause error) bool {
 			p.fail(&RecoveryError{Device: p.name, Resets: len(p.attempts.at), Cause: cause, Err: err})
 			return false
 		}
-		select {
-		case <-p.ctx.Done():
-			return false
-		case <-time.After(pause):
+		if over, on := p.rest(pause); over {
+			return on
 		}
 		if err = p.restart(); err == nil {
 			p.resume()
@@ -137,6 +135,30 @@ func (p *Port) recover(cause error) bool {
 			return false
 		}
 		p.log.Warn("the device cannot be set up again", "err", err)
+	}
+}
+
+// rest waits before a reset. It tells whether something came up that makes an end
+// of the recovery, as the removal of the device, and then whether the port goes on.
+func (p *Port) rest(pause time.Duration) (over, on bool) {
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	events := p.t.Events()
+	for {
+		select {
+		case <-p.ctx.Done():
+			return true, false
+		case <-timer.C:
+			return false, true
+		case event, open := <-events:
+			if !open {
+				events = nil
+				break
+			}
+			if news, on := p.hear(event); news {
+				return true, on
+			}
+		}
 	}
 }
 

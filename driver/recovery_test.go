@@ -278,8 +278,9 @@ func TestCloseWithAPollerThatNeverLeaves(t *testing.T) {
 	}
 }
 
+// However long the recovery rests, a function that is to be removed is let go.
 func TestUnplugDuringRecovery(t *testing.T) {
-	r := newRig(t, pcifn.Config{}, Config{Recovery: Recovery{FirstPause: 50 * time.Millisecond}})
+	r := newRig(t, pcifn.Config{}, Config{Recovery: Recovery{FirstPause: time.Hour, LastPause: time.Hour}})
 	r.dev.NeedReset()
 	await(t, "the recovery has begun", func() bool { return !r.port.Link().Up })
 	r.fn.Unplug()
