@@ -1,9 +1,9 @@
 // Command perf has this project's driver and DPDK's take turns at the same back
 // ends, and prints what the back ends counted as a table in Markdown.
 //
-//	make bench-dpdk                      all of it: about an hour
-//	make bench-dpdk PERF='--duration 1s'  about forty minutes, as in the README
-//	make bench-dpdk PERF='--short'       to see that it works
+//	make bench-dpdk                         all of it: about fifty minutes
+//	make bench-dpdk PERF='--duration 1s'    about forty
+//	make bench-dpdk PERF='--short'          to see that it works
 //	make bench-dpdk PERF='--heats 2 --works RX --rounds 0 --paths "packed, in-order"'
 //
 // There are two heats. In the first the back end is dpdk-testpmd with net_vhost,
