@@ -246,7 +246,7 @@ func (p *Port) checkPool(a *terms, dataRoom int, rings []ring) error {
 	if have < dataRoom {
 		return &PoolError{Device: p.name, Value: have, Need: dataRoom,
 			Reason: "bytes of data room in a buffer, without MRG_RXBUF",
-			Remedy: "take a pool with a larger DataRoom, a device that offers MRG_RXBUF, or a smaller MTU"}
+			Remedy: "take a pool with a larger DataRoom, or have the host offer MRG_RXBUF or a smaller MTU"}
 	}
 	for i := range a.pairs {
 		if room := have * rings[2*i].cfg.Size; a.deviceMTU != 0 && room < a.deviceMTU+l2Header+vlanTag {
