@@ -36,7 +36,7 @@ test-vm: build ## QEMU guests: VFIO with and without IOMMU
 bench: ## ns a packet and allocations against the software device
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./driver ./driver/virtq ./driver/mbuf
 
-bench-dpdk: build ## the race against DPDK, half an hour; PERF='--short' for a look
+bench-dpdk: build ## the race against DPDK, most of an hour; PERF='--short' for a look
 	$(GO) run ./test/perf $(PERF)
 
 bench-limit: ## the driver's loop against what two cores can exchange

@@ -16,7 +16,7 @@ func TestRoundTrip(t *testing.T) {
 	defer p.kill()
 	begin := time.Now()
 	ns, err := roundTrip(1, 0)
-	if err != nil || ns < 10 || ns > 20_000 {
+	if err != nil || ns <= 0 || ns > 1e6 {
 		t.Errorf("%.0f ns, %v", ns, err)
 	}
 	t.Logf("%.0f ns, found in %v", ns, time.Since(begin))
