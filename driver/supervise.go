@@ -74,20 +74,15 @@ func (p *Port) hear(event transport.Event) (news, on bool) {
 	return false, true
 }
 
-// catchUp hears all that the transport has to say by now.
+// catchUp hears what the transport has said by now, and no more: a device may
+// announce changes all the time.
 func (p *Port) catchUp() (news, on bool) {
-	for on = true; on; {
-		select {
-		case event, open := <-p.t.Events():
-			if !open {
-				return news, on
-			}
-			var this bool
-			this, on = p.hear(event)
-			news = news || this
-		default:
-			return news, on
-		}
+	events := p.t.Events()
+	on = true
+	for n := len(events); n > 0 && on; n-- {
+		var this bool
+		this, on = p.hear(<-events)
+		news = news || this
 	}
 	return news, on
 }
@@ -111,7 +106,7 @@ func (p *Port) answer(cause error) bool {
 	}
 	// What looks like lost state may be a new back end. The transport has said so
 	// before it let anybody see it.
-	if news, on := p.catchUp(); news || !on {
+	if news, on := p.catchUp(); news {
 		return on
 	}
 	return p.recover(cause)
