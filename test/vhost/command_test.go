@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 // commandRun is a run of this project's testpmd against dpdk-testpmd.
@@ -16,12 +17,13 @@ type commandRun struct {
 	mode, keys string // of ours
 	back       string // the other's mode
 	queues     int
-	server     bool // ours is, of the socket
+	server     bool          // ours is, of the socket
+	duration   time.Duration // 0 until both ways are seen to carry packets
 }
 
 var commandRuns = []commandRun{
-	{name: "receive", mode: "rxonly", keys: ",packed=1", back: "txonly", queues: 1},
-	{name: "transmit", mode: "txonly", keys: ",packed=1", back: "rxonly", queues: 1},
+	{name: "receive", mode: "rxonly", keys: ",packed=1", back: "txonly", queues: 1, duration: 2 * time.Second},
+	{name: "transmit", mode: "txonly", keys: ",packed=1", back: "rxonly", queues: 1, duration: 2 * time.Second},
 	{name: "both ways", mode: "io", keys: ",packed=1", back: "flowgen", queues: 1},
 	{name: "two pairs, split", mode: "io", keys: ",packed=0,queues=2", back: "flowgen", queues: 2},
 	{name: "two pairs, packed", mode: "io", keys: ",packed=1,queues=2", back: "flowgen", queues: 2},
@@ -36,7 +38,7 @@ func TestCommand(t *testing.T) {
 		t.Run(run.name, func(t *testing.T) {
 			socket := filepath.Join(dir, strconv.Itoa(i))
 			p, back := run.start(t, filepath.Join(dir, "testpmd"), socket)
-			p.wait(t)
+			run.end(t, p, back)
 			back.stop()
 			port := printedPort(t, p)
 			run.checkPort(t, port)
@@ -55,7 +57,7 @@ func (r commandRun) start(t *testing.T, binary, socket string) (p *ours, back *t
 	}
 	listens := func() bool { _, err := os.Lstat(socket); return err == nil }
 	command := func() {
-		p = startOurs(t, binary, "--forward-mode", r.mode, "--cpus", "1", "--duration", "1500ms", "--json", "--no-huge", "--stats-period", "0",
+		p = startOurs(t, binary, "--forward-mode", r.mode, "--cpus", "1", "--duration", r.duration.String(), "--json", "--no-huge", "--stats-period", "0",
 			"vhost-user:"+socket+r.keys+",rx_queue_size=256,tx_queue_size=256")
 	}
 	if r.server {
@@ -73,6 +75,18 @@ func (r commandRun) start(t *testing.T, binary, socket string) (p *ours, back *t
 		command()
 	}
 	return p, back
+}
+
+// end waits until the command's time is over, or until more packets went both ways
+// than the rings of all pairs hold, and ends it.
+func (r commandRun) end(t *testing.T, p *ours, back *testpmd) {
+	t.Helper()
+	if r.duration > 0 {
+		p.wait(t)
+		return
+	}
+	back.until("packets go both ways", func() bool { c := back.moved(); return min(c.rx, c.tx) >= 4000 })
+	p.stop(t)
 }
 
 type testpmdPort struct {

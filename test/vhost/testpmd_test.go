@@ -179,14 +179,16 @@ func socketPath(t *testing.T) string {
 	return filepath.Join(dir, "s")
 }
 
-var periodic = regexp.MustCompile(`(?s).*NIC statistics for port 0.*?RX-packets: (\d+)`)
+var periodic = regexp.MustCompile(`(?s).*NIC statistics for port 0.*?RX-packets: (\d+).*?TX-packets: (\d+)`)
 
-// received is what the last periodic statistics say.
-func (p *testpmd) received() uint64 {
-	found := periodic.FindStringSubmatch(p.output.String())
-	if found == nil {
-		return 0
+// moved is what the last periodic statistics say.
+func (p *testpmd) moved() (c counts) {
+	if found := periodic.FindStringSubmatch(p.output.String()); found != nil {
+		c.rx, _ = strconv.ParseUint(found[1], 10, 64)
+		c.tx, _ = strconv.ParseUint(found[2], 10, 64)
 	}
-	n, _ := strconv.ParseUint(found[1], 10, 64)
-	return n
+	return c
 }
+
+// received is what they say of packets that came.
+func (p *testpmd) received() uint64 { return p.moved().rx }
