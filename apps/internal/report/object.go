@@ -69,7 +69,7 @@ func queues(n driver.Stats) []QueueObject {
 // Object takes the counters as they are now, for packets that flowed for
 // elapsed.
 func (s *Session) Object(elapsed time.Duration) Object {
-	o := Object{App: s.App, Version: Version(), Duration: elapsed.Round(time.Millisecond).Seconds(), Ports: []PortObject{}}
+	o := Object{App: s.App, Version: Version(), Duration: float64(elapsed.Round(time.Millisecond).Milliseconds()) / 1000, Ports: []PortObject{}}
 	for _, p := range s.Ports {
 		n := p.Stats()
 		o.Ports = append(o.Ports, PortObject{

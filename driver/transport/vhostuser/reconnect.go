@@ -13,6 +13,9 @@ const (
 	lastPause  = time.Second
 	// lasting is how long a connection lives that was not in vain.
 	lasting = 2 * time.Second
+	// workedPause is the longest pause after one that was set up: traffic waits
+	// for the next.
+	workedPause = 100 * time.Millisecond
 	// lastRetry is the longest pause between attempts while there is nobody to
 	// connect to. That costs next to nothing, and traffic waits for it.
 	lastRetry = 100 * time.Millisecond
@@ -37,8 +40,11 @@ func (d *Device) keep(s *session) {
 		if !d.report(transport.Disconnected) {
 			return
 		}
-		if time.Since(began) >= lasting {
+		switch {
+		case time.Since(began) >= lasting:
 			pause = firstPause
+		case s.worked.Load():
+			pause = min(pause, workedPause)
 		}
 		s = d.reopen(pause)
 		pause = min(2*pause, lastPause)

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/virtio-pmd/virtio-pmd/driver/transport"
@@ -22,6 +23,7 @@ type session struct {
 	timeout time.Duration // of one request
 	budget  time.Duration // of all requests of a set-up
 	left    time.Duration // of the budget, or unlimited
+	worked  atomic.Bool   // DRIVER_OK was reached
 
 	mu       sync.Mutex
 	awaited  *expectation // the reply that may come; guarded by mu

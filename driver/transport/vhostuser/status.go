@@ -50,6 +50,7 @@ func (d *Device) SetStatus(status virtio.Status) error {
 	s.written = status
 	if status.Has(virtio.StatusDriverOK) {
 		s.left = unlimited // all is set up
+		s.worked.Store(true)
 	}
 	return nil
 }
