@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,7 +13,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // nobody is a user without privileges.
@@ -66,15 +67,23 @@ func runUnprivileged(t *testing.T, file string, args ...string) (stdout, stderr 
 	cmd := exec.CommandContext(t.Context(), file, append([]string{"--duration=1s"}, args...)...)
 	cmd.Dir, cmd.Env = "/", []string{"PATH="}
 	var out, log bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &log
+	cmd.Stdout = &out
+	pipe, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if os.Geteuid() == 0 {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 	}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(500 * time.Millisecond)
+	lines := bufio.NewReader(io.TeeReader(pipe, &log))
+	for line := ""; err == nil && !strings.HasPrefix(line, "l2fwd: port 1"); { // then both ports are open
+		line, err = lines.ReadString('\n')
+	}
 	status, statusErr := os.ReadFile(filepath.Join("/proc", strconv.Itoa(cmd.Process.Pid), "status"))
+	_, _ = io.Copy(io.Discard, lines)
 	if err := cmd.Wait(); err != nil {
 		t.Fatalf("%v\n%s", err, log.String())
 	}
