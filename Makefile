@@ -34,7 +34,7 @@ test-vm: build ## QEMU guests: VFIO with and without IOMMU
 	$(GO) test -count=1 -timeout 20m ./test/vm/...
 
 bench: ## ns a packet and allocations against the software device
-	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./driver ./driver/virtq ./driver/mbuf
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./driver ./driver/internal/virtq ./driver/mbuf
 
 bench-dpdk: build ## the race against DPDK, most of an hour; PERF='--short' for a look
 	$(GO) run ./test/perf $(PERF)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/virtio-pmd/virtio-pmd/driver/internal/gate"
 	"github.com/virtio-pmd/virtio-pmd/driver/transport"
 )
 
@@ -23,7 +24,7 @@ func (p *Port) Close() error {
 	p.closeOnce.Do(func() {
 		p.cancel()
 		<-p.ended
-		busy := closeDoors(p.doors(), burstLimit)
+		busy := gate.Close(p.gates(), burstLimit)
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.closed = true
@@ -122,18 +123,17 @@ func (p *Port) keptBytes() int {
 }
 
 // drain takes the ring out of the queue: its buffers go back to their pools and
-// its counters are kept. The device has been reset and the door is shut.
+// its counters are kept. The device has been reset and the gate is closed.
 func (q *RxQueue) drain() {
 	if q.ring == nil {
 		return
 	}
 	q.ring.Drain()
-	q.ring = nil
 	q.port.statMu.Lock()
 	defer q.port.statMu.Unlock()
 	q.past = q.total()
 	q.past.Posted = 0
-	q.packed, q.split = nil, nil
+	q.ring, q.any = nil, nil
 }
 
 // drain is the same for a transmit queue.
@@ -142,11 +142,10 @@ func (q *TxQueue) drain() {
 		return
 	}
 	lost := q.ring.Drain()
-	q.ring = nil
 	q.port.statMu.Lock()
 	defer q.port.statMu.Unlock()
 	q.past = q.total()
 	q.past.Lost += uint64(lost)
 	q.past.Posted = 0
-	q.packed, q.split = nil, nil
+	q.ring, q.any = nil, nil
 }

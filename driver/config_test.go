@@ -14,7 +14,7 @@ func TestZeroConfig(t *testing.T) {
 	if err := c.complete(); err != nil {
 		t.Fatal(err)
 	}
-	if c.Queues != 1 || c.Logger == nil || c.ResetTimeout <= 0 || c.ControlTimeout <= 0 || c.Recovery.Tries <= 0 {
+	if c.Queues != 1 || c.Logger == nil || c.ResetTimeout <= 0 || c.ControlTimeout <= 0 || c.Recovery.MaxResets <= 0 {
 		t.Errorf("completed to %+v", c)
 	}
 }

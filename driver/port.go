@@ -9,7 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/virtio-pmd/virtio-pmd/driver/ctrlq"
+	"github.com/virtio-pmd/virtio-pmd/driver/internal/ctrlq"
 	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
 	"github.com/virtio-pmd/virtio-pmd/driver/transport"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
@@ -43,7 +43,7 @@ type Port struct {
 	attached []*hugepages.Memory // mapped for the device, rings and pools
 	pools    []*mbuf.Pool        // whose buffers can be used
 	ctrl     *ctrlq.Queue        // nil with one pair
-	ctrlBell transport.Doorbell
+	ctrlBell transport.Notifier
 	closed   bool
 
 	statMu sync.Mutex // guards which rings the queues' counters are read from
@@ -88,7 +88,7 @@ func Open(t transport.Transport, cfg Config) (*Port, error) {
 		p.cancel()
 		return nil, errors.Join(err, p.abandon())
 	}
-	p.openDoors()
+	p.openGates()
 	go p.supervise()
 	return p, nil
 }
@@ -183,14 +183,14 @@ func (p *Port) finish(err error) {
 func (p *Port) attach(pool *mbuf.Pool) error {
 	// What was mapped stays so while queues are enabled, so a pool that cannot be
 	// bound must not get that far.
-	if err := pool.CheckBind(); err != nil {
+	if err := (*mbuf.DriverPool)(pool).CheckBind(); err != nil {
 		return err
 	}
 	pages, err := p.mapMemory(pool.Memory())
 	if err != nil {
 		return err
 	}
-	if err := pool.Bind(pages); err != nil {
+	if err := (*mbuf.DriverPool)(pool).Bind(pages); err != nil {
 		return err
 	}
 	if slices.Contains(p.pools, pool) {
@@ -200,7 +200,7 @@ func (p *Port) attach(pool *mbuf.Pool) error {
 		if q.ring == nil {
 			continue // it is about to be set up, with all pools
 		}
-		if err := q.addPool(pool); err != nil {
+		if err := q.ring.AddPool(pool); err != nil {
 			return err
 		}
 	}

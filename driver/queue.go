@@ -1,8 +1,10 @@
 package driver
 
 import (
+	"github.com/virtio-pmd/virtio-pmd/driver/internal/gate"
+	"github.com/virtio-pmd/virtio-pmd/driver/internal/virtq"
 	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
-	"github.com/virtio-pmd/virtio-pmd/driver/virtq"
+	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
 // cacheSize is how many free buffers a queue trades with the pool at a time.
@@ -12,30 +14,28 @@ const cacheSize = 256
 // may be called from any.
 type RxQueue struct {
 	queue
-	packed *virtq.PackedRx // one of the two is in use
-	split  *virtq.SplitRx
-	past   RxQueueStats // of the rings before the last reset
+	ring *virtq.Rx    // the one in use, nil for none
+	past RxQueueStats // of the rings before the last reset
 }
 
 // TxQueue is a transmit queue. It belongs to the goroutine that polls it; Stats
 // may be called from any.
 type TxQueue struct {
 	queue
-	packed *virtq.PackedTx // one of the two is in use
-	split  *virtq.SplitTx
-	past   TxQueueStats // of the rings before the last reset
+	ring *virtq.Tx    // the one in use, nil for none
+	past TxQueueStats // of the rings before the last reset
 }
 
 // queue is what both directions have in common.
 type queue struct {
-	door  door
+	gate  gate.Gate
 	port  *Port
 	index int         // the virtqueue
 	own   *mbuf.Cache // used unless SetCache gave another
 	cache *mbuf.Cache
 
-	ring     anyRing // the one in use, nil for none, where an interface call does not matter
-	bell     virtq.Doorbell
+	any      anyRing // the ring in use, nil for none, where an interface call does not matter
+	bell     virtio.Doorbell
 	bellID   uint16
 	reported bool // the ring is broken and the supervisor knows
 }
@@ -43,7 +43,7 @@ type queue struct {
 // anyRing is what rings of both formats and both directions have in common.
 type anyRing interface {
 	Areas() (desc, driver, device uint64)
-	Start(bell virtq.Doorbell, id uint16)
+	Start(bell virtio.Doorbell, id uint16)
 	SetCache(c *mbuf.Cache) error
 	Drain() int
 	Broken() error
@@ -55,20 +55,14 @@ type anyRing interface {
 // comes back when there is nothing, and from a port that failed, is being
 // recovered, or is closed.
 func (q *RxQueue) Burst(bufs []*mbuf.Buf) int {
-	if !q.door.enter() {
+	if !q.gate.Enter() {
 		return 0
 	}
-	var n int
-	if q.packed != nil {
-		if n = q.packed.Burst(bufs); n == 0 && q.packed.Broken() != nil {
-			q.report()
-		}
-	} else {
-		if n = q.split.Burst(bufs); n == 0 && q.split.Broken() != nil {
-			q.report()
-		}
+	n := q.ring.Burst(bufs)
+	if n == 0 && q.ring.Broken() != nil {
+		q.report()
 	}
-	q.door.leave()
+	q.gate.Leave()
 	return n
 }
 
@@ -79,20 +73,14 @@ func (q *RxQueue) Burst(bufs []*mbuf.Buf) int {
 // there is no room, and from a port that failed, is being recovered, or is
 // closed.
 func (q *TxQueue) Burst(bufs []*mbuf.Buf) int {
-	if !q.door.enter() {
+	if !q.gate.Enter() {
 		return 0
 	}
-	var n int
-	if q.packed != nil {
-		if n = q.packed.Burst(bufs); n == 0 && q.packed.Broken() != nil {
-			q.report()
-		}
-	} else {
-		if n = q.split.Burst(bufs); n == 0 && q.split.Broken() != nil {
-			q.report()
-		}
+	n := q.ring.Burst(bufs)
+	if n == 0 && q.ring.Broken() != nil {
+		q.report()
 	}
-	q.door.leave()
+	q.gate.Leave()
 	return n
 }
 
@@ -101,16 +89,11 @@ func (q *TxQueue) Burst(bufs []*mbuf.Buf) int {
 // the last ones back after sending has ended, to release a pool or to use them
 // again, calls it. It belongs to the goroutine that calls Burst.
 func (q *TxQueue) Reclaim() int {
-	if !q.door.enter() {
+	if !q.gate.Enter() {
 		return 0
 	}
-	var n int
-	if q.packed != nil {
-		n = q.packed.Reclaim()
-	} else {
-		n = q.split.Reclaim()
-	}
-	q.door.leave()
+	n := q.ring.Reclaim()
+	q.gate.Leave()
 	return n
 }
 
@@ -129,8 +112,8 @@ func (q *queue) SetCache(c *mbuf.Cache) error {
 	if c == nil {
 		c = q.own
 	}
-	if q.ring != nil { // nil while the port is set up anew, which ends in adopt
-		if err := q.ring.SetCache(c); err != nil {
+	if q.any != nil { // nil while the port is set up anew, which ends in adopt
+		if err := q.any.SetCache(c); err != nil {
 			return err
 		}
 	}
@@ -145,7 +128,7 @@ func (q *queue) report() {
 	}
 	q.reported = true
 	p := q.port
-	p.breakage.CompareAndSwap(nil, &QueueBrokenError{Device: p.name, Queue: q.index, Err: q.ring.Broken()})
+	p.breakage.CompareAndSwap(nil, &QueueBrokenError{Device: p.name, Queue: q.index, Err: q.any.Broken()})
 	select {
 	case p.trouble <- struct{}{}:
 	default:
@@ -160,18 +143,18 @@ func (p *Port) broken() error {
 	return nil
 }
 
-// doors returns the doors of all queues.
-func (p *Port) doors() []*door {
-	var doors []*door
+// gates returns the gates of all queues.
+func (p *Port) gates() []*gate.Gate {
+	var gates []*gate.Gate
 	for i := range p.rx {
-		doors = append(doors, &p.rx[i].door, &p.tx[i].door)
+		gates = append(gates, &p.rx[i].gate, &p.tx[i].gate)
 	}
-	return doors
+	return gates
 }
 
-// openDoors lets the pollers in.
-func (p *Port) openDoors() {
-	for _, d := range p.doors() {
-		d.open()
+// openGates lets the pollers in.
+func (p *Port) openGates() {
+	for _, d := range p.gates() {
+		d.Open()
 	}
 }

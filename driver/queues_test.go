@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/virtio-pmd/virtio-pmd/driver/ctrlq"
+	"github.com/virtio-pmd/virtio-pmd/driver/internal/ctrlq"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )

@@ -19,7 +19,7 @@ func (p *Port) part(cause error) bool {
 	if cause == nil {
 		cause = p.why()
 	}
-	if p.cfg.Recovery.Tries < 0 {
+	if p.cfg.Recovery.MaxResets < 0 {
 		p.fail(cause)
 		return false
 	}
@@ -37,13 +37,6 @@ func (p *Port) why() error {
 		return p.lost(err)
 	}
 	return &transport.DisconnectedError{Device: p.name, Err: errNoBackEnd}
-}
-
-// disconnecter is a transport that can have its back end go and wait for the next
-// one.
-type disconnecter interface {
-	// Disconnect ends the connection that there is, if any, for the reason cause.
-	Disconnect(cause error)
 }
 
 // rejoin sets the port up again on a back end that has come. This is not a reset
@@ -67,7 +60,7 @@ func (p *Port) rejoin() bool {
 	case errors.As(err, &again):
 		return p.part(err)
 	}
-	t, ok := p.t.(disconnecter)
+	t, ok := p.t.(transport.Disconnecter)
 	if !ok {
 		return p.recover(err)
 	}

@@ -210,7 +210,7 @@ func TestBackEndGoesDuringSetUp(t *testing.T) {
 // A back end that comes before it is ready is left alone until it comes again,
 // more often than Config.Recovery would allow.
 func TestBackEndComesUnfinished(t *testing.T) {
-	r, p := newParting(t, pcifn.Config{}, Config{Recovery: Recovery{Tries: 2}})
+	r, p := newParting(t, pcifn.Config{}, Config{Recovery: Recovery{MaxResets: 2}})
 	p.part()
 	r.linkDown()
 	p.hide(virtio.FeatureSet(virtio.Version1))
@@ -233,7 +233,7 @@ func TestBackEndComesUnfinished(t *testing.T) {
 }
 
 // A next back end that can be seen before it was set up does not make the link
-// come up: the doors are shut.
+// come up: the gates are closed.
 func TestNoLookAtABackEndBeforeItWasSetUp(t *testing.T) {
 	r, p := newParting(t, pcifn.Config{}, Config{})
 	p.part()
@@ -274,7 +274,7 @@ func TestBackEndIsSeenBeforeItIsAnnounced(t *testing.T) {
 
 // Without Recovery it is the end.
 func TestBackEndGoesWithoutRecovery(t *testing.T) {
-	r, p := newParting(t, pcifn.Config{}, Config{Recovery: Recovery{Tries: -1}})
+	r, p := newParting(t, pcifn.Config{}, Config{Recovery: Recovery{MaxResets: -1}})
 	p.part()
 	var away *transport.DisconnectedError
 	if err := finished(t, r.port); !errors.As(err, &away) || !errors.Is(err, errHangUp) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/virtio-pmd/virtio-pmd/driver/internal/gate"
 	"github.com/virtio-pmd/virtio-pmd/driver/transport"
 )
 
@@ -13,24 +14,24 @@ import (
 // the device is reset and set up again, and bursts go on. Packets that the
 // device had are lost, buffers are not. The zero value is a good choice.
 type Recovery struct {
-	// Tries is how many resets there may be within Window; with one more the
+	// MaxResets is how many resets there may be within Window; with one more the
 	// port fails. 0 means 5 and a negative number none.
-	Tries int
+	MaxResets int
 	// Window is the time in which resets are counted; 0 means a minute.
 	Window time.Duration
-	// FirstPause goes before the first reset in a Window, and twice as much
-	// before each further one, up to LastPause. 0 means 10 ms and 5 s.
-	FirstPause, LastPause time.Duration
+	// MinBackoff goes before the first reset in a Window, and twice as much
+	// before each further one, up to MaxBackoff. 0 means 10 ms and 5 s.
+	MinBackoff, MaxBackoff time.Duration
 }
 
 func (r *Recovery) complete() {
-	if r.Tries == 0 {
-		r.Tries = 5
+	if r.MaxResets == 0 {
+		r.MaxResets = 5
 	}
 	for _, d := range []struct {
 		value *time.Duration
 		or    time.Duration
-	}{{&r.Window, time.Minute}, {&r.FirstPause, 10 * time.Millisecond}, {&r.LastPause, 5 * time.Second}} {
+	}{{&r.Window, time.Minute}, {&r.MinBackoff, 10 * time.Millisecond}, {&r.MaxBackoff, 5 * time.Second}} {
 		if *d.value <= 0 {
 			*d.value = d.or
 		}
@@ -80,12 +81,12 @@ func (a *attempts) next(r Recovery, now time.Time) (time.Duration, bool) {
 	for len(a.at) > 0 && now.Sub(a.at[0]) > r.Window {
 		a.at = a.at[1:]
 	}
-	if len(a.at) >= r.Tries {
+	if len(a.at) >= r.MaxResets {
 		return 0, false
 	}
-	pause := r.FirstPause
+	pause := r.MinBackoff
 	for range a.at {
-		pause = min(2*pause, r.LastPause)
+		pause = min(2*pause, r.MaxBackoff)
 	}
 	a.at = append(a.at, now)
 	return pause, true
@@ -96,7 +97,7 @@ func (a *attempts) next(r Recovery, now time.Time) (time.Duration, bool) {
 // given up.
 func (p *Port) recover(cause error) bool {
 	var removed *RemovedError
-	if errors.As(cause, &removed) || p.cfg.Recovery.Tries < 0 {
+	if errors.As(cause, &removed) || p.cfg.Recovery.MaxResets < 0 {
 		p.fail(cause)
 		return false
 	}
@@ -166,7 +167,7 @@ func (p *Port) rest(pause time.Duration) (over, on bool) {
 // not, the port has failed.
 func (p *Port) quiesce(cause error) bool {
 	p.link.Store(&Link{})
-	if busy := closeDoors(p.doors(), burstLimit); busy >= 0 {
+	if busy := gate.Close(p.gates(), burstLimit); busy >= 0 {
 		p.fail(&BusyQueueError{Device: p.name, Queue: busy, Waited: burstLimit, Err: cause})
 		return false
 	}
@@ -175,13 +176,13 @@ func (p *Port) quiesce(cause error) bool {
 
 // resume gives the queues of a port that was set up again to their pollers.
 func (p *Port) resume() {
-	p.openDoors()
+	p.openGates()
 	p.resets.Add(1) // who sees it can go on
 	p.log.Info("recovered", "features", p.Features().String())
 }
 
 // restart resets the device, takes back what the queues held, and sets
-// everything up again. All doors are shut.
+// everything up again. All gates are closed.
 func (p *Port) restart() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -10,16 +10,16 @@ import (
 	"testing"
 	"time"
 
+	"github.com/virtio-pmd/virtio-pmd/driver/internal/virtq"
 	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
 	"github.com/virtio-pmd/virtio-pmd/driver/transport"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev/pcifn"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
-	"github.com/virtio-pmd/virtio-pmd/driver/virtq"
 )
 
 // eager recovers as often as a test likes and without long pauses.
-var eager = Recovery{Tries: 1 << 20, FirstPause: time.Millisecond, LastPause: time.Millisecond}
+var eager = Recovery{MaxResets: 1 << 20, MinBackoff: time.Millisecond, MaxBackoff: time.Millisecond}
 
 // carries sends and receives a few frames, which proves that the port works.
 func (r *rig) carries() {
@@ -133,7 +133,7 @@ func (r *rig) fillTx() {
 }
 
 func TestBrokenQueueEndsThePortWithoutRecovery(t *testing.T) {
-	r := newRig(t, pcifn.Config{}, Config{Recovery: Recovery{Tries: -1}})
+	r := newRig(t, pcifn.Config{}, Config{Recovery: Recovery{MaxResets: -1}})
 	r.breakRing(0)
 	if n := r.port.RxQueue(0).Burst(make([]*mbuf.Buf, 8)); n != 0 {
 		t.Errorf("%d packets out of nothing", n)
@@ -176,7 +176,7 @@ func TestRecoveryWithFewerFeatures(t *testing.T) {
 }
 
 func TestRecoveryWithFewerPairsFails(t *testing.T) {
-	r := newRig(t, device(vdev.Config{Pairs: 2}), Config{Queues: 2, Recovery: Recovery{Tries: 2, FirstPause: time.Millisecond}})
+	r := newRig(t, device(vdev.Config{Pairs: 2}), Config{Queues: 2, Recovery: Recovery{MaxResets: 2, MinBackoff: time.Millisecond}})
 	r.dev.SetConfig(virtio.NetConfigMaxPairs, 1, 0)
 	r.dev.NeedReset()
 	var fewer *FewerQueuesError
@@ -187,7 +187,7 @@ func TestRecoveryWithFewerPairsFails(t *testing.T) {
 
 // Promise 4: given up after so many tries, with everything that is known.
 func TestRecoveryIsGivenUp(t *testing.T) {
-	r := newRig(t, pcifn.Config{}, Config{Recovery: Recovery{Tries: 3, FirstPause: time.Millisecond}})
+	r := newRig(t, pcifn.Config{}, Config{Recovery: Recovery{MaxResets: 3, MinBackoff: time.Millisecond}})
 	r.dev.SetFaults(vdev.Faults{RefuseFeatures: true})
 	r.fn.ClearLog()
 	r.dev.NeedReset()
@@ -214,7 +214,7 @@ func TestRecoveryIsGivenUp(t *testing.T) {
 
 // A device that fails again and again although each recovery works.
 func TestRecoveryThatDoesNotLast(t *testing.T) {
-	r := newRig(t, pcifn.Config{}, Config{Recovery: Recovery{Tries: 4, FirstPause: time.Millisecond}})
+	r := newRig(t, pcifn.Config{}, Config{Recovery: Recovery{MaxResets: 4, MinBackoff: time.Millisecond}})
 	for n := range uint64(4) {
 		r.dev.NeedReset()
 		r.recovered(n + 1)
@@ -243,13 +243,13 @@ func TestRecoveryWithAResetThatNeverCompletes(t *testing.T) {
 // A goroutine that died inside a burst holds nothing up for ever.
 func TestRecoveryWithAPollerThatNeverLeaves(t *testing.T) {
 	r := newRig(t, pcifn.Config{}, Config{})
-	r.port.tx[0].door.enter()
+	r.port.tx[0].gate.Enter()
 	r.dev.NeedReset()
 	var busy *BusyQueueError
 	if err := finished(t, r.port); !errors.As(err, &busy) || busy.Queue != 1 {
 		t.Errorf("the port ended with %v", err)
 	}
-	r.port.tx[0].door.leave()
+	r.port.tx[0].gate.Leave()
 }
 
 // Nor does Close: it resets the device and leaves all alone that the goroutine
@@ -260,7 +260,7 @@ func TestCloseWithAPollerThatNeverLeaves(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	port.rx[0].door.enter()
+	port.rx[0].gate.Enter()
 	var kept *MemoryKeptError
 	var busy *BusyQueueError
 	if err := port.Close(); !errors.As(err, &kept) || !errors.As(err, &busy) || busy.Queue != 0 {
@@ -272,7 +272,7 @@ func TestCloseWithAPollerThatNeverLeaves(t *testing.T) {
 	if s := fn.Device().Status(); s != 0 {
 		t.Errorf("the device was not reset: status %v", s)
 	}
-	port.rx[0].door.leave()
+	port.rx[0].gate.Leave()
 	if err := port.abandon(); err != nil {
 		t.Error(err)
 	}
@@ -280,7 +280,7 @@ func TestCloseWithAPollerThatNeverLeaves(t *testing.T) {
 
 // However long the recovery rests, a function that is to be removed is let go.
 func TestUnplugDuringRecovery(t *testing.T) {
-	r := newRig(t, pcifn.Config{}, Config{Recovery: Recovery{FirstPause: time.Hour, LastPause: time.Hour}})
+	r := newRig(t, pcifn.Config{}, Config{Recovery: Recovery{MinBackoff: time.Hour, MaxBackoff: time.Hour}})
 	r.dev.NeedReset()
 	await(t, "the recovery has begun", func() bool { return !r.port.Link().Up })
 	r.fn.Unplug()
@@ -291,7 +291,7 @@ func TestUnplugDuringRecovery(t *testing.T) {
 }
 
 func TestCloseDuringRecovery(t *testing.T) {
-	r := newRig(t, pcifn.Config{}, Config{Recovery: Recovery{FirstPause: time.Hour, LastPause: time.Hour}})
+	r := newRig(t, pcifn.Config{}, Config{Recovery: Recovery{MinBackoff: time.Hour, MaxBackoff: time.Hour}})
 	r.dev.NeedReset()
 	await(t, "the recovery has begun", func() bool { return !r.port.Link().Up })
 	if err := r.port.Close(); err != nil {
@@ -369,7 +369,7 @@ func pollUntil(p *Port, stop *atomic.Bool) error {
 }
 
 func TestPausesBetweenResets(t *testing.T) {
-	r := Recovery{Tries: 4, Window: time.Minute, FirstPause: 10 * time.Millisecond, LastPause: 30 * time.Millisecond}
+	r := Recovery{MaxResets: 4, Window: time.Minute, MinBackoff: 10 * time.Millisecond, MaxBackoff: 30 * time.Millisecond}
 	var a attempts
 	now := time.Now()
 	for _, want := range []time.Duration{10, 20, 30, 30} {
@@ -380,7 +380,7 @@ func TestPausesBetweenResets(t *testing.T) {
 	if _, ok := a.next(r, now.Add(time.Minute)); ok {
 		t.Error("a fifth reset within the window")
 	}
-	if got, ok := a.next(r, now.Add(time.Minute+time.Second)); !ok || got != r.FirstPause {
+	if got, ok := a.next(r, now.Add(time.Minute+time.Second)); !ok || got != r.MinBackoff {
 		t.Errorf("after the window: %v, %v", got, ok)
 	}
 }

@@ -223,7 +223,7 @@ func newWire() *wire {
 }
 
 func (w *wire) Attach(wake func()) error { w.wake = wake; return nil }
-func (w *wire) Traits() vdev.Traits      { return vdev.Traits{PerPair: true, Patient: true} }
+func (w *wire) Traits() vdev.Traits      { return vdev.Traits{PerPair: true, Lossless: true} }
 func (w *wire) Close() error             { return nil }
 
 func (w *wire) Transmit(pair int, frames [][]byte) int {

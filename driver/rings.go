@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"math/bits"
 
-	"github.com/virtio-pmd/virtio-pmd/driver/ctrlq"
+	"github.com/virtio-pmd/virtio-pmd/driver/internal/ctrlq"
+	"github.com/virtio-pmd/virtio-pmd/driver/internal/virtq"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
-	"github.com/virtio-pmd/virtio-pmd/driver/virtq"
 	"github.com/virtio-pmd/virtio-pmd/hugepages"
 )
 
@@ -30,7 +30,7 @@ func (p *Port) planRings(a *terms) ([]ring, error) {
 		rings = append(rings,
 			ring{name: "RxQueueSize", cfg: virtq.Config{Index: virtio.RxQueueIndex(i), Size: p.cfg.RxQueueSize}},
 			ring{name: "TxQueueSize", cfg: virtq.Config{Index: virtio.TxQueueIndex(i), Size: p.cfg.TxQueueSize,
-				Segments: segments, MaxFrame: a.maxFrame(p.cfg.MTU)}})
+				IndirectSize: segments, MaxFrame: a.maxFrame(p.cfg.MTU)}})
 	}
 	if a.features.Has(virtio.NetCtrlVQ) {
 		rings = append(rings, ring{name: "control queue", cfg: virtq.Config{Index: virtio.CtrlQueueIndex(a.features, a.maxPairs)}})

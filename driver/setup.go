@@ -3,11 +3,11 @@ package driver
 import (
 	"context"
 
-	"github.com/virtio-pmd/virtio-pmd/driver/ctrlq"
+	"github.com/virtio-pmd/virtio-pmd/driver/internal/ctrlq"
+	"github.com/virtio-pmd/virtio-pmd/driver/internal/virtq"
 	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
 	"github.com/virtio-pmd/virtio-pmd/driver/transport"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
-	"github.com/virtio-pmd/virtio-pmd/driver/virtq"
 )
 
 const (
@@ -46,80 +46,56 @@ func (p *Port) setUpQueues(a *terms) error {
 	return nil
 }
 
-// makeQueues makes the queues of a new port, with their doors shut.
+// makeQueues makes the queues of a new port, with their gates closed.
 func (p *Port) makeQueues(pairs int) {
 	if len(p.rx) != 0 {
 		return
 	}
-	fenced := needFences()
 	cache := min(cacheSize, p.pool.Size()/(16*pairs))
 	for i := range pairs {
 		rx := &RxQueue{queue: queue{port: p, index: virtio.RxQueueIndex(i), own: p.pool.NewCache(cache)}}
 		tx := &TxQueue{queue: queue{port: p, index: virtio.TxQueueIndex(i), own: p.pool.NewCache(cache)}}
 		for _, q := range []*queue{&rx.queue, &tx.queue} {
 			q.cache = q.own
-			q.door.fenced = fenced
-			q.door.shut.Store(true)
+			q.gate.Init(true)
 		}
 		p.rx = append(p.rx, rx)
 		p.tx = append(p.tx, tx)
 	}
 }
 
-// setUp makes the ring, hands it to the device and fills it. The door is shut.
-func (q *RxQueue) setUp(r *ring) (err error) {
-	var packed *virtq.PackedRx
-	var split *virtq.SplitRx
-	var made anyRing
+// setUp makes the ring, hands it to the device and fills it. The gate is closed.
+func (q *RxQueue) setUp(r *ring) error {
 	// The queue's own cache fills the ring: one that SetCache gave is in use by
 	// a goroutine that goes on polling other queues with it.
-	if r.cfg.Features.Has(virtio.RingPacked) {
-		packed, err = virtq.NewPackedRx(r.cfg, q.own)
-		made = packed
-	} else {
-		split, err = virtq.NewSplitRx(r.cfg, q.own)
-		made = split
-	}
+	made, err := virtq.NewRx(r.cfg, q.own)
 	if err != nil {
 		return err
 	}
 	q.port.statMu.Lock()
-	q.packed, q.split = packed, split
+	q.ring = made
 	q.port.statMu.Unlock()
 	if err := q.hand(made, r); err != nil {
 		return err
 	}
-	if packed != nil {
-		packed.Refill()
-	} else {
-		split.Refill()
-	}
+	made.Refill()
 	return q.adopt()
 }
 
-// setUp makes the ring and hands it to the device. The door is shut.
-func (q *TxQueue) setUp(r *ring) (err error) {
-	var packed *virtq.PackedTx
-	var split *virtq.SplitTx
-	var made anyRing
+// setUp makes the ring and hands it to the device. The gate is closed.
+func (q *TxQueue) setUp(r *ring) error {
 	// Sent packets must not be what a small pool lacks when there is something
 	// to receive again.
-	r.cfg.Keep = max(1, q.port.pool.Size()/(4*len(q.port.tx)))
-	if r.cfg.Features.Has(virtio.RingPacked) {
-		packed, err = virtq.NewPackedTx(r.cfg, q.own)
-		made = packed
-	} else {
-		split, err = virtq.NewSplitTx(r.cfg, q.own)
-		made = split
-	}
+	r.cfg.MaxInFlight = max(1, q.port.pool.Size()/(4*len(q.port.tx)))
+	made, err := virtq.NewTx(r.cfg, q.own)
 	if err != nil {
 		return err
 	}
 	q.port.statMu.Lock()
-	q.packed, q.split = packed, split
+	q.ring = made
 	q.port.statMu.Unlock()
 	for _, pool := range q.port.pools {
-		if err := q.addPool(pool); err != nil {
+		if err := made.AddPool(pool); err != nil {
 			return err
 		}
 	}
@@ -129,20 +105,12 @@ func (q *TxQueue) setUp(r *ring) (err error) {
 	return q.adopt()
 }
 
-// addPool has the queue take buffers of another pool.
-func (q *TxQueue) addPool(pool *mbuf.Pool) error {
-	if q.packed != nil {
-		return q.packed.AddPool(pool)
-	}
-	return q.split.AddPool(pool)
-}
-
 // hand gives a ring to the device and enables it.
 func (q *queue) hand(made anyRing, r *ring) error {
-	q.ring, q.reported = made, false
+	q.any, q.reported = made, false
 	desc, driver, device := made.Areas()
 	bell, err := q.port.place(r, desc, driver, device)
-	q.bell, q.bellID = bell.Bell, bell.ID
+	q.bell, q.bellID = bell.Doorbell, bell.ID
 	return err
 }
 
@@ -152,11 +120,11 @@ func (q *queue) adopt() error {
 		return nil
 	}
 	q.own.Flush()
-	return q.ring.SetCache(q.cache)
+	return q.any.SetCache(q.cache)
 }
 
 // place hands a ring to the device and returns its doorbell.
-func (p *Port) place(r *ring, desc, driver, device uint64) (transport.Doorbell, error) {
+func (p *Port) place(r *ring, desc, driver, device uint64) (transport.Notifier, error) {
 	return p.t.SetQueue(r.cfg.Index, transport.Queue{
 		Size: r.cfg.Size, Desc: desc, Driver: driver, Device: device,
 		NotificationData: r.cfg.Features.Has(virtio.NotificationData),
@@ -186,7 +154,7 @@ func (p *Port) startQueues() {
 		p.tx[i].ring.Start(p.tx[i].bell, p.tx[i].bellID)
 	}
 	if p.ctrl != nil {
-		p.ctrl.Start(p.ctrlBell.Bell, p.ctrlBell.ID)
+		p.ctrl.Start(p.ctrlBell.Doorbell, p.ctrlBell.ID)
 	}
 }
 

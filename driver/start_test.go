@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/virtio-pmd/virtio-pmd/driver/ctrlq"
+	"github.com/virtio-pmd/virtio-pmd/driver/internal/ctrlq"
 	"github.com/virtio-pmd/virtio-pmd/driver/transport"
 	"github.com/virtio-pmd/virtio-pmd/driver/transport/vpci"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"

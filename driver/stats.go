@@ -1,6 +1,6 @@
 package driver
 
-import "github.com/virtio-pmd/virtio-pmd/driver/virtq"
+import "github.com/virtio-pmd/virtio-pmd/driver/internal/virtq"
 
 // Stats counts what a port did since it was opened.
 type Stats struct {
@@ -86,13 +86,9 @@ func (q *RxQueue) Stats() RxQueueStats {
 // total is what all rings of the queue have counted. p.statMu is held.
 func (q *RxQueue) total() RxQueueStats {
 	s := q.past
-	switch {
-	case q.packed != nil:
-		s.add(q.packed.Stats())
-		s.Posted = q.packed.Posted()
-	case q.split != nil:
-		s.add(q.split.Stats())
-		s.Posted = q.split.Posted()
+	if q.ring != nil {
+		s.add(q.ring.Stats())
+		s.Posted = q.ring.Posted()
 	}
 	return s
 }
@@ -104,7 +100,7 @@ func (s *RxQueueStats) add(c *virtq.RxStats) {
 	s.EmptyPolls += c.EmptyPolls.Load()
 	s.Kicks += c.Kicks.Load()
 	s.Rekicks += c.Rekicks.Load()
-	s.NoMbuf += c.NoBuf.Load()
+	s.NoMbuf += c.NoMbuf.Load()
 	s.Dropped += c.Dropped.Load()
 	s.LengthErrors += c.LengthErrors.Load()
 	s.HeaderErrors += c.HeaderErrors.Load()
@@ -122,13 +118,9 @@ func (q *TxQueue) Stats() TxQueueStats {
 // total is what all rings of the queue have counted. p.statMu is held.
 func (q *TxQueue) total() TxQueueStats {
 	s := q.past
-	switch {
-	case q.packed != nil:
-		s.add(q.packed.Stats())
-		s.Posted = q.packed.Posted()
-	case q.split != nil:
-		s.add(q.split.Stats())
-		s.Posted = q.split.Posted()
+	if q.ring != nil {
+		s.add(q.ring.Stats())
+		s.Posted = q.ring.Posted()
 	}
 	return s
 }

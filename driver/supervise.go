@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/virtio-pmd/virtio-pmd/driver/internal/gate"
 	"github.com/virtio-pmd/virtio-pmd/driver/transport"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
@@ -158,6 +159,6 @@ func (p *Port) lost(err error) error {
 // The device stays as it is until Close.
 func (p *Port) fail(cause error) {
 	p.log.Error("the port failed", "err", cause)
-	closeDoors(p.doors(), burstLimit)
+	gate.Close(p.gates(), burstLimit)
 	p.finish(cause)
 }

@@ -5,7 +5,7 @@ package pci
 // it, never once per packet.
 //
 // The methods may be called from several goroutines, except Close, after which
-// no method and no Region or Doorbell of the function may be used.
+// no method, Region or doorbell of the function may be used.
 type Function interface {
 	// Address names the function for people: "0000:00:03.0".
 	Address() string
@@ -95,15 +95,9 @@ type Region interface {
 	Write8(off uint64, v uint8) error
 	Write16(off uint64, v uint16) error
 	Write32(off uint64, v uint32) error
-	// Doorbell returns the register of the given width (2 or 4) at off for
-	// being written again and again.
-	Doorbell(off uint64, width int) (Doorbell, error)
-}
-
-// Doorbell is one register that tells a device to look at a queue. Ring may be
-// called by one goroutine at a time.
-type Doorbell interface {
-	// Ring stores v, cut to the register's width. Every store that the caller
-	// made before is visible to the device first.
-	Ring(v uint32)
+	// Doorbell returns the register of the given width (2 or 4) at off for being
+	// written again and again, by one goroutine at a time. Ring stores v, cut to
+	// the register's width; every store that the caller made before is visible to
+	// the device first.
+	Doorbell(off uint64, width int) (interface{ Ring(v uint32) }, error)
 }

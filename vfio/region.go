@@ -125,7 +125,7 @@ func (r *region) Write16(off uint64, v uint16) error { return r.write(off, 2, ui
 func (r *region) Write32(off uint64, v uint32) error { return r.write(off, 4, v) }
 
 // Doorbell returns one register for being written again and again.
-func (r *region) Doorbell(off uint64, width int) (pci.Doorbell, error) {
+func (r *region) Doorbell(off uint64, width int) (interface{ Ring(v uint32) }, error) {
 	if err := pci.CheckAccess(r.bar, off, width, r.layout.size); err != nil {
 		return nil, err
 	}

@@ -4,10 +4,11 @@ import (
 	"runtime"
 	"time"
 
+	"sync/atomic"
+
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/frame"
 	"github.com/virtio-pmd/virtio-pmd/driver"
 	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
-	"github.com/virtio-pmd/virtio-pmd/driver/stat"
 )
 
 // drainPeriod is how long a packet waits at most for others to be sent with.
@@ -44,7 +45,7 @@ type output struct {
 	header  *frame.MAC // nil: addresses stay as they are
 	bufs    []*mbuf.Buf
 	n       int // bufs[:n] wait to be sent
-	dropped stat.Counter
+	dropped atomic.Uint64
 }
 
 // poll makes one round over the queues and tells whether there was a packet.

@@ -4,8 +4,9 @@ import (
 	"fmt"
 	"time"
 
+	"sync/atomic"
+
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/report"
-	"github.com/virtio-pmd/virtio-pmd/driver/stat"
 )
 
 // meter counts the cycles of a burst function. They are those of the clock that
@@ -14,7 +15,7 @@ import (
 type meter struct {
 	burst      func() bool
 	everyRound bool
-	cycles     stat.Counter
+	cycles     atomic.Uint64
 }
 
 // poll is burst, measured.

@@ -1,9 +1,10 @@
 package main
 
 import (
+	"sync/atomic"
+
 	"github.com/virtio-pmd/virtio-pmd/driver"
 	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
-	"github.com/virtio-pmd/virtio-pmd/driver/stat"
 )
 
 // stream is the way of packets from a receive queue to a transmit queue. It
@@ -13,7 +14,7 @@ type stream struct {
 	tx      *driver.TxQueue // nil if the mode does not transmit
 	cache   *mbuf.Cache
 	bufs    []*mbuf.Buf // one burst
-	dropped stat.Counter
+	dropped atomic.Uint64
 
 	out    *driver.Port // that of tx
 	number int          // and its place on the command line

@@ -17,7 +17,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/virtio-pmd/virtio-pmd/driver/stat"
+	"github.com/virtio-pmd/virtio-pmd/driver/internal/stat"
 )
 
 // AnyCPU leaves it to the kernel where a core runs.

@@ -1,5 +1,8 @@
 package mbuf
 
+// DriverPool is the driver's half of a [Pool]: where a device finds its memory.
+type DriverPool Pool
+
 // Bind tells where a device finds the memory of the pool: the device address of
 // each of its pages, in order. The first call sets the address of every buffer;
 // each later one, for another device, must give the same addresses, because a
@@ -7,7 +10,7 @@ package mbuf
 // no use, and nothing is changed.
 //
 // No buffer may be out of the pool at the first call.
-func (p *Pool) Bind(pages []uint64) error {
+func (p *DriverPool) Bind(pages []uint64) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err := p.checkPages(pages); err != nil {
@@ -29,7 +32,7 @@ func (p *Pool) Bind(pages []uint64) error {
 
 // CheckBind returns the *BindError that a first Bind would return whatever the
 // addresses, nil if it depends on them.
-func (p *Pool) CheckBind() error {
+func (p *DriverPool) CheckBind() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.bound != nil {
@@ -39,21 +42,21 @@ func (p *Pool) CheckBind() error {
 }
 
 // checkWhole finds buffers that are out of the pool. The lock is held.
-func (p *Pool) checkWhole() error {
+func (p *DriverPool) checkWhole() error {
 	if len(p.free) == len(p.bufs) {
 		return nil
 	}
 	return &BindError{Page: -1, Reason: "buffers were taken out of the pool before it was given its device addresses; attach it to a port first"}
 }
 
-// Bound tells whether the buffers have device addresses.
-func (p *Pool) Bound() bool {
+// Bound reports whether the buffers have device addresses.
+func (p *DriverPool) Bound() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.bound != nil
 }
 
-func (p *Pool) checkPages(pages []uint64) error {
+func (p *DriverPool) checkPages(pages []uint64) error {
 	want := len(p.memory.Bytes()) / p.grid.page
 	if p.bufs == nil || len(pages) != want {
 		return &BindError{Page: -1, Reason: "the number of pages is not that of the pool's memory, or the pool was released"}
@@ -71,7 +74,7 @@ func (p *Pool) checkPages(pages []uint64) error {
 	return nil
 }
 
-func (p *Pool) sameAs(pages []uint64) error {
+func (p *DriverPool) sameAs(pages []uint64) error {
 	for i, address := range pages {
 		if address != p.bound[i] {
 			return &BindError{Page: i, Have: p.bound[i], Want: address,

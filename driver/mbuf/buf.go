@@ -13,24 +13,9 @@ type Buf struct {
 	addr uint64 // device address of room[0], 0 until the pool is bound
 	view View   // where in room the data is, or notHeld
 
-	blanked bool    // see SetBlanked
-	_       [7]byte // fills the cache line
+	headerDirty bool    // see SetBlanked
+	_           [7]byte // fills the cache line
 }
-
-// View says where the data is in the room of a Buf: its offset in the low 32
-// bits, its length in the high ones. One word, so that moving a Buf between
-// driver and application is one store.
-type View uint64
-
-// ViewOf returns the view of n bytes at offset off.
-func ViewOf(off, n uint32) View { return View(n)<<32 | View(off) }
-
-// Offset returns where the data starts, in bytes from the start of the room.
-func (v View) Offset() uint32 { return uint32(v) }
-
-// Len returns how many bytes there are. For a Buf that the application does not
-// hold, that is more than any room has.
-func (v View) Len() uint32 { return uint32(v >> 32) }
 
 // notHeld takes the place of the view while the application does not hold the
 // buffer. Its length fails every check of a length, and so finds a buffer that
@@ -54,23 +39,6 @@ func (b *Buf) Len() int {
 	}
 	return int(b.view.Len())
 }
-
-// Address returns the device address of Data()[0], 0 while the pool is not
-// bound or the Buf not held.
-func (b *Buf) Address() uint64 {
-	if b.addr == 0 || b.view == notHeld {
-		return 0
-	}
-	return b.addr + uint64(b.view.Offset())
-}
-
-// SetBlanked is for the driver: it notes that the header in front of the data
-// was something else before it was made zeros for transmission. A receive queue
-// that posts the buffer puts back what devices leave there.
-func (b *Buf) SetBlanked(blanked bool) { b.blanked = blanked }
-
-// Blanked is for the driver: it returns what SetBlanked noted.
-func (b *Buf) Blanked() bool { return b.blanked }
 
 // Pool returns the pool that the Buf came from and goes back to.
 func (b *Buf) Pool() *Pool { return b.pool }

@@ -82,16 +82,16 @@ func TestSlices(t *testing.T) {
 // is broken.
 func TestNotHeld(t *testing.T) {
 	p := newPool(t, Config{Count: 2})
-	if err := p.Bind([]uint64{4096, 8192}); err != nil {
+	if err := (*DriverPool)(p).Bind([]uint64{4096, 8192}); err != nil {
 		t.Fatal(err)
 	}
 	b := get(t, p, 1)[0]
 	b.Append(10)
-	if b.Address() != b.Base()+DefaultHeadroom || b.Base() == 0 || b.Pool() != p {
-		t.Errorf("address %#x, base %#x", b.Address(), b.Base())
+	if Driver(b).IOVA() != Driver(b).RoomIOVA()+DefaultHeadroom || Driver(b).RoomIOVA() == 0 || b.Pool() != p {
+		t.Errorf("address %#x, base %#x", Driver(b).IOVA(), Driver(b).RoomIOVA())
 	}
 	Free([]*Buf{b})
-	if b.Data() != nil || b.Len() != 0 || b.Headroom() != 0 || b.Tailroom() != 0 || b.Address() != 0 || b.Held() {
+	if b.Data() != nil || b.Len() != 0 || b.Headroom() != 0 || b.Tailroom() != 0 || Driver(b).IOVA() != 0 || Driver(b).Held() {
 		t.Error("a freed buffer still has data")
 	}
 	if b.Append(1) != nil || b.Prepend(0) != nil || b.Adj(0) || b.Trim(0) {

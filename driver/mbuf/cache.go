@@ -1,6 +1,6 @@
 package mbuf
 
-import "github.com/virtio-pmd/virtio-pmd/driver/stat"
+import "github.com/virtio-pmd/virtio-pmd/driver/internal/stat"
 
 // Cache is a goroutine's own stock of free buffers of one pool. It needs no
 // lock and trades with the pool in bulk, when it runs empty or over. Last in,
@@ -33,7 +33,7 @@ func (c *Cache) Pool() *Pool { return c.pool }
 // Get hands out empty packets of one segment and returns how many, fewer than
 // len(bufs) only if the pool has no more.
 func (c *Cache) Get(bufs []*Buf) int {
-	n := c.Take(bufs)
+	n := c.take(bufs)
 	empty := c.pool.empty
 	for _, b := range bufs[:n] {
 		b.view = empty
@@ -86,9 +86,8 @@ func (c *Cache) putSlow(b *Buf) {
 	}
 }
 
-// Take is Get for queues: the buffers stay the driver's and are as they were
-// left, except that they have no next segment.
-func (c *Cache) Take(bufs []*Buf) int {
+// take moves buffers out as they were left, except that they have no next segment.
+func (c *Cache) take(bufs []*Buf) int {
 	if c.n < len(bufs) {
 		c.fetch(len(bufs))
 	}
@@ -102,9 +101,9 @@ func (c *Cache) Take(bufs []*Buf) int {
 	return n
 }
 
-// Give is Put for queues: the buffers are the driver's, belong to this pool and
-// have no next segment. Nothing is checked, no buffer is touched.
-func (c *Cache) Give(bufs []*Buf) {
+// give moves buffers in that belong to this pool and have no next segment.
+// Nothing is checked, no buffer is touched.
+func (c *Cache) give(bufs []*Buf) {
 	for len(bufs) > 0 {
 		if c.n == len(c.stack) {
 			c.makeRoom()

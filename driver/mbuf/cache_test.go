@@ -54,22 +54,22 @@ func TestCacheRandom(t *testing.T) {
 		case 0:
 			held = append(held, bufs[:c.Get(bufs)]...)
 		case 1:
-			taken = append(taken, bufs[:c.Take(bufs)]...)
+			taken = append(taken, bufs[:(*DriverCache)(c).Take(bufs)]...)
 		case 2:
 			n := rng.Intn(len(held) + 1)
 			c.Put(held[:n])
 			held = held[n:]
 		case 3:
 			n := rng.Intn(len(taken) + 1)
-			c.Give(taken[:n])
+			(*DriverCache)(c).Give(taken[:n])
 			taken = taken[n:]
 		case 4: // a packet goes out as a chain and comes back
 			if n := min(rng.Intn(5), len(held)); n > 0 {
 				b := chain(held[:n])
 				for s := b; s != nil; s = s.Next() {
-					s.Consume()
+					Driver(s).Consume()
 				}
-				if got := c.GiveChain(b); got != n {
+				if got := (*DriverCache)(c).GiveChain(b); got != n {
 					t.Fatalf("GiveChain = %d, want %d", got, n)
 				}
 				held = held[n:]
@@ -86,12 +86,12 @@ func TestCacheRandom(t *testing.T) {
 			t.Fatalf("%d free, %d held, %d taken", free, len(held), len(taken))
 		}
 		for _, b := range held {
-			if !b.Held() {
+			if !Driver(b).Held() {
 				t.Fatal("a held buffer is not")
 			}
 		}
 		for _, b := range taken {
-			if b.Held() || b.Next() != nil {
+			if Driver(b).Held() || b.Next() != nil {
 				t.Fatal("a buffer of the driver is held, or linked")
 			}
 		}

@@ -85,30 +85,30 @@ func TestFreeToManyPools(t *testing.T) {
 // accepted again, others are refused.
 func TestBind(t *testing.T) {
 	p := newPool(t, Config{Count: 3})
-	if p.Bound() || get(t, p, 1)[0].Address() != 0 {
+	if (*DriverPool)(p).Bound() || Driver(get(t, p, 1)[0]).IOVA() != 0 {
 		t.Error("a pool that is not bound has addresses")
 	}
 	var bind *BindError
-	if err := p.Bind([]uint64{1 << 12, 2 << 12, 3 << 12}); !errors.As(err, &bind) {
+	if err := (*DriverPool)(p).Bind([]uint64{1 << 12, 2 << 12, 3 << 12}); !errors.As(err, &bind) {
 		t.Errorf("Bind with a buffer out: %v", err)
 	}
 	p = newPool(t, Config{Count: 3})
 	pages := []uint64{9 << 12, 5 << 12, 7 << 12}
 	for _, bad := range [][]uint64{nil, pages[:2], {9 << 12, 0, 7 << 12}} {
-		if err := p.Bind(bad); !errors.As(err, &bind) || p.Bound() {
+		if err := (*DriverPool)(p).Bind(bad); !errors.As(err, &bind) || (*DriverPool)(p).Bound() {
 			t.Errorf("Bind(%x): %v", bad, err)
 		}
 	}
-	if err := errors.Join(p.Bind(pages), p.Bind(pages)); err != nil {
+	if err := errors.Join((*DriverPool)(p).Bind(pages), (*DriverPool)(p).Bind(pages)); err != nil {
 		t.Fatal(err)
 	}
 	other := []uint64{9 << 12, 6 << 12, 7 << 12}
-	if err := p.Bind(other); !errors.As(err, &bind) || bind.Page != 1 || bind.Have != 5<<12 || bind.Want != 6<<12 {
+	if err := (*DriverPool)(p).Bind(other); !errors.As(err, &bind) || bind.Page != 1 || bind.Have != 5<<12 || bind.Want != 6<<12 {
 		t.Errorf("Bind with other addresses: %v", err)
 	}
 	for i, b := range get(t, p, 3) { // one buffer a page
-		if b.Base() < pages[i] || b.Base()+uint64(len(b.Room())) > pages[i]+4096 || b.Address() != b.Base()+DefaultHeadroom {
-			t.Errorf("buffer %d is at %#x, its page at %#x", i, b.Base(), pages[i])
+		if Driver(b).RoomIOVA() < pages[i] || Driver(b).RoomIOVA()+uint64(len(Driver(b).Room())) > pages[i]+4096 || Driver(b).IOVA() != Driver(b).RoomIOVA()+DefaultHeadroom {
+			t.Errorf("buffer %d is at %#x, its page at %#x", i, Driver(b).RoomIOVA(), pages[i])
 		}
 	}
 }
@@ -125,14 +125,14 @@ func TestBindLarge(t *testing.T) {
 	torn := slices.Clone(pages)
 	torn[2] += 4096
 	var bind *BindError
-	if err := p.Bind(torn); !errors.As(err, &bind) || bind.Page != 2 {
+	if err := (*DriverPool)(p).Bind(torn); !errors.As(err, &bind) || bind.Page != 2 {
 		t.Errorf("pages that do not follow each other: %v", err)
 	}
-	if err := p.Bind(pages); err != nil {
+	if err := (*DriverPool)(p).Bind(pages); err != nil {
 		t.Fatal(err)
 	}
 	b := get(t, p, 2)
-	if d := b[1].Base() - b[0].Base(); d != uint64(p.grid.stride) {
+	if d := Driver(b[1]).RoomIOVA() - Driver(b[0]).RoomIOVA(); d != uint64(p.grid.stride) {
 		t.Errorf("the buffers are %d bytes apart", d)
 	}
 }

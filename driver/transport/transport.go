@@ -11,7 +11,7 @@ import (
 
 // Transport is one virtio device as its transport shows it. It is used to set
 // a device up, to watch it and to take it down; a packet crosses it never, a
-// burst only when it rings a Doorbell.
+// burst only when it rings a doorbell.
 //
 // Apart from Events the methods are for one goroutine at a time.
 type Transport interface {
@@ -45,7 +45,7 @@ type Transport interface {
 	// QueueSize returns the largest size of virtqueue q, 0 if it does not exist.
 	QueueSize(q int) (int, error)
 	// SetQueue hands the areas of virtqueue q to the device and enables it.
-	SetQueue(q int, areas Queue) (Doorbell, error)
+	SetQueue(q int, areas Queue) (Notifier, error)
 
 	// DMA says which device addresses can be used, and whether they are
 	// physical ones.
@@ -65,6 +65,13 @@ type Transport interface {
 	// there is. Memory may be released afterwards unless the error is a
 	// *StopError. It may be called more than once.
 	Close() error
+}
+
+// Disconnecter is a Transport that can have its back end go and wait for the next
+// one.
+type Disconnecter interface {
+	// Disconnect ends the connection that there is, if any, for the reason cause.
+	Disconnect(cause error)
 }
 
 // PairSetter is a Transport that enables queue pairs itself, because its device
@@ -98,19 +105,12 @@ type Queue struct {
 	NotifConfigData bool
 }
 
-// Doorbell tells the device that a virtqueue has new buffers.
-type Doorbell struct {
-	Bell
+// Notifier is how a virtqueue's device is notified of new buffers.
+type Notifier struct {
+	Doorbell virtio.Doorbell
 	// ID is what the low 16 bits of the rung value are: the number of the
 	// queue, or what the device asked for with NOTIF_CONFIG_DATA.
 	ID uint16
-}
-
-// Bell is rung at most once a burst.
-type Bell interface {
-	// Ring makes v known to the device. Every store that the caller made
-	// before is visible to the device first.
-	Ring(v uint32)
 }
 
 // Event is something the device reports on its own.

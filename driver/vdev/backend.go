@@ -28,9 +28,9 @@ type Traits struct {
 	// PerPair is true if Receive is to be called for each queue pair in use, in
 	// place of once for all of them with AnyPair.
 	PerPair bool
-	// Patient is true if received frames always wait for buffers, also without
+	// Lossless is true if received frames always wait for buffers, also without
 	// Config.Hold: nobody is behind the back end who could lose patience.
-	Patient bool
+	Lossless bool
 }
 
 // AnyPair is the queue pair that Receive is asked for when the device

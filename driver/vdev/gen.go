@@ -89,7 +89,7 @@ func (g *Generator) Attach(func()) error {
 func (g *Generator) Transmit(pair int, frames [][]byte) int { return g.sink.Transmit(pair, frames) }
 
 // Traits implements Backend.
-func (g *Generator) Traits() Traits { return Traits{PerPair: true, Patient: true} }
+func (g *Generator) Traits() Traits { return Traits{PerPair: true, Lossless: true} }
 
 // Close implements Backend.
 func (g *Generator) Close() error { return nil }

@@ -150,7 +150,7 @@ func (c *Capture) Receive(_ int, frames [][]byte) int {
 }
 
 // Traits implements Backend.
-func (c *Capture) Traits() Traits { return Traits{Patient: true} }
+func (c *Capture) Traits() Traits { return Traits{Lossless: true} }
 
 // Close implements Backend: it completes the recording.
 func (c *Capture) Close() error {

@@ -65,7 +65,7 @@ func (d *Device) receiveAny() int {
 	for ; s.next < s.n; s.next++ {
 		q := d.queues[virtio.RxQueueIndex(d.steer(s.frames[s.next]))]
 		if !d.net.link || !q.alive || !d.deliver(q, s.frames[s.next]) {
-			if (d.hold || d.traits.Patient) && d.net.link && q.alive {
+			if (d.hold || d.traits.Lossless) && d.net.link && q.alive {
 				break
 			}
 			d.stats.RxDropped++

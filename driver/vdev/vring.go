@@ -76,7 +76,7 @@ func (d *Device) End() {
 // discard drops what the back end has ready. It is bounded: other goroutines
 // may be putting frames there as fast as they are taken out.
 func (d *Device) discard() {
-	if d.traits.PerPair || d.traits.Patient {
+	if d.traits.PerPair || d.traits.Lossless {
 		return
 	}
 	for range 2 * cableFrames / maxBurst {

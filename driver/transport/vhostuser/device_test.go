@@ -206,8 +206,8 @@ func TestDoorbellAndFault(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bell.Ring(1)
-	bell.Ring(1)
+	bell.Doorbell.Ring(1)
+	bell.Doorbell.Ring(1)
 	b.mu.Lock()
 	kick, fault := b.peers[0].kicks[1], b.peers[0].errs[1]
 	b.mu.Unlock()
@@ -215,7 +215,7 @@ func TestDoorbellAndFault(t *testing.T) {
 	if _, err := unix.Read(kick, count[:]); err != nil || binary.NativeEndian.Uint64(count[:]) != 2 {
 		t.Errorf("rung %x times, %v", count, err)
 	}
-	if n := testing.AllocsPerRun(100, func() { bell.Ring(1) }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { bell.Doorbell.Ring(1) }); n != 0 {
 		t.Errorf("a ring of the doorbell allocates %v times", n)
 	}
 

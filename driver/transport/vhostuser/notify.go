@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/virtio-pmd/virtio-pmd/driver/transport"
+	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
 // bell is an eventfd that wakes a back end which sleeps until there is
@@ -18,7 +19,7 @@ type bell struct{ fd int }
 // one is what adds 1 to an eventfd.
 var one = order.AppendUint64(nil, 1)
 
-// Ring implements transport.Bell. What it writes is of no account: an eventfd
+// Ring implements virtio.Doorbell. What it writes is of no account: an eventfd
 // only counts. The system call orders all stores before it.
 func (b *bell) Ring(uint32) {
 	// A counter that is full makes no difference: the back end is as good as woken.
@@ -44,7 +45,7 @@ type bells struct {
 // sure that there is one for calls. Those of the connection before are closed:
 // nobody rings them any more, because a new connection begins with a reset. For a
 // back end that polls there are none.
-func (d *Device) kick(s *session, i int) (transport.Bell, int, error) {
+func (d *Device) kick(s *session, i int) (virtio.Doorbell, int, error) {
 	if d.opt.Polled {
 		return silence{}, -1, nil
 	}

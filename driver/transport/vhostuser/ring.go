@@ -46,23 +46,23 @@ func (d *Device) QueueSize(q int) (int, error) {
 // enabled at once, those of others by SetPairs. A ring that cannot be as it is
 // asked for is a *transport.QueueError, one that the back end does not want a
 // *RefusedError.
-func (d *Device) SetQueue(q int, areas transport.Queue) (transport.Doorbell, error) {
+func (d *Device) SetQueue(q int, areas transport.Queue) (transport.Notifier, error) {
 	s, err := d.current()
 	if err != nil {
-		return transport.Doorbell{}, err
+		return transport.Notifier{}, err
 	}
 	if err := d.checkQueue(s, q, areas); err != nil {
-		return transport.Doorbell{}, err
+		return transport.Notifier{}, err
 	}
 	if err := s.share(d.regions()); err != nil {
-		return transport.Doorbell{}, err
+		return transport.Notifier{}, err
 	}
 	bell, kickFD, err := d.kick(s, q)
 	if err != nil {
-		return transport.Doorbell{}, err
+		return transport.Notifier{}, err
 	}
 	if err := s.start(q, areas, kickFD, d.bells.callFD); err != nil {
-		return transport.Doorbell{}, err
+		return transport.Notifier{}, err
 	}
 	if q < 2 {
 		err = s.enable(q, true)
@@ -70,7 +70,7 @@ func (d *Device) SetQueue(q int, areas transport.Queue) (transport.Doorbell, err
 	if err == nil {
 		err = s.fence()
 	}
-	return transport.Doorbell{Bell: bell, ID: uint16(q)}, err
+	return transport.Notifier{Doorbell: bell, ID: uint16(q)}, err
 }
 
 // start tells the back end all about ring i; the last message starts it. There

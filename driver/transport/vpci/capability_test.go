@@ -181,7 +181,7 @@ func TestBrokenCapabilityListsAreRefused(t *testing.T) {
 func TestMemoryIsPreferredToPorts(t *testing.T) {
 	rung := func(t *testing.T, fn *pcifn.Function) int {
 		d := open(t, fn)
-		bringUp(t, d, features)[1].Ring(1)
+		bringUp(t, d, features)[1].Doorbell.Ring(1)
 		for _, a := range log(fn) {
 			if a.Register == "notify" {
 				return a.BAR

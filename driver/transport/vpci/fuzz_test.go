@@ -76,7 +76,7 @@ func exercise(t *testing.T, d *vpci.Device) {
 		bell, err := d.SetQueue(q, areas(page, size, f))
 		check(err)
 		if err == nil {
-			bell.Ring(uint32(bell.ID))
+			bell.Doorbell.Ring(uint32(bell.ID))
 		}
 	}
 	check(d.Close())

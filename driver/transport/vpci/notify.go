@@ -7,14 +7,14 @@ import (
 // doorbell finds the doorbell of the selected queue q (4.1.4.4): at
 // queue_notify_off times the multiplier, not at a number of bytes. A multiplier
 // of 0 is one doorbell for all queues. The product has 48 bits at most.
-func (d *Device) doorbell(q int, areas transport.Queue) (transport.Doorbell, error) {
+func (d *Device) doorbell(q int, areas transport.Queue) (transport.Notifier, error) {
 	offset, err := d.read16(regQueueNotifyOff)
 	if err != nil {
-		return transport.Doorbell{}, err
+		return transport.Notifier{}, err
 	}
 	id, err := d.doorbellID(q, areas)
 	if err != nil {
-		return transport.Doorbell{}, err
+		return transport.Notifier{}, err
 	}
 	width := 2
 	if areas.NotificationData {
@@ -26,18 +26,18 @@ func (d *Device) doorbell(q int, areas transport.Queue) (transport.Doorbell, err
 	off := uint64(offset) * uint64(notify.multiplier)
 	if !notify.covers(off, width) {
 		refused.Reason = "would lie outside the notification structure"
-		return transport.Doorbell{}, refused
+		return transport.Notifier{}, refused
 	}
 	off += notify.base()
 	if off%uint64(width) != 0 {
 		refused.Reason = "would not be aligned"
-		return transport.Doorbell{}, refused
+		return transport.Notifier{}, refused
 	}
 	bell, err := notify.region.Doorbell(off, width)
 	if err != nil {
-		return transport.Doorbell{}, err
+		return transport.Notifier{}, err
 	}
-	return transport.Doorbell{Bell: bell, ID: id}, nil
+	return transport.Notifier{Doorbell: bell, ID: id}, nil
 }
 
 // doorbellID returns what the low 16 bits of the doorbell's value have to be.

@@ -42,7 +42,7 @@ func TestDoorbells(t *testing.T) {
 						t.Errorf("queue %d: the doorbell's value is %#x, not %#x", q, bell.ID, want)
 					}
 					fn.ClearLog()
-					bell.Ring(uint32(bell.ID))
+					bell.Doorbell.Ring(uint32(bell.ID))
 					rings := log(fn)
 					if len(rings) != 1 {
 						t.Fatalf("a doorbell made %d accesses", len(rings))

@@ -38,28 +38,28 @@ func (d *Device) QueueSize(q int) (int, error) {
 // about queue_enable itself.
 //
 // The first queue after a Reset lets the device do DMA.
-func (d *Device) SetQueue(q int, areas transport.Queue) (transport.Doorbell, error) {
+func (d *Device) SetQueue(q int, areas transport.Queue) (transport.Notifier, error) {
 	if err := d.checkQueue(q, areas); err != nil {
-		return transport.Doorbell{}, err
+		return transport.Notifier{}, err
 	}
 	if err := d.checkFree(q); err != nil {
-		return transport.Doorbell{}, err
+		return transport.Notifier{}, err
 	}
 	bell, err := d.doorbell(q, areas)
 	if err != nil {
-		return transport.Doorbell{}, err
+		return transport.Notifier{}, err
 	}
 	if err := d.arm(); err != nil {
-		return transport.Doorbell{}, err
+		return transport.Notifier{}, err
 	}
 	// The queue is still selected: nothing above selects another one.
 	if err := d.writeQueue(q, areas); err != nil {
-		return transport.Doorbell{}, err
+		return transport.Notifier{}, err
 	}
 	// From here on the device may use the areas, whatever it answers.
 	d.live = true
 	if err := d.writeBack(q, "queue_enable", regQueueEnable, 1); err != nil {
-		return transport.Doorbell{}, err
+		return transport.Notifier{}, err
 	}
 	return bell, nil
 }

@@ -154,13 +154,13 @@ func areas(address uint64, size int, f virtio.Features) transport.Queue {
 }
 
 // bringUp takes d through all of the initialisation to DRIVER_OK.
-func bringUp(t *testing.T, d *vpci.Device, want virtio.Features) []transport.Doorbell {
+func bringUp(t *testing.T, d *vpci.Device, want virtio.Features) []transport.Notifier {
 	t.Helper()
 	accepted := negotiate(t, d, want)
 	n, err := d.Queues()
 	must(t, err)
 	at := memory(t, d, 3*n)
-	bells := make([]transport.Doorbell, n)
+	bells := make([]transport.Notifier, n)
 	for q := range n {
 		bells[q], err = d.SetQueue(q, areas(at+uint64(q)*3*page, 64, accepted))
 		must(t, err)

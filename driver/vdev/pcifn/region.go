@@ -70,7 +70,7 @@ func (r *region) write(off uint64, width int, v uint32) error {
 }
 
 // Doorbell returns a register for being written again and again.
-func (r *region) Doorbell(off uint64, width int) (pci.Doorbell, error) {
+func (r *region) Doorbell(off uint64, width int) (interface{ Ring(v uint32) }, error) {
 	if err := r.check(off, width); err != nil {
 		return nil, err
 	}
@@ -80,7 +80,7 @@ func (r *region) Doorbell(off uint64, width int) (pci.Doorbell, error) {
 	return &doorbell{f: r.f, bar: r.bar, off: off, width: width}, nil
 }
 
-// doorbell is one register. It implements pci.Doorbell.
+// doorbell is one register.
 type doorbell struct {
 	f     *Function
 	bar   int

@@ -40,9 +40,9 @@ func (d *device) UnmapDMA(*hugepages.Memory) error         { return nil }
 func (d *device) Events() <-chan transport.Event           { return d.events }
 func (d *device) Close() error                             { return nil }
 
-func (d *device) SetQueue(q int, areas transport.Queue) (transport.Doorbell, error) {
+func (d *device) SetQueue(q int, areas transport.Queue) (transport.Notifier, error) {
 	d.queues[q] = areas
-	return transport.Doorbell{Bell: silent{}, ID: uint16(q)}, nil
+	return transport.Notifier{Doorbell: silent{}, ID: uint16(q)}, nil
 }
 
 func (d *device) MapDMA(mem *hugepages.Memory) ([]uint64, error) {

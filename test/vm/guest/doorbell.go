@@ -10,6 +10,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver"
 	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
 	"github.com/virtio-pmd/virtio-pmd/driver/transport/vpci"
+	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 	"github.com/virtio-pmd/virtio-pmd/pci"
 	"github.com/virtio-pmd/virtio-pmd/vfio"
 )
@@ -117,14 +118,14 @@ type counted struct {
 }
 
 // Doorbell returns a register that counts.
-func (c *counted) Doorbell(off uint64, width int) (pci.Doorbell, error) {
+func (c *counted) Doorbell(off uint64, width int) (interface{ Ring(v uint32) }, error) {
 	bell, err := c.Region.Doorbell(off, width)
 	return &countedDoorbell{bell, c.rung}, err
 }
 
 // countedDoorbell belongs to the goroutine that polls.
 type countedDoorbell struct {
-	pci.Doorbell
+	virtio.Doorbell
 	rung *int
 }
 

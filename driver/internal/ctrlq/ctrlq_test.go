@@ -11,12 +11,12 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/virtio-pmd/virtio-pmd/driver/internal/virtq"
 	"github.com/virtio-pmd/virtio-pmd/driver/transport"
 	"github.com/virtio-pmd/virtio-pmd/driver/transport/vpci"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev/pcifn"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
-	"github.com/virtio-pmd/virtio-pmd/driver/virtq"
 	"github.com/virtio-pmd/virtio-pmd/hugepages"
 )
 
@@ -90,7 +90,7 @@ func newRig(t *testing.T, without virtio.Features) *rig {
 	check(dev.SetDriverFeatures(features))
 	check(dev.SetStatus(11))
 	// The pairs only have to be there: nothing moves on them.
-	place := func(q int, desc, driver, device uint64) transport.Doorbell {
+	place := func(q int, desc, driver, device uint64) transport.Notifier {
 		t.Helper()
 		bell, err := dev.SetQueue(q, transport.Queue{Size: 16, Desc: desc, Driver: driver, Device: device,
 			NotificationData: features.Has(virtio.NotificationData), NotifConfigData: features.Has(virtio.NotifConfigData)})
@@ -100,7 +100,7 @@ func newRig(t *testing.T, without virtio.Features) *rig {
 	cfg := virtq.Config{Size: 16, Features: features}
 	for q := range 2 * pairs {
 		cfg.Index, cfg.Memory, cfg.Address = q, mem.Bytes()[q*each:(q+1)*each], mem.Address()+uint64(q*each)
-		idle, err := virtq.NewChain(cfg)
+		idle, err := virtq.NewControl(cfg)
 		check(err)
 		desc, driver, device := idle.Areas()
 		place(q, desc, driver, device)
@@ -111,7 +111,7 @@ func newRig(t *testing.T, without virtio.Features) *rig {
 	desc, driver, device := r.queue.Areas()
 	bell := place(2*pairs, desc, driver, device)
 	check(dev.SetStatus(15))
-	r.queue.Start(bell.Bell, bell.ID)
+	r.queue.Start(bell.Doorbell, bell.ID)
 	return r
 }
 

@@ -8,8 +8,8 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/virtio-pmd/virtio-pmd/driver/internal/virtq"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
-	"github.com/virtio-pmd/virtio-pmd/driver/virtq"
 )
 
 const (
@@ -40,7 +40,7 @@ const (
 // Queue is the control queue. It is for one goroutine at a time.
 type Queue struct {
 	index   int
-	chain   *virtq.Chain
+	chain   *virtq.Control
 	buffer  []byte
 	address uint64 // of buffer[0], as the device sees it
 	broken  error
@@ -58,7 +58,7 @@ func New(cfg virtq.Config) (*Queue, error) {
 		return nil, &virtq.MemoryError{Queue: cfg.Index, Address: cfg.Address, Bytes: len(cfg.Memory), Need: need,
 			Reason: "there is no room for a command"}
 	}
-	chain, err := virtq.NewChain(cfg)
+	chain, err := virtq.NewControl(cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +74,7 @@ func (q *Queue) Areas() (desc, driver, device uint64) { return q.chain.Areas() }
 
 // Start says that DRIVER_OK is set; no command can be sent before. id is what
 // the low 16 bits of a rung value are.
-func (q *Queue) Start(bell virtq.Doorbell, id uint16) { q.chain.Start(bell, id) }
+func (q *Queue) Start(bell virtio.Doorbell, id uint16) { q.chain.Start(bell, id) }
 
 // Broken returns why no command can be sent any more before a reset of the
 // device, nil if one can.

@@ -4,12 +4,6 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
-// Doorbell tells the device that there are new buffers (4.1.5.2). Everything
-// stored before the call must be visible to the device before the ring is.
-type Doorbell interface {
-	Ring(v uint32)
-}
-
 // Config describes one queue.
 type Config struct {
 	// Index is the number of the virtqueue, for messages.
@@ -22,14 +16,14 @@ type Config struct {
 	// HeaderLen is the length of the header in front of every packet, in
 	// bytes. 0 means virtio.NetHeaderLen.
 	HeaderLen int
-	// Segments is the number of entries of an indirect table, and so the most
+	// IndirectSize is the number of entries of an indirect table, and so the most
 	// buffers that a packet takes one ring slot with. 0 means none. It has no
 	// effect unless INDIRECT_DESC was negotiated. For transmit queues.
-	Segments int
-	// Keep is how many buffers a transmit queue may have made available before
+	IndirectSize int
+	// MaxInFlight is how many buffers a transmit queue may have made available before
 	// it takes back what was sent, 0 for three quarters of the ring. What it
 	// keeps is missing in the pool.
-	Keep int
+	MaxInFlight int
 	// Memory is where the ring goes, at least Layout.Bytes bytes, and Address
 	// is its device address, a multiple of RingAlign. Device addresses run on
 	// throughout Memory.
@@ -45,17 +39,17 @@ type Config struct {
 func (c Config) Layout() (Layout, error) {
 	c.trimTables()
 	if c.Features.Has(virtio.RingPacked) {
-		return PackedLayout(c.Size, c.Segments)
+		return PackedLayout(c.Size, c.IndirectSize)
 	}
-	return SplitLayout(c.Size, c.Segments)
+	return SplitLayout(c.Size, c.IndirectSize)
 }
 
 // trimTables takes back indirect tables that were not negotiated. A table may
 // not have more entries than the ring (2.7.5.3.1).
 func (c *Config) trimTables() {
-	c.Segments = min(c.Segments, c.Size)
+	c.IndirectSize = min(c.IndirectSize, c.Size)
 	if !c.Features.Has(virtio.RingIndirectDesc) {
-		c.Segments = 0
+		c.IndirectSize = 0
 	}
 }
 

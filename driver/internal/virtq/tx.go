@@ -5,8 +5,8 @@ import (
 	"slices"
 	"sync/atomic"
 
+	"github.com/virtio-pmd/virtio-pmd/driver/internal/stat"
 	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
-	"github.com/virtio-pmd/virtio-pmd/driver/stat"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
@@ -26,7 +26,7 @@ const (
 // for both. Every header is all zeros: nothing is offloaded.
 type tx struct {
 	number int // of the virtqueue, for messages
-	cache  *mbuf.Cache
+	cache  *mbuf.DriverCache
 	stats  TxStats
 
 	plain  plain                        // what nearly all packets are
@@ -71,10 +71,10 @@ func (t *tx) init(cfg *Config, l Layout, cache *mbuf.Cache) error {
 		t.plain.span = uint32(max(cfg.MaxFrame, minFrame) - minFrame)
 	}
 	t.low = max(cfg.Size/4, 1)
-	if cfg.Keep > 0 {
-		t.low = max(t.low, cfg.Size-cfg.Keep)
+	if cfg.MaxInFlight > 0 {
+		t.low = max(t.low, cfg.Size-cfg.MaxInFlight)
 	}
-	t.maxSegs = max(cfg.Segments, min(cfg.Size, maxChain))
+	t.maxSegs = max(cfg.IndirectSize, min(cfg.Size, maxChain))
 	t.segs = make([]Segment, 0, t.maxSegs+2)
 	t.pools.Store(new([]*mbuf.Pool))
 	t.useCache(cache)
@@ -83,7 +83,7 @@ func (t *tx) init(cfg *Config, l Layout, cache *mbuf.Cache) error {
 
 // useCache makes the packets that cache takes back the usual ones.
 func (t *tx) useCache(c *mbuf.Cache) {
-	t.cache = c
+	t.cache = (*mbuf.DriverCache)(c)
 	if t.header == headerLen {
 		t.plain.pool = c.Pool()
 	}
@@ -93,7 +93,7 @@ func (t *tx) useCache(c *mbuf.Cache) {
 // to addresses that the device can reach. It may be called from any goroutine.
 // Buffers of other pools are not sent: they are counted and freed. *PoolError.
 func (t *tx) AddPool(p *mbuf.Pool) error {
-	if !p.Bound() {
+	if !(*mbuf.DriverPool)(p).Bound() {
 		return &PoolError{Queue: t.number, Reason: "the pool has no device addresses; attach it to the port first"}
 	}
 	for {
@@ -141,10 +141,10 @@ func (t *tx) isSpecial(s *slots, at int) bool {
 // zeros (5.1.9.2.1). Writing would take the cache line away from the device's
 // core, so a header that is clean is left alone.
 func blankHeader(b *mbuf.Buf, off uint32) {
-	h := (*[headerLen]byte)(b.Room()[off : off+headerLen])
+	h := (*[headerLen]byte)(mbuf.Driver(b).Room()[off : off+headerLen])
 	if binary.LittleEndian.Uint64(h[:])|uint64(binary.LittleEndian.Uint32(h[8:])) != 0 {
 		*h = [headerLen]byte{}
-		b.SetBlanked(true)
+		mbuf.Driver(b).SetHeaderDirty(true)
 	}
 }
 
@@ -156,14 +156,14 @@ func (t *tx) gather(b *mbuf.Buf) *stat.Counter {
 	total := uint64(0)
 	for ; b != nil; b = b.Next() {
 		switch {
-		case !b.Held():
+		case !mbuf.Driver(b).Held():
 			return &t.stats.OwnerDrops
 		case !t.accepts(b.Pool()):
 			return &t.stats.PoolDrops
 		case b == first:
 			t.begin(b)
 		case b.Len() > 0: // descriptors of no length are asking for trouble
-			t.segs = append(t.segs, Segment{b.Address(), b.View().Len()})
+			t.segs = append(t.segs, Segment{mbuf.Driver(b).IOVA(), mbuf.Driver(b).View().Len()})
 		}
 		if len(t.segs) > t.maxSegs {
 			return &t.stats.ChainDrops
@@ -194,15 +194,15 @@ func tagged(frame []byte) bool {
 
 // begin puts the header and the first buffer of a packet in t.segs.
 func (t *tx) begin(b *mbuf.Buf) {
-	off, n := b.View().Offset(), b.View().Len()
+	off, n := mbuf.Driver(b).View().Offset(), mbuf.Driver(b).View().Len()
 	if off >= t.header {
-		clear(b.Room()[off-t.header:][:t.header])
-		t.segs = append(t.segs, Segment{b.Base() + uint64(off-t.header), n + t.header})
+		clear(mbuf.Driver(b).Room()[off-t.header:][:t.header])
+		t.segs = append(t.segs, Segment{mbuf.Driver(b).RoomIOVA() + uint64(off-t.header), n + t.header})
 		return
 	}
 	t.segs = append(t.segs, Segment{t.blank, t.header})
 	if n > 0 {
-		t.segs = append(t.segs, Segment{b.Address(), n})
+		t.segs = append(t.segs, Segment{mbuf.Driver(b).IOVA(), n})
 	}
 }
 
@@ -230,7 +230,7 @@ func (t *tx) tookOdd(s *slots, at int) {
 	for b := s.buf[at]; b != nil; b = b.Next() {
 		n++
 		bytes += b.Len()
-		b.Consume()
+		mbuf.Driver(b).Consume()
 	}
 	t.took(1, n, uint64(bytes))
 }

@@ -1,6 +1,9 @@
 package virtq
 
-import "github.com/virtio-pmd/virtio-pmd/driver/mbuf"
+import (
+	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
+	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
+)
 
 // SplitRx is a receive queue on a split ring. It belongs to one goroutine.
 //
@@ -33,7 +36,7 @@ func NewSplitRx(cfg Config, cache *mbuf.Cache) (*SplitRx, error) {
 // Start says that DRIVER_OK is set: from now on Burst works and the doorbell is
 // rung, at once if the device wants to know about the buffers posted so far. id
 // is what the low 16 bits of every rung value are.
-func (r *SplitRx) Start(bell Doorbell, id uint16) {
+func (r *SplitRx) Start(bell virtio.Doorbell, id uint16) {
 	r.bell, r.bellID, r.running = bell, uint32(id), true
 	r.kick()
 }
@@ -119,7 +122,7 @@ func scanSplit(elems []usedElem, ids []uint16, bufs []*mbuf.Buf, w whole) (int, 
 		if id != uint32(ids[i]) || used-w.least > w.span {
 			return i, bytes, scanOdd
 		}
-		bufs[i].Deliver(w.viewOf(uint64(used)))
+		mbuf.Driver(bufs[i]).Deliver(w.viewOf(uint64(used)))
 		bytes += uint64(used)
 	}
 	return len(elems), bytes, scanMore
@@ -176,7 +179,7 @@ func (r *SplitRx) Refill() int {
 		r.post(at, got)
 		posted += got
 		if got < n {
-			r.stats.NoBuf.Add(1)
+			r.stats.NoMbuf.Add(1)
 			break
 		}
 	}
@@ -192,7 +195,7 @@ func (r *SplitRx) post(at, n int) {
 	r.foresee(bufs)
 	off := uint64(r.data - r.header)
 	for i, id := range ids {
-		r.desc[id].addr = bufs[i].Base() + off
+		r.desc[id].addr = mbuf.Driver(bufs[i]).RoomIOVA() + off
 	}
 	r.show(ids)
 	r.count += n

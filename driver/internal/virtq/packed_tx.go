@@ -1,6 +1,9 @@
 package virtq
 
-import "github.com/virtio-pmd/virtio-pmd/driver/mbuf"
+import (
+	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
+	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
+)
 
 // PackedTx is a transmit queue on a packed ring. It belongs to one goroutine.
 type PackedTx struct {
@@ -24,7 +27,7 @@ func NewPackedTx(cfg Config, cache *mbuf.Cache) (*PackedTx, error) {
 
 // Start says that DRIVER_OK is set: from now on Burst works and the doorbell is
 // rung. id is what the low 16 bits of every rung value are.
-func (t *PackedTx) Start(bell Doorbell, id uint16) {
+func (t *PackedTx) Start(bell virtio.Doorbell, id uint16) {
 	t.bell, t.bellID, t.running = bell, uint32(id), true
 }
 
@@ -79,14 +82,14 @@ func sendPacked(d []desc, ids []uint16, in []*mbuf.Buf, avail uint64, p plain) (
 	bytes := uint64(0)
 	for i := range d {
 		b := in[i]
-		v := b.View()
+		v := mbuf.Driver(b).View()
 		if !p.matches(b, v) {
 			return i, bytes
 		}
 		off := v.Offset() - headerLen
 		blankHeader(b, off)
-		b.Consume()
-		d[i].addr = b.Base() + uint64(off)
+		mbuf.Driver(b).Consume()
+		d[i].addr = mbuf.Driver(b).RoomIOVA() + uint64(off)
 		publish64(&d[i].meta, uint64(v.Len()+headerLen)|uint64(ids[i])<<packedIDShift|avail)
 		bytes += uint64(v.Len())
 	}

@@ -1,14 +1,14 @@
 package virtq
 
 import (
-	"github.com/virtio-pmd/virtio-pmd/driver/stat"
+	"github.com/virtio-pmd/virtio-pmd/driver/internal/stat"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
-// Chain is a queue of lists of segments, for the control queue (5.1.9.5). It
+// Control is a queue of lists of segments, for the control queue (5.1.9.5). It
 // does not matter to its user which format the ring has. It belongs to one
 // goroutine.
-type Chain struct {
+type Control struct {
 	split  *Split
 	packed *Packed
 	*queue // that of either
@@ -20,10 +20,10 @@ type Chain struct {
 	written uint32   // what the device wrote for the last of them
 }
 
-// NewChain makes a queue of the format that cfg.Features say. *SizeError,
+// NewControl makes a queue of the format that cfg.Features say. *SizeError,
 // *SegmentsError, *MemoryError.
-func NewChain(cfg Config) (*Chain, error) {
-	c := &Chain{}
+func NewControl(cfg Config) (*Control, error) {
+	c := &Control{}
 	var err error
 	if cfg.Features.Has(virtio.RingPacked) {
 		c.packed = &Packed{}
@@ -42,17 +42,17 @@ func NewChain(cfg Config) (*Chain, error) {
 }
 
 // Kicks returns how often the doorbell was rung.
-func (c *Chain) Kicks() uint64 { return c.kicked.Load() }
+func (c *Control) Kicks() uint64 { return c.kicked.Load() }
 
 // Start says that DRIVER_OK is set: from now on Kick may ring the doorbell. id
 // is what the low 16 bits of every rung value are.
-func (c *Chain) Start(bell Doorbell, id uint16) {
+func (c *Control) Start(bell virtio.Doorbell, id uint16) {
 	c.bell, c.bellID, c.running = bell, uint32(id), true
 }
 
 // Add makes a command available: the device reads out and then writes in. It
 // may be used until Used returns the same token. *FullError, *BrokenError.
-func (c *Chain) Add(out, in []Segment) (token uint16, err error) {
+func (c *Control) Add(out, in []Segment) (token uint16, err error) {
 	if err := c.Broken(); err != nil {
 		return 0, err
 	}
@@ -76,7 +76,7 @@ func (c *Chain) Add(out, in []Segment) (token uint16, err error) {
 }
 
 // table returns the number of entries of an indirect table.
-func (c *Chain) table() int {
+func (c *Control) table() int {
 	if c.packed != nil {
 		return c.packed.segments
 	}
@@ -84,7 +84,7 @@ func (c *Chain) table() int {
 }
 
 // Kick tells the device about what was added, if it wants to know.
-func (c *Chain) Kick() {
+func (c *Control) Kick() {
 	switch {
 	case c.idle():
 	case c.packed != nil:
@@ -96,7 +96,7 @@ func (c *Chain) Kick() {
 
 // Used returns the token of a command that is done and how many bytes the
 // device says it wrote, which is never more than it was given. It never waits.
-func (c *Chain) Used() (token uint16, written uint32, ok bool) {
+func (c *Control) Used() (token uint16, written uint32, ok bool) {
 	if c.idle() || c.done == 0 && !c.collect() {
 		return 0, 0, false
 	}
@@ -117,7 +117,7 @@ func (c *Chain) Used() (token uint16, written uint32, ok bool) {
 
 // collect takes note of what the next used entry stands for. It returns false
 // if there is none, or none that the device may have written.
-func (c *Chain) collect() bool {
+func (c *Control) collect() bool {
 	var id uint32
 	var ok bool
 	if c.packed != nil {
@@ -148,7 +148,7 @@ func (c *Chain) collect() bool {
 // Drain forgets every command that was not done and returns the number of their
 // descriptors. The device must have been reset. The queue is of no use
 // afterwards.
-func (c *Chain) Drain() int {
+func (c *Control) Drain() int {
 	n := c.slots.count
 	c.slots.drop(n)
 	c.running = false

@@ -59,8 +59,8 @@ func (r *rig) starve() {
 			hoard += copy(bufs[hoard:], got[:n])
 		}
 	}
-	if r.rx.Posted() != 0 || r.rx.Stats().NoBuf.Load() == 0 {
-		r.t.Fatalf("%d posted, NoBuf %d", r.rx.Posted(), r.rx.Stats().NoBuf.Load())
+	if r.rx.Posted() != 0 || r.rx.Stats().NoMbuf.Load() == 0 {
+		r.t.Fatalf("%d posted, NoBuf %d", r.rx.Posted(), r.rx.Stats().NoMbuf.Load())
 	}
 	r.conserved(hoard)
 	r.dev.want(true)

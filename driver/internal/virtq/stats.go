@@ -1,6 +1,6 @@
 package virtq
 
-import "github.com/virtio-pmd/virtio-pmd/driver/stat"
+import "github.com/virtio-pmd/virtio-pmd/driver/internal/stat"
 
 // RxStats counts what a receive queue did. The queue's owner writes, anyone may
 // read.
@@ -9,7 +9,7 @@ type RxStats struct {
 	Polls, EmptyPolls stat.Counter // calls of Burst, and those that found nothing
 	Kicks             stat.Counter // doorbell rings
 	Rekicks           stat.Counter // those of them that the watchdog rang
-	NoBuf             stat.Counter // times the pool had too few buffers to fill the ring
+	NoMbuf            stat.Counter // times the pool had too few buffers to fill the ring
 
 	Dropped      stat.Counter // packets lost for one of the next two reasons
 	LengthErrors stat.Counter // shorter than a header and a frame, or longer than what was posted

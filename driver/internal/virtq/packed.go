@@ -1,7 +1,7 @@
 package virtq
 
 import (
-	"github.com/virtio-pmd/virtio-pmd/driver/stat"
+	"github.com/virtio-pmd/virtio-pmd/driver/internal/stat"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
@@ -59,7 +59,7 @@ func (p *Packed) init(cfg *Config, kicks *stat.Counter) error {
 	}
 	p.queue = newQueue(cfg, l, kicks)
 	p.slots = newSlots(cfg.Size)
-	p.memory, p.segments = cfg.Memory, cfg.Segments
+	p.memory, p.segments = cfg.Memory, cfg.IndirectSize
 	p.desc = descsAt(cfg.Memory, l.Desc, cfg.Size)
 	p.deviceEvent = wordAt(cfg.Memory, l.Device)
 	p.tailFlags, p.headFlags = packedAvail, packedState

@@ -28,9 +28,9 @@ func testForesee(t *testing.T, packed bool, f []virtio.Feature) {
 			t.Fatal("no packet")
 		}
 		b := bufs[0]
-		field := b.Room()[b.View().Offset()-headerLen+virtio.NetHeaderNumBuffers:][:2]
-		blankHeader(b, b.View().Offset()-headerLen)
-		if !b.Blanked() || field[0] != 0 {
+		field := mbuf.Driver(b).Room()[mbuf.Driver(b).View().Offset()-headerLen+virtio.NetHeaderNumBuffers:][:2]
+		blankHeader(b, mbuf.Driver(b).View().Offset()-headerLen)
+		if !mbuf.Driver(b).HeaderDirty() || field[0] != 0 {
 			t.Fatal("a header that was not clean was not made so, or not noted")
 		}
 		r.cache.Put(bufs[:1]) // and the next to be posted
@@ -39,11 +39,11 @@ func testForesee(t *testing.T, packed bool, f []virtio.Feature) {
 		n := r.rx.Burst(bufs)
 		r.cache.Put(bufs[:n])
 		switch {
-		case b.Blanked() && field[0] == 0: // not posted, or not to be changed
-		case !b.Blanked() && field[0] == 1 && f != nil:
+		case mbuf.Driver(b).HeaderDirty() && field[0] == 0: // not posted, or not to be changed
+		case !mbuf.Driver(b).HeaderDirty() && field[0] == 1 && f != nil:
 			posted++
 		default:
-			t.Fatalf("blanked %v with num_buffers %d", b.Blanked(), field[0])
+			t.Fatalf("blanked %v with num_buffers %d", mbuf.Driver(b).HeaderDirty(), field[0])
 		}
 	}
 	if f != nil && posted == 0 {

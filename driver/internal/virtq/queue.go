@@ -3,8 +3,8 @@ package virtq
 import (
 	"sync/atomic"
 
+	"github.com/virtio-pmd/virtio-pmd/driver/internal/stat"
 	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
-	"github.com/virtio-pmd/virtio-pmd/driver/stat"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
@@ -18,7 +18,7 @@ type queue struct {
 	inOrder    bool // IN_ORDER: buffers are used in the order they were made available
 	notifyData bool // NOTIFICATION_DATA: the doorbell says how far the ring got
 
-	bell    Doorbell
+	bell    virtio.Doorbell
 	bellID  uint32
 	running bool // between Start and Drain
 	drained bool

@@ -1,6 +1,9 @@
 package virtq
 
-import "github.com/virtio-pmd/virtio-pmd/driver/mbuf"
+import (
+	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
+	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
+)
 
 // PackedRx is a receive queue on a packed ring. It belongs to one goroutine.
 type PackedRx struct {
@@ -25,7 +28,7 @@ func NewPackedRx(cfg Config, cache *mbuf.Cache) (*PackedRx, error) {
 // Start says that DRIVER_OK is set: from now on Burst works and the doorbell is
 // rung, at once if the device wants to know about the buffers posted so far. id
 // is what the low 16 bits of every rung value are.
-func (r *PackedRx) Start(bell Doorbell, id uint16) {
+func (r *PackedRx) Start(bell virtio.Doorbell, id uint16) {
 	r.bell, r.bellID, r.running = bell, uint32(id), true
 	r.kick()
 }
@@ -111,7 +114,7 @@ func scanPacked(d []desc, ids []uint16, bufs []*mbuf.Buf, used uint64, w whole) 
 			}
 			return i, bytes, scanOdd
 		}
-		bufs[i].Deliver(w.viewOf(meta))
+		mbuf.Driver(bufs[i]).Deliver(w.viewOf(meta))
 		bytes += uint64(uint32(meta))
 	}
 	return len(d), bytes, scanMore
@@ -173,7 +176,7 @@ func (r *PackedRx) Refill() int {
 		r.post(at, got)
 		posted += got
 		if got < n {
-			r.stats.NoBuf.Add(1)
+			r.stats.NoMbuf.Add(1)
 			break
 		}
 	}
@@ -190,7 +193,7 @@ func (r *PackedRx) post(at, n int) {
 	off := uint64(r.data - r.header)
 	meta := uint64(r.room) | packedWrite | r.tailFlags
 	for i := range d {
-		d[i].addr = bufs[i].Base() + off
+		d[i].addr = mbuf.Driver(bufs[i]).RoomIOVA() + off
 		publish64(&d[i].meta, meta|uint64(ids[i])<<packedIDShift)
 	}
 	r.enter(n)

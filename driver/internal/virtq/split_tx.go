@@ -1,6 +1,9 @@
 package virtq
 
-import "github.com/virtio-pmd/virtio-pmd/driver/mbuf"
+import (
+	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
+	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
+)
 
 // SplitTx is a transmit queue on a split ring. It belongs to one goroutine.
 type SplitTx struct {
@@ -24,7 +27,7 @@ func NewSplitTx(cfg Config, cache *mbuf.Cache) (*SplitTx, error) {
 
 // Start says that DRIVER_OK is set: from now on Burst works and the doorbell is
 // rung. id is what the low 16 bits of every rung value are.
-func (t *SplitTx) Start(bell Doorbell, id uint16) {
+func (t *SplitTx) Start(bell virtio.Doorbell, id uint16) {
 	t.bell, t.bellID, t.running = bell, uint32(id), true
 }
 
@@ -81,14 +84,14 @@ func sendSplit(d []desc, ids []uint16, in []*mbuf.Buf, p plain) (int, uint64) {
 	bytes := uint64(0)
 	for i, id := range ids {
 		b := in[i]
-		v := b.View()
+		v := mbuf.Driver(b).View()
 		if !p.matches(b, v) {
 			return i, bytes
 		}
 		off := v.Offset() - headerLen
 		blankHeader(b, off)
-		b.Consume()
-		d[id] = desc{addr: b.Base() + uint64(off), meta: uint64(v.Len() + headerLen)}
+		mbuf.Driver(b).Consume()
+		d[id] = desc{addr: mbuf.Driver(b).RoomIOVA() + uint64(off), meta: uint64(v.Len() + headerLen)}
 		bytes += uint64(v.Len())
 	}
 	return len(ids), bytes

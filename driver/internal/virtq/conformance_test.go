@@ -50,7 +50,7 @@ func TestSplitConformance(t *testing.T) {
 func testLayout(packed bool) func(*testing.T) {
 	return func(t *testing.T) {
 		for size := 1; size <= virtio.MaxQueueSize; size = nextSize(size, packed) {
-			cfg := Config{Size: size, Segments: 4, Features: virtio.FeatureSet(virtio.RingIndirectDesc)}
+			cfg := Config{Size: size, IndirectSize: 4, Features: virtio.FeatureSet(virtio.RingIndirectDesc)}
 			driver, device := 6+2*size, 6+8*size
 			if packed {
 				cfg.Features = cfg.Features.With(virtio.RingPacked)

@@ -149,7 +149,7 @@ func (g *game) receive(n int) {
 			if _, twice := g.held[b]; twice {
 				g.t.Fatal("a buffer was delivered that the application holds")
 			}
-			if !b.Held() || len(b.Data()) > b.Pool().DataRoom()+12 {
+			if !mbuf.Driver(b).Held() || len(b.Data()) > b.Pool().DataRoom()+12 {
 				g.t.Fatalf("a segment of %d bytes", len(b.Data()))
 			}
 			g.hold(b)

@@ -17,8 +17,8 @@ func TestConfigRefused(t *testing.T) {
 			want  any
 		}{
 			"size":             {func(c *Config) { c.Size = 0 }, new(*SizeError)},
-			"segments":         {func(c *Config) { c.Segments = -1 }, new(*SegmentsError)},
-			"too many entries": {func(c *Config) { c.Size, c.Segments = 1024, MaxSegments+1 }, new(*SegmentsError)},
+			"segments":         {func(c *Config) { c.IndirectSize = -1 }, new(*SegmentsError)},
+			"too many entries": {func(c *Config) { c.Size, c.IndirectSize = 1024, MaxSegments+1 }, new(*SegmentsError)},
 			"short memory":     {func(c *Config) { c.Memory = c.Memory[:4000] }, new(*MemoryError)},
 			"no memory":        {func(c *Config) { c.Memory = nil }, new(*MemoryError)},
 			"odd memory":       {func(c *Config) { c.Size, c.Memory = 1, c.Memory[64:] }, new(*MemoryError)},
@@ -46,7 +46,7 @@ func TestConfigRefused(t *testing.T) {
 
 // allErrors makes a queue of each kind and returns the errors.
 func allErrors(cfg Config, cache *mbuf.Cache) []error {
-	_, chain := NewChain(cfg)
+	_, chain := NewControl(cfg)
 	errs := []error{chain, rxError(cfg, cache)}
 	if cfg.Features.Has(virtio.RingPacked) {
 		_, err := NewPackedTx(cfg, cache)

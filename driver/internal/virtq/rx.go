@@ -31,7 +31,7 @@ const (
 // in the headroom, so one descriptor is enough for both.
 type rx struct {
 	number int // of the virtqueue, for messages
-	cache  *mbuf.Cache
+	cache  *mbuf.DriverCache
 	stats  RxStats
 
 	header    uint32 // bytes of header
@@ -72,7 +72,7 @@ func (w whole) viewOf(n uint64) mbuf.View { return w.view + mbuf.View(n<<32) }
 // init prepares for buffers of the pool of cache.
 func (r *rx) init(cfg *Config, cache *mbuf.Cache) error {
 	pool := cache.Pool()
-	r.number, r.cache = cfg.Index, cache
+	r.number, r.cache = cfg.Index, (*mbuf.DriverCache)(cache)
 	r.header = uint32(cfg.HeaderLen)
 	r.data = uint32(pool.Headroom())
 	r.room = r.header + uint32(pool.DataRoom())
@@ -93,7 +93,7 @@ func (r *rx) init(cfg *Config, cache *mbuf.Cache) error {
 func (r *rx) checkPool(pool *mbuf.Pool) error {
 	e := &PoolError{Queue: r.number}
 	switch {
-	case !pool.Bound():
+	case !(*mbuf.DriverPool)(pool).Bound():
 		e.Reason = "the pool has no device addresses; attach it to the port first"
 	case r.data < r.header:
 		e.Reason = "the headroom of the pool's buffers is too short for the header"
@@ -117,7 +117,7 @@ func (r *rx) SetCache(c *mbuf.Cache) error {
 	if c.Pool() != r.cache.Pool() {
 		return &PoolError{Queue: r.number, Reason: "the cache is of another pool than the buffers of the receive queue"}
 	}
-	r.cache = c
+	r.cache = (*mbuf.DriverCache)(c)
 	return nil
 }
 
@@ -168,8 +168,8 @@ func (r *rx) deliver(s *slots, out []*mbuf.Buf, n int, bytes uint64, end scanEnd
 			end = scanOdd
 		}
 		for _, b := range bufs[n:] { // not yet, after all
-			bytes -= uint64(b.View().Len() + r.header)
-			b.Consume()
+			bytes -= uint64(mbuf.Driver(b).View().Len() + r.header)
+			mbuf.Driver(b).Consume()
 		}
 	}
 	if n > 0 {

@@ -3,8 +3,8 @@ package virtq
 import (
 	"encoding/binary"
 
+	"github.com/virtio-pmd/virtio-pmd/driver/internal/stat"
 	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
-	"github.com/virtio-pmd/virtio-pmd/driver/stat"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
@@ -23,7 +23,7 @@ func (r *rx) buffers(b *mbuf.Buf, used uint32) int {
 // numBuffers is where in b the device says how many buffers the packet has that
 // begins there (5.1.9.4).
 func (r *rx) numBuffers(b *mbuf.Buf) []byte {
-	return b.Room()[r.data-r.header+virtio.NetHeaderNumBuffers:][:2]
+	return mbuf.Driver(b).Room()[r.data-r.header+virtio.NetHeaderNumBuffers:][:2]
 }
 
 // foresee puts num_buffers of 1 where transmission left zeros in buffers that
@@ -34,9 +34,9 @@ func (r *rx) foresee(bufs []*mbuf.Buf) {
 		return
 	}
 	for _, b := range bufs {
-		if b.Blanked() {
+		if mbuf.Driver(b).HeaderDirty() {
 			binary.LittleEndian.PutUint16(r.numBuffers(b), 1)
-			b.SetBlanked(false)
+			mbuf.Driver(b).SetHeaderDirty(false)
 		}
 	}
 }
@@ -45,7 +45,7 @@ func (r *rx) foresee(bufs []*mbuf.Buf) {
 // first that has more, or none.
 func (r *rx) singles(bufs []*mbuf.Buf) int {
 	for i, b := range bufs {
-		if b.View().Len() == r.room-r.header && r.buffers(b, r.room) != 1 {
+		if mbuf.Driver(b).View().Len() == r.room-r.header && r.buffers(b, r.room) != 1 {
 			return i
 		}
 	}
@@ -78,7 +78,7 @@ func (r *rx) assemble(q *queue, s *slots) (*mbuf.Buf, int) {
 		}
 	}
 	r.bad, r.waits = 0, 0
-	b.Deliver(r.whole.viewOf(uint64(used)))
+	mbuf.Driver(b).Deliver(r.whole.viewOf(uint64(used)))
 	r.link(s, b, n)
 	r.bytes += uint64(b.PacketLen())
 	return b, n
@@ -94,7 +94,7 @@ func (r *rx) link(s *slots, first *mbuf.Buf, n int) {
 		}
 		at := s.wrap(s.head + i)
 		b := s.buf[at]
-		b.Deliver(mbuf.ViewOf(r.data-r.header, r.lens[at])) // only the first has a header
+		mbuf.Driver(b).Deliver(mbuf.ViewOf(r.data-r.header, r.lens[at])) // only the first has a header
 		last.SetNext(b)
 		last = b
 	}

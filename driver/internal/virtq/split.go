@@ -1,7 +1,7 @@
 package virtq
 
 import (
-	"github.com/virtio-pmd/virtio-pmd/driver/stat"
+	"github.com/virtio-pmd/virtio-pmd/driver/internal/stat"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
@@ -59,7 +59,7 @@ func (s *Split) init(cfg *Config, kicks *stat.Counter) error {
 	n := cfg.Size
 	s.queue = newQueue(cfg, l, kicks)
 	s.slots = newSlots(n)
-	s.memory, s.segments, s.mask = cfg.Memory, cfg.Segments, n-1
+	s.memory, s.segments, s.mask = cfg.Memory, cfg.IndirectSize, n-1
 	s.desc = descsAt(cfg.Memory, l.Desc, n)
 	s.availWord = wordAt(cfg.Memory, l.Driver)
 	s.avail = halvesAt(cfg.Memory, l.Driver+splitRingEntries, n)

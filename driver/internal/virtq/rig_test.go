@@ -18,7 +18,7 @@ const (
 type rxQueue interface {
 	Burst([]*mbuf.Buf) int
 	Refill() int
-	Start(Doorbell, uint16)
+	Start(virtio.Doorbell, uint16)
 	SetCache(*mbuf.Cache) error
 	Drain() int
 	Broken() error
@@ -29,7 +29,7 @@ type rxQueue interface {
 
 type txQueue interface {
 	Burst([]*mbuf.Buf) int
-	Start(Doorbell, uint16)
+	Start(virtio.Doorbell, uint16)
 	SetCache(*mbuf.Cache) error
 	AddPool(*mbuf.Pool) error
 	Drain() int
@@ -91,7 +91,7 @@ type rig struct {
 	dev   ringDevice
 	rx    rxQueue
 	tx    txQueue
-	chain *Chain
+	chain *Control
 }
 
 // newPool makes a pool whose pages lie at shuffled device addresses.
@@ -116,7 +116,7 @@ func newPool(t testing.TB, mem *busMemory, base uint64, cfg mbuf.Config) *mbuf.P
 	if cfg.DataRoom > 3000 {
 		mem.add(base, b)
 	}
-	if err := pool.Bind(pages); err != nil {
+	if err := (*mbuf.DriverPool)(pool).Bind(pages); err != nil {
 		t.Fatal(err)
 	}
 	return pool
@@ -131,7 +131,7 @@ func newRig(t testing.TB, s setup) (*rig, Config) {
 	r := &rig{t: t, setup: s, mem: &busMemory{}}
 	r.pool = newPool(t, r.mem, s.base+pageAddress, mbuf.Config{Count: s.bufs, DataRoom: s.dataRoom, Headroom: s.headroom})
 	r.cache = r.pool.NewCache(64)
-	cfg := Config{Index: 3, Size: s.size, Address: s.base + ringAddress, Segments: s.segments, MaxFrame: s.maxFrame}
+	cfg := Config{Index: 3, Size: s.size, Address: s.base + ringAddress, IndirectSize: s.segments, MaxFrame: s.maxFrame}
 	cfg.Features = virtio.FeatureSet(append(s.features, virtio.Version1)...)
 	if s.packed {
 		cfg.Features = cfg.Features.With(virtio.RingPacked)
@@ -361,7 +361,7 @@ func bytesOf(b *mbuf.Buf) []byte {
 func newChainRig(t testing.TB, s setup) *rig {
 	t.Helper()
 	r, cfg := newRig(t, s)
-	c, err := NewChain(cfg)
+	c, err := NewControl(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -374,5 +374,5 @@ func newChainRig(t testing.TB, s setup) *rig {
 // segment returns a piece of the memory of b, which is the test's.
 func (r *rig) segment(b *mbuf.Buf, n int) Segment {
 	b.Append(n - b.Len())
-	return Segment{Address: b.Address(), Len: uint32(n)}
+	return Segment{Address: mbuf.Driver(b).IOVA(), Len: uint32(n)}
 }

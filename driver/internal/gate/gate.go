@@ -1,0 +1,111 @@
+// Package gate is where the goroutine that polls a queue and the one that takes
+// the queue out of service meet. The poller enters and leaves once a burst and
+// never waits; the other side closes the gate and waits until the poller is out.
+//
+// It is Dekker's protocol: the poller marks itself inside and then reads whether
+// the gate is closed, the other side closes it and then reads whether the poller
+// is inside. At least one of them sees the other, provided that neither load
+// overtakes the store before it. A fence would cost the poller more than the
+// rest of an empty burst, so the poller goes without and the other side, which
+// runs rarely, has the kernel issue one on every CPU that runs this program:
+// membarrier(2). Where the kernel does not have it, the poller's marks are atomic
+// exchanges.
+package gate
+
+import (
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Gate guards one queue. The zero value is open; Init goes first.
+type Gate struct {
+	inside   uint32 // 1 during a burst; written by the poller only
+	exchange bool   // the poller's marks are exchanges; set by Init
+	closed   atomic.Bool
+}
+
+// Init makes the gate ready, closed or open, before the poller's first Enter.
+func (g *Gate) Init(closed bool) {
+	g.exchange = membarrier(membarrierRegisterPrivateExpedited) != nil
+	g.closed.Store(closed)
+}
+
+// Enter reports whether the poller may touch the queue. Only then must it call
+// Leave.
+func (g *Gate) Enter() bool {
+	if atomicMarks || g.exchange {
+		atomic.StoreUint32(&g.inside, 1)
+	} else {
+		g.inside = 1
+	}
+	if g.closed.Load() {
+		atomic.StoreUint32(&g.inside, 0)
+		return false
+	}
+	return true
+}
+
+// Leave ends what Enter began. Everything the poller did to the queue is visible
+// to another goroutine before the mark is seen to be gone, or that goroutine
+// could take the queue apart in the middle of a burst: on amd64 stores are not
+// reordered, elsewhere the store is a release.
+func (g *Gate) Leave() {
+	if atomicMarks || g.exchange {
+		atomic.StoreUint32(&g.inside, 0)
+	} else {
+		g.inside = 0
+	}
+}
+
+// Open lets the poller in again.
+func (g *Gate) Open() { g.closed.Store(false) }
+
+// Close closes the gates and waits, at most limit, until no poller is inside any
+// of them. It returns the index of one that a poller is still inside, -1 for none.
+func Close(gates []*Gate, limit time.Duration) int {
+	for _, g := range gates {
+		g.closed.Store(true)
+	}
+	// Without the fence a poller may be inside that is not yet seen to be. Where
+	// the kernel does not have membarrier the marks are exchanges and need none;
+	// where it is short of memory, time does the same: no store stays in a store
+	// buffer for a millisecond.
+	for tries := 0; tries < 3 && membarrier(membarrierPrivateExpedited) != nil; tries++ {
+		time.Sleep(time.Millisecond)
+	}
+	deadline := time.Now().Add(limit)
+	pause := time.Microsecond
+	checks := 0
+	for i, g := range gates {
+		for atomic.LoadUint32(&g.inside) != 0 {
+			// Time alone is no measure: after a stop of the whole machine it is
+			// over before the poller has had a chance.
+			if checks++; checks > minChecks && time.Now().After(deadline) {
+				return i
+			}
+			time.Sleep(pause) // a burst takes some microseconds, unless its thread lost the CPU
+			pause = min(2*pause, time.Millisecond)
+		}
+	}
+	return -1
+}
+
+// minChecks is how often Close checks at least, mostly a millisecond apart.
+const minChecks = 20
+
+// Commands of membarrier(2).
+const (
+	membarrierPrivateExpedited         = 1 << 3
+	membarrierRegisterPrivateExpedited = 1 << 4
+)
+
+// membarrier has the kernel issue a full fence on every CPU that runs a thread
+// of this process.
+func membarrier(cmd uintptr) error {
+	if _, _, errno := unix.Syscall(unix.SYS_MEMBARRIER, cmd, 0, 0); errno != 0 {
+		return errno
+	}
+	return nil
+}
