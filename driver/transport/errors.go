@@ -1,10 +1,19 @@
 package transport
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
+)
+
+// What errors.Is answers for the errors of transports, and of everything above.
+var (
+	// ErrRemoved: the device is gone for good, as after a hot unplug.
+	ErrRemoved = errors.New("device removed")
+	// ErrDisconnected: the back end has ended the connection and may come back.
+	ErrDisconnected = errors.New("back end disconnected")
 )
 
 // ResetError is a device that did not confirm its reset in time. It may still
@@ -44,6 +53,9 @@ func (e *GoneError) Error() string {
 // Unwrap returns what the last access failed with.
 func (e *GoneError) Unwrap() error { return e.Err }
 
+// Is reports whether target is ErrRemoved.
+func (e *GoneError) Is(target error) bool { return target == ErrRemoved }
+
 // DisconnectedError is a device whose back end ended the connection, or with
 // which it had to be ended. The transport is already waiting for it to come
 // back, and says so with the event Reconnected.
@@ -59,6 +71,9 @@ func (e *DisconnectedError) Error() string {
 
 // Unwrap returns how the connection ended.
 func (e *DisconnectedError) Unwrap() error { return e.Err }
+
+// Is reports whether target is ErrDisconnected.
+func (e *DisconnectedError) Is(target error) bool { return target == ErrDisconnected }
 
 // FeatureError is a set of features that a transport cannot work with.
 type FeatureError struct {

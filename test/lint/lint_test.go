@@ -29,6 +29,7 @@ var allowed = map[string][]string{
 	"vfio":                        {"pci", "pci/sysfs", "hugepages"},
 	"driver/virtio":               {},
 	"driver/internal/stat":        {},
+	"driver/internal/gate":        {},
 	"driver/mbuf":                 {"hugepages", "driver/internal/stat"},
 	"driver/internal/virtq":       {"driver/virtio", "driver/mbuf", "driver/internal/stat"},
 	"driver/internal/ctrlq":       {"driver/virtio", "driver/internal/virtq"},
