@@ -69,7 +69,7 @@ func (p *Port) proposePairs(a *terms) error {
 	if len(p.rx) != 0 { // after a reset: as many as there are
 		wanted = len(p.rx)
 	}
-	_, sets := p.t.(transport.PairSetter)
+	_, sets := p.t.(transport.QueuePairSetter)
 	if a.features.Has(virtio.NetMQ) && wanted > 1 {
 		if !sets {
 			// QEMU's device has one pair and a control queue until the driver

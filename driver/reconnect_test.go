@@ -31,7 +31,7 @@ type parting struct {
 
 	mu       sync.Mutex
 	hidden   virtio.Features   // not offered
-	pairs    []int             // what SetPairs was told
+	pairs    []int             // what SetQueuePairs was told
 	features []virtio.Features // what SetDriverFeatures was told
 	dropped  []error           // what Disconnect was told
 }
@@ -82,7 +82,7 @@ func (p *parting) SetDriverFeatures(f virtio.Features) error {
 	return p.Device.SetDriverFeatures(f)
 }
 
-func (p *parting) SetPairs(n int) error {
+func (p *parting) SetQueuePairs(n int) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.pairs = append(p.pairs, n)

@@ -164,12 +164,12 @@ func (p *Port) enablePairs(pairs int) error {
 	if pairs == 1 {
 		return nil
 	}
-	if setter, ok := p.t.(transport.PairSetter); ok {
-		return setter.SetPairs(pairs)
+	if setter, ok := p.t.(transport.QueuePairSetter); ok {
+		return setter.SetQueuePairs(pairs)
 	}
 	ctx, cancel := context.WithTimeout(p.ctx, p.cfg.ControlTimeout)
 	defer cancel()
-	return p.ctrl.PairsSet(ctx, pairs)
+	return p.ctrl.SetQueuePairs(ctx, pairs)
 }
 
 // providePool makes the port's own pool, or checks the one it was given, and

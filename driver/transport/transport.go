@@ -74,13 +74,13 @@ type Disconnecter interface {
 	Disconnect(cause error)
 }
 
-// PairSetter is a Transport that enables queue pairs itself, because its device
+// QueuePairSetter is a Transport that enables queue pairs itself, because its device
 // has no control queue to be told so (5.1.9.5.5). Its features then have CTRL_VQ
 // with MQ, so that MQ stands, but there is no control queue to set up.
-type PairSetter interface {
-	// SetPairs has the device use the first n queue pairs, at least 1, and no
+type QueuePairSetter interface {
+	// SetQueuePairs has the device use the first n queue pairs, at least 1, and no
 	// others. The queues of all n have been set up.
-	SetPairs(n int) error
+	SetQueuePairs(n int) error
 }
 
 // DMA tells which memory can be mapped.

@@ -80,9 +80,9 @@ func (q *Queue) Start(bell virtio.Doorbell, id uint16) { q.chain.Start(bell, id)
 // device, nil if one can.
 func (q *Queue) Broken() error { return q.broken }
 
-// PairsSet has the device use n queue pairs (5.1.9.5.5). MQ was negotiated, n is
+// SetQueuePairs has the device use n queue pairs (5.1.9.5.5). MQ was negotiated, n is
 // between 1 and what the device has, and these pairs have been set up.
-func (q *Queue) PairsSet(ctx context.Context, n int) error {
+func (q *Queue) SetQueuePairs(ctx context.Context, n int) error {
 	var data [2]byte
 	binary.LittleEndian.PutUint16(data[:], uint16(n))
 	return q.Do(ctx, virtio.CtrlMQ, virtio.CtrlMQPairsSet, data[:])

@@ -130,7 +130,7 @@ func TestPairsSet(t *testing.T) {
 		defer r.dev.Stop()
 		for i := range 50 {
 			n := 1 + i%pairs
-			if err := r.queue.PairsSet(r.deadline(10*time.Second), n); err != nil {
+			if err := r.queue.SetQueuePairs(r.deadline(10*time.Second), n); err != nil {
 				t.Fatal(err)
 			}
 			if got := r.dev.ActivePairs(); got != n {
@@ -155,7 +155,7 @@ func TestRefusedCommand(t *testing.T) {
 				t.Fatalf("a command without data: %v", err)
 			}
 		}
-		if err := r.queue.PairsSet(r.deadline(10*time.Second), 2); err != nil {
+		if err := r.queue.SetQueuePairs(r.deadline(10*time.Second), 2); err != nil {
 			t.Error(err)
 		}
 	})
@@ -175,7 +175,7 @@ func TestCommandWithoutAnswer(t *testing.T) {
 			t.Errorf("it took %v", took)
 		}
 		before := slices.Clone(r.mem)
-		if again := r.queue.PairsSet(r.deadline(time.Minute), 2); again != err || r.queue.Broken() != err {
+		if again := r.queue.SetQueuePairs(r.deadline(time.Minute), 2); again != err || r.queue.Broken() != err {
 			t.Errorf("the next command: %v", again)
 		}
 		if !slices.Equal(r.mem, before) {
@@ -228,7 +228,7 @@ func TestImpossibleCommands(t *testing.T) {
 		t.Errorf("too much data: %v", err)
 	}
 	var endless *DeadlineError
-	if err := r.queue.PairsSet(context.Background(), 2); !errors.As(err, &endless) {
+	if err := r.queue.SetQueuePairs(context.Background(), 2); !errors.As(err, &endless) {
 		t.Errorf("no deadline: %v", err)
 	}
 	if r.queue.Broken() != nil {

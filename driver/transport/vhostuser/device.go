@@ -41,7 +41,7 @@ type Options struct {
 	// Timeout bounds each request; 0 is DefaultTimeout.
 	Timeout time.Duration
 	// SetUpTimeout bounds how long the back end may take over all requests from
-	// Reset to DRIVER_OK together, and as long over those of SetPairs, of memory
+	// Reset to DRIVER_OK together, and as long over those of SetQueuePairs, of memory
 	// that is mapped while rings run, and of the beginning of a connection. 0 is
 	// DefaultSetUpTimeout.
 	SetUpTimeout time.Duration
@@ -50,7 +50,7 @@ type Options struct {
 }
 
 // Device is a virtio network device behind a vhost-user socket. It implements
-// transport.Transport and transport.PairSetter.
+// transport.Transport and transport.QueuePairSetter.
 type Device struct {
 	path string
 	name string
@@ -76,8 +76,8 @@ type Device struct {
 }
 
 var (
-	_ transport.Transport  = (*Device)(nil)
-	_ transport.PairSetter = (*Device)(nil)
+	_ transport.Transport       = (*Device)(nil)
+	_ transport.QueuePairSetter = (*Device)(nil)
 )
 
 // connector makes connections to back ends, one after the other.

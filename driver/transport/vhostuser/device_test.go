@@ -267,7 +267,7 @@ func TestSetQueueChecks(t *testing.T) {
 		}
 	}
 	for _, n := range []int{-1, 0, 1, 2} {
-		if err := d.SetPairs(n); !is[*transport.QueueError](err) {
+		if err := d.SetQueuePairs(n); !is[*transport.QueueError](err) {
 			t.Errorf("%d pairs: %T %v", n, err, err)
 		}
 	}

@@ -9,7 +9,7 @@ import (
 // offers, less what would need a control queue or cannot be carried out over a
 // socket, and what is carried out here: STATUS always (the link is the
 // connection), MAC and MTU if Options have them, CTRL_VQ beside MQ, because MQ
-// does not stand without it; SetPairs takes its place.
+// does not stand without it; SetQueuePairs takes its place.
 func (d *Device) DeviceFeatures() (virtio.Features, error) {
 	s, err := d.current()
 	if err != nil {

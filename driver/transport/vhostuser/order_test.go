@@ -180,10 +180,10 @@ func TestProtocolFeaturesAreMasked(t *testing.T) {
 	b.listen()
 	d := open(t, b, vhostuser.Options{})
 	newSteps(t, d, 4, virtio.NetMQ).run(t)
-	if err := d.SetPairs(2); err != nil {
+	if err := d.SetQueuePairs(2); err != nil {
 		t.Fatal(err)
 	}
-	if err := d.SetPairs(1); err != nil {
+	if err := d.SetQueuePairs(1); err != nil {
 		t.Fatal(err)
 	}
 	compare(t, b.said(), `

@@ -43,7 +43,7 @@ func (d *Device) QueueSize(q int) (int, error) {
 }
 
 // SetQueue implements transport.Transport. The rings of the first pair are
-// enabled at once, those of others by SetPairs. A ring that cannot be as it is
+// enabled at once, those of others by SetQueuePairs. A ring that cannot be as it is
 // asked for is a *transport.QueueError, one that the back end does not want a
 // *RefusedError.
 func (d *Device) SetQueue(q int, areas transport.Queue) (transport.Notifier, error) {
@@ -147,8 +147,8 @@ func (s *session) resting(do func() error) error {
 	return s.fence()
 }
 
-// SetPairs implements transport.PairSetter.
-func (d *Device) SetPairs(n int) error {
+// SetQueuePairs implements transport.QueuePairSetter.
+func (d *Device) SetQueuePairs(n int) error {
 	s, err := d.current()
 	if err != nil {
 		return err

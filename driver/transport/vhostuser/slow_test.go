@@ -40,9 +40,9 @@ func TestSlowBackEnd(t *testing.T) {
 			began := time.Now()
 			work := map[string]func() error{
 				"steps": func() error { return s.try() },
-				"pairs": func() error { return d.SetPairs(4) }, // 6 messages
+				"pairs": func() error { return d.SetQueuePairs(4) }, // 6 messages
 				"memory": func() error {
-					_ = d.SetPairs(4)
+					_ = d.SetQueuePairs(4)
 					on.Store(true)
 					_, err := d.MapDMA(allocate(t))
 					_, status := d.Status()

@@ -180,7 +180,7 @@ func TestWithoutConnection(t *testing.T) {
 		func() error { _, err := d.Queues(); return err },
 		func() error { _, err := d.QueueSize(0); return err },
 		func() error { _, err := d.SetQueue(0, s.areas(0)); return err },
-		func() error { return d.SetPairs(1) },
+		func() error { return d.SetQueuePairs(1) },
 	} {
 		if err := call(); !is[*transport.DisconnectedError](err) {
 			t.Errorf("call %d: %T %v", i, err, err)
