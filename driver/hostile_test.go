@@ -9,7 +9,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
-// Promises 1 and 2, rows 1 to 20 of the faults all at once: a device that writes
+// promise/1, promise/2 and fault/1 to fault/20 all at once: a device that writes
 // whatever it likes into all the memory it was given, rings and packet buffers,
 // while packets flow. It may stop the traffic, spoil packets, break queues and
 // cause recoveries; in the end every buffer is back, exactly once.

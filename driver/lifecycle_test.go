@@ -45,7 +45,7 @@ func TestCloseIsIdempotentAndFinal(t *testing.T) {
 	}
 }
 
-// Promise 1: buffers the device has when the port is closed are back afterwards.
+// promise/1: buffers the device has when the port is closed are back afterwards.
 func TestBuffersAreConservedByClose(t *testing.T) {
 	for _, c := range []Config{{}, refuse(virtio.RingPacked)} {
 		c.Pool = newPool(t, mbuf.Config{Count: 2048})
@@ -74,7 +74,7 @@ func TestBuffersAreConservedByClose(t *testing.T) {
 	}
 }
 
-// Row 55 of the faults: the function is pulled out.
+// fault/55: the function is pulled out.
 func TestUnplug(t *testing.T) {
 	r := newRig(t, pcifn.Config{}, Config{})
 	r.send(0, frames(0, 20, 60)...)
@@ -118,7 +118,7 @@ func TestDeviceGoneIsFoundByPolling(t *testing.T) {
 	_ = modern
 }
 
-// Row 25 of the faults: a reset that never completes when the port is closed.
+// fault/25: a reset that never completes when the port is closed.
 // Closing the function stops the device all the same, and all is released.
 func TestCloseWithoutConfirmedReset(t *testing.T) {
 	r := newRig(t, pcifn.Config{}, Config{ResetTimeout: 50 * time.Millisecond})
@@ -137,7 +137,7 @@ func (s stubborn) Close() error {
 	return errors.Join(s.Device.Close(), &transport.StopError{Device: s.Name(), Reason: "it does not listen"})
 }
 
-// Promise 6 of the faults: memory that the device may still write to is kept.
+// promise/6: memory that the device may still write to is kept.
 func TestMemoryIsKeptFromADeviceThatCannotBeStopped(t *testing.T) {
 	fn := newFunction(t, pcifn.Config{})
 	dev, err := vpci.Open(fn, vpci.Options{})

@@ -52,7 +52,7 @@ func TestMACOfTheConfig(t *testing.T) {
 	}
 }
 
-// net/config/7, net/config/9 and row 30 of the faults.
+// net/config/7, net/config/9 and fault/30.
 func TestMTU(t *testing.T) {
 	no := virtio.FeatureSet(virtio.NetMTU)
 	for name, c := range map[string]struct {
@@ -211,7 +211,7 @@ func TestSpeedAndDuplex(t *testing.T) {
 	}
 }
 
-// Row 22 of the faults: a device that changes its configuration all the time.
+// fault/22: a device that changes its configuration all the time.
 func TestConfigurationStorm(t *testing.T) {
 	r := newRig(t, pcifn.Config{}, Config{})
 	for i := range 5000 {
@@ -223,7 +223,7 @@ func TestConfigurationStorm(t *testing.T) {
 	}
 }
 
-// Row 29 of the faults: a generation that never settles leaves the last state.
+// fault/29: a generation that never settles leaves the last state.
 func TestGenerationFlapsWhileRunning(t *testing.T) {
 	r := newRig(t, pcifn.Config{}, Config{})
 	before := r.port.Link()

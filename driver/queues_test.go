@@ -48,7 +48,7 @@ func TestControlQueueIsBehindAllPairs(t *testing.T) {
 	}
 }
 
-// net/mq/2 and row 31 of the faults: never more pairs than there are.
+// net/mq/2 and fault/31: never more pairs than there are.
 func TestFewerPairsThanAskedFor(t *testing.T) {
 	for name, c := range map[string]struct {
 		dev   vdev.Config
@@ -89,7 +89,7 @@ func TestFewerPairsThanAskedFor(t *testing.T) {
 	}
 }
 
-// Row 45 of the faults: a command that is never answered ends Open in time.
+// fault/45: a command that is never answered ends Open in time.
 func TestPairsCommandWithoutAnswer(t *testing.T) {
 	fn := newFunction(t, device(vdev.Config{Pairs: 2})) // nobody steps the device
 	start := time.Now()

@@ -149,7 +149,7 @@ func (r *rig) linkDown() {
 	await(r.t, "the link is down", func() bool { return !r.port.Link().Up })
 }
 
-// Row 49 of the faults: bursts do nothing while there is no back end, and go on
+// fault/49: bursts do nothing while there is no back end, and go on
 // with the next one. It may go as often as it likes.
 func TestBackEndGoesAndComesBack(t *testing.T) {
 	for _, c := range []Config{{}, refuse(virtio.RingPacked)} {
@@ -293,7 +293,7 @@ func TestCloseWithoutBackEnd(t *testing.T) {
 	}
 }
 
-// Row 50 of the faults: a back end that offers less is put up with, and one that
+// fault/50: a back end that offers less is put up with, and one that
 // offers all of it again is made use of. What was not there in the beginning is
 // not taken.
 func TestBackEndComesBackDifferent(t *testing.T) {

@@ -40,7 +40,7 @@ func (r *rig) recovered(n uint64) {
 	await(r.t, fmt.Sprintf("recovery %d is over", n), func() bool { return r.port.Stats().Resets >= n && r.port.Link().Up })
 }
 
-// basic/status/4, x/status/needs-reset, row 23 of the faults.
+// basic/status/4, x/status/needs-reset, fault/23.
 func TestRecoveryFromNeedsReset(t *testing.T) {
 	for _, c := range []Config{{}, refuse(virtio.RingPacked)} {
 		c.Pool = newPool(t, mbuf.Config{Count: 2048})
@@ -69,7 +69,7 @@ func TestRecoveryFromNeedsReset(t *testing.T) {
 	}
 }
 
-// Row 24 of the faults: a device that was reset behind the driver's back.
+// fault/24: a device that was reset behind the driver's back.
 func TestRecoveryFromLostStatus(t *testing.T) {
 	r := newRig(t, pcifn.Config{}, Config{})
 	r.carries()
@@ -96,7 +96,7 @@ func (r *rig) breakRing(q int) {
 	r.scribble(q, vdev.DescArea, 12, 0xff, 0x7f, virtio.DescAvail, virtio.DescUsed>>8)
 }
 
-// Rows 1 to 5 of the faults, from the port's side: a broken queue is found by its
+// fault/1 to fault/5, from the port's side: a broken queue is found by its
 // poller and recovered by the supervisor.
 func TestRecoveryFromBrokenQueue(t *testing.T) {
 	for _, c := range []Config{{}, refuse(virtio.RingPacked)} {
@@ -146,7 +146,7 @@ func TestBrokenQueueEndsThePortWithoutRecovery(t *testing.T) {
 	}
 }
 
-// Row 28 of the faults: the device offers less after its reset.
+// fault/28: the device offers less after its reset.
 func TestRecoveryWithFewerFeatures(t *testing.T) {
 	const modern, featureSelect, deviceFeature = 4, 0, 4
 	r := newRig(t, pcifn.Config{}, Config{})
@@ -185,7 +185,7 @@ func TestRecoveryWithFewerPairsFails(t *testing.T) {
 	}
 }
 
-// Promise 4: given up after so many tries, with everything that is known.
+// promise/4: given up after so many tries, with everything that is known.
 func TestRecoveryIsGivenUp(t *testing.T) {
 	r := newRig(t, pcifn.Config{}, Config{Recovery: Recovery{MaxResets: 3, MinBackoff: time.Millisecond}})
 	r.dev.SetFaults(vdev.Faults{RefuseFeatures: true})
@@ -227,7 +227,7 @@ func TestRecoveryThatDoesNotLast(t *testing.T) {
 	}
 }
 
-// Row 25 of the faults, in a recovery.
+// fault/25, in a recovery.
 func TestRecoveryWithAResetThatNeverCompletes(t *testing.T) {
 	r := newRig(t, pcifn.Config{}, Config{ResetTimeout: 50 * time.Millisecond})
 	r.dev.SetFaults(vdev.Faults{ResetReads: -1})

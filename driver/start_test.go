@@ -118,8 +118,9 @@ func TestFailureAtEachStep(t *testing.T) {
 	}
 }
 
-// basic/features/1, /4, /5, /8: of everything that can be offered only what is
-// implemented, and only with its prerequisites, is accepted.
+// basic/features/1, basic/features/2, basic/features/4, basic/features/5 and
+// basic/features/8: of everything that can be offered only what is implemented,
+// and only with its prerequisites, is accepted.
 func TestOfferOfEverything(t *testing.T) {
 	all := virtio.Features{^uint64(0), ^uint64(0)}
 	r := newRig(t, pcifn.Config{Device: vdev.Config{Offer: all, Pairs: 2}}, Config{Queues: 2})
@@ -171,7 +172,9 @@ func TestOfferWithoutOneFeature(t *testing.T) {
 	}
 }
 
-// basic/reserved/1, /3, /6, /7, /9, /11, net/config/2, /7: accepted because offered.
+// basic/reserved/1, basic/reserved/3, basic/reserved/6, basic/reserved/7,
+// basic/reserved/9, basic/reserved/11, net/config/2 and net/config/7: accepted
+// because offered.
 func TestFeaturesAcceptedByDefault(t *testing.T) {
 	r := newRig(t, pcifn.Config{Device: vdev.Config{Offer: vdev.Implemented().With(virtio.SRIOV)}}, Config{})
 	for _, f := range []virtio.Feature{virtio.Version1, virtio.AccessPlatform, virtio.RingPacked, virtio.OrderPlatform,
@@ -232,7 +235,7 @@ func openScattered(t *testing.T, fn *pcifn.Function, c Config) (*Port, error) {
 	return Open(&scattered{Device: dev, fn: fn, next: 1 << 45, mapped: map[*hugepages.Memory][]uint64{}}, c)
 }
 
-// basic/reserved/4, /5: every address the device is given is one that was mapped
+// basic/reserved/4, basic/reserved/5: every address the device is given is one that was mapped
 // for it, also where pages are scattered.
 func TestScatteredPages(t *testing.T) {
 	for _, size := range []int{64, 16} {

@@ -161,7 +161,7 @@ func TestRefusedCommand(t *testing.T) {
 	})
 }
 
-// Row 45 of the faults: the device never answers. The call ends in time, no more
+// fault/45: the device never answers. The call ends in time, no more
 // commands are sent, and the memory of this one stays as it is.
 func TestCommandWithoutAnswer(t *testing.T) {
 	each(t, func(t *testing.T, r *rig) {
@@ -185,7 +185,7 @@ func TestCommandWithoutAnswer(t *testing.T) {
 	})
 }
 
-// Row 46 of the faults: done, says the device, and wrote nothing.
+// fault/46: done, says the device, and wrote nothing.
 func TestCommandWithoutAck(t *testing.T) {
 	r := newRig(t, formats["split"])
 	layout, err := virtq.SplitLayout(16, 0)

@@ -22,9 +22,11 @@ func TestSplitConformance(t *testing.T) {
 	t.Run("split/framing/2", testLongChain(false))
 	t.Run("split/desc/1", testNoLoops(false))
 	t.Run("split/desc/2", testInOrderLinks)
-	for _, row := range []string{"1", "2", "3", "4", "5"} {
-		t.Run("split/indirect/"+row, testIndirect(false))
-	}
+	t.Run("split/indirect/1", testIndirect(false))
+	t.Run("split/indirect/2", testIndirect(false))
+	t.Run("split/indirect/3", testIndirect(false))
+	t.Run("split/indirect/4", testIndirect(false))
+	t.Run("split/indirect/5", testIndirect(false))
 	t.Run("split/avail/1", testAvailForward)
 	t.Run("split/used-suppress/1", testPollFlags(false))
 	t.Run("split/used-suppress/2", testPollFlags(false))

@@ -22,9 +22,10 @@ func TestPackedConformance(t *testing.T) {
 	t.Run("packed/sg/4", testFullRing(true))
 	t.Run("packed/sg/5", testFullRing(true))
 	t.Run("packed/sg/6", testHeadLast)
-	for _, row := range []string{"1", "2", "3", "4"} {
-		t.Run("packed/indirect/"+row, testIndirect(true))
-	}
+	t.Run("packed/indirect/1", testIndirect(true))
+	t.Run("packed/indirect/2", testIndirect(true))
+	t.Run("packed/indirect/3", testIndirect(true))
+	t.Run("packed/indirect/4", testIndirect(true))
 	t.Run("x/packed/wrap", testWrap)
 	t.Run("x/packed/avail-bits", testWrap) // the device looks at every descriptor
 	t.Run("x/packed/used-test", testUsedTest)

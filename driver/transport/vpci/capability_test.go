@@ -50,17 +50,17 @@ func TestOddCapabilitiesThatWork(t *testing.T) {
 		"basic/config/4 device configuration of 1 MiB": func(fn *pcifn.Function) {
 			put32(fn, fn.Capability(capDevice)+fieldLength, 1<<20)
 		},
-		"hostile 39 capabilities shorter than their type": func(fn *pcifn.Function) {
+		"fault/39 capabilities shorter than their type": func(fn *pcifn.Function) {
 			insert(fn, 0xc0, capNotify, modernBAR, notifyOff, 0x1000) // without a multiplier
 			insert(fn, 0xd0, capCommon, modernBAR, 0x40, 0x1000)
 			fn.Poke(0xd0+fieldLen, 15)
 		},
-		"hostile 43 the next capability of a type if the first is invalid": func(fn *pcifn.Function) {
+		"fault/43 the next capability of a type if the first is invalid": func(fn *pcifn.Function) {
 			insert(fn, 0xc0, capCommon, modernBAR, 0xfffff000, 0x1000) // beyond the BAR
 			insert(fn, 0xd0, capDevice, 0, 0, 0x1000)                  // no such BAR
 			insert(fn, 0xe0, capISR, modernBAR, 0x1000, 0)             // too short
 		},
-		"hostile 41 common configuration without the later registers": func(fn *pcifn.Function) {
+		"fault/41 common configuration without the later registers": func(fn *pcifn.Function) {
 			put32(fn, fn.Capability(capCommon)+fieldLength, 56)
 		},
 		"no ISR status": func(fn *pcifn.Function) { fn.Poke(fn.Capability(capISR)+fieldType, 0) },
@@ -85,51 +85,51 @@ func TestBrokenStructuresAreRefused(t *testing.T) {
 		structure string
 		text      string
 	}{
-		"hostile 40 beyond its BAR": {func(fn *pcifn.Function) {
+		"fault/40 beyond its BAR": {func(fn *pcifn.Function) {
 			put32(fn, fn.Capability(capCommon)+fieldOffset, 0x100000)
 		}, "common configuration", "offset 0x100000, length 0x40; needed 0x38, BAR size 0x4000): it lies outside its BAR"},
-		"hostile 40 across the end of its BAR": {func(fn *pcifn.Function) {
+		"fault/40 across the end of its BAR": {func(fn *pcifn.Function) {
 			put32(fn, fn.Capability(capCommon)+fieldOffset, 0x4000-0x34)
 		}, "common configuration", "it lies outside its BAR"},
-		"hostile 40 offset and length overflow": {func(fn *pcifn.Function) {
+		"fault/40 offset and length overflow": {func(fn *pcifn.Function) {
 			put32(fn, fn.Capability(capCommon)+fieldOffset, 0xfffffff0)
 			put32(fn, fn.Capability(capCommon)+fieldLength, 0xffffffff)
 		}, "common configuration", "it lies outside its BAR"},
-		"hostile 40 no such BAR": {func(fn *pcifn.Function) {
+		"fault/40 no such BAR": {func(fn *pcifn.Function) {
 			fn.Poke(fn.Capability(capNotify)+fieldBAR, 0)
 		}, "notification", "BAR 0: the function has no such BAR"},
-		"hostile 41 pci/caps/7 common configuration too short": {func(fn *pcifn.Function) {
+		"fault/41 pci/caps/7 common configuration too short": {func(fn *pcifn.Function) {
 			put32(fn, fn.Capability(capCommon)+fieldLength, 55)
 		}, "common configuration", "it is too short"},
-		"hostile 41 notification too short": {func(fn *pcifn.Function) {
+		"fault/41 notification too short": {func(fn *pcifn.Function) {
 			put32(fn, fn.Capability(capNotify)+fieldLength, 1)
 		}, "notification", "it is too short"},
-		"hostile 41 empty device configuration": {func(fn *pcifn.Function) {
+		"fault/41 empty device configuration": {func(fn *pcifn.Function) {
 			put32(fn, fn.Capability(capDevice)+fieldLength, 0)
 		}, "device configuration", "it is too short"},
 		"misaligned common configuration": {func(fn *pcifn.Function) {
 			put32(fn, fn.Capability(capCommon)+fieldOffset, 2)
 		}, "common configuration", "not a multiple of 4"},
-		"hostile 42 ISR status inside common configuration": {func(fn *pcifn.Function) {
+		"fault/42 ISR status inside common configuration": {func(fn *pcifn.Function) {
 			put32(fn, fn.Capability(capISR)+fieldOffset, 0x3f)
 		}, "ISR status", "overlaps the common configuration structure at 0x0 to 0x3f"},
-		"hostile 42 device configuration over ISR status": {func(fn *pcifn.Function) {
+		"fault/42 device configuration over ISR status": {func(fn *pcifn.Function) {
 			put32(fn, fn.Capability(capDevice)+fieldOffset, 0xff0)
 			put32(fn, fn.Capability(capDevice)+fieldLength, 0x11)
 		}, "device configuration", "overlaps the ISR status structure at 0x1000 to 0x1000"},
-		"hostile 42 doorbells over the MSI-X table": {func(fn *pcifn.Function) {
+		"fault/42 doorbells over the MSI-X table": {func(fn *pcifn.Function) {
 			fn.Poke(fn.Capability(capNotify)+fieldBAR, 1)
 			put32(fn, fn.Capability(capNotify)+fieldOffset, 0)
 		}, "notification", "overlaps the MSI-X table at 0x0"},
-		"hostile 42 doorbells over the MSI-X pending bits": {func(fn *pcifn.Function) {
+		"fault/42 doorbells over the MSI-X pending bits": {func(fn *pcifn.Function) {
 			fn.Poke(fn.Capability(capNotify)+fieldBAR, 1)
 			put32(fn, fn.Capability(capNotify)+fieldOffset, 4*16)
 		}, "notification", "overlaps the MSI-X pending bits"},
-		"hostile 42 cut to nothing": {func(fn *pcifn.Function) {
+		"fault/42 cut to nothing": {func(fn *pcifn.Function) {
 			put32(fn, fn.Capability(capCommon)+fieldLength, 0xffff0000)
 			put32(fn, fn.Capability(capISR)+fieldOffset, 0x20)
 		}, "common configuration", "only 0x20 bytes are left before the next structure"},
-		"hostile 36 odd multiplier": {func(fn *pcifn.Function) {
+		"fault/36 odd multiplier": {func(fn *pcifn.Function) {
 			put32(fn, fn.Capability(capNotify)+fieldMult, 3)
 		}, "notification", "notify_off_multiplier is 3"},
 		"no common configuration": {func(fn *pcifn.Function) {
@@ -153,7 +153,7 @@ func TestBrokenStructuresAreRefused(t *testing.T) {
 }
 
 func TestBrokenCapabilityListsAreRefused(t *testing.T) {
-	t.Run("hostile 37 loop", func(t *testing.T) {
+	t.Run("fault/37 loop", func(t *testing.T) {
 		fn := function(t, pcifn.Config{})
 		fn.Poke(fn.Capability(capDevice)+1, byte(fn.Capability(capCommon)))
 		_, err := vpci.Open(fn, vpci.Options{})
@@ -161,9 +161,9 @@ func TestBrokenCapabilityListsAreRefused(t *testing.T) {
 		untouched(t, fn)
 	})
 	for name, pointer := range map[string]byte{
-		"hostile 38 pointer into the header": 0x10,
-		"hostile 38 unaligned pointer":       0x42,
-		"hostile 38 end of the space":        0xfc,
+		"fault/38 pointer into the header": 0x10,
+		"fault/38 unaligned pointer":       0x42,
+		"fault/38 end of the space":        0xfc,
 	} {
 		t.Run(name, func(t *testing.T) {
 			fn := function(t, pcifn.Config{})

@@ -61,7 +61,7 @@ func TestBusMaster(t *testing.T) {
 	}
 }
 
-// hostile 25: after a reset that did not complete Close turns DMA off; if that
+// fault/25: after a reset that did not complete Close turns DMA off; if that
 // fails too it resets the function, and only if that fails memory is kept.
 func TestCloseAfterFailedReset(t *testing.T) {
 	for name, c := range map[string]struct {

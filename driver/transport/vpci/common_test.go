@@ -102,7 +102,7 @@ func TestFeatureWindows(t *testing.T) {
 }
 
 // Features whose register lies behind the end of the structure are not seen,
-// and refused if the driver wants them all the same (hostile 41).
+// and refused if the driver wants them all the same (fault/41).
 func TestFeaturesWithoutTheirRegister(t *testing.T) {
 	for _, c := range []struct {
 		length  uint32

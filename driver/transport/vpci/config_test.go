@@ -31,7 +31,7 @@ func TestReadConfig(t *testing.T) {
 }
 
 // basic/config/2: k changes during the reading take exactly k+1 passes, each
-// between two looks at the generation; hostile 29: they are bounded.
+// between two looks at the generation; fault/29: they are bounded.
 func TestConfigGeneration(t *testing.T) {
 	for _, flaps := range []int{0, 1, 2, 15, 16, -1} {
 		fn, d := emulate(t, pcifn.Config{Device: vdev.Config{Faults: vdev.Faults{GenerationFlaps: flaps}}})

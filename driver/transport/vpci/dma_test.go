@@ -30,7 +30,7 @@ func TestDMAWindow(t *testing.T) {
 	}
 }
 
-// basic/reserved/4, hostile 61: behind an IOMMU a device address is the
+// basic/reserved/4, fault/61: behind an IOMMU a device address is the
 // virtual one, and only where the IOMMU can map it.
 func TestMapDMA(t *testing.T) {
 	_, d := emulate(t, pcifn.Config{Ranges: []pci.Range{{First: hugepages.DefaultFirst, Last: hugepages.DefaultLast}}})

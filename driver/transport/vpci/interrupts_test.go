@@ -40,7 +40,7 @@ func (f *deaf) SetIRQ(kind pci.IRQ, fds []int) error {
 	return f.Function.SetIRQ(kind, fds)
 }
 
-// pci/msix/1, pci/msix/2, pci/msix/3, pci/msix/4, pci/isr/1, hostile 44: with
+// pci/msix/1, pci/msix/2, pci/msix/3, pci/msix/4, pci/isr/1, fault/44: with
 // whatever interrupts there are, configuration changes arrive.
 func TestConfigurationChanges(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -162,7 +162,7 @@ func TestRemovalIsNoticedByPolling(t *testing.T) {
 	}
 }
 
-// hostile 22: interrupts nobody looks at do not pile up, and neither keep the
+// fault/22: interrupts nobody looks at do not pile up, and neither keep the
 // removal from being reported nor Close from returning.
 func TestInterruptStorm(t *testing.T) {
 	fn, d := emulate(t, pcifn.Config{})

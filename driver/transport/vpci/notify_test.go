@@ -57,7 +57,7 @@ func TestDoorbells(t *testing.T) {
 	}
 }
 
-// x/pci/notify-bound, hostile 35, hostile 36: a doorbell outside its structure
+// x/pci/notify-bound, fault/35, fault/36: a doorbell outside its structure
 // or not aligned is refused before the queue is enabled.
 func TestDoorbellsOutsideTheStructure(t *testing.T) {
 	for name, c := range map[string]struct {

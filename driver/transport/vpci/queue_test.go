@@ -15,7 +15,7 @@ func TestQueueSizes(t *testing.T) {
 	if n, err := d.Queues(); n != 5 || err != nil {
 		t.Errorf("%d queues, %v", n, err)
 	}
-	// hostile 33: a size may be 0, and more than a ring can have.
+	// fault/33: a size may be 0, and more than a ring can have.
 	for q, want := range map[int]int{-1: 0, 0: 32768, 1: 0, 2: 1024, 3: 0xffff, 5: 0, 70000: 0} {
 		if size, err := d.QueueSize(q); size != want || err != nil {
 			t.Errorf("queue %d: size %d, %v; wanted %d", q, size, err, want)
@@ -23,7 +23,7 @@ func TestQueueSizes(t *testing.T) {
 	}
 }
 
-// pci/common/2, pci/common/3, hostile 33: sizes and addresses that a ring
+// pci/common/2, pci/common/3, fault/33: sizes and addresses that a ring
 // cannot have are refused before anything is written to the queue.
 func TestBadQueuesAreRefused(t *testing.T) {
 	split, packed := features, features.With(virtio.RingPacked)
@@ -89,18 +89,18 @@ func TestSizesThatRingsCanHave(t *testing.T) {
 }
 
 // A device that does not do what it is told is found out before its queue is
-// used (hostile 34, pci/msix/3).
+// used (fault/34, pci/msix/3).
 func TestQueueRegistersAreReadBack(t *testing.T) {
 	for name, c := range map[string]struct {
 		off   uint64
 		v     uint32
 		field string
 	}{
-		"hostile 34 enabled before set-up":     {regQueueEnable, 1, "queue_enable"},
-		"hostile 34 not enabled after set-up":  {regQueueEnable, 0, "queue_enable"},
-		"size not accepted":                    {regQueueSize, 128, "queue_size"},
-		"vector where none was asked for":      {regQueueVector, 0, "queue_msix_vector"},
-		"hostile 34 enabled in an unknown way": {regQueueEnable, 0x101, "queue_enable"},
+		"fault/34 enabled before set-up":     {regQueueEnable, 1, "queue_enable"},
+		"fault/34 not enabled after set-up":  {regQueueEnable, 0, "queue_enable"},
+		"size not accepted":                  {regQueueSize, 128, "queue_size"},
+		"vector where none was asked for":    {regQueueVector, 0, "queue_msix_vector"},
+		"fault/34 enabled in an unknown way": {regQueueEnable, 0x101, "queue_enable"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			fn, d := emulate(t, pcifn.Config{})

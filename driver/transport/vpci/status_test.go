@@ -32,7 +32,7 @@ func TestResetWaits(t *testing.T) {
 	}
 }
 
-// hostile 25: a reset that never completes ends with the caller's context, and
+// fault/25: a reset that never completes ends with the caller's context, and
 // until the device is stopped its memory stays mapped.
 func TestResetNeverCompletes(t *testing.T) {
 	fn, d := emulate(t, pcifn.Config{Device: vdev.Config{Faults: vdev.Faults{ResetReads: 3}}})
@@ -78,7 +78,7 @@ func TestStatusIsPassedOn(t *testing.T) {
 	fn.SetHooks(pcifn.Hooks{})
 }
 
-// hostile 55: everything says that the device is gone, and Close works.
+// fault/55: everything says that the device is gone, and Close works.
 func TestSurpriseRemoval(t *testing.T) {
 	fn, d := emulate(t, pcifn.Config{})
 	bringUp(t, d, features)

@@ -290,7 +290,7 @@ func TestRingIndexNotMasked(t *testing.T) {
 	}
 }
 
-// The faults of row 66 of the project's list, in rings that a peer shares.
+// fault/66 in rings that a peer shares.
 func TestChains(t *testing.T) {
 	kinds(t, func(t *testing.T, cfg vhostback.Config, features uint64) {
 		features |= 1 << bitIndirect
