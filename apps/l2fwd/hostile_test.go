@@ -124,7 +124,7 @@ func openBroken(t *testing.T, cfg pcifn.Config, spoil func(*pcifn.Function)) *br
 	b.plan.open = func(s devargs.Spec, o devargs.Options) (*driver.Port, error) {
 		b.pool = o.Pool
 		if s.Backend == "gen" {
-			port, err := s.Open(o)
+			port, err := s.Open(t.Context(), o)
 			b.opened = append(b.opened, port)
 			return port, err
 		}

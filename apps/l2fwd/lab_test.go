@@ -103,7 +103,7 @@ func newStation(t *testing.T, text string, cables *devargs.Cables, id byte) *sta
 	t.Helper()
 	s := &station{bufs: make([]*mbuf.Buf, 32), id: id, last: -1}
 	var err error
-	s.port, err = devargs.Open(text, devargs.Options{Cables: cables, Step: func(turn func() int) { s.turn = turn }})
+	s.port, err = devargs.Open(t.Context(), text, devargs.Options{Cables: cables, EmuPoll: &s.turn})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -73,7 +73,7 @@ type station struct {
 
 func newStation(t *testing.T, text string, cables *devargs.Cables) *station {
 	t.Helper()
-	port, err := devargs.Open(text, devargs.Options{Cables: cables})
+	port, err := devargs.Open(t.Context(), text, devargs.Options{Cables: cables})
 	if err != nil {
 		t.Fatal(err)
 	}

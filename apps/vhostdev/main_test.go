@@ -121,7 +121,7 @@ func TestBackends(t *testing.T) {
 			}
 			s, stop := serve(t, o)
 			defer stop()
-			port, err := devargs.Open("vhost-user:"+o.socket+c.keys, devargs.Options{Memory: hugepages.Options{SmallPages: true}})
+			port, err := devargs.Open(t.Context(), "vhost-user:"+o.socket+c.keys, devargs.Options{Memory: hugepages.Options{SmallPages: true}})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -14,7 +14,7 @@ import (
 
 func open(t *testing.T, text string, o Options) *driver.Port {
 	t.Helper()
-	port, err := Open(text, o)
+	port, err := Open(t.Context(), text, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +73,7 @@ func TestTraffic(t *testing.T) {
 	} {
 		t.Run(c.text, func(t *testing.T) {
 			var turn func() int
-			port, err := Open(c.text, Options{Step: func(f func() int) { turn = f }})
+			port, err := Open(t.Context(), c.text, Options{EmuPoll: &turn})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -88,7 +88,7 @@ func TestTraffic(t *testing.T) {
 // TestStep: a device whose turns the caller makes moves when it is stepped.
 func TestStep(t *testing.T) {
 	var turn func() int
-	port := open(t, "emu:loop,queues=2", Options{Step: func(f func() int) { turn = f }})
+	port := open(t, "emu:loop,queues=2", Options{EmuPoll: &turn})
 	if turn == nil {
 		t.Fatal("no turn was handed out")
 	}
@@ -146,20 +146,20 @@ func TestCables(t *testing.T) {
 		}
 	}
 	var e *Error
-	if _, err := Open("emu:cable=x", o); !errors.As(err, &e) || e.Value != "emu:cable=x" {
+	if _, err := Open(t.Context(), "emu:cable=x", o); !errors.As(err, &e) || e.Value != "emu:cable=x" {
 		t.Errorf("a third end: %v, want an *Error", err)
 	}
-	if _, err := Open("emu:cable=y", Options{}); !errors.As(err, &e) || e.Remedy == "" {
+	if _, err := Open(t.Context(), "emu:cable=y", Options{}); !errors.As(err, &e) || e.Remedy == "" {
 		t.Errorf("a cable without Cables: %v, want an *Error", err)
 	}
 }
 
 func TestOpenEmuRefuses(t *testing.T) {
-	if _, err := Open("emu:pcap=missing.pcap", Options{}); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := Open(t.Context(), "emu:pcap=missing.pcap", Options{}); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a capture that is not there: %v", err)
 	}
 	var e *Error
-	if _, err := Open("emu:gen,packed=0,rx_queue_size=3", Options{}); !errors.As(err, &e) {
+	if _, err := Open(t.Context(), "emu:gen,packed=0,rx_queue_size=3", Options{}); !errors.As(err, &e) {
 		t.Errorf("3 descriptors on a split ring: %v, want an *Error", err)
 	}
 }

@@ -12,45 +12,43 @@ import (
 
 // Options say what a port is opened with. The zero value will do.
 type Options struct {
-	// Pool is where received packets go; it stays the caller's. nil gives the
-	// port a pool of its own.
+	// Pool is where received packets go; it remains the application's. nil gives
+	// the port a pool of its own.
 	Pool *mbuf.Pool
 	// Memory says what pages the rings and the port's own pool are made of. The
 	// zero value is hugepages, for an emulated port ordinary pages if there are
-	// none. Spec.Node says which NUMA node is near.
+	// none. [Spec.Node] says which NUMA node is near.
 	Memory hugepages.Options
-	// Cables is where the other end of emu:cable=NAME is to be found.
+	// Cables is where the other end of emu:cable=NAME is found.
 	Cables *Cables
-	// Step is for a caller who has a loop anyway and would rather not have a
-	// goroutine for each emulated device: it is given a function that makes one
-	// turn of the device and returns how many frames moved, to be called over and
-	// over until the port is closed, from any goroutine. nil has the device run by
-	// itself.
-	Step func(turn func() int)
+	// EmuPoll, if not nil, is for an application that has a polling loop and saves
+	// the goroutine that an emulated device otherwise has: Open stores in *EmuPoll
+	// the function that has the device process its queues once and returns how many
+	// frames moved. The application calls it again and again, from any goroutine,
+	// until the port is closed. For a port that is not emulated Open stores nil.
+	EmuPoll *func() int
 	// Root is where dev and sys are; "" is "/".
 	Root string
-	// Logger is told what is of interest to people; nil is silent.
+	// Logger receives events that are not returned as errors; nil discards them.
 	Logger *slog.Logger
 }
 
-// Open parses the text of a port and opens it.
-func Open(text string, o Options) (*driver.Port, error) {
+// Open parses the text of a port and opens it: [Parse], then [Spec.Open].
+func Open(ctx context.Context, text string, o Options) (*driver.Port, error) {
 	s, err := Parse(text)
 	if err != nil {
 		return nil, err
 	}
-	return s.Open(o)
+	return s.Open(ctx, o)
 }
 
-// Open opens the port. It is up and receives when Open returns; Close of it
-// gives the device back. Where the device has to connect first, as to a
-// vhost-user port that is a server, Open waits: OpenContext can be told to stop.
-func (s Spec) Open(o Options) (*driver.Port, error) {
-	return s.OpenContext(context.Background(), o)
-}
-
-// OpenContext is Open until ctx ends, which has no meaning for the open port.
-func (s Spec) OpenContext(ctx context.Context, o Options) (*driver.Port, error) {
+// Open opens the port, which is up and receives when Open returns; its Close
+// gives the device back. A vhost-user port with server=1 waits until its back end
+// connects. Such waiting ends with ctx; the port, once open, does not.
+func (s Spec) Open(ctx context.Context, o Options) (*driver.Port, error) {
+	if o.EmuPoll != nil {
+		*o.EmuPoll = nil
+	}
 	cfg := driver.Config{
 		Queues: s.Queues, RxQueueSize: s.RxQueueSize, TxQueueSize: s.TxQueueSize,
 		Refuse: s.Refuse, MTU: s.MTU, Pool: o.Pool, Memory: o.Memory, Logger: o.Logger,
@@ -70,8 +68,8 @@ func (s Spec) OpenContext(ctx context.Context, o Options) (*driver.Port, error) 
 	return driver.Open(t, cfg)
 }
 
-// openEmu opens a device in software. It runs by itself at least until the
-// port is open, because it has commands to answer.
+// openEmu opens a device in software. The device has its own goroutine at least
+// until the port is open, because the driver waits for answers while it opens.
 func (s Spec) openEmu(cfg driver.Config, o Options) (*driver.Port, error) {
 	fn, err := s.emulate(o)
 	if err != nil {
@@ -86,10 +84,10 @@ func (s Spec) openEmu(cfg driver.Config, o Options) (*driver.Port, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.Step != nil {
+	if o.EmuPoll != nil {
 		fn.Device().Stop()
 		fn.Device().Disarm()
-		o.Step(fn.Device().Poll)
+		*o.EmuPoll = fn.Device().Poll
 	}
 	return port, nil
 }

@@ -45,7 +45,7 @@ func TestOpenPCIRefuses(t *testing.T) {
 		{"0000:00:08.0,noiommu=1", is[*vfio.NoIOMMUError], "enable_unsafe_noiommu_mode"},
 		{"0000:00:09.0", is[*vfio.OpenError], "dev/vfio/7"},
 	} {
-		port, err := Open(c.port, Options{Root: machine.Root})
+		port, err := Open(t.Context(), c.port, Options{Root: machine.Root})
 		if err == nil {
 			t.Errorf("%s was opened", c.port)
 			_ = port.Close()

@@ -33,7 +33,7 @@ func TestVhost(t *testing.T) {
 				t.Error("the link is up although nobody is there")
 			}
 			for range 2 {
-				far, err := Open("vhost-user:"+socket+c.far, small)
+				far, err := Open(t.Context(), "vhost-user:"+socket+c.far, small)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -121,20 +121,20 @@ func cross(t *testing.T, from, to *driver.Port) {
 func TestOpenVhostRefuses(t *testing.T) {
 	dir := t.TempDir()
 	var bad *vhostback.SocketError
-	if _, err := Open("emu:vhost="+dir+"/none/s", Options{}); !errors.As(err, &bad) {
+	if _, err := Open(t.Context(), "emu:vhost="+dir+"/none/s", Options{}); !errors.As(err, &bad) {
 		t.Errorf("a directory that is not there: %v", err)
 	}
 	file := filepath.Join(dir, "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open("emu:vhost="+file, Options{}); !errors.As(err, &bad) {
+	if _, err := Open(t.Context(), "emu:vhost="+file, Options{}); !errors.As(err, &bad) {
 		t.Errorf("a file in the way: %v", err)
 	}
 	socket := filepath.Join(dir, "s")
 	open(t, "emu:vhost="+socket, Options{})
 	var inUse *vhostback.SocketInUseError
-	if _, err := Open("emu:vhost="+socket, Options{}); !errors.As(err, &inUse) {
+	if _, err := Open(t.Context(), "emu:vhost="+socket, Options{}); !errors.As(err, &inUse) {
 		t.Errorf("a socket that is in use: %v", err)
 	}
 }

@@ -35,7 +35,7 @@ func TestForwardFromAnotherModule(t *testing.T) {
 // TestReadmeShowsTheProgram: what the README prints is what was just built.
 func TestReadmeShowsTheProgram(t *testing.T) {
 	program := read(t, "testdata/forward.go.txt")
-	_, body, _ := strings.Cut(program, "func forward() error {\n")
+	_, body, _ := strings.Cut(program, "func forward(ctx context.Context) error {\n")
 	body, _, ok := strings.Cut(body, "\n}\n")
 	if !ok {
 		t.Fatal("testdata/forward.go.txt has no function forward")

@@ -89,12 +89,12 @@ func Open(ctx context.Context, c Config) (*Set, error) {
 		o.Cables = new(devargs.Cables)
 	}
 	if c.Open == nil {
-		c.Open = func(s devargs.Spec, o devargs.Options) (*driver.Port, error) { return s.OpenContext(ctx, o) }
+		c.Open = func(s devargs.Spec, o devargs.Options) (*driver.Port, error) { return s.Open(ctx, o) }
 	}
 	for _, spec := range c.Specs {
 		var turn func() int
 		if c.Stepped {
-			o.Step = func(t func() int) { turn = t }
+			o.EmuPoll = &turn
 		}
 		port, err := c.Open(spec, o)
 		if err != nil {

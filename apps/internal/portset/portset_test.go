@@ -79,7 +79,7 @@ func TestOpenAllOrNone(t *testing.T) {
 	var opened []*driver.Port
 	_, err := Open(t.Context(), Config{Specs: specs(t, "emu:gen", "emu:pcap=missing"), Burst: 32, Pollers: 1,
 		Open: func(s devargs.Spec, o devargs.Options) (*driver.Port, error) {
-			p, err := s.Open(o)
+			p, err := s.Open(t.Context(), o)
 			if err == nil {
 				opened = append(opened, p)
 			}
@@ -195,7 +195,7 @@ func TestNodeWithoutMemory(t *testing.T) {
 	s, err := Open(t.Context(), Config{Specs: specs(t, "0000:00:03.0"), Burst: 32, Pollers: 1, NoHuge: true, root: sysfstest.New(t, f).Root,
 		Open: func(_ devargs.Spec, o devargs.Options) (*driver.Port, error) {
 			got = o.Memory
-			return devargs.Open("emu:null", o)
+			return devargs.Open(t.Context(), "emu:null", o)
 		}})
 	if err != nil {
 		t.Fatal(err)
