@@ -10,7 +10,7 @@
 // device, a TAP interface, a capture file.
 //
 // It is strict. Every rule that a driver breaks is recorded under its number in
-// the project's rule list (see Violation), and what would corrupt a ring sets
+// test/conformance/rules.md (see Violation), and what would corrupt a ring sets
 // DEVICE_NEEDS_RESET, raises a configuration interrupt and parks the device
 // until it is reset. It never touches memory that was not mapped for it.
 //

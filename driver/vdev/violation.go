@@ -4,8 +4,8 @@ import "fmt"
 
 // Violation is a rule that the driver broke.
 type Violation struct {
-	// Rule is the number of the rule in the project's list of driver rules:
-	// "split/avail/1", "pci/common/3". Rules that begin with "x/" carry no
+	// Rule is the ID of a rule in test/conformance/rules.md: "split/avail/1",
+	// "pci/common/3". Rules that begin with "x/" carry no
 	// keyword in the specification but are needed all the same.
 	Rule string
 	// Queue is the virtqueue it happened on, -1 if on none.

@@ -9,8 +9,8 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
-// The tests of this file are named after the rows of the project's checklist of
-// what virtio 1.4 asks of a driver: split rings. Rules that can be checked on
+// The tests of this file are named after the rules of test/conformance/rules.md
+// for split rings. Rules that can be checked on
 // every list are checked by the device of the tests, on every list of every
 // test; here they are provoked.
 

@@ -9,8 +9,8 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
-// The tests of this file are named after the rows of the project's checklist of
-// what virtio 1.4 asks of a network driver, as far as a queue can heed them.
+// The tests of this file are named after the rules of test/conformance/rules.md
+// for a network driver, as far as they concern a queue.
 
 func TestNetConformance(t *testing.T) {
 	for name, test := range map[string]func(*testing.T, bool){

@@ -8,8 +8,8 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
-// The tests of this file are named after the rows of the project's checklist of
-// what virtio 1.4 asks of a driver: packed rings.
+// The tests of this file are named after the rules of test/conformance/rules.md
+// for packed rings.
 
 func TestPackedConformance(t *testing.T) {
 	t.Run("packed/layout/1", testLayout(true))

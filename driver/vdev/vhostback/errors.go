@@ -44,7 +44,7 @@ func (e *MemoryError) Unwrap() error { return e.Err }
 // ran. The connection was closed.
 type RingError struct {
 	Ring   int    // number of the virtqueue, -1 if none in particular
-	Rule   string // number in the project's list of rules, "" for one of the protocol
+	Rule   string // ID in test/conformance/rules.md, "" for a rule of the protocol
 	Reason string
 }
 
