@@ -12,6 +12,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/transport/vpci"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev/pcifn"
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev/wire"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
@@ -36,7 +37,7 @@ type bench struct {
 
 func newBench(b testing.TB, refuse virtio.Features) *bench {
 	b.Helper()
-	fn, err := pcifn.New(pcifn.Config{Device: vdev.Config{Backend: vdev.Gen(frameSize), QueueSize: benchSize, Refuse: refuse, Burst: 64}})
+	fn, err := pcifn.New(pcifn.Config{Device: vdev.Config{Backend: wire.Gen(frameSize), QueueSize: benchSize, Refuse: refuse, Burst: 64}})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev/wire"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
@@ -34,7 +35,7 @@ func TestDeviceThatScribbles(t *testing.T) {
 // scribbled returns how often the driver noticed something.
 func scribbled(t *testing.T, without virtio.Features, random *rand.Rand) uint64 {
 	pool := newPool(t, mbuf.Config{Count: 1024})
-	r := newRig(t, device(vdev.Config{Backend: vdev.Loop(), Refuse: without}),
+	r := newRig(t, device(vdev.Config{Backend: wire.Loop(), Refuse: without}),
 		Config{Pool: pool, RxQueueSize: 64, TxQueueSize: 64, Recovery: eager})
 	rx, tx := r.port.RxQueue(0), r.port.TxQueue(0)
 	bufs := make([]*mbuf.Buf, 32)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev/wire"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
@@ -192,7 +193,7 @@ func sameSet(t *testing.T, got, want [][]byte) {
 func TestIndexWrap(t *testing.T) {
 	for _, c := range []Config{{}, refuse(virtio.RingPacked), refuse(virtio.InOrder), refuse(virtio.RingPacked, virtio.InOrder)} {
 		c.RxQueueSize, c.TxQueueSize = 64, 64
-		r := newRig(t, device(vdev.Config{Backend: vdev.Loop()}), c)
+		r := newRig(t, device(vdev.Config{Backend: wire.Loop()}), c)
 		tx, rx := r.port.TxQueue(0), r.port.RxQueue(0)
 		bufs := make([]*mbuf.Buf, 32)
 		next, seen := uint32(0), uint32(0)
@@ -222,7 +223,7 @@ func TestIndexWrap(t *testing.T) {
 func TestCableBothWays(t *testing.T) {
 	for name, c := range map[string]Config{"packed": {}, "split": refuse(virtio.RingPacked), "no events": refuse(virtio.RingEventIdx)} {
 		t.Run(name, func(t *testing.T) {
-			left, right := vdev.NewCable()
+			left, right := wire.Cable()
 			a := newRig(t, device(vdev.Config{Backend: left}), c)
 			b := newRig(t, device(vdev.Config{Backend: right}), c)
 			a.dev.Start()
@@ -337,7 +338,7 @@ func TestRefusedAttachMapsNothing(t *testing.T) {
 func TestSharedCacheAndPool(t *testing.T) {
 	for _, c := range []Config{{}, refuse(virtio.RingPacked)} {
 		c.Pool = newPool(t, mbuf.Config{Count: 2048})
-		left, right := vdev.NewCable()
+		left, right := wire.Cable()
 		a := newRig(t, device(vdev.Config{Backend: left}), c)
 		b := newRig(t, device(vdev.Config{Backend: right}), c)
 		cache := c.Pool.NewCache(64)

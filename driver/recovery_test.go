@@ -15,6 +15,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/transport"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev/pcifn"
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev/wire"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
@@ -307,7 +308,7 @@ func TestRecoveryUnderTraffic(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c.Pool = newPool(t, mbuf.Config{Count: 2048})
 			c.Recovery = eager
-			r := newRig(t, device(vdev.Config{Backend: vdev.Loop()}), c)
+			r := newRig(t, device(vdev.Config{Backend: wire.Loop()}), c)
 			r.dev.Start()
 			var stop atomic.Bool
 			done := make(chan error)

@@ -29,7 +29,7 @@ type rig struct {
 	t    *testing.T
 	fn   *pcifn.Function
 	dev  *vdev.Device
-	wire *wire
+	wire *testWire
 	port *Port
 }
 
@@ -209,24 +209,24 @@ func sameFrames(t *testing.T, got, want [][]byte) {
 	}
 }
 
-// wire is a back end that remembers what was transmitted and delivers what it
+// testWire is a back end that remembers what was transmitted and delivers what it
 // is given, each for its queue pair.
-type wire struct {
+type testWire struct {
 	mu      sync.Mutex
 	wake    func()
 	sent    map[int][][]byte
 	pending map[int][][]byte
 }
 
-func newWire() *wire {
-	return &wire{sent: make(map[int][][]byte), pending: make(map[int][][]byte)}
+func newWire() *testWire {
+	return &testWire{sent: make(map[int][][]byte), pending: make(map[int][][]byte)}
 }
 
-func (w *wire) Attach(wake func()) error { w.wake = wake; return nil }
-func (w *wire) Traits() vdev.Traits      { return vdev.Traits{PerPair: true, Lossless: true} }
-func (w *wire) Close() error             { return nil }
+func (w *testWire) Attach(wake func()) error { w.wake = wake; return nil }
+func (w *testWire) Traits() vdev.Traits      { return vdev.Traits{PerPair: true, Lossless: true} }
+func (w *testWire) Close() error             { return nil }
 
-func (w *wire) Transmit(pair int, frames [][]byte) int {
+func (w *testWire) Transmit(pair int, frames [][]byte) int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, f := range frames {
@@ -235,7 +235,7 @@ func (w *wire) Transmit(pair int, frames [][]byte) int {
 	return len(frames)
 }
 
-func (w *wire) Receive(pair int, frames [][]byte) int {
+func (w *testWire) Receive(pair int, frames [][]byte) int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	n := copy(frames, w.pending[pair])
@@ -244,7 +244,7 @@ func (w *wire) Receive(pair int, frames [][]byte) int {
 }
 
 // deliver queues frames for a queue pair.
-func (w *wire) deliver(pair int, frames ...[]byte) {
+func (w *testWire) deliver(pair int, frames ...[]byte) {
 	w.mu.Lock()
 	w.pending[pair] = append(w.pending[pair], frames...)
 	w.mu.Unlock()
@@ -252,7 +252,7 @@ func (w *wire) deliver(pair int, frames ...[]byte) {
 }
 
 // transmitted returns and forgets what was sent on a queue pair.
-func (w *wire) transmitted(pair int) [][]byte {
+func (w *testWire) transmitted(pair int) [][]byte {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	frames := w.sent[pair]

@@ -13,6 +13,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/transport/vpci"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev/pcifn"
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev/wire"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 	"github.com/virtio-pmd/virtio-pmd/hugepages"
 )
@@ -240,7 +241,7 @@ func openScattered(t *testing.T, fn *pcifn.Function, c Config) (*Port, error) {
 func TestScatteredPages(t *testing.T) {
 	for _, size := range []int{64, 16} {
 		for _, c := range []Config{refuse(virtio.RingIndirectDesc), refuse(virtio.RingIndirectDesc, virtio.RingPacked)} {
-			fn := newFunction(t, device(vdev.Config{Backend: vdev.Loop(), MTU: 9000, Hold: true}))
+			fn := newFunction(t, device(vdev.Config{Backend: wire.Loop(), MTU: 9000, Hold: true}))
 			c.RxQueueSize, c.TxQueueSize = size, size
 			port, err := openScattered(t, fn, c)
 			if err != nil {

@@ -18,6 +18,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/transport/vpci"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev/pcifn"
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev/wire"
 )
 
 // TestIntegrity: numbered frames of 60 to 1514 bytes each way arrive exactly
@@ -121,7 +122,7 @@ func TestUnplugged(t *testing.T) {
 			p.options.StatsPeriod = 10 * time.Millisecond
 			functions := make(chan *pcifn.Function, 2)
 			p.open = func(s devargs.Spec, o devargs.Options) (*driver.Port, error) {
-				fn, err := pcifn.New(pcifn.Config{Address: s.Device(), Device: vdev.Config{Backend: vdev.Gen(64), Hold: true}})
+				fn, err := pcifn.New(pcifn.Config{Address: s.Device(), Device: vdev.Config{Backend: wire.Gen(64), Hold: true}})
 				if err != nil {
 					return nil, err
 				}

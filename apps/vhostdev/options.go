@@ -15,6 +15,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/lcore"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev/vhostback"
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev/wire"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
@@ -148,15 +149,15 @@ func notNegative(option string, d time.Duration) error {
 func (o *options) wire() (vdev.Backend, error) {
 	switch o.backend {
 	case "gen":
-		return vdev.Gen(o.size), nil
+		return wire.Gen(o.size), nil
 	case "tap":
-		return vdev.Tap(o.arg)
+		return wire.TAP(o.arg)
 	case "pcap":
-		return vdev.Pcap(o.arg)
+		return wire.PCAP(o.arg)
 	case "null":
-		return vdev.Null(), nil
+		return wire.Null(), nil
 	}
-	return vdev.Loop(), nil
+	return wire.Loop(), nil
 }
 
 // config is the back end that is asked for.

@@ -11,12 +11,13 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev/pcifn"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev/vhostback"
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev/wire"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
 // Cables joins emulated ports: emu:cable=NAME of two ports that were opened
 // with the same Cables are the two ends of one wire.
-type Cables = vdev.Cables
+type Cables = wire.Cables
 
 // genFrame is the length of the frames of emu:gen, without checksum: that of
 // testpmd's txonly.
@@ -89,17 +90,17 @@ func (s Spec) ownMAC(end int) net.HardwareAddr {
 func (s Spec) wire(o Options) (backend vdev.Backend, end int, err error) {
 	switch s.Backend {
 	case "gen":
-		return vdev.Gen(genFrame), 0, nil
+		return wire.Gen(genFrame), 0, nil
 	case "null":
-		return vdev.Null(), 0, nil
+		return wire.Null(), 0, nil
 	case "loop":
-		return vdev.Loop(), 0, nil
+		return wire.Loop(), 0, nil
 	case "cable":
 		return s.plug(o.Cables)
 	case "tap":
-		backend, err = vdev.Tap(s.Arg)
+		backend, err = wire.TAP(s.Arg)
 	case "pcap":
-		backend, err = vdev.Pcap(s.Arg)
+		backend, err = wire.PCAP(s.Arg)
 	case "vhost":
 		backend, err = s.vhost(o.Logger)
 	default:

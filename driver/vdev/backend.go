@@ -36,3 +36,12 @@ type Traits struct {
 // AnyPair is the queue pair that Receive is asked for when the device
 // distributes the frames.
 const AnyPair = -1
+
+// unconnected is the back end of a device that none was given for.
+type unconnected struct{}
+
+func (unconnected) Attach(func()) error                 { return nil }
+func (unconnected) Transmit(_ int, frames [][]byte) int { return len(frames) }
+func (unconnected) Receive(int, [][]byte) int           { return 0 }
+func (unconnected) Traits() Traits                      { return Traits{} }
+func (unconnected) Close() error                        { return nil }

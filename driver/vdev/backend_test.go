@@ -2,15 +2,13 @@ package vdev_test
 
 import (
 	"bytes"
-	"encoding/binary"
-	"errors"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"slices"
 	"testing"
 
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev/wire"
 )
 
 // receiver is a device with a wire and a driver that only receives.
@@ -39,7 +37,7 @@ func numbered(from, n int) (frames [][]byte) {
 // and for patient back ends nothing gets lost.
 func TestNoBuffers(t *testing.T) {
 	for _, hold := range []bool{false, true} {
-		a, b := vdev.NewCable()
+		a, b := wire.Cable()
 		p := receiver(t, vdev.Config{Backend: a, Hold: hold, Burst: 8}, 3)
 		p.refill()
 		want := numbered(0, 8)
@@ -72,7 +70,7 @@ func TestNoBuffers(t *testing.T) {
 // A full cable drops what a device transmits, or holds it in the ring.
 func TestFullCable(t *testing.T) {
 	for _, hold := range []bool{false, true} {
-		a, b := vdev.NewCable()
+		a, b := wire.Cable()
 		g := newGuest(t, vdev.Config{Backend: a, Hold: hold}, 8<<20)
 		_, tx := g.up(packed, 256)
 		s := &sender{g, tx, good(g)}
@@ -102,68 +100,8 @@ func TestFullCable(t *testing.T) {
 	}
 }
 
-func TestCables(t *testing.T) {
-	var cables vdev.Cables
-	a, err := cables.End("x")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if s := cables.Single(); len(s) != 1 || s[0] != "x" {
-		t.Errorf("cables with one end: %v", s)
-	}
-	b, err := cables.End("x")
-	if err != nil {
-		t.Fatal(err)
-	}
-	other, err := cables.End("y")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = cables.End("x")
-	var e *vdev.CableError
-	if !errors.As(err, &e) || e.Name != "x" {
-		t.Errorf("third end: %v", err)
-	}
-	frames := make([][]byte, 4)
-	a.Transmit(0, [][]byte{{1}, {2}})
-	if other.Receive(0, frames) != 0 || b.Receive(0, frames) != 2 || frames[0][0] != 1 || frames[1][0] != 2 || a.Receive(0, frames) != 0 {
-		t.Error("frames went the wrong way")
-	}
-}
-
-// The numbers of a generator check what they promise to check.
-func TestNumbered(t *testing.T) {
-	for _, size := range []int{60, 61, 64, 65, 127, 1514, 9014, 65549} {
-		g := vdev.Gen(size)
-		if err := g.Attach(nil); err != nil {
-			t.Fatal(err)
-		}
-		frames := make([][]byte, 40)
-		for pair := range 2 {
-			for i := range g.Receive(pair, frames) {
-				f := frames[i]
-				p, n, ok := vdev.Numbered(f)
-				if len(f) != size || p != pair || n != uint64(i) || !ok {
-					t.Fatalf("size %d: frame %d of pair %d reads as %d of %d, %v", size, i, pair, n, p, ok)
-				}
-			}
-		}
-		f := slices.Clone(frames[7])
-		for i := 12; i < len(f); i += 1 + len(f)/500 {
-			f[i] ^= 0x10
-			if _, _, ok := vdev.Numbered(f); ok {
-				t.Errorf("size %d: a fault in byte %d goes unnoticed", size, i)
-			}
-			f[i] ^= 0x10
-		}
-		if _, _, ok := vdev.Numbered(f[:len(f)-1]); ok {
-			t.Errorf("size %d: a missing byte goes unnoticed", size)
-		}
-	}
-}
-
 func TestNullChecks(t *testing.T) {
-	sink := vdev.NullCheck(func(pair int, frame []byte) bool { return pair == 0 && frame[14] != 7 })
+	sink := wire.NullCheck(func(pair int, frame []byte) bool { return pair == 0 && frame[14] != 7 })
 	g := newGuest(t, vdev.Config{Backend: sink}, 1<<20)
 	_, tx := g.up(split, 16)
 	for i := range 10 {
@@ -183,7 +121,7 @@ func TestNullChecks(t *testing.T) {
 // are there at a time.
 func TestCaptureRoundTrip(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "out.pcap")
-	record, err := vdev.Pcap(":" + file)
+	record, err := wire.PCAP(":" + file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,7 +137,7 @@ func TestCaptureRoundTrip(t *testing.T) {
 	if err := g.d.Close(); err != nil {
 		t.Fatal(err)
 	}
-	play, err := vdev.Pcap(file)
+	play, err := wire.PCAP(file)
 	if err != nil || play.Frames() != 300 || play.Skipped() != 0 {
 		t.Fatalf("%v, %d frames", err, play.Frames())
 	}
@@ -212,61 +150,5 @@ func TestCaptureRoundTrip(t *testing.T) {
 	}
 	if !slices.EqualFunc(got, want, bytes.Equal) || play.Played() != 300 {
 		t.Errorf("%d frames arrived, %d played", len(got), play.Played())
-	}
-}
-
-// ngFile is a pcapng file with an interface of a link type and packets.
-func ngFile(linkType uint16, packets ...[]byte) []byte {
-	block := func(kind uint32, body []byte) []byte {
-		for len(body)%4 != 0 {
-			body = append(body, 0)
-		}
-		b := binary.LittleEndian.AppendUint32(nil, kind)
-		b = binary.LittleEndian.AppendUint32(b, uint32(len(body)+12))
-		b = append(b, body...)
-		return binary.LittleEndian.AppendUint32(b, uint32(len(body)+12))
-	}
-	file := block(0x0a0d0d0a, []byte{0x4d, 0x3c, 0x2b, 0x1a, 1, 0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255})
-	file = append(file, block(1, []byte{byte(linkType), byte(linkType >> 8), 0, 0, 0, 0, 1, 0})...)
-	for _, p := range packets {
-		var head [20]byte
-		binary.LittleEndian.PutUint32(head[12:], uint32(len(p)))
-		binary.LittleEndian.PutUint32(head[16:], uint32(len(p)))
-		file = append(file, block(6, append(head[:], p...))...)
-	}
-	return file
-}
-
-func TestCaptureFiles(t *testing.T) {
-	dir := t.TempDir()
-	write := func(name string, b []byte) string {
-		name = filepath.Join(dir, name)
-		if err := os.WriteFile(name, b, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return name
-	}
-	frames := numbered(0, 3)
-	c, err := vdev.OpenCapture(vdev.CaptureConfig{Play: write("ng", ngFile(1, frames[0], []byte{1, 2, 3}, frames[1])), Repeat: true})
-	if err != nil || c.Frames() != 2 || c.Skipped() != 1 {
-		t.Fatalf("%v, %+v", err, c)
-	}
-	out := make([][]byte, 5)
-	if n := c.Receive(vdev.AnyPair, out); n != 5 || !bytes.Equal(out[4], frames[0]) || !bytes.Equal(out[3], frames[1]) {
-		t.Errorf("%d frames, repeated", n)
-	}
-	for name, text := range map[string]string{
-		"missing":    filepath.Join(dir, "nothing"),
-		"no capture": write("text", []byte("this is no capture file")),
-		"short":      write("short", []byte("ab")),
-		"link type":  write("raw", ngFile(101, frames[0])),
-		"directory":  ":" + dir,
-		"no name":    "",
-	} {
-		_, err := vdev.Pcap(text)
-		var e *vdev.CaptureError
-		if !errors.As(err, &e) {
-			t.Errorf("%s: %v", name, err)
-		}
 	}
 }

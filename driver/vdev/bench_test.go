@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev/wire"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
@@ -84,21 +85,21 @@ func benchmarkDevice(b *testing.B, backend vdev.Backend, f virtio.Features, queu
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds()/1e6, "Mpps")
 }
 
-func BenchmarkReceiveSplit(b *testing.B) { benchmarkDevice(b, vdev.Gen(64), allFeatures, 0) }
+func BenchmarkReceiveSplit(b *testing.B) { benchmarkDevice(b, wire.Gen(64), allFeatures, 0) }
 func BenchmarkReceivePacked(b *testing.B) {
-	benchmarkDevice(b, vdev.Gen(64), allFeatures.With(virtio.RingPacked), 0)
+	benchmarkDevice(b, wire.Gen(64), allFeatures.With(virtio.RingPacked), 0)
 }
-func BenchmarkTransmitSplit(b *testing.B) { benchmarkDevice(b, vdev.Null(), allFeatures, 1) }
+func BenchmarkTransmitSplit(b *testing.B) { benchmarkDevice(b, wire.Null(), allFeatures, 1) }
 func BenchmarkTransmitPacked(b *testing.B) {
-	benchmarkDevice(b, vdev.Null(), allFeatures.With(virtio.RingPacked), 1)
+	benchmarkDevice(b, wire.Null(), allFeatures.With(virtio.RingPacked), 1)
 }
 
 // A turn of the device allocates nothing, in either format and either direction.
 func TestNoAllocationPerTurn(t *testing.T) {
 	for _, f := range []virtio.Features{allFeatures, allFeatures.With(virtio.RingPacked)} {
 		for queue, backend := range []func() vdev.Backend{
-			func() vdev.Backend { return vdev.Gen(64) },
-			func() vdev.Backend { return vdev.Null() },
+			func() vdev.Backend { return wire.Gen(64) },
+			func() vdev.Backend { return wire.Null() },
 		} {
 			mill := newTreadmill(t, vdev.Config{Backend: backend()}, f, queue)
 			turn := func() { mill.again(mill.g.d.Poll()) }

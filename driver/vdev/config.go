@@ -30,7 +30,8 @@ type Config struct {
 	// queue does not exist.
 	QueueSizes map[int]int
 
-	// Backend is what the wire ends in; nil: Null().
+	// Backend is what the device is connected to, see package wire; nil: transmitted
+	// frames are discarded and none are received.
 	Backend Backend
 	// Hold makes a frame wait when it cannot go on, in place of being dropped:
 	// a received one until the driver posts buffers, which holds up those behind
@@ -107,7 +108,7 @@ func (c Config) complete() (Config, error) {
 		c.MAC = net.HardwareAddr{2, 0, 0, 0, 0, 1}
 	}
 	if c.Backend == nil {
-		c.Backend = Null()
+		c.Backend = unconnected{}
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

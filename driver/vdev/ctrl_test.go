@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev/wire"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
@@ -42,7 +43,7 @@ func multiQueue(t *testing.T, f virtio.Features, backend vdev.Backend, pairs int
 func TestPairsSet(t *testing.T) {
 	for name, f := range map[string]virtio.Features{"split": split, "packed": packed} {
 		t.Run(name, func(t *testing.T) {
-			g, ctrl := multiQueue(t, f, vdev.Null(), 4)
+			g, ctrl := multiQueue(t, f, wire.Null(), 4)
 			for _, n := range []byte{4, 2, 1, 3} {
 				if ack := g.command(ctrl, virtio.CtrlMQ, virtio.CtrlMQPairsSet, n, 0); ack != virtio.CtrlOK || g.d.ActivePairs() != int(n) {
 					t.Errorf("%d pairs: answer %d, %d pairs in use", n, ack, g.d.ActivePairs())
@@ -60,7 +61,7 @@ func TestPairsSet(t *testing.T) {
 }
 
 func TestOtherCommandsAreAnsweredWithError(t *testing.T) {
-	g, ctrl := multiQueue(t, split, vdev.Null(), 2)
+	g, ctrl := multiQueue(t, split, wire.Null(), 2)
 	for _, c := range [][2]byte{{0, 0}, {1, 1}, {virtio.CtrlMQ, 1}, {5, 0}, {6, 0}, {7, 0}, {9, 0}} {
 		if ack := g.command(ctrl, c[0], c[1], 1); ack != virtio.CtrlErr {
 			t.Errorf("class %d: answer %d", c[0], ack)
@@ -75,7 +76,7 @@ func TestOtherCommandsAreAnsweredWithError(t *testing.T) {
 }
 
 func TestCommandWithoutAnswer(t *testing.T) {
-	g, ctrl := multiQueue(t, split, vdev.Null(), 2)
+	g, ctrl := multiQueue(t, split, wire.Null(), 2)
 	addr, _ := g.alloc(4, 8)
 	ctrl.add(false, piece{addr, 4, false})
 	ctrl.publish()
@@ -116,7 +117,7 @@ func TestPairsNotEnabled(t *testing.T) {
 
 // Packets on pairs that are switched off are recorded and do not go out.
 func TestTransmitOnInactivePair(t *testing.T) {
-	g, ctrl := multiQueue(t, packed, vdev.Null(), 2)
+	g, ctrl := multiQueue(t, packed, wire.Null(), 2)
 	send := func() {
 		g.qs[3].add(false, good(g))
 		g.qs[3].publish()
@@ -145,7 +146,7 @@ func TestTransmitOnInactivePair(t *testing.T) {
 
 // A generator fills all pairs in use, each with numbers of its own.
 func TestGeneratorOnAllPairs(t *testing.T) {
-	g, ctrl := multiQueue(t, split, vdev.Generate(vdev.GenConfig{Sizes: []int{60, 64, 1514, 777}, Limit: 300}), 3)
+	g, ctrl := multiQueue(t, split, wire.NewGenerator(wire.GenConfig{Sizes: []int{60, 64, 1514, 777}, Limit: 300}), 3)
 	ports := make([]*port, 3)
 	for i := range ports {
 		ports[i] = newPort(g, 2*i, 2*i+1, g.qs[2*i], g.qs[2*i+1], 16, 2048)
@@ -161,7 +162,7 @@ func TestGeneratorOnAllPairs(t *testing.T) {
 		g.d.Poll()
 		for i, p := range ports {
 			for f := p.recv(); f != nil; f = p.recv() {
-				pair, number, ok := vdev.Numbered(f)
+				pair, number, ok := wire.SeqFrame(f)
 				if !ok || pair != i || number != next[i] {
 					t.Fatalf("pair %d: frame %v of pair %d, %d expected; whole: %v", i, number, pair, next[i], ok)
 				}
@@ -178,7 +179,7 @@ func TestGeneratorOnAllPairs(t *testing.T) {
 
 // Frames of a flow go to one pair, and so do the answers.
 func TestSteering(t *testing.T) {
-	a, b := vdev.NewCable()
+	a, b := wire.Cable()
 	g, ctrl := multiQueue(t, split, a, 4)
 	g.command(ctrl, virtio.CtrlMQ, virtio.CtrlMQPairsSet, 4, 0)
 	ports := make([]*port, 4)

@@ -17,7 +17,7 @@
 // A device is either started, and then runs its own goroutine until Stop, or
 // stepped by hand with Poll, which is what tests and benchmarks do:
 //
-//	gen := vdev.Gen(64)
+//	gen := wire.Gen(64)
 //	fn, err := pcifn.New(pcifn.Config{Device: vdev.Config{Backend: gen}})
 //	// hand fn to a driver that takes a pci.Function
 //	for fn.Device().Poll() > 0 {

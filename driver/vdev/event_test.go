@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev/wire"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
@@ -203,7 +204,7 @@ func TestManyLaps(t *testing.T) {
 func TestDoorbellForMoreBuffers(t *testing.T) {
 	for name, f := range formats() {
 		t.Run(name, func(t *testing.T) {
-			g := newGuest(t, vdev.Config{Backend: vdev.Loop(), Hold: true}, 1<<20)
+			g := newGuest(t, vdev.Config{Backend: wire.Loop(), Hold: true}, 1<<20)
 			rx, tx := g.up(f.With(virtio.NetMrgRxbuf), 8)
 			p := newPort(g, 0, 1, rx, tx, 8, 500)
 			free := p.rxFree

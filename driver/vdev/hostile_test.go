@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev/wire"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
@@ -264,10 +265,10 @@ var netMischief = []mischief{
 		tx.add(false, p, w)
 		tx.publish()
 	}},
-	{"small buffer, MRG_RXBUF", "net/rxbuf/3", true, split.With(virtio.NetMrgRxbuf), vdev.Config{Backend: vdev.Gen(64)}, post(11, true)},
-	{"small buffer, MTU", "net/config/8", false, split, vdev.Config{Backend: vdev.Gen(64)}, post(12+14+1499, true)},
-	{"small buffer", "net/rxbuf/2", false, packed.Without(virtio.NetMTU), vdev.Config{Backend: vdev.Gen(64)}, post(1525, true)},
-	{"readable buffer", "x/net/rx-readable", true, split, vdev.Config{Backend: vdev.Gen(64)}, post(2048, false)},
+	{"small buffer, MRG_RXBUF", "net/rxbuf/3", true, split.With(virtio.NetMrgRxbuf), vdev.Config{Backend: wire.Gen(64)}, post(11, true)},
+	{"small buffer, MTU", "net/config/8", false, split, vdev.Config{Backend: wire.Gen(64)}, post(12+14+1499, true)},
+	{"small buffer", "net/rxbuf/2", false, packed.Without(virtio.NetMTU), vdev.Config{Backend: wire.Gen(64)}, post(1525, true)},
+	{"readable buffer", "x/net/rx-readable", true, split, vdev.Config{Backend: wire.Gen(64)}, post(2048, false)},
 }
 
 // Each thing that a driver must not do is recorded under its rule, and only

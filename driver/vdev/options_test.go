@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev/wire"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
@@ -59,7 +60,7 @@ func TestOutOfOrder(t *testing.T) {
 	orders := make(map[string][]uint16)
 	for range 2 {
 		for name, f := range map[string]virtio.Features{"split": split, "packed": packed} {
-			g := newGuest(t, vdev.Config{OutOfOrder: true, Backend: vdev.Gen(64)}, 1<<20)
+			g := newGuest(t, vdev.Config{OutOfOrder: true, Backend: wire.Gen(64)}, 1<<20)
 			rx, tx := g.up(f, 32)
 			for queue, q := range []vq{rx, tx} {
 				var posted, used []uint16
@@ -134,7 +135,7 @@ func TestInterruptEventInsideBurst(t *testing.T) {
 
 // Faults that a checksum cannot see, because they cancel out, are found too.
 func TestNumberedSeesSwappedWords(t *testing.T) {
-	g := vdev.Gen(128)
+	g := wire.Gen(128)
 	if err := g.Attach(nil); err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +143,7 @@ func TestNumberedSeesSwappedWords(t *testing.T) {
 	g.Receive(0, frames)
 	f := frames[0]
 	f[80], f[81], f[82], f[83] = f[82], f[83], f[80], f[81]
-	if _, _, ok := vdev.Numbered(f); ok {
+	if _, _, ok := wire.SeqFrame(f); ok {
 		t.Error("two swapped words go unnoticed")
 	}
 }

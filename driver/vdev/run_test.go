@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev/wire"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
@@ -24,7 +25,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 func TestSleepAndWake(t *testing.T) {
 	for name, f := range formats() {
 		t.Run(name, func(t *testing.T) {
-			a, b := vdev.NewCable()
+			a, b := wire.Cable()
 			g := newGuest(t, vdev.Config{Backend: a, IdleTurns: 2}, 4<<20)
 			rx, tx := g.up(f, 16)
 			p := newPort(g, 0, 1, rx, tx, 16, 2048)
@@ -57,7 +58,7 @@ func TestSleepAndWake(t *testing.T) {
 
 // Start and Stop may follow each other while a driver works.
 func TestStartStop(t *testing.T) {
-	g := newGuest(t, vdev.Config{Backend: vdev.Gen(64), IdleTurns: 1}, 4<<20)
+	g := newGuest(t, vdev.Config{Backend: wire.Gen(64), IdleTurns: 1}, 4<<20)
 	rx, tx := g.up(packed.With(virtio.RingEventIdx), 64)
 	p := newPort(g, 0, 1, rx, tx, 64, 2048)
 	p.refill()
@@ -67,7 +68,7 @@ func TestStartStop(t *testing.T) {
 		want := next + 10
 		eventually(t, "frames arrive", func() bool {
 			for f := p.recv(); f != nil; f = p.recv() {
-				if _, n, ok := vdev.Numbered(f); !ok || n != next {
+				if _, n, ok := wire.SeqFrame(f); !ok || n != next {
 					t.Fatalf("frame %d, %d expected, whole: %v", n, next, ok)
 				}
 				next++
@@ -84,7 +85,7 @@ func TestStartStop(t *testing.T) {
 // Registers, memory and statistics may be used while the device works, and a
 // reset takes hold at once.
 func TestUseWhileRunning(t *testing.T) {
-	g := newGuest(t, vdev.Config{Backend: vdev.Gen(64)}, 4<<20)
+	g := newGuest(t, vdev.Config{Backend: wire.Gen(64)}, 4<<20)
 	rx, tx := g.up(split, 64)
 	p := newPort(g, 0, 1, rx, tx, 64, 2048)
 	p.refill()
@@ -150,7 +151,7 @@ func FuzzRings(f *testing.F) {
 				features = features.With(feature)
 			}
 		}
-		cfg := vdev.Config{Backend: vdev.Loop(), Hold: variant>>5&1 != 0, BatchUsed: variant>>6&1 != 0, OutOfOrder: variant&0x90 == 0x80}
+		cfg := vdev.Config{Backend: wire.Loop(), Hold: variant>>5&1 != 0, BatchUsed: variant>>6&1 != 0, OutOfOrder: variant&0x90 == 0x80}
 		g := newGuest(t, cfg, 1<<16)
 		rx, tx := g.up(features, 8)
 		rings := g.brk

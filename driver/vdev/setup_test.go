@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev/wire"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
@@ -283,7 +284,7 @@ func TestConfigFieldNotOffered(t *testing.T) {
 }
 
 func TestLinkAndNeedReset(t *testing.T) {
-	g := newGuest(t, vdev.Config{Backend: vdev.Gen(64)}, 1<<16)
+	g := newGuest(t, vdev.Config{Backend: wire.Gen(64)}, 1<<16)
 	rx, _ := g.up(split, 16)
 	addr, _ := g.alloc(2048, 16)
 	rx.add(false, piece{addr, 2048, true})
@@ -378,7 +379,7 @@ func TestConfigErrors(t *testing.T) {
 		"QueueSize":     {QueueSize: 1 << 16},
 		"QueueSizes[3]": {QueueSizes: map[int]int{3: -1}},
 		"IdleTurns":     {IdleTurns: -1},
-		"Gen":           {Backend: vdev.Gen(59)},
+		"Gen":           {Backend: wire.Gen(59)},
 	} {
 		_, err := vdev.New(cfg, nil)
 		var e *vdev.ConfigError

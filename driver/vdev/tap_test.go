@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev/wire"
 )
 
 // inNamespace runs f on a thread with a network namespace of its own. The thread
@@ -60,10 +61,10 @@ func packetSocket(name string) (int, error) {
 // Frames pass both ways between a driver and a TAP interface, and the device
 // sleeps in between.
 func TestTap(t *testing.T) {
-	var tap *vdev.TAP
+	var tap *wire.TAPDevice
 	var socket int
 	inNamespace(t, func() (err error) {
-		if tap, err = vdev.Tap("vdevtest0"); err != nil {
+		if tap, err = wire.TAP("vdevtest0"); err != nil {
 			return err
 		}
 		socket, err = packetSocket(tap.Name())
@@ -112,10 +113,10 @@ func TestTap(t *testing.T) {
 // A TAP backend that is closed while its reader waits for room does not hang,
 // and an interface that it made is gone afterwards.
 func TestTapClose(t *testing.T) {
-	var tap *vdev.TAP
+	var tap *wire.TAPDevice
 	var socket int
 	inNamespace(t, func() (err error) {
-		if tap, err = vdev.Tap("vdevtest%d"); err != nil {
+		if tap, err = wire.TAP("vdevtest%d"); err != nil {
 			return err
 		}
 		socket, err = packetSocket(tap.Name())
@@ -146,11 +147,11 @@ func TestTapErrors(t *testing.T) {
 	for _, name := range []string{"", "longer than any interface", "lo"} {
 		var err error
 		inNamespace(t, func() error {
-			_, err = vdev.Tap(name)
+			_, err = wire.TAP(name)
 			return nil
 		})
-		var e *vdev.TapError
-		if !errors.As(err, &e) || e.Interface != name {
+		var e *wire.Error
+		if !errors.As(err, &e) || e.Name != name {
 			t.Errorf("%q: %v", name, err)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev/wire"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
@@ -180,7 +181,7 @@ func TestLoopStarted(t *testing.T) {
 
 func runLoop(t *testing.T, v variant, started bool, size, frames int) {
 	cfg := v.cfg
-	cfg.Backend, cfg.Hold, cfg.IdleTurns, cfg.Translated = vdev.Loop(), true, 3, true
+	cfg.Backend, cfg.Hold, cfg.IdleTurns, cfg.Translated = wire.Loop(), true, 3, true
 	g := newGuest(t, cfg, 4<<20)
 	rx, tx := g.up(v.f, size)
 	bufSize := 2048

@@ -73,13 +73,16 @@ func (d *Device) End() {
 	d.clear()
 }
 
-// discard drops what the back end has ready. It is bounded: other goroutines
-// may be putting frames there as fast as they are taken out.
+// maxDiscard is how many frames discard drops at most: twice what a cable holds.
+const maxDiscard = 2048
+
+// discard drops the frames that the back end has ready. It is bounded, because
+// other goroutines may be adding frames as fast as they are taken out.
 func (d *Device) discard() {
 	if d.traits.PerPair || d.traits.Lossless {
 		return
 	}
-	for range 2 * cableFrames / maxBurst {
+	for range maxDiscard / maxBurst {
 		n := d.cfg.Backend.Receive(AnyPair, d.stage.frames[:])
 		d.stats.RxDropped += uint64(n)
 		if n == 0 {

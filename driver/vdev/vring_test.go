@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev/wire"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
@@ -52,7 +53,7 @@ func (g *guest) begin(f virtio.Features, size int, position uint16) (rx, tx vq) 
 // and go on where they were, in another place of the device's memory too.
 func TestRingsStopAndGoOn(t *testing.T) {
 	eachFormat(t, func(t *testing.T, f virtio.Features, fresh uint16) {
-		g := newGuest(t, vdev.Config{Backend: vdev.Loop(), Hold: true, IdleTurns: 3}, 4<<20)
+		g := newGuest(t, vdev.Config{Backend: wire.Loop(), Hold: true, IdleTurns: 3}, 4<<20)
 		const size = 16
 		rx, tx := g.begin(f, size, fresh)
 		p := newPort(g, 0, 1, rx, tx, size, 2048)
@@ -96,7 +97,7 @@ func TestRingsStopAndGoOn(t *testing.T) {
 // A disabled transmitq is used up without effect, a disabled receiveq gets nothing.
 func TestDisabledRings(t *testing.T) {
 	eachFormat(t, func(t *testing.T, f virtio.Features, fresh uint16) {
-		a, b := vdev.NewCable()
+		a, b := wire.Cable()
 		g := newGuest(t, vdev.Config{Backend: a, Hold: true}, 4<<20)
 		rx, tx := g.begin(f, 16, fresh)
 		p := newPort(g, 0, 1, rx, tx, 16, 2048)
@@ -176,7 +177,7 @@ func TestMemoryTakenAway(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer unix.Munmap(mem)
-		a, b := vdev.NewCable()
+		a, b := wire.Cable()
 		g := newGuest(t, vdev.Config{Backend: a}, 4096)
 		g.mem = mem[:half]
 		if err := g.d.Remap([]vdev.Mapping{{Address: guestBase, Memory: mem}}, nil); err != nil {

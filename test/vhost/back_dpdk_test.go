@@ -14,6 +14,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/lcore"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev/vhostback"
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev/wire"
 )
 
 // The tests of the back end: dpdk-testpmd's virtio-user is the driver.
@@ -54,7 +55,7 @@ func TestBackEndWithVirtioUser(t *testing.T) {
 				lengths = append(lengths, 2048, 4096, 9000)
 				args = append(args, "--max-pkt-len=9018", "--enable-scatter", "--tx-offloads=0x8000")
 			}
-			near, far := vdev.NewCable()
+			near, far := wire.Cable()
 			socket := socketPath(t)
 			back := serveDevice(t, socket, vhostback.Config{Device: vdev.Config{Backend: far, MTU: 9000, Hold: true}})
 			driver := startVirtioUser(t, socket, mode.keys, args...)
@@ -98,7 +99,7 @@ func serveDevice(t *testing.T, socket string, cfg vhostback.Config) *vhostback.B
 }
 
 // bounce sends frames into a cable and expects them back.
-func bounce(t *testing.T, driver *testpmd, end *vdev.End, frames [][]byte) {
+func bounce(t *testing.T, driver *testpmd, end *wire.End, frames [][]byte) {
 	t.Helper()
 	sent, got := 0, 0
 	in := make([][]byte, 32)
@@ -200,7 +201,7 @@ func TestVhostdevPlaysAndRecords(t *testing.T) {
 
 func writeCapture(t *testing.T, name string, frames [][]byte) {
 	t.Helper()
-	c, err := vdev.Pcap(":" + name)
+	c, err := wire.PCAP(":" + name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -212,7 +213,7 @@ func writeCapture(t *testing.T, name string, frames [][]byte) {
 
 func readCapture(t *testing.T, name string) [][]byte {
 	t.Helper()
-	c, err := vdev.Pcap(name)
+	c, err := wire.PCAP(name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -268,7 +269,7 @@ func TestVhostdevRaw(t *testing.T) {
 // DPDK's driver comes and goes while the back end stays.
 func TestBackEndServesOneAfterTheOther(t *testing.T) {
 	socket := socketPath(t)
-	back := serveDevice(t, socket, vhostback.Config{Device: vdev.Config{Backend: vdev.Loop(), Hold: true}})
+	back := serveDevice(t, socket, vhostback.Config{Device: vdev.Config{Backend: wire.Loop(), Hold: true}})
 	for i := range 4 {
 		mode := virtioUser[2*i]
 		driver := startVirtioUser(t, socket, mode.keys, "--forward-mode=io", "--tx-first")

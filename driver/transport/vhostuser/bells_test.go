@@ -17,6 +17,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/transport/vhostuser"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev/vhostback"
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev/wire"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 	"github.com/virtio-pmd/virtio-pmd/hugepages"
 )
@@ -93,7 +94,7 @@ func TestTrafficWithoutDoorbells(t *testing.T) {
 	}{{"packed", virtio.Features{}}, {"split", virtio.FeatureSet(virtio.RingPacked)}} {
 		t.Run(c.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "s")
-			back, err := vhostback.Serve(path, vhostback.Config{Device: vdev.Config{Backend: vdev.Loop()}})
+			back, err := vhostback.Serve(path, vhostback.Config{Device: vdev.Config{Backend: wire.Loop()}})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev/wire"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 	"github.com/virtio-pmd/virtio-pmd/pci"
 )
@@ -148,7 +149,7 @@ func TestIRQErrors(t *testing.T) {
 // A function that is unplugged answers with all ones, does no DMA, and has
 // asked for its removal.
 func TestUnplug(t *testing.T) {
-	h := newHost(t, Config{Device: vdev.Config{Backend: vdev.Gen(64)}})
+	h := newHost(t, Config{Device: vdev.Config{Backend: wire.Gen(64)}})
 	fd := eventfd(t)
 	if err := h.f.SetIRQ(pci.Removal, []int{fd}); err != nil {
 		t.Fatal(err)

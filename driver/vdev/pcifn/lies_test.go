@@ -8,6 +8,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev/wire"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 	"github.com/virtio-pmd/virtio-pmd/pci"
 )
@@ -77,7 +78,7 @@ func TestHooks(t *testing.T) {
 }
 
 func TestCommandRegister(t *testing.T) {
-	h := newHost(t, Config{Device: vdev.Config{Backend: vdev.Gen(64)}})
+	h := newHost(t, Config{Device: vdev.Config{Backend: wire.Gen(64)}})
 	before, err := pci.UpdateCommand(h.f, 0, pci.CommandBusMaster)
 	if err != nil || before&pci.CommandBusMaster == 0 {
 		t.Fatalf("command %#x, %v", before, err)
@@ -203,7 +204,7 @@ func TestResetAndClose(t *testing.T) {
 
 // closeCounter is a back end that counts how often it is closed.
 type closeCounter struct {
-	*vdev.Sink
+	*wire.Sink
 	n int
 }
 
@@ -217,7 +218,7 @@ func TestConfigErrors(t *testing.T) {
 		"Ranges":           {Ranges: []pci.Range{{First: 2, Last: 1}}},
 		"Pairs":            {Device: vdev.Config{Pairs: -1}},
 	} {
-		c := &closeCounter{Sink: vdev.Null()}
+		c := &closeCounter{Sink: wire.Null()}
 		cfg.Device.Backend = c
 		_, err := New(cfg)
 		var e *vdev.ConfigError

@@ -9,6 +9,7 @@ import (
 
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev/vhostback"
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev/wire"
 )
 
 // blockade has whoever writes to an eventfd wait: its counter is full, and it has
@@ -29,7 +30,7 @@ func blockade(t *testing.T, fd int) {
 func TestBlockedCall(t *testing.T) {
 	for _, hangUp := range []bool{true, false} {
 		t.Run(fmt.Sprintf("hang-up=%v", hangUp), func(t *testing.T) {
-			f := newFront(t, vhostback.Config{Device: vdev.Config{Backend: vdev.Null()}})
+			f := newFront(t, vhostback.Config{Device: vdev.Config{Backend: wire.Null()}})
 			f.hello(noStatus, bits(bitVersion1))
 			f.share()
 			tx := newRing(f, 0, 16)
@@ -60,7 +61,7 @@ func TestBlockedCall(t *testing.T) {
 func TestBlockedFault(t *testing.T) {
 	for _, pipe := range []bool{false, true} {
 		t.Run(fmt.Sprintf("pipe=%v", pipe), func(t *testing.T) {
-			f := newFront(t, vhostback.Config{Device: vdev.Config{Backend: vdev.Null(), Hold: true}})
+			f := newFront(t, vhostback.Config{Device: vdev.Config{Backend: wire.Null(), Hold: true}})
 			_, tx := f.up(bits(bitVersion1), 16)
 			fd := eventfd(t)
 			if pipe {

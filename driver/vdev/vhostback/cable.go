@@ -5,7 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev/wire"
 )
 
 // Wire is a wire of a device (a vdev.Backend) that ends in a Backend: a cable
@@ -14,7 +14,7 @@ import (
 // other way round. While no driver is there to receive, the far end is down:
 // see Follow.
 type Wire struct {
-	*vdev.End
+	*wire.End
 	back *Backend
 	link *link
 }
@@ -22,7 +22,7 @@ type Wire struct {
 // NewWire makes a wire, and serves its far end at a socket as Serve does. It has
 // cfg.Up for itself, and cfg.Device.Backend.
 func NewWire(path string, cfg Config) (*Wire, error) {
-	near, far := vdev.NewCable()
+	near, far := wire.Cable()
 	w := &Wire{End: near, link: &link{changed: make(chan struct{}, 1), done: make(chan struct{})}}
 	cfg.Device.Backend, cfg.Up = far, w.link.set
 	var err error

@@ -8,6 +8,7 @@ import (
 
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev/vhostback"
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev/wire"
 )
 
 // The shapes of published faults of vhost-user back ends, one test for each:
@@ -169,7 +170,7 @@ func TestCVE_2022_0669_DescriptorsOfRefusedMessages(t *testing.T) {
 // descriptors.
 func TestCVE_2022_2132_HeaderWithoutPacketAndSpreadHeader(t *testing.T) {
 	for _, features := range []uint64{bits(bitVersion1), bits(bitVersion1, bitPacked)} {
-		a, b := vdev.NewCable()
+		a, b := wire.Cable()
 		f := newFront(t, vhostback.Config{Stepped: true, Device: vdev.Config{Backend: a}})
 		_, tx := f.up(features, 16)
 		f.fence()
@@ -195,7 +196,7 @@ func TestCVE_2022_2132_HeaderWithoutPacketAndSpreadHeader(t *testing.T) {
 // A checksum is to be filled in behind the end of the packet: this device offers
 // no checksums and touches none.
 func TestCVE_2024_11614_ChecksumBehindThePacket(t *testing.T) {
-	a, b := vdev.NewCable()
+	a, b := wire.Cable()
 	f := newFront(t, vhostback.Config{Stepped: true, Device: vdev.Config{Backend: a}})
 	_, tx := f.up(bits(bitVersion1), 16)
 	f.fence()
@@ -218,7 +219,7 @@ func TestCVE_2024_11614_ChecksumBehindThePacket(t *testing.T) {
 // A header that changes while it is looked at does no harm: nothing of it is
 // used as an offset or a length.
 func TestHeaderReadTwice(t *testing.T) {
-	f := newFront(t, vhostback.Config{Device: vdev.Config{Backend: vdev.Null()}})
+	f := newFront(t, vhostback.Config{Device: vdev.Config{Backend: wire.Null()}})
 	f.stepped = false
 	_, tx := f.up(bits(bitVersion1), 16)
 	stop, stopped := make(chan struct{}), make(chan struct{})

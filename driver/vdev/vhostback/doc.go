@@ -2,18 +2,18 @@
 // process that connects to a socket (QEMU for its guest, DPDK's virtio-user,
 // this project's own front end) shares its memory and gets a network device.
 //
-//	back, err := vhostback.Serve("/run/vm0.sock", vhostback.Config{Device: vdev.Config{Backend: vdev.Loop()}})
+//	back, err := vhostback.Serve("/run/vm0.sock", vhostback.Config{Device: vdev.Config{Backend: wire.Loop()}})
 //	...
 //	err = back.Close()
 //
 // A Backend listens, or connects to a front end that listens, and serves one
-// peer at a time; when one goes away everything it shared is given back and the
-// next may come. In terms of the protocol's description: conn.go and wire.go are
-// the messages, requests.go says which exist, session.go what a connection is,
-// memory.go the tables of shared memory, vrings.go the rings, notify.go kick and
-// call. What the messages act upon is an engine: the device of package vdev
-// (device.go), strict and with everything, or the loop of raw.go, which does
-// next to nothing and is made for measuring drivers.
+// peer at a time. When a peer disconnects everything it shared is given back, and
+// the next may connect. The files are named after the protocol's description:
+// conn.go and message.go are the messages, requests.go lists the requests,
+// session.go is a connection, memory.go the tables of shared memory, ring.go the
+// rings, notify.go kick and call. The messages act upon an engine (engine.go):
+// the device of package vdev, which checks every rule and has every feature, or
+// that of internal/raw, which does next to nothing and is for measuring drivers.
 //
 // Whatever a peer sends that the protocol does not have ends the connection
 // with a typed error; so does a ring that breaks the rules. The wire types are

@@ -16,6 +16,7 @@ import (
 
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev/vhostback"
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev/wire"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -370,7 +371,7 @@ func kinds(t *testing.T, run func(t *testing.T, cfg vhostback.Config, features u
 		bits uint64
 	}{{"split", bits(bitVersion1)}, {"packed", bits(bitVersion1, bitPacked)}} {
 		t.Run(format.name+"/device", func(t *testing.T) {
-			run(t, vhostback.Config{Device: vdev.Config{Backend: vdev.Gen(64)}}, format.bits)
+			run(t, vhostback.Config{Device: vdev.Config{Backend: wire.Gen(64)}}, format.bits)
 		})
 		t.Run(format.name+"/raw", func(t *testing.T) {
 			run(t, vhostback.Config{Raw: &vhostback.RawConfig{Generate: true}}, format.bits)

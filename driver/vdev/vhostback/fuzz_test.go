@@ -9,6 +9,7 @@ import (
 
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev/vhostback"
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev/wire"
 )
 
 // tape hands out the fuzzer's bytes, zeros when they are used up.
@@ -117,7 +118,7 @@ func FuzzMessages(fz *testing.F) {
 	fz.Add([]byte{60, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12})
 	var fronts []*front
 	for _, cfg := range []vhostback.Config{
-		{Stepped: true, Device: vdev.Config{Backend: vdev.Gen(64)}}, {Raw: &vhostback.RawConfig{Generate: true}},
+		{Stepped: true, Device: vdev.Config{Backend: wire.Gen(64)}}, {Raw: &vhostback.RawConfig{Generate: true}},
 	} {
 		fronts = append(fronts, newFront(fz, cfg))
 	}

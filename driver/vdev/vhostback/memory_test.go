@@ -9,6 +9,7 @@ import (
 
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev/vhostback"
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev/wire"
 )
 
 // Memory that cannot be is refused before it is touched.
@@ -123,7 +124,7 @@ func TestMemoryOfRunningRing(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := newFront(t, vhostback.Config{Device: vdev.Config{Backend: vdev.Gen(64)}})
+			f := newFront(t, vhostback.Config{Device: vdev.Config{Backend: wire.Gen(64)}})
 			f.up(bits(bitVersion1), 16)
 			f.fence()
 			send(f)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev/vhostback"
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev/wire"
 )
 
 // header is what stands before a frame.
@@ -30,7 +31,7 @@ func TestLoop(t *testing.T) {
 		bits(bitVersion1, bitPacked, bitMrgRxbuf), bits(bitVersion1, bitInOrder), bits(bitVersion1, bitPacked, bitInOrder),
 	} {
 		t.Run(fmt.Sprintf("%#x", features), func(t *testing.T) {
-			f := newFront(t, vhostback.Config{Device: vdev.Config{Backend: vdev.Loop(), Hold: true}})
+			f := newFront(t, vhostback.Config{Device: vdev.Config{Backend: wire.Loop(), Hold: true}})
 			const size = 16
 			rx, tx := f.up(features, size)
 			for i := range size {
@@ -74,7 +75,7 @@ func TestLoop(t *testing.T) {
 func TestKickAndCall(t *testing.T) {
 	for _, features := range []uint64{bits(bitVersion1), bits(bitVersion1, bitPacked)} {
 		t.Run(fmt.Sprintf("%#x", features), func(t *testing.T) {
-			f := newFront(t, vhostback.Config{Device: vdev.Config{Backend: vdev.Null(), IdleTurns: 1}})
+			f := newFront(t, vhostback.Config{Device: vdev.Config{Backend: wire.Null(), IdleTurns: 1}})
 			f.hello(noStatus, features)
 			f.share()
 			tx := newRing(f, 0, 16)
@@ -181,7 +182,7 @@ func TestStopAndGoOn(t *testing.T) {
 
 // With STATUS nothing moves before DRIVER_OK, and a reset stops everything.
 func TestStatus(t *testing.T) {
-	f := newFront(t, vhostback.Config{Device: vdev.Config{Backend: vdev.Gen(64)}})
+	f := newFront(t, vhostback.Config{Device: vdev.Config{Backend: wire.Gen(64)}})
 	f.need = true
 	f.need = false
 	f.send(setOwner, nil)
@@ -222,7 +223,7 @@ func TestStatus(t *testing.T) {
 
 // Without bit 30 there is no ENABLE: rings run as soon as they are started.
 func TestWithoutProtocolFeatures(t *testing.T) {
-	f := newFront(t, vhostback.Config{Device: vdev.Config{Backend: vdev.Gen(64)}})
+	f := newFront(t, vhostback.Config{Device: vdev.Config{Backend: wire.Gen(64)}})
 	f.send(setFeatures, numbers(bits(bitVersion1)))
 	f.share()
 	rx := newRing(f, 0, 16)
@@ -239,7 +240,7 @@ func TestWithoutProtocolFeatures(t *testing.T) {
 // be set up again.
 func TestReset(t *testing.T) {
 	for _, request := range []uint32{resetDevice, resetOwner} {
-		f := newFront(t, vhostback.Config{Device: vdev.Config{Backend: vdev.Gen(64)}})
+		f := newFront(t, vhostback.Config{Device: vdev.Config{Backend: wire.Gen(64)}})
 		rx, _ := f.up(bits(bitVersion1), 16)
 		f.send(request, nil)
 		rx.add(guestBase+buffer(0), 0x800, write)

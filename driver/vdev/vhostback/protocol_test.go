@@ -11,6 +11,7 @@ import (
 
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev/vhostback"
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev/wire"
 )
 
 // Every message that the protocol does not have ends the connection with a
@@ -129,7 +130,7 @@ func TestWrongAfterNegotiation(t *testing.T) {
 // SET_FEATURES with the features that are in force already is what QEMU sends
 // for each of its queue pairs.
 func TestSameFeaturesAgain(t *testing.T) {
-	f := newFront(t, vhostback.Config{Device: vdev.Config{Backend: vdev.Gen(64)}})
+	f := newFront(t, vhostback.Config{Device: vdev.Config{Backend: wire.Gen(64)}})
 	rx, _ := f.up(bits(bitVersion1), 16)
 	f.send(setFeatures, numbers(bits(bitVersion1, bitProtocol)))
 	f.send(setProtocolFeatures, numbers(noStatus))
@@ -168,7 +169,7 @@ func conversation(f *front, kickFD, callFD int) (messages [][]byte, fds [][]int)
 // A peer that goes away at any byte leaves nothing behind, and the next one is
 // served.
 func TestPeerGoesAwayAtAnyByte(t *testing.T) {
-	f := newFront(t, vhostback.Config{Device: vdev.Config{Backend: vdev.Gen(64)}})
+	f := newFront(t, vhostback.Config{Device: vdev.Config{Backend: wire.Gen(64)}})
 	kickFD, callFD := eventfd(t), eventfd(t)
 	messages, attached := conversation(f, kickFD, callFD)
 	total := 0
@@ -235,7 +236,7 @@ func TestSilence(t *testing.T) {
 
 // Messages may arrive in pieces of any size.
 func TestMessagesInPieces(t *testing.T) {
-	f := newFront(t, vhostback.Config{Device: vdev.Config{Backend: vdev.Gen(64)}})
+	f := newFront(t, vhostback.Config{Device: vdev.Config{Backend: wire.Gen(64)}})
 	kickFD := eventfd(t)
 	messages, attached := conversation(f, kickFD, eventfd(t))
 	for i, m := range messages {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev/vhostback"
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev/wire"
 )
 
 // poller moves packets for a back end that has no goroutine of its own.
@@ -116,7 +117,7 @@ func TestClient(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
 	f := &front{t: t, ended: make(chan error, 64), path: path}
 	var err error
-	f.back, err = vhostback.Serve(path, vhostback.Config{Client: true, Device: vdev.Config{Backend: vdev.Gen(64)},
+	f.back, err = vhostback.Serve(path, vhostback.Config{Client: true, Device: vdev.Config{Backend: wire.Gen(64)},
 		Ended: func(err error) { f.ended <- err }})
 	if err != nil {
 		t.Fatal(err)
@@ -154,7 +155,7 @@ func TestCloseWhileConnected(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
 	for n := range 4 {
 		up := make(chan bool, 16)
-		back, err := vhostback.Serve(path, vhostback.Config{Device: vdev.Config{Backend: vdev.Gen(64)}, Up: func(on bool) { up <- on }})
+		back, err := vhostback.Serve(path, vhostback.Config{Device: vdev.Config{Backend: wire.Gen(64)}, Up: func(on bool) { up <- on }})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,4 +1,4 @@
-package vdev
+package wire
 
 // This file is the only one that knows the capture library. The maintained fork
 // has the same packages under github.com/gopacket/gopacket.
@@ -18,9 +18,9 @@ import (
 var sectionHeader = [4]byte{0x0a, 0x0d, 0x0d, 0x0a}
 
 // readCapture calls yield for each packet of a pcap or pcapng file of Ethernet
-// frames; whole is false if the file has only a part of the packet. The frame is
-// yield's to keep.
-func readCapture(r *bufio.Reader, yield func(frame []byte, whole bool) error) error {
+// frames; complete is false if the file has only a part of the packet. yield may
+// keep the frame.
+func readCapture(r *bufio.Reader, yield func(frame []byte, complete bool) error) error {
 	var source interface {
 		gopacket.PacketDataSource
 		LinkType() layers.LinkType

@@ -1,9 +1,10 @@
-package vdev
+package wire
 
 import (
-	"fmt"
 	"sync"
 	"sync/atomic"
+
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
 )
 
 // cableFrames is how many frames are under way in one direction of a cable.
@@ -14,7 +15,7 @@ type fifo struct {
 	mu     sync.Mutex
 	slots  [cableFrames][]byte
 	head   uint32 // the oldest frame
-	lent   uint32 // frames from head on that Receive handed out
+	lent   uint32 // frames from head on that get returned
 	tail   uint32 // where the next one goes
 	full   bool   // a frame was refused since the last time there was room
 	reader atomic.Pointer[func()]
@@ -32,8 +33,8 @@ func (f *fifo) put(frames [][]byte) int {
 
 func (f *fifo) copyIn(frames [][]byte) int {
 	f.mu.Lock()
-	// Deferred, because frames may be in memory that another process takes away
-	// (see Device.ringTurn): the other end goes on then.
+	// Deferred, because frames may be in memory that another process takes away:
+	// after the fault the other end still gets the lock.
 	defer f.mu.Unlock()
 	n := 0
 	for n < len(frames) && f.tail-f.head < cableFrames {
@@ -77,8 +78,8 @@ func call(p *atomic.Pointer[func()]) {
 // A test may be at an end itself and call Transmit and Receive.
 type End struct{ out, in *fifo }
 
-// NewCable returns the two ends of a cable. Each is for one device.
-func NewCable() (a, b *End) {
+// Cable returns the two ends of a cable. Each is for one device.
+func Cable() (a, b *End) {
 	x, y := new(fifo), new(fifo)
 	return &End{out: x, in: y}, &End{out: y, in: x}
 }
@@ -90,51 +91,45 @@ func Loop() *End {
 	return &End{out: f, in: f}
 }
 
-// Attach implements Backend.
+// Attach implements [vdev.Backend].
 func (e *End) Attach(wake func()) error {
 	e.out.writer.Store(&wake)
 	e.in.reader.Store(&wake)
 	return nil
 }
 
-// Transmit implements Backend.
+// Transmit implements [vdev.Backend].
 func (e *End) Transmit(_ int, frames [][]byte) int { return e.out.put(frames) }
 
-// Receive implements Backend.
+// Receive implements [vdev.Backend].
 func (e *End) Receive(_ int, frames [][]byte) int { return e.in.get(frames) }
 
-// Traits implements Backend.
-func (e *End) Traits() Traits { return Traits{} }
+// Traits implements [vdev.Backend].
+func (e *End) Traits() vdev.Traits { return vdev.Traits{} }
 
-// Close implements Backend. The other end goes on alone: what it transmits is
-// taken until the cable is full.
+// Close implements [vdev.Backend]. What the other end transmits afterwards is taken
+// until the cable is full.
 func (e *End) Close() error {
 	e.out.writer.Store(nil)
 	e.in.reader.Store(nil)
 	return nil
 }
 
-// Cables finds cables by name, for ports that are named in text: the first to
-// ask for a name gets one end, the second the other. The zero value is ready.
+// Cables finds cables by name, for ports that are described in text: the first
+// call of [Cables.End] for a name returns one end, the second call the other.
+// The zero value is ready.
 type Cables struct {
 	mu    sync.Mutex
 	other map[string]*End // nil: both ends are taken
 }
 
-// CableError is a cable that has no end left.
-type CableError struct{ Name string }
-
-func (e *CableError) Error() string {
-	return fmt.Sprintf("cable %q has two ends, and both are in use; take another name", e.Name)
-}
-
-// End returns an end of the cable of a name.
+// End returns an end of the cable of a name, or an *[Error] if both are in use.
 func (c *Cables) End(name string) (*End, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	end, known := c.other[name]
 	if known && end == nil {
-		return nil, &CableError{name}
+		return nil, &Error{Kind: "cable", Name: name, Reason: "both ends are in use", Remedy: "take another name"}
 	}
 	if known {
 		c.other[name] = nil
@@ -143,12 +138,12 @@ func (c *Cables) End(name string) (*End, error) {
 	if c.other == nil {
 		c.other = make(map[string]*End)
 	}
-	a, b := NewCable()
+	a, b := Cable()
 	c.other[name] = b
 	return a, nil
 }
 
-// Single returns the names of cables that only one end was asked for.
+// Single returns the names of the cables of which only one end is in use.
 func (c *Cables) Single() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -1,4 +1,4 @@
-package vdev
+package wire
 
 import (
 	"bufio"
@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
 )
 
 // maxCapture bounds what of a capture file is held in memory.
@@ -39,40 +41,38 @@ type CaptureConfig struct {
 	Record string
 }
 
-// CaptureError is a capture file that cannot be used.
-type CaptureError struct {
-	File string
-	Err  error
-}
-
-func (e *CaptureError) Error() string { return fmt.Sprintf("capture file %q: %v", e.File, e.Err) }
-func (e *CaptureError) Unwrap() error { return e.Err }
-
-// Pcap opens capture files named in one text: "in.pcap" plays a file,
-// "in.pcap:out.pcap" plays one and records into another, ":out.pcap" records
-// only.
-func Pcap(files string) (*Capture, error) {
+// PCAP opens capture files that are named in one text: "in.pcap" plays a file,
+// "in.pcap:out.pcap" plays one and records into another, ":out.pcap" only
+// records. An error is an *[Error].
+func PCAP(files string) (*Capture, error) {
 	play, record, _ := strings.Cut(files, ":")
 	return OpenCapture(CaptureConfig{Play: play, Record: record})
 }
 
-// OpenCapture opens capture files.
+// OpenCapture opens capture files. An error is an *[Error].
 func OpenCapture(cfg CaptureConfig) (*Capture, error) {
 	c := &Capture{repeat: cfg.Repeat}
 	if cfg.Play == "" && cfg.Record == "" {
-		return nil, &CaptureError{"", fmt.Errorf("no file is named; give one to play, one to record into, or both")}
+		return nil, &Error{Kind: captureFile, Reason: "no file is named",
+			Remedy: "give one to play, one to record into, or both"}
 	}
 	if cfg.Play != "" {
 		if err := c.load(cfg.Play); err != nil {
-			return nil, &CaptureError{cfg.Play, err}
+			return nil, captureError(cfg.Play, err)
 		}
 	}
 	if cfg.Record != "" {
 		if err := c.create(cfg.Record); err != nil {
-			return nil, &CaptureError{cfg.Record, err}
+			return nil, captureError(cfg.Record, err)
 		}
 	}
 	return c, nil
+}
+
+const captureFile = "capture file"
+
+func captureError(name string, err error) error {
+	return &Error{Kind: captureFile, Name: name, Err: err}
 }
 
 func (c *Capture) load(name string) error {
@@ -82,8 +82,8 @@ func (c *Capture) load(name string) error {
 	}
 	defer f.Close()
 	total := 0
-	return readCapture(bufio.NewReaderSize(f, 1<<16), func(frame []byte, whole bool) error {
-		if !whole || len(frame) < etherHeader || len(frame) > maxFrame {
+	return readCapture(bufio.NewReaderSize(f, 1<<16), func(frame []byte, complete bool) error {
+		if !complete || len(frame) < etherHeader || len(frame) > maxFrame {
 			c.skipped++
 			return nil
 		}
@@ -107,21 +107,21 @@ func (c *Capture) create(name string) error {
 	return err
 }
 
-// Frames is how many frames there are to play.
+// Frames returns how many frames there are to play.
 func (c *Capture) Frames() int { return len(c.frames) }
 
-// Skipped is how many packets of the file are not played, because the file has
-// only a part of them, or because they are no Ethernet frame by their length.
+// Skipped returns how many packets of the file are not played, because the file
+// has only a part of them, or because of a length that no Ethernet frame has.
 func (c *Capture) Skipped() int { return c.skipped }
 
-// Played is how many frames were handed out for delivery.
+// Played returns how many frames the device took for delivery.
 func (c *Capture) Played() uint64 { return c.played.Load() }
 
-// Attach implements Backend.
+// Attach implements [vdev.Backend].
 func (c *Capture) Attach(func()) error { return nil }
 
-// Transmit implements Backend. It takes everything; what cannot be written is
-// reported by Close.
+// Transmit implements [vdev.Backend]. It takes every frame; a failed write is reported
+// by Close.
 func (c *Capture) Transmit(_ int, frames [][]byte) int {
 	if c.out == nil || c.failed != nil {
 		return len(frames)
@@ -135,7 +135,7 @@ func (c *Capture) Transmit(_ int, frames [][]byte) int {
 	return len(frames)
 }
 
-// Receive implements Backend.
+// Receive implements [vdev.Backend].
 func (c *Capture) Receive(_ int, frames [][]byte) int {
 	n := 0
 	for n < len(frames) && c.next < len(c.frames) {
@@ -149,10 +149,10 @@ func (c *Capture) Receive(_ int, frames [][]byte) int {
 	return n
 }
 
-// Traits implements Backend.
-func (c *Capture) Traits() Traits { return Traits{Lossless: true} }
+// Traits implements [vdev.Backend].
+func (c *Capture) Traits() vdev.Traits { return vdev.Traits{Lossless: true} }
 
-// Close implements Backend: it completes the recording.
+// Close implements [vdev.Backend]: it completes the recording.
 func (c *Capture) Close() error {
 	if c.file == nil {
 		return nil
@@ -165,7 +165,7 @@ func (c *Capture) Close() error {
 		err = closed
 	}
 	if err != nil {
-		return &CaptureError{c.file.Name(), err}
+		return captureError(c.file.Name(), err)
 	}
 	return nil
 }

@@ -1,10 +1,12 @@
-package vdev
+package wire
 
 import (
 	"encoding/binary"
 	"fmt"
 	"net"
 	"sync/atomic"
+
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
 )
 
 // GenConfig says what a Generator sends.
@@ -20,12 +22,12 @@ type GenConfig struct {
 }
 
 // Generator is a wire on which numbered frames arrive as fast as the driver
-// takes them, and that swallows what is transmitted.
+// takes them, and that counts and discards what is transmitted.
 //
 // Each is a valid UDP packet from 198.18.0.1 to 198.19.0.1, two addresses set
 // aside for benchmarks. Its source port is GenPort plus the number of the queue
 // pair it is for; all pairs in use get as much as they take. The payload begins
-// with the number of the frame on its pair, from 0 on: see Numbered.
+// with the number of the frame on its pair, from 0 on: see [SeqFrame].
 type Generator struct {
 	cfg     GenConfig
 	streams []*stream
@@ -37,9 +39,11 @@ type Generator struct {
 const GenPort = 1024
 
 const (
+	etherIPv4  = 0x0800
+	protoUDP   = 17
 	udpHeaders = etherHeader + 20 + 8
 	minGen     = 60
-	genSlots   = 2 * maxBurst // frames that are ready for each pair
+	genSlots   = 128 // frames that are ready for each pair
 )
 
 // stream is what one queue pair gets.
@@ -54,12 +58,12 @@ func Gen(size int) *Generator {
 	if size != 0 {
 		cfg.Sizes = []int{size}
 	}
-	return Generate(cfg)
+	return NewGenerator(cfg)
 }
 
-// Generate returns a Generator. Wrong sizes or addresses are reported when a
+// NewGenerator returns a Generator. Wrong sizes or addresses are reported when a
 // device is made with it.
-func Generate(cfg GenConfig) *Generator {
+func NewGenerator(cfg GenConfig) *Generator {
 	if len(cfg.Sizes) == 0 {
 		cfg.Sizes = []int{64}
 	}
@@ -72,41 +76,41 @@ func Generate(cfg GenConfig) *Generator {
 	return &Generator{cfg: cfg}
 }
 
-// Attach implements Backend.
+// Attach implements [vdev.Backend].
 func (g *Generator) Attach(func()) error {
 	for _, n := range g.cfg.Sizes {
 		if n < minGen || n > maxFrame-vlanTag {
-			return &ConfigError{"Gen", n, fmt.Sprintf("a frame has %d to %d bytes", minGen, maxFrame-vlanTag)}
+			return &vdev.ConfigError{Field: "Gen", Value: n, Reason: fmt.Sprintf("a frame has %d to %d bytes", minGen, maxFrame-vlanTag)}
 		}
 	}
 	if len(g.cfg.Src) != 6 || len(g.cfg.Dst) != 6 {
-		return &ConfigError{"Gen", fmt.Sprint(g.cfg.Src, g.cfg.Dst), "an address has 6 bytes"}
+		return &vdev.ConfigError{Field: "Gen", Value: fmt.Sprint(g.cfg.Src, g.cfg.Dst), Reason: "an address has 6 bytes"}
 	}
 	return nil
 }
 
-// Transmit implements Backend: it takes everything.
+// Transmit implements [vdev.Backend]: it takes everything.
 func (g *Generator) Transmit(pair int, frames [][]byte) int { return g.sink.Transmit(pair, frames) }
 
-// Traits implements Backend.
-func (g *Generator) Traits() Traits { return Traits{PerPair: true, Lossless: true} }
+// Traits implements [vdev.Backend].
+func (g *Generator) Traits() vdev.Traits { return vdev.Traits{PerPair: true, Lossless: true} }
 
-// Close implements Backend.
+// Close implements [vdev.Backend].
 func (g *Generator) Close() error { return nil }
 
-// Sent is how many frames were handed out for delivery.
+// Sent returns how many frames the device took for delivery.
 func (g *Generator) Sent() uint64 { return g.sent.Load() }
 
-// Sink counts what was transmitted into the generator.
+// Sink returns the counters of what was transmitted.
 func (g *Generator) Sink() *Sink { return &g.sink }
 
-// Receive implements Backend.
+// Receive implements [vdev.Backend].
 func (g *Generator) Receive(pair int, frames [][]byte) int {
 	for pair >= len(g.streams) {
 		g.streams = append(g.streams, g.newStream(len(g.streams)))
 	}
 	s := g.streams[pair]
-	n := len(frames)
+	n := min(len(frames), genSlots) // all of them stay valid until the next call
 	if g.cfg.Limit > 0 {
 		n = int(min(uint64(n), g.cfg.Limit-s.next))
 	}
@@ -196,23 +200,23 @@ func checksum(b []byte, sum uint32) uint16 {
 	return uint16(sum)
 }
 
-// Numbered tells whether a frame is one of a Generator that is unharmed, apart
-// from its MAC addresses, and if so for which queue pair and which number. It
-// checks both checksums and looks at every byte.
-func Numbered(frame []byte) (pair int, number uint64, ok bool) {
+// SeqFrame reports whether a frame is an undamaged one of a Generator, apart from
+// its MAC addresses, and returns its queue pair and its number on that pair. It
+// verifies both checksums and every byte of the payload.
+func SeqFrame(frame []byte) (pair int, seq uint64, ok bool) {
 	if len(frame) < minGen {
 		return 0, 0, false
 	}
 	be := binary.BigEndian
 	ip, udp := frame[14:34], frame[34:]
 	switch {
-	case be.Uint16(frame[12:]) != etherIPv4, ip[0] != 0x45, ip[9] != protoUDP, int(be.Uint16(ip[2:])) != len(frame)-etherHeader,
-		checksum(ip, 0) != 0xffff, int(be.Uint16(udp[4:])) != len(udp), be.Uint16(udp) < GenPort,
-		checksum(udp, pseudoHeader(ip, len(udp))) != 0xffff:
+	case be.Uint16(frame[12:]) != etherIPv4, ip[0] != 0x45, ip[9] != protoUDP,
+		int(be.Uint16(ip[2:])) != len(frame)-etherHeader, checksum(ip, 0) != 0xffff, int(be.Uint16(udp[4:])) != len(udp),
+		be.Uint16(udp) < GenPort, checksum(udp, pseudoHeader(ip, len(udp))) != 0xffff:
 		return 0, 0, false
 	}
-	number = binary.LittleEndian.Uint64(udp[8:])
-	if binary.LittleEndian.Uint64(udp[16:]) != ^number {
+	seq = binary.LittleEndian.Uint64(udp[8:])
+	if binary.LittleEndian.Uint64(udp[16:]) != ^seq {
 		return 0, 0, false
 	}
 	for i := 24; i < len(udp); i++ {
@@ -220,5 +224,5 @@ func Numbered(frame []byte) (pair int, number uint64, ok bool) {
 			return 0, 0, false
 		}
 	}
-	return int(be.Uint16(udp)) - GenPort, number, true
+	return int(be.Uint16(udp)) - GenPort, seq, true
 }

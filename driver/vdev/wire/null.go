@@ -1,25 +1,28 @@
-package vdev
+package wire
 
-import "sync/atomic"
+import (
+	"sync/atomic"
 
-// Sink is a wire that ends in nothing: it counts what is transmitted and
-// receives nothing.
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
+)
+
+// Sink is a wire that counts what is transmitted and receives nothing.
 type Sink struct {
 	frames, bytes, bad atomic.Uint64
 	check              func(pair int, frame []byte) bool
 }
 
-// Null returns a wire that ends in nothing.
+// Null returns a Sink.
 func Null() *Sink { return &Sink{} }
 
-// NullCheck is Null with a look at each frame: those that check calls wrong are
-// counted. The frame is not to be kept or changed.
+// NullCheck returns a Sink that calls check for each frame and counts those for
+// which it returns false. check must not keep or change the frame.
 func NullCheck(check func(pair int, frame []byte) bool) *Sink { return &Sink{check: check} }
 
-// Attach implements Backend.
+// Attach implements [vdev.Backend].
 func (s *Sink) Attach(func()) error { return nil }
 
-// Transmit implements Backend: it takes everything.
+// Transmit implements [vdev.Backend]: it takes every frame.
 func (s *Sink) Transmit(pair int, frames [][]byte) int {
 	n, bad := 0, uint64(0)
 	for _, f := range frames {
@@ -34,20 +37,20 @@ func (s *Sink) Transmit(pair int, frames [][]byte) int {
 	return len(frames)
 }
 
-// Receive implements Backend: there is nothing.
+// Receive implements [vdev.Backend]: there are no frames.
 func (s *Sink) Receive(int, [][]byte) int { return 0 }
 
-// Traits implements Backend.
-func (s *Sink) Traits() Traits { return Traits{} }
+// Traits implements [vdev.Backend].
+func (s *Sink) Traits() vdev.Traits { return vdev.Traits{} }
 
-// Close implements Backend.
+// Close implements [vdev.Backend].
 func (s *Sink) Close() error { return nil }
 
-// Frames is how many frames were transmitted.
+// Frames returns how many frames were transmitted.
 func (s *Sink) Frames() uint64 { return s.frames.Load() }
 
-// Bytes is how many bytes these frames had, without checksum.
+// Bytes returns how many bytes these frames had, without checksum.
 func (s *Sink) Bytes() uint64 { return s.bytes.Load() }
 
-// Wrong is how many frames check called wrong.
+// Wrong returns for how many frames the check of [NullCheck] returned false.
 func (s *Sink) Wrong() uint64 { return s.bad.Load() }

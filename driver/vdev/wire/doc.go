@@ -1,0 +1,25 @@
+// Package wire has what a device of package vdev is connected to: a generator
+// of frames ([Gen]), a sink ([Null]), a wire that leads back ([Loop]), a cable
+// between two devices ([Cable]), capture files ([PCAP]) and a TAP interface
+// ([TAP]). Each is a [vdev.Backend].
+//
+// A wire belongs to the device that it was given to, which closes it. Its
+// counters may be read from any goroutine.
+package wire
+
+import "github.com/virtio-pmd/virtio-pmd/driver/vdev"
+
+var (
+	_ vdev.Backend = (*Generator)(nil)
+	_ vdev.Backend = (*Sink)(nil)
+	_ vdev.Backend = (*End)(nil)
+	_ vdev.Backend = (*Capture)(nil)
+	_ vdev.Backend = (*TAPDevice)(nil)
+)
+
+// Lengths of Ethernet headers and frames, in bytes and without the checksum.
+const (
+	etherHeader = 14
+	vlanTag     = 4
+	maxFrame    = 65535 + etherHeader + vlanTag
+)
