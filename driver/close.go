@@ -75,8 +75,7 @@ func (p *Port) abandonUnconfirmed(resetErr error) error {
 	if errors.As(err, &running) {
 		return &MemoryKeptError{Device: p.name, Bytes: p.keptBytes(), Err: errors.Join(resetErr, err)}
 	}
-	var gone *transport.GoneError
-	if !errors.As(resetErr, &gone) {
+	if !errors.Is(resetErr, transport.ErrRemoved) {
 		p.log.Warn("the device did not confirm its reset; closing it has stopped it", "err", resetErr)
 	}
 	p.attached = nil

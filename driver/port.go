@@ -158,8 +158,8 @@ func (p *Port) Done() <-chan struct{} { return p.done }
 // Err returns nil until Done is closed, then why: *RemovedError,
 // *NeedsResetError, *LostStatusError, *QueueBrokenError, *BusyQueueError, a
 // *RecoveryError around one of them, or *ClosedError. A back end that has gone
-// is waited for, unless Config.Recovery rules that out: then it is a
-// *transport.DisconnectedError.
+// is waited for, unless Config.Recovery rules that out: then
+// errors.Is finds transport.ErrDisconnected in it.
 func (p *Port) Err() error {
 	select {
 	case <-p.done:

@@ -6,8 +6,6 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/transport"
 )
 
-var errNoBackEnd = errors.New("the back end has gone")
-
 // part is what a port does when its back end has gone: the link is down and
 // bursts return 0 until the transport says that there is one again. Buffers stay
 // where they are until then: the old back end may need a moment to notice that
@@ -36,7 +34,7 @@ func (p *Port) why() error {
 	if _, err := p.t.Status(); err != nil {
 		return p.lost(err)
 	}
-	return &transport.DisconnectedError{Device: p.name, Err: errNoBackEnd}
+	return &transport.Error{Device: p.name, Err: transport.ErrDisconnected}
 }
 
 // rejoin sets the port up again on a back end that has come. This is not a reset
@@ -50,14 +48,13 @@ func (p *Port) rejoin() bool {
 	}
 	p.away = false
 	err := p.restart()
-	var again *transport.DisconnectedError
 	switch {
 	case err == nil:
 		p.resume()
 		return true
 	case p.ctx.Err() != nil:
 		return false
-	case errors.As(err, &again):
+	case errors.Is(err, transport.ErrDisconnected):
 		return p.part(err)
 	}
 	t, ok := p.t.(transport.Disconnecter)

@@ -3,6 +3,7 @@ package driver
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -38,7 +39,7 @@ type parting struct {
 
 func (p *parting) check() error {
 	if p.away.Load() {
-		return &transport.DisconnectedError{Device: p.Name(), Err: errHangUp}
+		return &transport.Error{Device: p.Name(), Err: fmt.Errorf("%w: %w", transport.ErrDisconnected, errHangUp)}
 	}
 	return nil
 }
@@ -276,8 +277,7 @@ func TestBackEndIsSeenBeforeItIsAnnounced(t *testing.T) {
 func TestBackEndGoesWithoutRecovery(t *testing.T) {
 	r, p := newParting(t, pcifn.Config{}, Config{Recovery: Recovery{MaxResets: -1}})
 	p.part()
-	var away *transport.DisconnectedError
-	if err := finished(t, r.port); !errors.As(err, &away) || !errors.Is(err, errHangUp) {
+	if err := finished(t, r.port); !errors.Is(err, transport.ErrDisconnected) || !errors.Is(err, errHangUp) {
 		t.Errorf("%T %v", err, err)
 	}
 }

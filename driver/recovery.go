@@ -123,12 +123,10 @@ func (p *Port) recover(cause error) bool {
 			return false
 		}
 		var stuck *transport.ResetError
-		var gone *transport.GoneError
-		var away *transport.DisconnectedError
 		switch {
-		case errors.As(err, &away):
+		case errors.Is(err, transport.ErrDisconnected):
 			return p.part(err)
-		case errors.As(err, &gone):
+		case errors.Is(err, transport.ErrRemoved):
 			p.fail(p.lost(err))
 			return false
 		case errors.As(err, &stuck): // a device that hangs in a reset is no better the next time

@@ -98,11 +98,10 @@ func (p *Port) look() bool {
 // answer does what a finding calls for, nil being none, and tells whether the
 // port goes on.
 func (p *Port) answer(cause error) bool {
-	var away *transport.DisconnectedError
 	switch {
 	case cause == nil, p.away: // what is not there gets no worse
 		return true
-	case errors.As(cause, &away):
+	case errors.Is(cause, transport.ErrDisconnected):
 		return p.part(cause)
 	}
 	// What looks like lost state may be a new back end. The transport has said so
@@ -129,9 +128,7 @@ func (p *Port) inspect() error {
 		return &LostStatusError{Device: p.name, Status: status}
 	}
 	link, err := readLink(p.t, p.agreed.Load().features)
-	var gone *transport.GoneError
-	var away *transport.DisconnectedError
-	if errors.As(err, &gone) || errors.As(err, &away) {
+	if errors.Is(err, transport.ErrRemoved) || errors.Is(err, transport.ErrDisconnected) {
 		return p.lost(err)
 	}
 	if err != nil { // a generation that never settles: the last state stands
@@ -148,8 +145,7 @@ func (p *Port) inspect() error {
 // lost is the error of a device that does not answer. One that may come back is
 // not removed.
 func (p *Port) lost(err error) error {
-	var away *transport.DisconnectedError
-	if errors.As(err, &away) {
+	if errors.Is(err, transport.ErrDisconnected) {
 		return err
 	}
 	return &RemovedError{Device: p.name, Err: err}

@@ -3,26 +3,69 @@ package transport
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
-// What errors.Is answers for the errors of transports, and of everything above.
+// Errors that errors.Is finds in what a [Transport] returns. A transport that was
+// closed answers with os.ErrClosed, and a set of features that cannot be used with
+// errors.ErrUnsupported.
 var (
-	// ErrRemoved: the device is gone for good, as after a hot unplug.
+	// ErrRemoved says that the device is gone for good, as after a hot unplug: a
+	// device behind PCI that reads as all ones.
 	ErrRemoved = errors.New("device removed")
-	// ErrDisconnected: the back end has ended the connection and may come back.
+	// ErrDisconnected says that there is no connection to the back end: the back end
+	// ended it, or it had to be ended. The transport waits for the next one and
+	// reports it with [Reconnected].
 	ErrDisconnected = errors.New("back end disconnected")
 )
+
+// Error is what the methods of a [Transport] fail with, apart from [ResetError],
+// [StopError] and [FeatureError]. Fields that do not apply are empty.
+type Error struct {
+	Device string // the Name of the transport
+	Op     string // what failed: "virtqueue 3", "mapping memory", …
+	Field  string // what Value belongs to: "queue_size", …
+	Value  uint64 // the value that was refused or read
+	Reason string // what is wrong, with the bound that was exceeded
+	Remedy string
+	Err    error // the cause; [ErrRemoved] and [ErrDisconnected] are found here
+}
+
+// Error names the device, the operation, the value, the reason and the remedy.
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString(e.Device)
+	if e.Op != "" {
+		b.WriteString(": " + e.Op)
+	}
+	if e.Field != "" {
+		fmt.Fprintf(&b, ": %s is %d (%#x)", e.Field, e.Value, e.Value)
+	}
+	if e.Reason != "" {
+		b.WriteString(": " + e.Reason)
+	}
+	if e.Err != nil {
+		fmt.Fprintf(&b, ": %v", e.Err)
+	}
+	if e.Remedy != "" {
+		b.WriteString("; " + e.Remedy)
+	}
+	return b.String()
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
 
 // ResetError is a device that did not confirm its reset in time. It may still
 // be using every address it was given.
 type ResetError struct {
-	Device string        // the transport's Name
-	Status virtio.Status // what the device status read last
+	Device string        // the Name of the transport
+	Status virtio.Status // the device status as it was last read
 	Waited time.Duration
-	Err    error // why the wait ended, the context's error
+	Err    error // why the wait ended: the error of the context
 }
 
 // Error names the device and the status it stays at.
@@ -35,70 +78,6 @@ func (e *ResetError) Error() string {
 
 // Unwrap returns why the wait ended.
 func (e *ResetError) Unwrap() error { return e.Err }
-
-// GoneError is a device that no longer answers: unplugged, or its back end ended.
-type GoneError struct {
-	Device string
-	Err    error // what the last access failed with, nil if it read all ones
-}
-
-// Error names the device and how it was noticed.
-func (e *GoneError) Error() string {
-	if e.Err != nil {
-		return fmt.Sprintf("%s: the device is gone: %v", e.Device, e.Err)
-	}
-	return fmt.Sprintf("%s: the device is gone: every register reads as all ones; it was unplugged or has failed", e.Device)
-}
-
-// Unwrap returns what the last access failed with.
-func (e *GoneError) Unwrap() error { return e.Err }
-
-// Is reports whether target is ErrRemoved.
-func (e *GoneError) Is(target error) bool { return target == ErrRemoved }
-
-// DisconnectedError is a device whose back end ended the connection, or with
-// which it had to be ended. The transport is already waiting for it to come
-// back, and says so with the event Reconnected.
-type DisconnectedError struct {
-	Device string
-	Err    error // how the connection ended
-}
-
-// Error names the device and how the connection ended.
-func (e *DisconnectedError) Error() string {
-	return fmt.Sprintf("%s: there is no connection to the back end: %v", e.Device, e.Err)
-}
-
-// Unwrap returns how the connection ended.
-func (e *DisconnectedError) Unwrap() error { return e.Err }
-
-// Is reports whether target is ErrDisconnected.
-func (e *DisconnectedError) Is(target error) bool { return target == ErrDisconnected }
-
-// FeatureError is a set of features that a transport cannot work with.
-type FeatureError struct {
-	Device   string
-	Missing  virtio.Features // has to be accepted, and is not
-	Unusable virtio.Features // must not be accepted, and is
-	Reason   string
-	Remedy   string
-}
-
-// Error names the bits, the reason and what to do.
-func (e *FeatureError) Error() string {
-	bits := ""
-	if !e.Missing.Empty() {
-		bits = fmt.Sprintf(" without %v", e.Missing)
-	}
-	if !e.Unusable.Empty() {
-		bits += fmt.Sprintf(" with %v", e.Unusable)
-	}
-	text := fmt.Sprintf("%s: cannot work%s: %s", e.Device, bits, e.Reason)
-	if e.Remedy != "" {
-		text += "; " + e.Remedy
-	}
-	return text
-}
 
 // StopError is a device that could not be stopped: it may still read and write
 // the memory it was given, so that memory was not unmapped and must never be
@@ -121,52 +100,31 @@ func (e *StopError) Error() string {
 // Unwrap returns what the attempts to stop the device failed with.
 func (e *StopError) Unwrap() error { return e.Err }
 
-// ConfigError is a part of device configuration that could not be read.
-type ConfigError struct {
-	Device string
-	Offset int // bytes
-	Length int // bytes wanted
-	Width  int // bytes of one access
-	Size   int // bytes of device configuration that the device has
-	Tries  int // how often it was read, 0 if it was not
-	Reason string
+// FeatureError is a set of features that a transport cannot work with. errors.Is
+// finds errors.ErrUnsupported in it.
+type FeatureError struct {
+	Device   string
+	Missing  virtio.Features // has to be accepted, and is not
+	Unusable virtio.Features // must not be accepted, and is
+	Reason   string
+	Remedy   string
 }
 
-// Error names the part and what is wrong with it.
-func (e *ConfigError) Error() string {
-	text := fmt.Sprintf("%s: device configuration at %#x, %d bytes in accesses of %d: %s",
-		e.Device, e.Offset, e.Length, e.Width, e.Reason)
-	if e.Tries != 0 {
-		return fmt.Sprintf("%s (read %d times); try again, and if it stays so restart or update what provides the device", text, e.Tries)
+// Error names the bits, the reason and the remedy.
+func (e *FeatureError) Error() string {
+	bits := ""
+	if !e.Missing.Empty() {
+		bits = fmt.Sprintf(" without %v", e.Missing)
 	}
-	return fmt.Sprintf("%s (it has %d bytes); refuse the feature that this belongs to, or update what provides the device", text, e.Size)
+	if !e.Unusable.Empty() {
+		bits += fmt.Sprintf(" with %v", e.Unusable)
+	}
+	text := fmt.Sprintf("%s: cannot work%s: %s", e.Device, bits, e.Reason)
+	if e.Remedy != "" {
+		text += "; " + e.Remedy
+	}
+	return text
 }
 
-// QueueError is a virtqueue that could not be set up.
-type QueueError struct {
-	Device string
-	Queue  int
-	Field  string // what the value belongs to: "queue_size", "queue_enable", …
-	Value  uint64 // the value that was refused or read
-	Reason string // names the bound
-}
-
-// Error names the queue, the field, the value, the bound and what may help.
-func (e *QueueError) Error() string {
-	return fmt.Sprintf("%s: virtqueue %d: %s is %d (%#x): %s; "+
-		"take fewer or smaller queues, and if that is refused as well restart or update what provides the device", e.Device, e.Queue, e.Field, e.Value, e.Value, e.Reason)
-}
-
-// AddressError is memory that lies where the device cannot be given it.
-type AddressError struct {
-	Device      string
-	First, Last uint64 // of the memory, both included
-	Window      DMA    // what can be reached
-	Reason      string
-}
-
-// Error names the addresses and the window.
-func (e *AddressError) Error() string {
-	return fmt.Sprintf("%s: memory at %#x to %#x: %s; allocate it between %#x and %#x",
-		e.Device, e.First, e.Last, e.Reason, e.Window.First, e.Window.Last)
-}
+// Unwrap returns errors.ErrUnsupported.
+func (e *FeatureError) Unwrap() error { return errors.ErrUnsupported }

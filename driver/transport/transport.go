@@ -22,8 +22,8 @@ type Transport interface {
 	// (2.4.1). When ctx ends first the device may still be using its memory:
 	// the error is a *ResetError and nothing may be released that was mapped.
 	Reset(ctx context.Context) error
-	// Status reads the device status. A device that has gone answers with a
-	// *GoneError.
+	// Status reads the device status. The error of a device that
+	// was removed is ErrRemoved.
 	Status() (virtio.Status, error)
 	// SetStatus writes the device status.
 	SetStatus(s virtio.Status) error
@@ -122,8 +122,8 @@ const (
 	// Removed: the device is being taken away and has to be closed at once.
 	Removed
 	// Disconnected: the back end has gone and the transport is waiting for it
-	// to come back. Until Reconnected every call that needs it fails with a
-	// *DisconnectedError; the queues are dead for good.
+	// to come back. Until Reconnected every call that needs it fails with
+	// ErrDisconnected; the queues are dead for good.
 	Disconnected
 	// Reconnected: a back end is there, in the state after a reset. It need not
 	// be the old one, nor offer the same.

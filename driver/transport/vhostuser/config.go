@@ -2,6 +2,7 @@ package vhostuser
 
 import (
 	"encoding/binary"
+	"fmt"
 
 	"github.com/virtio-pmd/virtio-pmd/driver/transport"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
@@ -19,13 +20,15 @@ func (d *Device) ReadConfig(off, width int, b []byte) error {
 	if err != nil {
 		return err
 	}
-	refused := &transport.ConfigError{Device: d.name, Offset: off, Length: len(b), Width: width, Size: netConfigLen}
+	refused := &transport.Error{Device: d.name,
+		Op:     fmt.Sprintf("reading %d bytes of device configuration at %#x in accesses of %d", len(b), off, width),
+		Remedy: "refuse the feature that this belongs to, or update what provides the device"}
 	switch {
 	case width != 1 && width != 2 && width != 4 || off < 0 || off%width != 0 || len(b)%width != 0:
-		refused.Reason = "this is no aligned access of 1, 2 or 4 bytes"
+		refused.Reason = "this is not an aligned access of 1, 2 or 4 bytes"
 		return refused
 	case off > netConfigLen || len(b) > netConfigLen-off:
-		refused.Reason = "the device configuration is too short for it"
+		refused.Reason = fmt.Sprintf("the device configuration has %d bytes only", netConfigLen)
 		return refused
 	}
 	image, err := d.netConfig(s)

@@ -28,7 +28,7 @@ func TestConfigOfOurOwn(t *testing.T) {
 		}
 	}
 	for _, c := range []struct{ off, width, n int }{{-1, 1, 1}, {1, 2, 2}, {0, 3, 3}, {12, 4, 8}, {17, 1, 1}, {1 << 62, 1, 1}} {
-		if err := d.ReadConfig(c.off, c.width, make([]byte, c.n)); !is[*transport.ConfigError](err) {
+		if err := d.ReadConfig(c.off, c.width, make([]byte, c.n)); !is[*transport.Error](err) {
 			t.Errorf("%+v: %T %v", c, err, err)
 		}
 	}

@@ -60,7 +60,7 @@ type Device struct {
 
 	// session is the connection, nil while there is none. keep replaces it.
 	session atomic.Pointer[session]
-	ended   atomic.Pointer[transport.DisconnectedError] // how the last one did
+	ended   atomic.Pointer[transport.Error] // how the last one did
 
 	// needsReset: the back end has reported a broken ring.
 	needsReset atomic.Bool
@@ -95,7 +95,7 @@ type connector interface {
 //
 // It fails with an *OptionError for values that make no sense, a path longer
 // than 107 bytes among them, a *ConnectError, *ListenError, *SocketInUseError
-// or *NoPeerError for the socket, and a *transport.DisconnectedError around a
+// or *NoPeerError for the socket, and transport.ErrDisconnected around a
 // *TimeoutError, *SetUpTimeoutError, *ProtocolError or *ClosedError for what came out of it. A
 // server goes on waiting when a back end hangs up.
 //
@@ -183,7 +183,7 @@ func (d *Device) Events() <-chan transport.Event { return d.events }
 // current returns the connection there is.
 func (d *Device) current() (*session, error) {
 	if d.closed {
-		return nil, &transport.GoneError{Device: d.name, Err: os.ErrClosed}
+		return nil, &transport.Error{Device: d.name, Err: os.ErrClosed}
 	}
 	if s := d.session.Load(); s != nil {
 		select {

@@ -3,7 +3,9 @@ package vhostuser_test
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"net"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -234,6 +236,12 @@ func TestDoorbellAndFault(t *testing.T) {
 	}
 }
 
+// isQueueError reports whether err is about a virtqueue that cannot be set up.
+func isQueueError(err error) bool {
+	var e *transport.Error
+	return errors.As(err, &e) && strings.HasPrefix(e.Op, "virtqueue ") && e.Field != ""
+}
+
 func TestSetQueueChecks(t *testing.T) {
 	b := newBackend(t).listen()
 	d := open(t, b, vhostuser.Options{})
@@ -241,7 +249,7 @@ func TestSetQueueChecks(t *testing.T) {
 	if _, err := d.MapDMA(s.mem); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := d.SetQueue(0, s.areas(0)); !is[*transport.QueueError](err) {
+	if _, err := d.SetQueue(0, s.areas(0)); !isQueueError(err) {
 		t.Errorf("before features were accepted: %T %v", err, err)
 	}
 	s.run(t)
@@ -262,12 +270,12 @@ func TestSetQueueChecks(t *testing.T) {
 		"over the edge": {1, transport.Queue{Size: 128, Desc: good.Desc, Driver: good.Driver, Device: outside - 1024}},
 		"wrapped":       {1, transport.Queue{Size: 128, Desc: ^uint64(15), Driver: good.Driver, Device: good.Device}},
 	} {
-		if _, err := d.SetQueue(c.q, c.areas); !is[*transport.QueueError](err) {
+		if _, err := d.SetQueue(c.q, c.areas); !isQueueError(err) {
 			t.Errorf("%s: %T %v", name, err, err)
 		}
 	}
 	for _, n := range []int{-1, 0, 1, 2} {
-		if err := d.SetQueuePairs(n); !is[*transport.QueueError](err) {
+		if err := d.SetQueuePairs(n); !isQueueError(err) {
 			t.Errorf("%d pairs: %T %v", n, err, err)
 		}
 	}

@@ -252,7 +252,7 @@ func disconnectAt(t *testing.T, protocols uint64, at int) {
 	}
 	err := use(t, b, long)
 	b.stop()
-	if !is[*transport.DisconnectedError](err) || !is[*vhostuser.ClosedError](err) {
+	if !errors.Is(err, transport.ErrDisconnected) || !is[*vhostuser.ClosedError](err) {
 		t.Errorf("closed at message %d: %T %v", at, err, err)
 	}
 	if after := openFiles(t); after != before {

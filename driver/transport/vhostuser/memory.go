@@ -24,7 +24,7 @@ func (d *Device) MapDMA(mem *hugepages.Memory) ([]uint64, error) {
 		return nil, err
 	}
 	if len(mem.Bytes()) == 0 {
-		return nil, &transport.AddressError{Device: d.name, Window: d.DMA(), Reason: "it was released"}
+		return nil, &transport.Error{Device: d.name, Op: "mapping memory", Reason: "it was released", Remedy: "map memory before it is released"}
 	}
 	if !slices.Contains(d.mapped, mem) {
 		d.mapped = append(d.mapped, mem)
@@ -55,8 +55,7 @@ func (d *Device) shareNow() error {
 	err = s.within(func() error {
 		return s.resting(func() error { return s.share(d.regions()) })
 	})
-	var lost *transport.DisconnectedError
-	if errors.As(err, &lost) {
+	if errors.Is(err, transport.ErrDisconnected) {
 		return nil
 	}
 	return err

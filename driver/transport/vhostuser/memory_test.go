@@ -137,7 +137,7 @@ func TestMapDMA(t *testing.T) {
 	if err := mem.Release(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := d.MapDMA(mem); !is[*transport.AddressError](err) {
+	if _, err := d.MapDMA(mem); !is[*transport.Error](err) || !strings.Contains(err.Error(), "it was released") {
 		t.Errorf("%T %v", err, err)
 	}
 }

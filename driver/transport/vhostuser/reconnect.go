@@ -35,7 +35,7 @@ func (d *Device) keep(s *session) {
 			return
 		}
 		d.log.Warn("the connection ended", "err", s.err)
-		d.ended.Store(&transport.DisconnectedError{Device: d.name, Err: s.err})
+		d.ended.Store(disconnectedError(d.name, s.err))
 		d.session.Store(nil)
 		if !d.report(transport.Disconnected) {
 			return

@@ -123,7 +123,7 @@ func TestResetThatNeverEnds(t *testing.T) {
 	if took := time.Since(began); took < short || took > long {
 		t.Errorf("it took %v", took)
 	}
-	if err := d.SetStatus(virtio.StatusAcknowledge); !is[*transport.DisconnectedError](err) || !errors.Is(err, context.DeadlineExceeded) {
+	if err := d.SetStatus(virtio.StatusAcknowledge); !errors.Is(err, transport.ErrDisconnected) || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%T %v", err, err)
 	}
 }

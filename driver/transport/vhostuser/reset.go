@@ -17,8 +17,8 @@ const (
 //
 // It does not fail: a back end that does not confirm while ctx lasts, or
 // refuses, loses the connection, and without one there is no device that could
-// be using the rings. What follows then fails with a
-// *transport.DisconnectedError, until there is a new connection.
+// be using the rings. What follows then fails with
+// transport.ErrDisconnected, until there is a new connection.
 func (d *Device) Reset(ctx context.Context) error {
 	s, err := d.current()
 	if err != nil {

@@ -44,7 +44,7 @@ func (d *Device) QueueSize(q int) (int, error) {
 
 // SetQueue implements transport.Transport. The rings of the first pair are
 // enabled at once, those of others by SetQueuePairs. A ring that cannot be as it is
-// asked for is a *transport.QueueError, one that the back end does not want a
+// asked for is a *transport.Error, one that the back end does not want a
 // *RefusedError.
 func (d *Device) SetQueue(q int, areas transport.Queue) (transport.Notifier, error) {
 	s, err := d.current()
@@ -155,12 +155,11 @@ func (d *Device) SetQueuePairs(n int) error {
 	}
 	for i := range 2 * n {
 		if s.rings[i] == nil {
-			return &transport.QueueError{Device: d.name, Queue: i, Field: "pairs", Value: uint64(n),
-				Reason: "this queue has not been set up"}
+			return d.queueError(i, "pairs", uint64(n), "this queue has not been set up")
 		}
 	}
 	if n < 1 {
-		return &transport.QueueError{Device: d.name, Field: "pairs", Value: uint64(n), Reason: "one pair at least is in use"}
+		return d.queueError(0, "pairs", uint64(n), "one pair at least is in use")
 	}
 	return s.within(func() error {
 		for _, i := range s.started() {
@@ -175,7 +174,7 @@ func (d *Device) SetQueuePairs(n int) error {
 // checkQueue judges what the driver asks for.
 func (d *Device) checkQueue(s *session, q int, a transport.Queue) error {
 	wrong := func(field string, v uint64, format string, args ...any) error {
-		return &transport.QueueError{Device: d.name, Queue: q, Field: field, Value: v, Reason: fmt.Sprintf(format, args...)}
+		return d.queueError(q, field, v, fmt.Sprintf(format, args...))
 	}
 	switch size := a.Size; {
 	case q < 0 || q >= 2*d.pairs(s):
@@ -198,6 +197,11 @@ func (d *Device) checkQueue(s *session, q int, a transport.Queue) error {
 		}
 	}
 	return nil
+}
+
+func (d *Device) queueError(q int, field string, v uint64, reason string) error {
+	return &transport.Error{Device: d.name, Op: fmt.Sprintf("virtqueue %d", q), Field: field, Value: v, Reason: reason,
+		Remedy: "take fewer or smaller queues, and if that is refused as well restart or update what provides the device"}
 }
 
 // area is a part of a ring.

@@ -3,6 +3,7 @@ package vhostuser
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"net"
@@ -77,7 +78,13 @@ func (s *session) close() {
 }
 
 // lost is what requests return when there is no connection any more.
-func (s *session) lost() error { return &transport.DisconnectedError{Device: s.name, Err: s.err} }
+func (s *session) lost() error { return disconnectedError(s.name, s.err) }
+
+// disconnectedError is the error of a device without a connection, which ended for
+// the reason cause.
+func disconnectedError(device string, cause error) *transport.Error {
+	return &transport.Error{Device: device, Err: fmt.Errorf("%w: %w", transport.ErrDisconnected, cause)}
+}
 
 // endWith has the connection end when ctx does, until stop is called.
 func (s *session) endWith(ctx context.Context, doing string) (stop func() bool) {

@@ -2,6 +2,7 @@ package vpci
 
 import (
 	"encoding/binary"
+	"fmt"
 	"slices"
 
 	"github.com/virtio-pmd/virtio-pmd/driver/transport"
@@ -12,22 +13,25 @@ import (
 const configTries = 16
 
 // ReadConfig implements transport.Transport. A part that the device does not
-// have, or that changes during each of 16 readings, is a *transport.ConfigError
+// have, or that changes during each of 16 readings, is a *transport.Error
 // and leaves b as it was.
 func (d *Device) ReadConfig(off, width int, b []byte) error {
-	refused := &transport.ConfigError{Device: d.Name(), Offset: off, Length: len(b), Width: width}
+	size := 0
 	if d.at.device != nil {
-		refused.Size = int(min(d.at.device.size, uint64(^uint32(0))))
+		size = int(min(d.at.device.size, uint64(^uint32(0))))
 	}
+	refused := &transport.Error{Device: d.Name(),
+		Op:     fmt.Sprintf("reading %d bytes of device configuration at %#x in accesses of %d", len(b), off, width),
+		Remedy: "refuse the feature that this belongs to, or update what provides the device"}
 	switch {
 	case width != 1 && width != 2 && width != 4 || off < 0 || off%width != 0 || len(b)%width != 0:
-		refused.Reason = "this is no aligned access of 1, 2 or 4 bytes"
+		refused.Reason = "this is not an aligned access of 1, 2 or 4 bytes"
 		return refused
 	case d.at.device == nil:
 		refused.Reason = "the device has no device configuration"
 		return refused
-	case off > refused.Size || len(b) > refused.Size-off:
-		refused.Reason = "the device configuration is too short for it"
+	case off > size || len(b) > size-off:
+		refused.Reason = fmt.Sprintf("the device configuration has %d bytes only", size)
 		return refused
 	}
 	stable := make([]byte, len(b))
@@ -41,8 +45,8 @@ func (d *Device) ReadConfig(off, width int, b []byte) error {
 			return nil
 		}
 	}
-	refused.Tries = configTries
-	refused.Reason = "config_generation changed each time"
+	refused.Reason = fmt.Sprintf("config_generation changed each of the %d times that it was read", configTries)
+	refused.Remedy = "try again, and if it stays so restart or update what provides the device"
 	return refused
 }
 

@@ -32,7 +32,7 @@ func (d *Device) DMA() transport.DMA {
 // MapDMA implements transport.Transport. Behind an IOMMU the device address of
 // memory is its virtual address, so that one buffer has the same address for
 // every device; it must lie inside the function's ranges, else it is a
-// *transport.AddressError. Without an IOMMU it is where each page really is.
+// *transport.Error. Without an IOMMU it is where each page really is.
 func (d *Device) MapDMA(mem *hugepages.Memory) ([]uint64, error) {
 	if d.closed {
 		return nil, fmt.Errorf("%s: %w", d.Name(), os.ErrClosed)
@@ -60,12 +60,14 @@ func (d *Device) MapDMA(mem *hugepages.Memory) ([]uint64, error) {
 func (d *Device) mapVirtual(mem *hugepages.Memory) ([]uint64, error) {
 	first, b := mem.Address(), mem.Bytes()
 	if len(b) == 0 {
-		return nil, &transport.AddressError{Device: d.Name(), Window: d.DMA(), Reason: "it was released"}
+		return nil, &transport.Error{Device: d.Name(), Op: "mapping memory", Reason: "it was released", Remedy: "map memory before it is released"}
 	}
 	last := first + uint64(len(b)) - 1
 	if !reachable(d.fn.DMA().Ranges, first, last) {
-		return nil, &transport.AddressError{Device: d.Name(), First: first, Last: last, Window: d.DMA(),
-			Reason: "the IOMMU cannot map it there"}
+		window := d.DMA()
+		return nil, &transport.Error{Device: d.Name(), Op: fmt.Sprintf("mapping memory at %#x to %#x", first, last),
+			Reason: "the IOMMU cannot map it there",
+			Remedy: fmt.Sprintf("allocate it between %#x and %#x", window.First, window.Last)}
 	}
 	if err := d.fn.MapDMA(first, b); err != nil {
 		return nil, err

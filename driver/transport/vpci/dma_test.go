@@ -1,6 +1,7 @@
 package vpci_test
 
 import (
+	"fmt"
 	"math"
 	"testing"
 
@@ -68,8 +69,9 @@ func TestMemoryOutsideTheWindow(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			_, d := emulate(t, pcifn.Config{Ranges: []pci.Range{r}})
 			_, err := d.MapDMA(mem)
-			e := as[*transport.AddressError](t, err)
-			if e.First != first || e.Last != last || e.Window.First != r.First || e.Window.Last != r.Last {
+			e := as[*transport.Error](t, err)
+			if e.Op != fmt.Sprintf("mapping memory at %#x to %#x", first, last) ||
+				e.Remedy != fmt.Sprintf("allocate it between %#x and %#x", r.First, r.Last) {
 				t.Errorf("%v", err)
 			}
 		})
@@ -88,5 +90,7 @@ func TestReleasedMemory(t *testing.T) {
 	mem := allocate(t, 1)
 	must(t, mem.Release())
 	_, err := d.MapDMA(mem)
-	as[*transport.AddressError](t, err)
+	if e := as[*transport.Error](t, err); e.Reason != "it was released" {
+		t.Errorf("%v", err)
+	}
 }

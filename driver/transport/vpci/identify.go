@@ -3,7 +3,6 @@ package vpci
 import (
 	"fmt"
 
-	"github.com/virtio-pmd/virtio-pmd/driver/transport"
 	"github.com/virtio-pmd/virtio-pmd/pci"
 )
 
@@ -28,7 +27,7 @@ func identify(fn pci.Function) (transitional bool, err error) {
 		return false, fmt.Errorf("%s: reading the device id: %w", fn.Address(), err)
 	}
 	if absent(fn) {
-		return false, &transport.GoneError{Device: fn.Address()}
+		return false, removedError(fn.Address())
 	}
 	if vendor != vendorVirtio || device != deviceModernNet && device != deviceTransitionalNet {
 		return false, &IDError{Function: fn.Address(), Vendor: uint16(vendor), Device: uint16(device)}

@@ -156,7 +156,7 @@ func (d *Device) onLine(s signal) {
 		isr, err = r.Read8(base)
 		return err
 	})
-	if err = d.presentUnless(isr == 0xff, err); isGone(err) {
+	if err = d.presentUnless(isr == 0xff, err); errors.Is(err, transport.ErrRemoved) {
 		d.report(transport.Removed)
 		return
 	}

@@ -47,8 +47,8 @@ var _ transport.Transport = (*Device)(nil)
 //
 // It fails with an *IDError if fn is no virtio network device, a *LegacyError
 // if it is an old one, a *CapabilityError if a register structure is missing or
-// lies wrong, an error of package pci if the capability list is broken, and a
-// *transport.GoneError if nothing answers. Nothing is written to the function
+// lies wrong, an error of package pci if the capability list is broken, and
+// transport.ErrRemoved if every register reads as all ones. Nothing is written to the function
 // before all this is known to be in order.
 //
 // The device is left as it was found, except that it cannot do DMA: Reset it

@@ -1,6 +1,8 @@
 package vpci
 
 import (
+	"errors"
+
 	"github.com/virtio-pmd/virtio-pmd/driver/transport"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
@@ -26,7 +28,7 @@ func (d *Device) poll() {
 	var last watched
 	for d.interrupts.pause(d.interrupts.interval) {
 		now, err := d.watched()
-		if isGone(err) {
+		if errors.Is(err, transport.ErrRemoved) {
 			d.report(transport.Removed)
 			return
 		}

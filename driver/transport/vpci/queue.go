@@ -33,7 +33,7 @@ func (d *Device) QueueSize(q int) (int, error) {
 }
 
 // SetQueue implements transport.Transport. A queue that cannot be set up as
-// asked is a *transport.QueueError, one whose doorbell is not where a doorbell
+// asked is a *transport.Error, one whose doorbell is not where a doorbell
 // may be a *NotifyError; the queue is then not enabled, unless the error is
 // about queue_enable itself.
 //
@@ -168,5 +168,6 @@ func (d *Device) arm() error {
 }
 
 func (d *Device) queueError(q int, field string, v uint64, reason string) error {
-	return &transport.QueueError{Device: d.Name(), Queue: q, Field: field, Value: v, Reason: reason}
+	return &transport.Error{Device: d.Name(), Op: fmt.Sprintf("virtqueue %d", q), Field: field, Value: v, Reason: reason,
+		Remedy: "take fewer or smaller queues, and if that is refused as well restart or update what provides the device"}
 }

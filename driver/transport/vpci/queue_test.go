@@ -1,6 +1,7 @@
 package vpci_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -54,8 +55,8 @@ func TestBadQueuesAreRefused(t *testing.T) {
 			fn, d := emulate(t, pcifn.Config{Device: vdev.Config{QueueSizes: map[int]int{2: 0}}})
 			negotiate(t, d, c.features)
 			_, err := d.SetQueue(c.queue, c.areas)
-			e := as[*transport.QueueError](t, err)
-			if e.Queue != c.queue || e.Field != c.field || !strings.Contains(err.Error(), c.text) {
+			e := as[*transport.Error](t, err)
+			if e.Op != fmt.Sprintf("virtqueue %d", c.queue) || e.Field != c.field || !strings.Contains(err.Error(), c.text) {
 				t.Errorf("%v", err)
 			}
 			for _, register := range []string{"queue_size", "queue_desc (low)", "queue_enable"} {
@@ -107,7 +108,7 @@ func TestQueueRegistersAreReadBack(t *testing.T) {
 			accepted := negotiate(t, d, features)
 			lie(fn, c.off, c.v)
 			_, err := d.SetQueue(0, areas(page, 64, accepted))
-			e := as[*transport.QueueError](t, err)
+			e := as[*transport.Error](t, err)
 			if e.Field != c.field || e.Value != uint64(c.v) {
 				t.Errorf("%v", err)
 			}
@@ -125,7 +126,7 @@ func TestQueueIsSetUpOnce(t *testing.T) {
 		_, err := d.SetQueue(0, areas(page, 64, accepted))
 		must(t, err)
 		_, err = d.SetQueue(0, areas(page, 64, accepted))
-		if e := as[*transport.QueueError](t, err); e.Field != "queue_enable" {
+		if e := as[*transport.Error](t, err); e.Field != "queue_enable" {
 			t.Errorf("%v", err)
 		}
 		reset(t, d)

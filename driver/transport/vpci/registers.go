@@ -1,7 +1,6 @@
 package vpci
 
 import (
-	"errors"
 	"fmt"
 	"os"
 
@@ -65,7 +64,7 @@ func (d *Device) access(s *structure, op func(r pci.Region, base uint64) error) 
 	}
 	err := op(s.region, s.base())
 	if err != nil && absent(d.fn) {
-		return &transport.GoneError{Device: d.Name(), Err: err}
+		return &transport.Error{Device: d.Name(), Err: fmt.Errorf("%w: %w", transport.ErrRemoved, err)}
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %s structure: %w", d.Name(), s.kind, err)
@@ -77,7 +76,7 @@ func (d *Device) access(s *structure, op func(r pci.Region, base uint64) error) 
 // read as all ones and the function does not answer otherwise.
 func (d *Device) presentUnless(ones bool, err error) error {
 	if err == nil && ones && absent(d.fn) {
-		return &transport.GoneError{Device: d.Name()}
+		return removedError(d.Name())
 	}
 	return err
 }
@@ -90,8 +89,8 @@ func absent(fn pci.Function) bool {
 	return err != nil || v == 0xffffffff
 }
 
-// isGone tells whether err says that the device has left.
-func isGone(err error) bool {
-	var gone *transport.GoneError
-	return errors.As(err, &gone)
+// removedError is the error of a device of which every register reads as all ones.
+func removedError(device string) error {
+	return &transport.Error{Device: device, Err: transport.ErrRemoved,
+		Reason: "every register reads as all ones, so that it was unplugged or has failed"}
 }
