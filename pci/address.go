@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Address is the place of a function: domain, bus, device and function number.
-// The zero value is the valid address 0000:00:00.0. Addresses are comparable.
+// Address identifies a function: domain, bus, device and function number. The zero value is the
+// valid address 0000:00:00.0. Addresses are comparable.
 type Address struct {
 	// Domain is 16 bits wide by specification; Linux numbers the domains of
 	// some host bridges above that, up to 32 bits.
@@ -18,8 +18,8 @@ type Address struct {
 	Function uint8 // 0 to 7
 }
 
-// ParseAddress reads "0000:00:03.0" or, for domain 0, "00:03.0", as lspci and
-// sysfs write them. Anything else is an *AddressError.
+// ParseAddress reads "0000:00:03.0" or, for domain 0, "00:03.0", as lspci and sysfs write them.
+// Anything else is an [AddressError].
 func ParseAddress(s string) (Address, error) {
 	fail := func(reason string) (Address, error) {
 		return Address{}, &AddressError{Value: s, Reason: reason}
@@ -61,8 +61,8 @@ func ParseAddress(s string) (Address, error) {
 	return a, nil
 }
 
-// parseHex reads between min and max hexadecimal digits and nothing else:
-// strconv alone would take a sign and an underscore.
+// parseHex reads between min and max hexadecimal digits and nothing else: strconv alone accepts a
+// sign and an underscore.
 func parseHex(s string, min, max int) (uint64, error) {
 	if len(s) < min || len(s) > max {
 		if min == max {
@@ -76,7 +76,7 @@ func parseHex(s string, min, max int) (uint64, error) {
 	return strconv.ParseUint(s, 16, 64)
 }
 
-// String is the form that sysfs uses: "0000:00:03.0".
+// String returns the form that sysfs uses: "0000:00:03.0".
 func (a Address) String() string {
 	return fmt.Sprintf("%04x:%02x:%02x.%x", a.Domain, a.Bus, a.Device, a.Function)
 }
@@ -89,15 +89,4 @@ func (a Address) Compare(b Address) int {
 		cmp.Compare(a.Device, b.Device),
 		cmp.Compare(a.Function, b.Function),
 	)
-}
-
-// AddressError is a text that is not the address of a function.
-type AddressError struct {
-	Value  string // what was given
-	Reason string // which part of it is wrong
-}
-
-func (e *AddressError) Error() string {
-	return fmt.Sprintf("%q is not a PCI address: %s; write it as lspci -D does, for example 0000:00:03.0",
-		e.Value, e.Reason)
 }

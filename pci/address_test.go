@@ -57,7 +57,7 @@ func TestParseAddressRefuses(t *testing.T) {
 			continue
 		}
 		if wrong.Value != text || !strings.Contains(wrong.Reason, part) {
-			t.Errorf("%q: %+v does not blame the %s", text, wrong, part)
+			t.Errorf("%q: %+v does not name the %s", text, wrong, part)
 		}
 	}
 }

@@ -1,29 +1,36 @@
 package pci
 
-import "fmt"
+import (
+	"fmt"
+	"iter"
+)
 
 // CapabilityID is the first byte of a capability.
 type CapabilityID uint8
 
-// Capabilities that this module reads or names.
+// Capabilities that a virtio driver reads.
 const (
-	CapabilityPM      CapabilityID = 0x01
-	CapabilityMSI     CapabilityID = 0x05
-	CapabilityVendor  CapabilityID = 0x09
-	CapabilityExpress CapabilityID = 0x10
-	CapabilityMSIX    CapabilityID = 0x11
+	CapabilityVendor CapabilityID = 0x09
+	CapabilityMSIX   CapabilityID = 0x11
 )
 
-// String names the capability, or gives its number.
+// Capabilities that are only named.
+const (
+	capabilityPM      CapabilityID = 0x01
+	capabilityMSI     CapabilityID = 0x05
+	capabilityExpress CapabilityID = 0x10
+)
+
+// String returns the name of the capability, or its number if it has none here.
 func (id CapabilityID) String() string {
 	switch id {
-	case CapabilityPM:
+	case capabilityPM:
 		return "power management"
-	case CapabilityMSI:
+	case capabilityMSI:
 		return "MSI"
 	case CapabilityVendor:
 		return "vendor-specific"
-	case CapabilityExpress:
+	case capabilityExpress:
 		return "PCI Express"
 	case CapabilityMSIX:
 		return "MSI-X"
@@ -34,23 +41,21 @@ func (id CapabilityID) String() string {
 // Capability is one entry of the capability list.
 type Capability struct {
 	ID CapabilityID
-	// Offset is where the entry begins in configuration space: a multiple of 4
-	// from 0x40 to 0xfc.
+	// Offset is where the entry begins in configuration space: a multiple of 4 from 0x40 to 0xfc.
 	Offset int
-	// Len is the length in bytes, header included, that a vendor-specific
-	// capability gives itself, 12 for MSI-X, and 0 for the others: their length
-	// follows from their contents. Offset+Len never exceeds ConfigSize.
+	// Len is the length in bytes, header included: for a vendor-specific capability what its own
+	// length byte says, 12 for MSI-X, and 0 for the others, whose length follows from their
+	// contents. Offset+Len never exceeds ConfigSize.
 	Len int
 }
 
-// Capabilities walks the capability list in its own order. A function without
-// a list has none, which is no error.
+// Capabilities walks the capability list in its own order. A function without a list has none,
+// which is no error.
 //
-// The walk takes 48 steps at most, whatever the device answers. A pointer that
-// leads back is a *CapabilityLoopError; one into the header or to an unaligned
-// offset, and an entry that does not fit into configuration space, are a
-// *CapabilityError. The capabilities found before the fault are returned with
-// the error, for showing them; a driver should not use them.
+// The walk takes 48 steps at most, whatever the device answers. A pointer that leads back, into the
+// header or to an unaligned offset, and an entry that does not fit into configuration space, are an
+// [Error]. The capabilities found before the fault are returned with the error, for showing them; a
+// driver should not use them.
 func Capabilities(fn ConfigReader) ([]Capability, error) {
 	status, err := fn.ReadConfig(RegStatus, 2)
 	if err != nil {
@@ -82,16 +87,17 @@ func Capabilities(fn ConfigReader) ([]Capability, error) {
 	return caps, nil
 }
 
-// checkPointer judges the pointer at, found at offset from. The two low bits
-// are reserved: a device that sets them is not believed about anything else.
+// checkPointer validates the pointer at, found at offset from. The two low bits are reserved: a
+// device that sets them is not trusted about anything else.
 func checkPointer(from, at int, visited uint64) error {
 	switch {
 	case at < HeaderSize:
-		return &CapabilityError{Offset: from, Value: at, Reason: "the pointer leads into the header, which ends at 0x40"}
+		return capabilityError(from, at, "the pointer leads into the header, which ends at 0x40")
 	case at%4 != 0:
-		return &CapabilityError{Offset: from, Value: at, Reason: "the pointer is not a multiple of 4"}
+		return capabilityError(from, at, "the pointer is not a multiple of 4")
 	case visited>>(at/4)&1 != 0:
-		return &CapabilityLoopError{Offset: from, Target: at}
+		return capabilityError(from, at,
+			fmt.Sprintf("the list is a loop: the pointer leads back to %#02x", at))
 	}
 	return nil
 }
@@ -105,9 +111,9 @@ func readCapability(fn ConfigReader, at int) (c Capability, next int, err error)
 	c = Capability{ID: CapabilityID(header), Offset: at}
 	switch c.ID {
 	case 0xff:
-		// All ones is what a function reads as once it is gone.
-		return Capability{}, 0, &CapabilityError{Offset: at, Value: 0xff,
-			Reason: "the capability reads as all ones, as if the function were gone"}
+		// Every read from a function that was removed returns all ones.
+		return Capability{}, 0, capabilityError(at, 0xff,
+			"the capability reads as all ones, as if the function were gone")
 	case CapabilityMSIX:
 		c.Len = msixLen
 	case CapabilityVendor:
@@ -117,13 +123,13 @@ func readCapability(fn ConfigReader, at int) (c Capability, next int, err error)
 		}
 		c.Len = int(length & 0xff)
 		if c.Len < vendorLen {
-			return Capability{}, 0, &CapabilityError{Offset: at + 2, Value: c.Len,
-				Reason: "a vendor-specific capability is shorter than its own header"}
+			return Capability{}, 0, capabilityError(at+2, c.Len,
+				"a vendor-specific capability is shorter than its own header")
 		}
 	}
 	if at+c.Len > ConfigSize {
-		return Capability{}, 0, &CapabilityError{Offset: at, Value: c.Len,
-			Reason: fmt.Sprintf("the %s capability runs past the end of configuration space", c.ID)}
+		return Capability{}, 0, capabilityError(at, c.Len,
+			fmt.Sprintf("the %s capability runs past the end of configuration space", c.ID))
 	}
 	return c, int(header >> 8 & 0xff), nil
 }
@@ -131,7 +137,7 @@ func readCapability(fn ConfigReader, at int) (c Capability, next int, err error)
 // vendorLen is the header of a vendor-specific capability: id, next, length.
 const vendorLen = 3
 
-// First returns the first capability of a kind.
+// First returns the first capability of caps that has the given id.
 func First(caps []Capability, id CapabilityID) (Capability, bool) {
 	for _, c := range caps {
 		if c.ID == id {
@@ -141,11 +147,8 @@ func First(caps []Capability, id CapabilityID) (Capability, bool) {
 	return Capability{}, false
 }
 
-// Vendor calls yield for every vendor-specific capability of caps in list
-// order, until yield returns false. It is an iterator:
-//
-//	for c := range pci.Vendor(caps) { ... }
-func Vendor(caps []Capability) func(yield func(Capability) bool) {
+// Vendor returns an iterator over the vendor-specific capabilities of caps, in list order.
+func Vendor(caps []Capability) iter.Seq[Capability] {
 	return func(yield func(Capability) bool) {
 		for _, c := range caps {
 			if c.ID == CapabilityVendor && !yield(c) {
@@ -155,8 +158,8 @@ func Vendor(caps []Capability) func(yield func(Capability) bool) {
 	}
 }
 
-// Read returns the Len bytes of the capability, header included, read once in
-// accesses of 4 bytes: what is checked is what is used.
+// Read returns the Len bytes of the capability, header included. Each is read once, in accesses of
+// 4 bytes, so that the device cannot change a value between its check and its use.
 func (c Capability) Read(fn ConfigReader) ([]byte, error) {
 	b := make([]byte, 0, c.Len+3)
 	for off := c.Offset; off < c.Offset+c.Len; off += 4 {
@@ -167,27 +170,4 @@ func (c Capability) Read(fn ConfigReader) ([]byte, error) {
 		b = append(b, byte(v), byte(v>>8), byte(v>>16), byte(v>>24))
 	}
 	return b[:c.Len], nil
-}
-
-// CapabilityError is a capability list that does not make sense.
-type CapabilityError struct {
-	Offset int // in configuration space, of the bytes that are wrong
-	Value  int // what they say
-	Reason string
-}
-
-func (e *CapabilityError) Error() string {
-	return fmt.Sprintf("capability list of the PCI function, offset %#02x: %s (value %#x); "+
-		"the device is broken or not what it seems: use another one, or update what provides it (firmware, QEMU)", e.Offset, e.Reason, e.Value)
-}
-
-// CapabilityLoopError is a capability list that never ends.
-type CapabilityLoopError struct {
-	Offset int // in configuration space, of the pointer that leads back
-	Target int // of the capability it leads back to
-}
-
-func (e *CapabilityLoopError) Error() string {
-	return fmt.Sprintf("capability list of the PCI function is a loop: the pointer at %#02x leads back to %#02x; "+
-		"the device is broken or not what it seems: use another one, or update what provides it (firmware, QEMU)", e.Offset, e.Target)
 }

@@ -3,10 +3,11 @@ package pci
 import (
 	"encoding/binary"
 	"fmt"
+	"io/fs"
 )
 
-// Registers of the configuration space header, type 0: byte offsets. The width
-// in bytes stands in the comment.
+// Registers of the configuration space header, type 0: byte offsets. The width in bytes is in the
+// comment.
 const (
 	RegVendorID     = 0x00 // 2
 	RegDeviceID     = 0x02 // 2
@@ -22,11 +23,11 @@ const (
 )
 
 const (
-	// HeaderSize is where the header ends and capabilities may begin. It is also
-	// all of configuration space that Linux shows to unprivileged readers.
+	// HeaderSize is where the header ends and capabilities may begin. It is also all of
+	// configuration space that Linux shows to unprivileged readers.
 	HeaderSize = 0x40
-	// ConfigSize is the configuration space that capabilities can be in; PCI
-	// Express has more behind it.
+	// ConfigSize is the configuration space that capabilities can be in; PCI Express has more
+	// after it.
 	ConfigSize = 0x100
 )
 
@@ -38,27 +39,24 @@ const (
 	CommandINTxDisable uint16 = 1 << 10 // must not raise its line interrupt
 )
 
-// StatusCapabilities is the bit of the status register that says there is a
-// capability list.
+// StatusCapabilities is the bit of the status register that says there is a capability list.
 const StatusCapabilities uint16 = 1 << 4
 
-// ConfigReader is the part of Function that looking at a function needs.
+// ConfigReader is the part of [Function] that reads configuration space.
 type ConfigReader interface {
-	// ReadConfig reads width bytes (1, 2 or 4) of configuration space at off in
-	// one access. off is a multiple of width.
+	// ReadConfig reads width bytes (1, 2 or 4) of configuration space at off in one access. off is a
+	// multiple of width.
 	ReadConfig(off, width int) (uint32, error)
 }
 
-// ConfigAccess is the part of Function that reads and writes configuration
-// space.
+// ConfigAccess is the part of [Function] that reads and writes configuration space.
 type ConfigAccess interface {
 	ConfigReader
 	WriteConfig(off, width int, v uint32) error
 }
 
-// UpdateCommand sets and clears bits of the command register and leaves its
-// other bits alone. It writes only if that changes the register, and returns
-// what the register held before.
+// UpdateCommand sets and clears bits of the command register and leaves its other bits alone. It
+// writes only if that changes the register, and returns what the register held before.
 func UpdateCommand(fn ConfigAccess, set, clear uint16) (before uint16, err error) {
 	v, err := fn.ReadConfig(RegCommand, 2)
 	if err != nil {
@@ -72,12 +70,11 @@ func UpdateCommand(fn ConfigAccess, set, clear uint16) (before uint16, err error
 	return before, fn.WriteConfig(RegCommand, 2, uint32(after))
 }
 
-// ConfigSpace is configuration space held in memory, such as a snapshot of it.
-// It may be shorter than the real one.
+// ConfigSpace is configuration space in memory, such as a snapshot of it. It may be shorter than the
+// real one.
 type ConfigSpace []byte
 
-// ReadConfig reads from the snapshot; beyond its end and for a width or an
-// alignment that PCI does not have it fails with a *ConfigError.
+// ReadConfig reads from the snapshot. It fails where [CheckConfigAccess] does.
 func (c ConfigSpace) ReadConfig(off, width int) (uint32, error) {
 	if err := CheckConfigAccess(off, width, len(c)); err != nil {
 		return 0, err
@@ -91,29 +88,29 @@ func (c ConfigSpace) ReadConfig(off, width int) (uint32, error) {
 	return binary.LittleEndian.Uint32(c[off:]), nil
 }
 
-// CheckConfigAccess tells whether an access of width bytes at off is possible
-// in configuration space of size bytes. The error is a *ConfigError.
+// CheckConfigAccess returns nil for an aligned access of width bytes (1, 2 or 4) at off that lies
+// inside configuration space of size bytes. Any other is an [Error]; it answers
+// [io/fs.ErrPermission] where only size bytes, fewer than ConfigSize, are shown.
 func CheckConfigAccess(off, width, size int) error {
 	if !registerWidth(width) || off < 0 || off%width != 0 || off > size-width {
-		return &ConfigError{Offset: off, Width: width, Size: size}
+		return configError(off, width, size)
 	}
 	return nil
 }
 
 func registerWidth(n int) bool { return n == 1 || n == 2 || n == 4 }
 
-// ConfigError is an access to configuration space that cannot be made.
-type ConfigError struct {
-	Offset int // bytes
-	Width  int // bytes
-	Size   int // bytes of configuration space that can be reached
-}
-
-func (e *ConfigError) Error() string {
-	if e.Offset >= 0 && e.Size <= HeaderSize && e.Offset+e.Width > e.Size {
-		return fmt.Sprintf("configuration space at %#x, %d bytes: only the first %d bytes can be read; "+
-			"Linux shows the rest to root only", e.Offset, e.Width, e.Size)
+// configError is an access to configuration space that cannot be made.
+func configError(off, width, size int) *Error {
+	e := &Error{Field: "configuration space", Offset: uint64(off)}
+	if off >= 0 && size < ConfigSize && off+width > size {
+		e.Reason = fmt.Sprintf("an access of %d bytes at %#x is refused, only the first %d bytes can be read",
+			width, off, size)
+		e.Remedy = "run as root: Linux shows the rest to root only"
+		e.Err = fs.ErrPermission
+		return e
 	}
-	return fmt.Sprintf("configuration space at %#x, %d bytes: not an aligned access of 1, 2 or 4 bytes inside %d bytes",
-		e.Offset, e.Width, e.Size)
+	e.Reason = fmt.Sprintf("an access of %d bytes at %#x is not an aligned access of 1, 2 or 4 bytes "+
+		"inside %d bytes", width, off, size)
+	return e
 }

@@ -3,6 +3,7 @@ package pci_test
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -45,8 +46,10 @@ func TestConfigSpaceRefuses(t *testing.T) {
 	c := config(0, nil)
 	for _, a := range [][2]int{{-4, 4}, {0x100, 1}, {0xfe, 4}, {1, 2}, {2, 4}, {0, 3}, {0, 0}, {0, 8}} {
 		_, err := c.ReadConfig(a[0], a[1])
-		var wrong *pci.ConfigError
-		if !errors.As(err, &wrong) || wrong.Offset != a[0] || wrong.Width != a[1] || wrong.Size != 256 {
+		var wrong *pci.Error
+		if !errors.As(err, &wrong) || wrong.Field != "configuration space" || wrong.Offset != uint64(a[0]) ||
+			!strings.Contains(wrong.Reason, fmt.Sprintf("%d bytes at %#x", a[1], a[0])) ||
+			!strings.Contains(wrong.Reason, "inside 256 bytes") {
 			t.Errorf("%d bytes at %#x: %v", a[1], a[0], err)
 		}
 	}
@@ -75,14 +78,14 @@ func TestReadBARs(t *testing.T) {
 		t.Errorf("got %+v, %v", got, err)
 	}
 
-	var wrong *pci.BARError
+	var wrong *pci.Error
 	set(4, 0xfe000002)
-	if _, err = pci.ReadBARs(c); !errors.As(err, &wrong) || wrong.BAR != 4 {
+	if _, err = pci.ReadBARs(c); !errors.As(err, &wrong) || wrong.Field != "BAR 4" {
 		t.Errorf("reserved type: %v", err)
 	}
 	set(4, 0)
 	set(5, 0xfe000004)
-	if _, err = pci.ReadBARs(c); !errors.As(err, &wrong) || wrong.BAR != 5 {
+	if _, err = pci.ReadBARs(c); !errors.As(err, &wrong) || wrong.Field != "BAR 5" {
 		t.Errorf("64-bit BAR 5: %v", err)
 	}
 }
@@ -112,9 +115,22 @@ func TestCheckAccess(t *testing.T) {
 			}
 			continue
 		}
-		var wrong *pci.RegionError
-		if !errors.As(err, &wrong) || wrong.BAR != 2 || wrong.Offset != c.off || !strings.Contains(err.Error(), c.fault) {
+		var wrong *pci.Error
+		if !errors.As(err, &wrong) || wrong.Field != "BAR 2" || wrong.Offset != c.off || !strings.Contains(err.Error(), c.fault) {
 			t.Errorf("%+v: %v", c, err)
 		}
+	}
+}
+
+func TestCheckDoorbell(t *testing.T) {
+	for width, fault := range map[int]string{2: "", 4: "", 1: "width of a doorbell", 8: "width"} {
+		err := pci.CheckDoorbell(2, 8, width, 0x1000)
+		if (err == nil) != (fault == "") || err != nil && !strings.Contains(err.Error(), fault) {
+			t.Errorf("%d bytes: %v", width, err)
+		}
+	}
+	var wrong *pci.Error
+	if err := pci.CheckDoorbell(2, 0x1000, 2, 0x1000); !errors.As(err, &wrong) || wrong.Offset != 0x1000 {
+		t.Errorf("outside: %v", err)
 	}
 }

@@ -33,12 +33,12 @@ func TestConfigurationSpaceIsRegionSevenOfTheFile(t *testing.T) {
 		t.Errorf("write: % x, %v", data[0x100:0x106], err)
 	}
 	for _, c := range [][2]int{{256, 1}, {254, 4}, {1, 2}, {-4, 4}, {0, 8}} {
-		var want *pci.ConfigError
-		if _, err := f.ReadConfig(c[0], c[1]); !errors.As(err, &want) {
-			t.Errorf("read of %d bytes at %d: %v, want a *pci.ConfigError", c[1], c[0], err)
+		var want *pci.Error
+		if _, err := f.ReadConfig(c[0], c[1]); !errors.As(err, &want) || want.Field != "configuration space" {
+			t.Errorf("read of %d bytes at %d: %v, want a *pci.Error", c[1], c[0], err)
 		}
-		if err := f.WriteConfig(c[0], c[1], 0); !errors.As(err, &want) {
-			t.Errorf("write of %d bytes at %d: %v, want a *pci.ConfigError", c[1], c[0], err)
+		if err := f.WriteConfig(c[0], c[1], 0); !errors.As(err, &want) || want.Field != "configuration space" {
+			t.Errorf("write of %d bytes at %d: %v, want a *pci.Error", c[1], c[0], err)
 		}
 	}
 }

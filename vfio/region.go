@@ -3,6 +3,7 @@ package vfio
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -31,7 +32,7 @@ type window struct {
 // Region returns the registers behind a BAR, mapped on first use.
 func (f *Function) Region(bar int) (pci.Region, error) {
 	if bar < 0 || bar >= len(f.bars) {
-		return nil, &pci.BARError{Function: f.address, BAR: bar}
+		return nil, f.noBAR(bar)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -41,11 +42,16 @@ func (f *Function) Region(bar int) (pci.Region, error) {
 			return nil, err
 		}
 		if layout.size == 0 {
-			return nil, &pci.BARError{Function: f.address, BAR: bar}
+			return nil, f.noBAR(bar)
 		}
 		f.bars[bar] = f.mapRegion(bar, layout)
 	}
 	return f.bars[bar], nil
+}
+
+// noBAR is the error for a BAR that the function does not have.
+func (f *Function) noBAR(bar int) error {
+	return &pci.Error{Device: f.address, Field: fmt.Sprintf("BAR %d", bar), Reason: "the function has no such BAR"}
 }
 
 // layout asks the kernel about a BAR.
@@ -126,11 +132,8 @@ func (r *region) Write32(off uint64, v uint32) error { return r.write(off, 4, v)
 
 // Doorbell returns one register for being written again and again.
 func (r *region) Doorbell(off uint64, width int) (interface{ Ring(v uint32) }, error) {
-	if err := pci.CheckAccess(r.bar, off, width, r.layout.size); err != nil {
+	if err := pci.CheckDoorbell(r.bar, off, width, r.layout.size); err != nil {
 		return nil, err
-	}
-	if width == 1 {
-		return nil, &pci.RegionError{BAR: r.bar, Offset: off, Width: width, Size: r.layout.size}
 	}
 	if register := r.mapped(off, width); register != nil {
 		return &mappedDoorbell{register: register}, nil

@@ -2,6 +2,7 @@ package sysfs
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 
 	"github.com/virtio-pmd/virtio-pmd/pci"
@@ -69,8 +70,7 @@ func (s FS) kind(info Info) (Kind, error) {
 		return Unclear, err
 	}
 	caps, err := pci.Capabilities(pci.ConfigSpace(config))
-	var short *pci.ConfigError
-	if errors.As(err, &short) {
+	if errors.Is(err, fs.ErrPermission) {
 		return Unclear, nil
 	}
 	if err != nil {

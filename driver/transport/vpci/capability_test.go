@@ -157,7 +157,9 @@ func TestBrokenCapabilityListsAreRefused(t *testing.T) {
 		fn := function(t, pcifn.Config{})
 		fn.Poke(fn.Capability(capDevice)+1, byte(fn.Capability(capCommon)))
 		_, err := vpci.Open(fn, vpci.Options{})
-		as[*pci.CapabilityLoopError](t, err)
+		if e := as[*pci.Error](t, err); !strings.Contains(e.Reason, "loop") {
+			t.Errorf("%v", err)
+		}
 		untouched(t, fn)
 	})
 	for name, pointer := range map[string]byte{
@@ -170,7 +172,9 @@ func TestBrokenCapabilityListsAreRefused(t *testing.T) {
 			fn.Poke(0xfc, byte(pci.CapabilityVendor), 0, 20, capCommon)
 			fn.Poke(pci.RegCapabilities, pointer)
 			_, err := vpci.Open(fn, vpci.Options{})
-			as[*pci.CapabilityError](t, err)
+			if e := as[*pci.Error](t, err); e.Field != "capability list" {
+				t.Errorf("%v", err)
+			}
 			untouched(t, fn)
 		})
 	}

@@ -3,6 +3,7 @@ package pcifn
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -19,8 +20,9 @@ func TestPoke(t *testing.T) {
 	h := newHost(t, Config{})
 	at := h.f.Capability(capNotify)
 	h.f.Poke(at+1, byte(at)) // a list that never ends
-	var loop *pci.CapabilityLoopError
-	if _, err := pci.Capabilities(h.f); !errors.As(err, &loop) || loop.Target != at {
+	var loop *pci.Error
+	if _, err := pci.Capabilities(h.f); !errors.As(err, &loop) || loop.Value != uint64(at) ||
+		!strings.Contains(loop.Reason, "loop") {
 		t.Errorf("%v", err)
 	}
 	if b := h.f.Peek(); int(b[at+1]) != at || b[0] != 0xf4 {
@@ -97,8 +99,8 @@ func TestCommandRegister(t *testing.T) {
 		t.Errorf("vendor %#x", v)
 	}
 	for _, err := range []error{h.f.WriteConfig(1, 2, 0), h.f.WriteConfig(256, 1, 0), h.f.WriteConfig(0, 3, 0)} {
-		var e *pci.ConfigError
-		if !errors.As(err, &e) {
+		var e *pci.Error
+		if !errors.As(err, &e) || e.Field != "configuration space" {
 			t.Errorf("%v", err)
 		}
 	}

@@ -1,6 +1,10 @@
 package pcifn
 
-import "github.com/virtio-pmd/virtio-pmd/pci"
+import (
+	"fmt"
+
+	"github.com/virtio-pmd/virtio-pmd/pci"
+)
 
 // region is the registers behind a BAR. It implements pci.Region.
 type region struct {
@@ -15,7 +19,8 @@ func (f *Function) Region(bar int) (pci.Region, error) {
 		return nil, err
 	}
 	if bar < 0 || bar >= len(f.bars) || f.bars[bar].size == 0 {
-		return nil, &pci.BARError{Function: f.cfg.Address, BAR: bar}
+		return nil, &pci.Error{Device: f.cfg.Address, Field: fmt.Sprintf("BAR %d", bar),
+			Reason: "the function has no such BAR"}
 	}
 	return &region{f: f, bar: bar, size: f.bars[bar].size}, nil
 }
@@ -71,11 +76,11 @@ func (r *region) write(off uint64, width int, v uint32) error {
 
 // Doorbell returns a register for being written again and again.
 func (r *region) Doorbell(off uint64, width int) (interface{ Ring(v uint32) }, error) {
-	if err := r.check(off, width); err != nil {
+	if err := r.f.open(); err != nil {
 		return nil, err
 	}
-	if width == 1 {
-		return nil, &pci.RegionError{BAR: r.bar, Offset: off, Width: width, Size: r.size}
+	if err := pci.CheckDoorbell(r.bar, off, width, r.size); err != nil {
+		return nil, err
 	}
 	return &doorbell{f: r.f, bar: r.bar, off: off, width: width}, nil
 }

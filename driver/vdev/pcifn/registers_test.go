@@ -1,6 +1,7 @@
 package pcifn
 
 import (
+	"fmt"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -247,21 +248,21 @@ func TestRegionErrors(t *testing.T) {
 	_, e5 := h.r.Doorbell(size, 2)
 	_, e6 := h.r.Doorbell(1, 2)
 	for i, err := range []error{e1, e2, e3, e4, e5, e6, h.r.Write8(size, 0)} {
-		if _, ok := err.(*pci.RegionError); !ok {
+		if e, ok := err.(*pci.Error); !ok || e.Field != "BAR 4" {
 			t.Errorf("access %d: %v", i, err)
 		}
 	}
 	for _, bar := range []int{-1, 0, 2, 5, 6} {
-		if _, err := h.f.Region(bar); !isBARError(err) {
+		if _, err := h.f.Region(bar); !isBARError(err, bar) {
 			t.Errorf("BAR %d: %v", bar, err)
 		}
 	}
 	wantRules(t, h.f.Device())
 }
 
-func isBARError(err error) bool {
-	_, ok := err.(*pci.BARError)
-	return ok
+func isBARError(err error, bar int) bool {
+	e, ok := err.(*pci.Error)
+	return ok && e.Field == fmt.Sprintf("BAR %d", bar)
 }
 
 // The log has every access in order, with names to read.
