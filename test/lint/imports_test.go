@@ -1,0 +1,197 @@
+package lint
+
+import (
+	"maps"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/virtio-pmd/virtio-pmd/"
+
+// edges lists, for each package, the packages of this module that it imports. Test
+// files are left out: they may import the software device and the helpers of test.
+var edges = map[string][]string{
+	"pci":                 {},
+	"pci/sysfs":           {"pci"},
+	"pci/sysfs/sysfstest": {"pci/sysfs"},
+	"hugepages":           {},
+	"vfio":                {"pci"},
+	"driver": {
+		"driver/internal/ctrlq", "driver/internal/gate", "driver/internal/virtq",
+		"driver/mbuf", "driver/transport", "driver/virtio", "hugepages",
+	},
+	"driver/devargs": {
+		"driver", "driver/mbuf", "driver/transport/vhostuser", "driver/transport/vpci",
+		"driver/vdev", "driver/vdev/pcifn", "driver/vdev/vhostback", "driver/vdev/wire",
+		"driver/virtio", "hugepages", "pci", "pci/sysfs", "vfio",
+	},
+	"driver/internal/ctrlq":      {"driver/internal/virtq", "driver/virtio"},
+	"driver/internal/gate":       {},
+	"driver/internal/stat":       {},
+	"driver/internal/virtq":      {"driver/internal/stat", "driver/mbuf", "driver/virtio"},
+	"driver/lcore":               {"driver/internal/stat"},
+	"driver/mbuf":                {"driver/internal/stat", "hugepages"},
+	"driver/transport":           {"driver/virtio", "hugepages"},
+	"driver/transport/vhostuser": {"driver/transport", "driver/virtio", "hugepages"},
+	"driver/transport/vpci":      {"driver/transport", "driver/virtio", "hugepages", "pci"},
+	"driver/vdev":                {"driver/virtio"},
+	"driver/vdev/pcifn":          {"driver/vdev", "driver/virtio", "pci"},
+	"driver/vdev/vhostback": {
+		"driver/internal/stat", "driver/vdev", "driver/vdev/wire", "driver/virtio",
+	},
+	"driver/vdev/wire":      {"driver/vdev"},
+	"driver/virtio":         {},
+	"apps/devbind":          {"pci", "pci/sysfs"},
+	"apps/internal/command": {"apps/internal/cpulist", "apps/internal/report"},
+	"apps/internal/cpulist": {},
+	"apps/internal/frame":   {"driver/mbuf"},
+	"apps/internal/pollers": {"apps/internal/report", "driver/lcore"},
+	"apps/internal/portset": {
+		"driver", "driver/devargs", "driver/mbuf", "driver/virtio", "hugepages",
+	},
+	"apps/internal/report": {"driver"},
+	"apps/l2fwd": {
+		"apps/internal/command", "apps/internal/frame", "apps/internal/pollers",
+		"apps/internal/portset", "apps/internal/report", "driver", "driver/devargs",
+		"driver/mbuf",
+	},
+	"apps/testpmd": {
+		"apps/internal/command", "apps/internal/frame", "apps/internal/pollers",
+		"apps/internal/portset", "apps/internal/report", "driver", "driver/devargs",
+		"driver/mbuf",
+	},
+	"apps/vhostdev": {
+		"apps/internal/command", "apps/internal/cpulist", "apps/internal/report", "driver",
+		"driver/lcore", "driver/vdev", "driver/vdev/vhostback", "driver/vdev/wire",
+		"driver/virtio",
+	},
+	"test/perf":                   {"test/perf/internal/hugepool"},
+	"test/perf/internal/hugepool": {},
+	"test/perf/limit": {
+		"driver", "driver/lcore", "driver/mbuf", "driver/transport", "driver/virtio",
+		"hugepages", "test/perf/internal/hugepool",
+	},
+	"test/vhost":    {},
+	"test/vm":       {},
+	"test/vm/agent": {},
+	"test/vm/guest": {
+		"driver", "driver/mbuf", "driver/transport/vpci", "driver/virtio", "pci",
+		"test/vm/agent", "test/vm/image", "test/vm/talk", "vfio",
+	},
+	"test/vm/image":   {},
+	"test/vm/netlab":  {"test/vm/talk"},
+	"test/vm/qemu":    {"test/vm/agent"},
+	"test/vm/talk":    {},
+	"test/vm/traffic": {},
+}
+
+// TestImportEdges compares edges with the imports there are. An edge that is missing
+// in the list fails, and so does one that nothing imports any more.
+func TestImportEdges(t *testing.T) {
+	found := map[string][]string{}
+	for _, s := range sources(t) {
+		if s.test {
+			continue
+		}
+		list := found[s.dir]
+		for _, imported := range ours(s) {
+			if !slices.Contains(list, imported) {
+				list = append(list, imported)
+			}
+		}
+		found[s.dir] = list
+	}
+	for _, dir := range slices.Sorted(maps.Keys(found)) {
+		want, known := edges[dir]
+		if !known {
+			t.Errorf("package %s is not in the list; it imports %q", dir, found[dir])
+			continue
+		}
+		for _, imported := range found[dir] {
+			if !slices.Contains(want, imported) {
+				t.Errorf("%s imports %s, which the list does not have", dir, imported)
+			}
+		}
+		for i, listed := range want {
+			if !slices.Contains(found[dir], listed) {
+				t.Errorf("%s does not import %s, which the list has", dir, listed)
+			}
+			if slices.Contains(want[:i], listed) {
+				t.Errorf("the list has %s twice for %s", listed, dir)
+			}
+		}
+	}
+	for _, dir := range slices.Sorted(maps.Keys(edges)) {
+		if _, exists := found[dir]; !exists {
+			t.Errorf("the list has package %s, which does not exist", dir)
+		}
+	}
+}
+
+// TestDependencyDirection checks the list itself: the driver knows neither VFIO nor
+// the software device, and packages that programs import know neither apps nor test.
+func TestDependencyDirection(t *testing.T) {
+	for dir, list := range edges {
+		for _, imported := range list {
+			top, _, _ := strings.Cut(dir, "/")
+			switch {
+			case dir == "driver" && (imported == "vfio" || within(imported, "driver/vdev")),
+				dir != "driver/devargs" && !within(dir, "driver/vdev") && top == "driver" &&
+					within(imported, "driver/vdev"),
+				top != "test" && within(imported, "test"),
+				top != "test" && top != "apps" && within(imported, "apps"):
+				t.Errorf("%s must not import %s", dir, imported)
+			}
+		}
+	}
+	for _, dir := range []string{"pci", "hugepages", "driver/virtio"} {
+		if len(edges[dir]) != 0 {
+			t.Errorf("%s must import nothing of this module, not %q", dir, edges[dir])
+		}
+	}
+}
+
+func TestUnsafeOnlyInUnsafeFiles(t *testing.T) {
+	found := 0
+	for _, s := range sources(t) {
+		if !slices.Contains(imports(s), "unsafe") {
+			continue
+		}
+		found++
+		if !strings.Contains(filepath.Base(s.path), "_unsafe") {
+			t.Errorf("%s imports unsafe but is not named *_unsafe*.go", s.path)
+		}
+	}
+	if found == 0 {
+		t.Error("no file imports unsafe")
+	}
+}
+
+// within reports whether dir is top or below it.
+func within(dir, top string) bool {
+	return dir == top || strings.HasPrefix(dir, top+"/")
+}
+
+func imports(s source) []string {
+	var list []string
+	for _, i := range s.file.Imports {
+		if path, err := strconv.Unquote(i.Path.Value); err == nil {
+			list = append(list, path)
+		}
+	}
+	return list
+}
+
+// ours returns the packages of this module that s imports.
+func ours(s source) []string {
+	var list []string
+	for _, path := range imports(s) {
+		if rest, ok := strings.CutPrefix(path, module); ok {
+			list = append(list, rest)
+		}
+	}
+	return list
+}
