@@ -85,7 +85,7 @@ func TestFailureAtEachStep(t *testing.T) {
 		"RX queue too large":  {cfg: Config{RxQueueSize: 512}, want: new(*QueueSizeError)},
 		"TX queue too large":  {cfg: Config{TxQueueSize: 32768}, want: new(*QueueSizeError)},
 		"split size 3":        {fn: pcifn.Config{Device: vdev.Config{Refuse: virtio.FeatureSet(virtio.RingPacked)}}, cfg: Config{TxQueueSize: 3}, want: new(*QueueSizeError)},
-		"doorbell outside":    {fn: pcifn.Config{NotifyOff: func(int) uint16 { return 0xffff }}, want: new(*vpci.NotifyError)},
+		"doorbell outside":    {fn: pcifn.Config{NotifyOff: func(int) uint16 { return 0xffff }}, want: new(*vpci.Error)},
 		"queue not enabled": {fn: pcifn.Config{Hooks: pcifn.Hooks{Write: func(bar int, off uint64, width int, v uint32) (uint32, bool) {
 			return v, bar != modern || off != 28
 		}}}, want: new(*transport.Error), phrase: "queue_enable is 0"},

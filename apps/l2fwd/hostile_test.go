@@ -45,11 +45,11 @@ var brokenDevices = map[string]struct {
 	},
 	"capability outside its BAR": {
 		spoil: func(fn *pcifn.Function) { fn.Poke(fn.Capability(commonCap)+capOffset, 0, 0, 0, 1) },
-		want:  new(*vpci.CapabilityError), words: []string{"offset 0x1000000", "outside its BAR", "use another one"}, before: true,
+		want:  new(*vpci.Error), words: []string{"offset 0x1000000", "outside its BAR", "use another one"}, before: true,
 	},
 	"notify offset outside its window": {
 		fn:   pcifn.Config{NotifyOff: func(int) uint16 { return 0xffff }},
-		want: new(*vpci.NotifyError), words: []string{"65535 × 4", "outside the notification structure", "use another one"},
+		want: new(*vpci.Error), words: []string{"65535 × 4", "outside the notification structure", "use another one"},
 	},
 	"queue_size 0": {
 		fn:   pcifn.Config{Device: vdev.Config{QueueSizes: map[int]int{1: 0}}},

@@ -23,9 +23,9 @@ func (s Spec) Check(root string) error {
 	// What no driver could change comes first, before somebody is told to take
 	// the function away from the kernel.
 	case !info.VirtioNet():
-		return &vpci.IDError{Function: address, Vendor: info.Vendor, Device: info.Device}
+		return &vpci.UnsupportedError{Function: address, Vendor: info.Vendor, Device: info.Device}
 	case info.Kind == sysfs.Legacy:
-		return &vpci.LegacyError{Function: address, Device: info.Device}
+		return &vpci.UnsupportedError{Function: address, Vendor: info.Vendor, Device: info.Device, Legacy: true}
 	case info.Fault != nil:
 		return fmt.Errorf("%s: %w", address, info.Fault)
 	case !strings.Contains(info.Driver, "vfio"): // vfio-pci, or a variant of it

@@ -1,6 +1,7 @@
 package vpci_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -34,8 +35,8 @@ func TestOtherFunctionsAreRefused(t *testing.T) {
 		fn := function(t, pcifn.Config{})
 		fn.Poke(pci.RegVendorID, byte(c.vendor), byte(c.vendor>>8), byte(c.device), byte(c.device>>8))
 		_, err := vpci.Open(fn, vpci.Options{})
-		e := as[*vpci.IDError](t, err)
-		if e.Vendor != c.vendor || e.Device != c.device || !strings.Contains(err.Error(), c.text) {
+		e := as[*vpci.UnsupportedError](t, err)
+		if e.Legacy || !errors.Is(err, errors.ErrUnsupported) || e.Vendor != c.vendor || e.Device != c.device || !strings.Contains(err.Error(), c.text) {
 			t.Errorf("%04x:%04x: %v", c.vendor, c.device, err)
 		}
 		untouched(t, fn)
@@ -46,7 +47,7 @@ func TestOtherFunctionsAreRefused(t *testing.T) {
 func TestLegacyDeviceIsRefused(t *testing.T) {
 	fn := function(t, pcifn.Config{LegacyOnly: true})
 	_, err := vpci.Open(fn, vpci.Options{})
-	if e := as[*vpci.LegacyError](t, err); e.Device != 0x1000 || !strings.Contains(err.Error(), "disable-modern=off") {
+	if e := as[*vpci.UnsupportedError](t, err); !e.Legacy || e.Device != 0x1000 || !strings.Contains(err.Error(), "disable-modern=off") {
 		t.Errorf("the error does not help: %v", err)
 	}
 	untouched(t, fn)

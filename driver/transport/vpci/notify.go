@@ -1,6 +1,8 @@
 package vpci
 
 import (
+	"fmt"
+
 	"github.com/virtio-pmd/virtio-pmd/driver/transport"
 )
 
@@ -21,17 +23,19 @@ func (d *Device) doorbell(q int, areas transport.Queue) (transport.Notifier, err
 		width = 4
 	}
 	notify := d.at.notify
-	refused := &NotifyError{Device: d.Name(), Queue: q, Offset: offset, Multiplier: notify.multiplier,
-		Width: width, Base: notify.base(), Size: notify.size}
+	refused := func(reason string) error {
+		return &Error{Device: d.Name(), Field: fmt.Sprintf("virtqueue %d", q), Value: fmt.Sprintf("queue_notify_off %d", offset),
+			Reason: fmt.Sprintf("its doorbell of %d bytes at %#x + %d × %d %s (the notification structure has %#x bytes)",
+				width, notify.base(), offset, notify.multiplier, reason, notify.size),
+			Remedy: brokenDevice}
+	}
 	off := uint64(offset) * uint64(notify.multiplier)
 	if !notify.covers(off, width) {
-		refused.Reason = "would lie outside the notification structure"
-		return transport.Notifier{}, refused
+		return transport.Notifier{}, refused("would lie outside the notification structure")
 	}
 	off += notify.base()
 	if off%uint64(width) != 0 {
-		refused.Reason = "would not be aligned"
-		return transport.Notifier{}, refused
+		return transport.Notifier{}, refused("would not be aligned")
 	}
 	bell, err := notify.region.Doorbell(off, width)
 	if err != nil {

@@ -45,9 +45,9 @@ var _ transport.Transport = (*Device)(nil)
 
 // Open takes over fn: Close gives it back, and so does Open if it fails.
 //
-// It fails with an *IDError if fn is no virtio network device, a *LegacyError
-// if it is an old one, a *CapabilityError if a register structure is missing or
-// lies wrong, an error of package pci if the capability list is broken, and
+// It fails with an [*UnsupportedError] if fn is not a virtio network device or a
+// legacy one, an [*Error] if a register structure is missing or outside its BAR,
+// an error of package pci if the capability list is broken, and with
 // transport.ErrRemoved if every register reads as all ones. Nothing is written to the function
 // before all this is known to be in order.
 //
@@ -90,7 +90,7 @@ func (d *Device) find() error {
 		return err
 	}
 	if none && transitional {
-		return &LegacyError{Function: d.Name(), Device: deviceTransitionalNet}
+		return &UnsupportedError{Function: d.Name(), Vendor: vendorVirtio, Device: deviceTransitionalNet, Legacy: true}
 	}
 	if d.at, err = choose(d.fn, found); err != nil {
 		return err

@@ -82,8 +82,7 @@ func (s *structure) cut(others []place) {
 // was cut to less than it needs.
 func (s *structure) checkFree(fn pci.Function, taken []place) error {
 	needed, _ := s.kind.needed()
-	refused := &CapabilityError{Function: fn.Address(), At: s.at, Structure: s.kind.String(),
-		BAR: s.bar, Offset: s.offset, Length: s.length, Needed: needed, Size: s.region.Size()}
+	refused := s.refused(fn, s.region.Size())
 	for _, p := range taken {
 		if s.place().overlaps(p) {
 			refused.Reason = fmt.Sprintf("it overlaps the %s at %#x to %#x", p.name, p.start, p.end-1)

@@ -34,7 +34,7 @@ func (d *Device) QueueSize(q int) (int, error) {
 
 // SetQueue implements transport.Transport. A queue that cannot be set up as
 // asked is a *transport.Error, one whose doorbell is not where a doorbell
-// may be a *NotifyError; the queue is then not enabled, unless the error is
+// may be an [*Error]; the queue is then not enabled, unless the error is
 // about queue_enable itself.
 //
 // The first queue after a Reset lets the device do DMA.

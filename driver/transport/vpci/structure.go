@@ -28,14 +28,13 @@ func (s *structure) end() uint64  { return uint64(s.offset) + s.size }
 // used. Sums are of 64 bits: those of the device's 32-bit numbers do not wrap.
 func checkStructure(fn pci.Function, c capability) (*structure, error) {
 	needed, align := c.kind.needed()
-	refused := &CapabilityError{Function: fn.Address(), At: c.at, Structure: c.kind.String(),
-		BAR: c.bar, Offset: c.offset, Length: c.length, Needed: needed}
 	region, err := fn.Region(c.bar)
 	if err != nil {
+		refused := c.refused(fn, 0)
 		refused.Reason, refused.Err = "its BAR cannot be used", err
 		return nil, refused
 	}
-	refused.Size = region.Size()
+	refused := c.refused(fn, region.Size())
 	switch {
 	case uint64(c.length) < needed:
 		refused.Reason = "it is too short"
@@ -49,6 +48,16 @@ func checkStructure(fn pci.Function, c capability) (*structure, error) {
 		return &structure{capability: c, region: region, size: uint64(c.length)}, nil
 	}
 	return nil, refused
+}
+
+// refused is the error, still without a reason, of a structure in a BAR of size
+// bytes, 0 if that is not known.
+func (c capability) refused(fn pci.Function, size uint64) *Error {
+	needed, _ := c.kind.needed()
+	return &Error{Device: fn.Address(), Field: c.kind.String() + " structure",
+		Value: fmt.Sprintf("capability at %#02x: BAR %d, offset %#x, length %#x; needed %#x, BAR size %#x",
+			c.at, c.bar, c.offset, c.length, needed, size),
+		Remedy: brokenDevice}
 }
 
 // structures are those of one device. isr and device are nil if it has none.
@@ -92,8 +101,8 @@ func choose(fn pci.Function, found []capability) (structures, error) {
 			}
 		}
 		if refused == nil && required {
-			refused = &CapabilityError{Function: fn.Address(), Structure: k.String(),
-				Reason: "no capability describes it"}
+			refused = &Error{Device: fn.Address(), Field: k.String() + " structure",
+				Reason: "no capability describes it", Remedy: brokenDevice}
 		}
 		return nil, refused
 	}
