@@ -29,6 +29,7 @@ const (
 // bench is a port between a generator and nothing, and one cache for all.
 type bench struct {
 	dev   *vdev.Device
+	port  *Port
 	rx    *RxQueue
 	tx    *TxQueue
 	cache *mbuf.Cache
@@ -50,7 +51,7 @@ func newBench(b testing.TB, refuse virtio.Features) *bench {
 		b.Fatal(err)
 	}
 	fn.Device().Disarm() // as a device that polls; an emulated doorbell is not the driver's cost
-	s := &bench{dev: fn.Device(), rx: port.RxQueue(0), tx: port.TxQueue(0), cache: port.Pool().NewCache(cacheSize), bufs: make([]*mbuf.Buf, batch)}
+	s := &bench{dev: fn.Device(), port: port, rx: port.RxQueue(0), tx: port.TxQueue(0), cache: port.Pool().NewCache(cacheSize), bufs: make([]*mbuf.Buf, batch)}
 	if err := errorsOf(s.rx.SetCache(s.cache), s.tx.SetCache(s.cache)); err != nil {
 		b.Fatal(err)
 	}
@@ -244,7 +245,7 @@ func TestStatsBesideThePoller(t *testing.T) {
 				running = false
 			default:
 			}
-			now := s.rx.port.Stats()
+			now := s.port.Stats()
 			if now.RxPackets < last.RxPackets || now.TxBytes < last.TxBytes || now.Polls < last.Polls {
 				t.Fatalf("a counter went back: %+v, then %+v", last, now)
 			}

@@ -35,7 +35,7 @@ func TestDeviceThatScribbles(t *testing.T) {
 // scribbled returns how often the driver noticed something.
 func scribbled(t *testing.T, without virtio.Features, random *rand.Rand) uint64 {
 	pool := newPool(t, mbuf.Config{Count: 1024})
-	r := newRig(t, device(vdev.Config{Backend: wire.Loop(), Refuse: without}),
+	r := newRig(t, functionWith(vdev.Config{Backend: wire.Loop(), Refuse: without}),
 		Config{Pool: pool, RxQueueSize: 64, TxQueueSize: 64, Recovery: eager})
 	rx, tx := r.port.RxQueue(0), r.port.TxQueue(0)
 	bufs := make([]*mbuf.Buf, 32)
@@ -72,7 +72,7 @@ func scribbled(t *testing.T, without virtio.Features, random *rand.Rand) uint64 
 // spoil writes at random places: mostly small changes in the rings, where they
 // look like something a device says, now and then a run of garbage.
 func (r *rig) spoil(random *rand.Rand) {
-	mem := r.port.rings.Bytes()
+	mem := r.port.device.rings.Bytes()
 	switch random.IntN(12) {
 	case 0:
 		at := random.IntN(len(mem) - 64)
@@ -80,7 +80,7 @@ func (r *rig) spoil(random *rand.Rand) {
 			mem[at+i] = byte(random.Uint32())
 		}
 	case 1:
-		mem = r.port.pool.Memory().Bytes()
+		mem = r.port.device.pool.Memory().Bytes()
 		mem[random.IntN(len(mem))] ^= byte(random.Uint32())
 	case 2, 3, 4:
 		mem[random.IntN(len(mem))] ^= 1 << random.IntN(8)

@@ -50,7 +50,7 @@ func TestEveryCombinationCarriesEveryFrame(t *testing.T) {
 			sizes = append(sizes, 7)
 		}
 		for _, size := range sizes {
-			r := newRig(t, device(vdev.Config{Refuse: without}), Config{RxQueueSize: size, TxQueueSize: size})
+			r := newRig(t, functionWith(vdev.Config{Refuse: without}), Config{RxQueueSize: size, TxQueueSize: size})
 			checkPath(t, r.port, without)
 			for round := range 3 {
 				sent := frames(1000*round, 150, lengths...)
@@ -72,7 +72,7 @@ func TestEveryCombinationCarriesEveryFrame(t *testing.T) {
 func TestForwardingWithASmallPool(t *testing.T) {
 	for _, c := range []Config{{}, refuse(virtio.RingPacked)} {
 		c.Pool = newPool(t, mbuf.Config{Count: 300})
-		r := newRig(t, device(vdev.Config{}), c)
+		r := newRig(t, functionWith(vdev.Config{}), c)
 		bufs := make([]*mbuf.Buf, 32)
 		for round := range 100 {
 			sent := frames(50*round, 50, 60, 1514)
@@ -123,7 +123,7 @@ func checkPath(t *testing.T, p *Port, without virtio.Features) {
 }
 
 func TestPathTellsRefusedFromNotOffered(t *testing.T) {
-	r := newRig(t, device(vdev.Config{Refuse: virtio.FeatureSet(virtio.InOrder)}), refuse(virtio.RingPacked, virtio.InOrder))
+	r := newRig(t, functionWith(vdev.Config{Refuse: virtio.FeatureSet(virtio.InOrder)}), refuse(virtio.RingPacked, virtio.InOrder))
 	got := r.port.Path().String()
 	for _, want := range []string{"RX split", "no packed ring: RING_PACKED is refused by the configuration",
 		"no in-order completion: the device does not offer IN_ORDER"} {
@@ -136,7 +136,7 @@ func TestPathTellsRefusedFromNotOffered(t *testing.T) {
 // Jumbo frames: chains on the way out, merged buffers on the way in.
 func TestJumboFrames(t *testing.T) {
 	combinations(t, func(t *testing.T, without virtio.Features) {
-		r := newRig(t, device(vdev.Config{Refuse: without, MTU: 9000}), Config{})
+		r := newRig(t, functionWith(vdev.Config{Refuse: without, MTU: 9000}), Config{})
 		sent := frames(0, 60, 9014, 60, 4000, 2048, 2049, 8192)
 		r.send(0, sent...)
 		r.settle()
@@ -150,7 +150,7 @@ func TestJumboFrames(t *testing.T) {
 // are then in another order as well, but none is lost or spoilt.
 func TestCompletionOutOfOrder(t *testing.T) {
 	for _, c := range []Config{{}, refuse(virtio.RingPacked), refuse(virtio.RingIndirectDesc)} {
-		r := newRig(t, device(vdev.Config{OutOfOrder: true, MTU: 9000}), c)
+		r := newRig(t, functionWith(vdev.Config{OutOfOrder: true, MTU: 9000}), c)
 		for round := range 5 {
 			sent := frames(1000*round, 300, 60, 1514, 5000)
 			r.send(0, sent...)
@@ -165,7 +165,7 @@ func TestCompletionOutOfOrder(t *testing.T) {
 // x/packed/inorder, x/split/inorder: one used entry for a batch.
 func TestBatchedCompletion(t *testing.T) {
 	for _, c := range []Config{{}, refuse(virtio.RingPacked)} {
-		r := newRig(t, device(vdev.Config{BatchUsed: true}), c)
+		r := newRig(t, functionWith(vdev.Config{BatchUsed: true}), c)
 		sent := frames(0, 2000, 60, 1514)
 		r.send(0, sent...)
 		r.settle()
@@ -193,7 +193,7 @@ func sameSet(t *testing.T, got, want [][]byte) {
 func TestIndexWrap(t *testing.T) {
 	for _, c := range []Config{{}, refuse(virtio.RingPacked), refuse(virtio.InOrder), refuse(virtio.RingPacked, virtio.InOrder)} {
 		c.RxQueueSize, c.TxQueueSize = 64, 64
-		r := newRig(t, device(vdev.Config{Backend: wire.Loop()}), c)
+		r := newRig(t, functionWith(vdev.Config{Backend: wire.Loop()}), c)
 		tx, rx := r.port.TxQueue(0), r.port.RxQueue(0)
 		bufs := make([]*mbuf.Buf, 32)
 		next, seen := uint32(0), uint32(0)
@@ -224,8 +224,8 @@ func TestCableBothWays(t *testing.T) {
 	for name, c := range map[string]Config{"packed": {}, "split": refuse(virtio.RingPacked), "no events": refuse(virtio.RingEventIdx)} {
 		t.Run(name, func(t *testing.T) {
 			left, right := wire.Cable()
-			a := newRig(t, device(vdev.Config{Backend: left}), c)
-			b := newRig(t, device(vdev.Config{Backend: right}), c)
+			a := newRig(t, functionWith(vdev.Config{Backend: left}), c)
+			b := newRig(t, functionWith(vdev.Config{Backend: right}), c)
 			a.dev.Start()
 			b.dev.Start()
 			const total = 5000
@@ -276,7 +276,7 @@ func exchange(p *Port, total uint32) error {
 // A buffer of another port's pool can be sent once the pool is attached.
 func TestAttach(t *testing.T) {
 	other := newPool(t, mbuf.Config{Count: 64})
-	r := newRig(t, device(vdev.Config{}), Config{})
+	r := newRig(t, functionWith(vdev.Config{}), Config{})
 	tx := r.port.TxQueue(0)
 	bufs := make([]*mbuf.Buf, 1)
 	give := func() int {
@@ -309,7 +309,7 @@ func TestAttach(t *testing.T) {
 // A pool that was refused is the caller's again: its memory is not mapped, and
 // what comes to lie at the same place can be.
 func TestRefusedAttachMapsNothing(t *testing.T) {
-	r := newRig(t, device(vdev.Config{}), Config{})
+	r := newRig(t, functionWith(vdev.Config{}), Config{})
 	refused, err := mbuf.NewPool(mbuf.Config{Count: 64, Memory: smallPages})
 	if err != nil {
 		t.Fatal(err)
@@ -339,8 +339,8 @@ func TestSharedCacheAndPool(t *testing.T) {
 	for _, c := range []Config{{}, refuse(virtio.RingPacked)} {
 		c.Pool = newPool(t, mbuf.Config{Count: 2048})
 		left, right := wire.Cable()
-		a := newRig(t, device(vdev.Config{Backend: left}), c)
-		b := newRig(t, device(vdev.Config{Backend: right}), c)
+		a := newRig(t, functionWith(vdev.Config{Backend: left}), c)
+		b := newRig(t, functionWith(vdev.Config{Backend: right}), c)
 		cache := c.Pool.NewCache(64)
 		t.Cleanup(cache.Close)
 		for _, p := range []*Port{a.port, b.port} {

@@ -49,7 +49,7 @@ func TestCloseIsIdempotentAndFinal(t *testing.T) {
 func TestBuffersAreConservedByClose(t *testing.T) {
 	for _, c := range []Config{{}, refuse(virtio.RingPacked)} {
 		c.Pool = newPool(t, mbuf.Config{Count: 2048})
-		r := newRig(t, device(vdev.Config{MTU: 9000}), c)
+		r := newRig(t, functionWith(vdev.Config{MTU: 9000}), c)
 		r.send(0, frames(0, 10, 60, 9014)...)
 		bufs := make([]*mbuf.Buf, 60)
 		n := c.Pool.Get(bufs)
@@ -154,10 +154,10 @@ func TestMemoryIsKeptFromADeviceThatCannotBeStopped(t *testing.T) {
 	if err := port.Close(); !errors.As(err, &kept) || !errors.As(err, &reset) {
 		t.Fatalf("Close returns %v", err)
 	}
-	if kept.Bytes != len(port.rings.Bytes())+len(port.pool.Memory().Bytes()) || kept.Bytes == 0 {
+	if kept.Bytes != len(port.device.rings.Bytes())+len(port.device.pool.Memory().Bytes()) || kept.Bytes == 0 {
 		t.Errorf("%d bytes are kept", kept.Bytes)
 	}
-	port.rings.Bytes()[0]++ // still there
+	port.device.rings.Bytes()[0]++ // still there
 	fn.Device().ClearViolations()
 }
 
@@ -165,7 +165,7 @@ func TestMemoryIsKeptFromADeviceThatCannotBeStopped(t *testing.T) {
 func TestFailedOpenGivesBuffersBack(t *testing.T) {
 	pool := newPool(t, mbuf.Config{Count: 1024})
 	for range 3 {
-		fn := newFunction(t, device(vdev.Config{Pairs: 2}))
+		fn := newFunction(t, functionWith(vdev.Config{Pairs: 2}))
 		if _, err := openPort(fn, Config{Pool: pool, Queues: 2, ControlTimeout: 20 * time.Millisecond}); err == nil {
 			t.Fatal("the port opened without an answer to its command")
 		}

@@ -1,6 +1,12 @@
 package driver
 
-import "fmt"
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/virtio-pmd/virtio-pmd/driver/transport"
+	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
+)
 
 // Link is the state of a port's link.
 type Link struct {
@@ -47,4 +53,44 @@ func (d Duplex) String() string {
 		return "half-duplex"
 	}
 	return "unknown duplex"
+}
+
+// Speed and duplex as the device says them (5.1.4.2).
+const (
+	speedMax   = 0x7fffffff // anything above means unknown
+	duplexFull = 1
+	duplexHalf = 0
+)
+
+// readLink reads the state of the link, as far as features allow to look.
+func readLink(t transport.Transport, f virtio.Features) (Link, error) {
+	link := Link{Up: true} // without STATUS the link counts as up (5.1.4.2)
+	if f.Has(virtio.NetStatus) {
+		status, err := readConfig16(t, virtio.NetConfigStatus)
+		if err != nil {
+			return Link{}, err
+		}
+		link.Up = status&virtio.NetStatusLinkUp != 0
+	}
+	if !f.Has(virtio.NetSpeedDuplex) {
+		return link, nil
+	}
+	var speed [4]byte
+	if err := t.ReadConfig(virtio.NetConfigSpeed, 4, speed[:]); err != nil {
+		return Link{}, err
+	}
+	var duplex [1]byte
+	if err := t.ReadConfig(virtio.NetConfigDuplex, 1, duplex[:]); err != nil {
+		return Link{}, err
+	}
+	if v := binary.LittleEndian.Uint32(speed[:]); v <= speedMax {
+		link.Speed = int(v)
+	}
+	switch duplex[0] {
+	case duplexFull:
+		link.Duplex = FullDuplex
+	case duplexHalf:
+		link.Duplex = HalfDuplex
+	}
+	return link, nil
 }

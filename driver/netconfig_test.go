@@ -12,13 +12,13 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
-// device is a function with this device behind it.
-func device(c vdev.Config) pcifn.Config { return pcifn.Config{Device: c} }
+// functionWith is a function with this device behind it.
+func functionWith(c vdev.Config) pcifn.Config { return pcifn.Config{Device: c} }
 
 // net/config/3: the device's address is the port's.
 func TestMACOfTheDevice(t *testing.T) {
 	mac := net.HardwareAddr{0x52, 0x54, 0, 0x12, 0x34, 0x56}
-	r := newRig(t, device(vdev.Config{MAC: mac}), Config{})
+	r := newRig(t, functionWith(vdev.Config{MAC: mac}), Config{})
 	if got := r.port.MAC(); !slices.Equal(got, mac) {
 		t.Errorf("MAC is %v, want %v", got, mac)
 	}
@@ -32,7 +32,7 @@ func TestLocalMAC(t *testing.T) {
 		"multicast": {MAC: net.HardwareAddr{1, 0, 0x5e, 0, 0, 1}},
 		"broadcast": {MAC: net.HardwareAddr{255, 255, 255, 255, 255, 255}},
 	} {
-		r := newRig(t, device(c), Config{})
+		r := newRig(t, functionWith(c), Config{})
 		if got := r.port.MAC(); got[0]&3 != 2 {
 			t.Errorf("%s: MAC is %v", name, got)
 		}
@@ -68,7 +68,7 @@ func TestMTU(t *testing.T) {
 		"the config's":            {dev: vdev.Config{Refuse: no}, cfg: 3000, want: 3000},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := newRig(t, device(c.dev), Config{MTU: c.cfg})
+			r := newRig(t, functionWith(c.dev), Config{MTU: c.cfg})
 			if got := r.port.MTU(); got != c.want {
 				t.Fatalf("MTU is %d, want %d", got, c.want)
 			}
@@ -95,7 +95,7 @@ func tagged(frame []byte) []byte {
 
 // Where nobody says what the MTU is, it is only a guess, and nothing is held back.
 func TestMTUThatNobodyKnows(t *testing.T) {
-	r := newRig(t, device(vdev.Config{Refuse: virtio.FeatureSet(virtio.NetMTU)}), Config{})
+	r := newRig(t, functionWith(vdev.Config{Refuse: virtio.FeatureSet(virtio.NetMTU)}), Config{})
 	if r.port.MTU() != DefaultMTU {
 		t.Errorf("MTU is %d", r.port.MTU())
 	}
@@ -127,7 +127,7 @@ func TestMTUBelowTheMinimumIsIgnored(t *testing.T) {
 func TestReceiveBuffersFitTheMTU(t *testing.T) {
 	for _, mtu := range []int{68, 1500, 9000, 65535} {
 		for _, c := range []Config{{}, refuse(virtio.NetMrgRxbuf)} {
-			r := newRig(t, device(vdev.Config{MTU: mtu}), c)
+			r := newRig(t, functionWith(vdev.Config{MTU: mtu}), c)
 			longest := frames(0, 5, mtu+14)
 			r.wire.deliver(0, longest...)
 			sameFrames(t, r.receive(0), longest)
@@ -146,7 +146,7 @@ func TestPoolTooSmallForTheMTU(t *testing.T) {
 		"config's MTU":    {1500, Config{Pool: pool, MTU: 9000, Refuse: virtio.FeatureSet(virtio.NetMrgRxbuf, virtio.NetMTU)}},
 		"of a tiny frame": {68, Config{Pool: newPool(t, mbuf.Config{Count: 64, DataRoom: 1024}), Refuse: virtio.FeatureSet(virtio.NetMrgRxbuf)}},
 	} {
-		fn := newFunction(t, device(vdev.Config{MTU: c.mtu}))
+		fn := newFunction(t, functionWith(vdev.Config{MTU: c.mtu}))
 		port, err := openPort(fn, c.cfg)
 		var bad *PoolError
 		if !errors.As(err, &bad) || bad.Value >= bad.Need || bad.Remedy == "" {
@@ -188,7 +188,7 @@ func TestLinkState(t *testing.T) {
 		r.dev.SetLink(up)
 		await(t, "the link follows", func() bool { return r.port.Link().Up == up })
 	}
-	without := newRig(t, device(vdev.Config{Refuse: virtio.FeatureSet(virtio.NetStatus)}), Config{})
+	without := newRig(t, functionWith(vdev.Config{Refuse: virtio.FeatureSet(virtio.NetStatus)}), Config{})
 	if !without.port.Link().Up {
 		t.Error("without STATUS the link is down")
 	}

@@ -41,9 +41,9 @@ var faster = []struct {
 	{virtio.NetMrgRxbuf, "mergeable receive buffers"},
 }
 
-// path describes what was agreed on.
-func (a *terms) path(refuse virtio.Features) Path {
-	f := a.features
+// path describes what was negotiated.
+func (n *negotiated) path(refuse virtio.Features) Path {
+	f := n.features
 	ring := []string{"split"}
 	if f.Has(virtio.RingPacked) {
 		ring[0] = "packed"
@@ -67,7 +67,7 @@ func (a *terms) path(refuse virtio.Features) Path {
 			continue
 		}
 		reason := fmt.Sprintf("the device does not offer %v", w.feature)
-		if a.offered.Has(w.feature) && refuse.Has(w.feature) {
+		if n.offered.Has(w.feature) && refuse.Has(w.feature) {
 			reason = fmt.Sprintf("%v is refused by the configuration", w.feature)
 		}
 		p.Rejected = append(p.Rejected, Rejected{Path: w.word, Reason: reason})

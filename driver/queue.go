@@ -1,53 +1,65 @@
 package driver
 
 import (
+	"sync"
+
 	"github.com/virtio-pmd/virtio-pmd/driver/internal/gate"
 	"github.com/virtio-pmd/virtio-pmd/driver/internal/virtq"
 	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
-	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
+	"github.com/virtio-pmd/virtio-pmd/driver/transport"
 )
 
 // cacheSize is how many free buffers a queue trades with the pool at a time.
 const cacheSize = 256
 
 // RxQueue is a receive queue. It belongs to the goroutine that polls it; Stats
-// may be called from any.
+// may be called from any goroutine.
 type RxQueue struct {
+	gate gate.Gate // with ring at the front: all that an empty burst touches here
+	ring *virtq.Rx // nil for none
 	queue
-	ring *virtq.Rx    // the one in use, nil for none
-	past RxQueueStats // of the rings before the last reset
+	past RxQueueStats // of the rings before this one
 }
 
 // TxQueue is a transmit queue. It belongs to the goroutine that polls it; Stats
-// may be called from any.
+// may be called from any goroutine.
 type TxQueue struct {
+	gate gate.Gate // with ring at the front: all that an empty burst touches here
+	ring *virtq.Tx // nil for none
 	queue
-	ring *virtq.Tx    // the one in use, nil for none
-	past TxQueueStats // of the rings before the last reset
+	past TxQueueStats // of the rings before this one
 }
 
-// queue is what both directions have in common.
+// queue is what both directions have in common. It outlives its rings: each reset
+// of the device ends one, and the next set-up makes another.
+//
+// A burst uses the ring inside the gate, without a lock. Everything else that
+// uses the ring holds mu, and what replaces it statMu as well and has the gate
+// closed.
 type queue struct {
-	gate  gate.Gate
-	port  *Port
-	index int         // the virtqueue
-	own   *mbuf.Cache // used unless SetCache gave another
-	cache *mbuf.Cache
+	device   string // its name, for errors
+	index    int    // of the virtqueue
+	onBroken func(*QueueBrokenError)
 
-	any      anyRing // the ring in use, nil for none, where an interface call does not matter
-	bell     virtio.Doorbell
-	bellID   uint16
-	reported bool // the ring is broken and the supervisor knows
+	// mu keeps SetCache, on the goroutine that polls, apart from the set-up and
+	// the end of a ring, on another.
+	mu       sync.Mutex
+	own      *mbuf.Cache // in use unless SetCache gave another
+	cache    *mbuf.Cache // the one to use when the ring is filled
+	notifier transport.Notifier
+	closed   bool
+	reported bool // the ring is broken, and onBroken was called; the poller's
+
+	statMu sync.Mutex // guards which ring the counters are read from
 }
 
-// anyRing is what rings of both formats and both directions have in common.
-type anyRing interface {
-	Areas() (desc, driver, device uint64)
-	Start(bell virtio.Doorbell, id uint16)
-	SetCache(c *mbuf.Cache) error
-	Drain() int
-	Broken() error
-	Posted() int
+// enableFunc gives a ring to the device, and enables it. It is called with the
+// device addresses of the ring's areas.
+type enableFunc func(desc, driver, device uint64) (transport.Notifier, error)
+
+func (q *queue) init(device string, index int, own *mbuf.Cache, onBroken func(*QueueBrokenError)) {
+	q.device, q.index, q.onBroken = device, index, onBroken
+	q.own, q.cache = own, own
 }
 
 // Burst fills bufs with received packets and returns how many. It never waits.
@@ -60,7 +72,7 @@ func (q *RxQueue) Burst(bufs []*mbuf.Buf) int {
 	}
 	n := q.ring.Burst(bufs)
 	if n == 0 && q.ring.Broken() != nil {
-		q.report()
+		q.reportBroken(q.ring.Broken())
 	}
 	q.gate.Leave()
 	return n
@@ -78,7 +90,7 @@ func (q *TxQueue) Burst(bufs []*mbuf.Buf) int {
 	}
 	n := q.ring.Burst(bufs)
 	if n == 0 && q.ring.Broken() != nil {
-		q.report()
+		q.reportBroken(q.ring.Broken())
 	}
 	q.gate.Leave()
 	return n
@@ -97,23 +109,46 @@ func (q *TxQueue) Reclaim() int {
 	return n
 }
 
-// SetCache makes the queue take its buffers from c, or put those that were sent
-// into c, so that the queues of one goroutine share one and the buffer that
-// was sent last is the next to be filled. c belongs to the goroutine that
-// polls; it is a cache of the port's pool, or for a transmit queue of an
-// attached one. It must not be closed before the port. nil is the queue's own
-// cache again.
-func (q *queue) SetCache(c *mbuf.Cache) error {
-	q.port.mu.Lock()
-	defer q.port.mu.Unlock()
-	if q.port.closed {
-		return &ClosedError{Device: q.port.name}
+// SetCache makes the queue take its buffers from c, so that the queues of one
+// goroutine share a cache and the buffer that was sent last is the next to be
+// filled. c belongs to the goroutine that polls, and is a cache of the port's
+// pool. It must not be closed before the port. nil is the queue's own cache again.
+func (q *RxQueue) SetCache(c *mbuf.Cache) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.ring == nil {
+		return q.setCache(c, nil)
+	}
+	return q.setCache(c, q.ring)
+}
+
+// SetCache makes the queue put the buffers that were sent into c, so that the
+// queues of one goroutine share a cache and the buffer that was sent last is the
+// next to be filled. c belongs to the goroutine that polls, and is a cache of the
+// port's pool or of an attached one. It must not be closed before the port. nil
+// is the queue's own cache again.
+func (q *TxQueue) SetCache(c *mbuf.Cache) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.ring == nil {
+		return q.setCache(c, nil)
+	}
+	return q.setCache(c, q.ring)
+}
+
+// cacheSetter is a ring of either direction.
+type cacheSetter interface{ SetCache(*mbuf.Cache) error }
+
+// setCache has the queue and its ring, nil for none, use c. q.mu is held.
+func (q *queue) setCache(c *mbuf.Cache, ring cacheSetter) error {
+	if q.closed {
+		return &ClosedError{Device: q.device}
 	}
 	if c == nil {
 		c = q.own
 	}
-	if q.any != nil { // nil while the port is set up anew, which ends in adopt
-		if err := q.any.SetCache(c); err != nil {
+	if ring != nil { // without one the next set-up ends in useCache
+		if err := ring.SetCache(c); err != nil {
 			return err
 		}
 	}
@@ -121,40 +156,122 @@ func (q *queue) SetCache(c *mbuf.Cache) error {
 	return nil
 }
 
-// report tells the supervisor, once, that the ring is broken.
-func (q *queue) report() {
+// setUp makes the ring, gives it to the device and fills it. The gate is closed.
+func (q *RxQueue) setUp(cfg virtq.Config, enable enableFunc) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	// The queue's own cache fills the ring: one that SetCache gave is in use by
+	// a goroutine that goes on polling other queues with it.
+	ring, err := virtq.NewRx(cfg, q.own)
+	if err != nil {
+		return err
+	}
+	q.statMu.Lock()
+	q.ring = ring
+	q.statMu.Unlock()
+	q.reported = false
+	if q.notifier, err = enable(ring.Areas()); err != nil {
+		return err
+	}
+	ring.Refill()
+	return q.useCache(ring)
+}
+
+// setUp makes the ring, for buffers of these pools, and gives it to the device.
+// The gate is closed.
+func (q *TxQueue) setUp(cfg virtq.Config, pools []*mbuf.Pool, enable enableFunc) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	ring, err := virtq.NewTx(cfg, q.own)
+	if err != nil {
+		return err
+	}
+	q.statMu.Lock()
+	q.ring = ring
+	q.statMu.Unlock()
+	q.reported = false
+	for _, pool := range pools {
+		if err := ring.AddPool(pool); err != nil {
+			return err
+		}
+	}
+	if q.notifier, err = enable(ring.Areas()); err != nil {
+		return err
+	}
+	return q.useCache(ring)
+}
+
+// useCache has a new ring use the cache that the application wants. q.mu is held.
+func (q *queue) useCache(ring cacheSetter) error {
+	if q.cache == q.own {
+		return nil
+	}
+	q.own.Flush()
+	return ring.SetCache(q.cache)
+}
+
+// addPool makes the queue accept the buffers of another pool. A queue without a
+// ring is given all pools when it is set up.
+func (q *TxQueue) addPool(pool *mbuf.Pool) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.ring == nil {
+		return nil
+	}
+	return q.ring.AddPool(pool)
+}
+
+// start tells the ring that DRIVER_OK is set.
+func (q *RxQueue) start() { q.ring.Start(q.notifier.Doorbell, q.notifier.ID) }
+
+// start tells the ring that DRIVER_OK is set.
+func (q *TxQueue) start() { q.ring.Start(q.notifier.Doorbell, q.notifier.ID) }
+
+// drain ends the ring: its buffers go back to their pools and its counters are
+// kept. The device has been reset and the gate is closed.
+func (q *RxQueue) drain() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.ring == nil {
+		return
+	}
+	q.ring.Drain()
+	q.statMu.Lock()
+	defer q.statMu.Unlock()
+	q.past = q.total()
+	q.past.Posted = 0
+	q.ring = nil
+}
+
+// drain ends the ring: its buffers go back to their pools and its counters are
+// kept. The device has been reset and the gate is closed.
+func (q *TxQueue) drain() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.ring == nil {
+		return
+	}
+	lost := q.ring.Drain()
+	q.statMu.Lock()
+	defer q.statMu.Unlock()
+	q.past = q.total()
+	q.past.Lost += uint64(lost)
+	q.past.Posted = 0
+	q.ring = nil
+}
+
+// close makes SetCache fail from now on.
+func (q *queue) close() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.closed = true
+}
+
+// reportBroken calls onBroken, once for each ring. The poller is inside the gate.
+func (q *queue) reportBroken(err error) {
 	if q.reported {
 		return
 	}
 	q.reported = true
-	p := q.port
-	p.breakage.CompareAndSwap(nil, &QueueBrokenError{Device: p.name, Queue: q.index, Err: q.any.Broken()})
-	select {
-	case p.trouble <- struct{}{}:
-	default:
-	}
-}
-
-// broken returns what a poller has reported.
-func (p *Port) broken() error {
-	if e := p.breakage.Swap(nil); e != nil {
-		return e
-	}
-	return nil
-}
-
-// gates returns the gates of all queues.
-func (p *Port) gates() []*gate.Gate {
-	var gates []*gate.Gate
-	for i := range p.rx {
-		gates = append(gates, &p.rx[i].gate, &p.tx[i].gate)
-	}
-	return gates
-}
-
-// openGates lets the pollers in.
-func (p *Port) openGates() {
-	for _, d := range p.gates() {
-		d.Open()
-	}
+	q.onBroken(&QueueBrokenError{Device: q.device, Queue: q.index, Err: err})
 }

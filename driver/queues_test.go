@@ -16,7 +16,7 @@ import (
 func TestSeveralPairs(t *testing.T) {
 	for _, c := range []Config{{}, refuse(virtio.RingPacked)} {
 		c.Queues = 4
-		r := newRig(t, device(vdev.Config{Pairs: 4}), c)
+		r := newRig(t, functionWith(vdev.Config{Pairs: 4}), c)
 		if r.port.Queues() != 4 || r.dev.ActivePairs() != 4 {
 			t.Fatalf("%d pairs, %d of them active", r.port.Queues(), r.dev.ActivePairs())
 		}
@@ -37,7 +37,7 @@ func TestSeveralPairs(t *testing.T) {
 
 // x/net/ctrlq-index: the control queue lies behind the device's pairs, not ours.
 func TestControlQueueIsBehindAllPairs(t *testing.T) {
-	r := newRig(t, device(vdev.Config{Pairs: 8}), Config{Queues: 3})
+	r := newRig(t, functionWith(vdev.Config{Pairs: 8}), Config{Queues: 3})
 	if r.port.Queues() != 3 || r.dev.ActivePairs() != 3 {
 		t.Errorf("%d pairs, %d of them active", r.port.Queues(), r.dev.ActivePairs())
 	}
@@ -64,7 +64,7 @@ func TestFewerPairsThanAskedFor(t *testing.T) {
 		"as many as allowed": {dev: vdev.Config{Pairs: 5}, want: 5},
 	} {
 		t.Run(name, func(t *testing.T) {
-			fn := newFunction(t, device(c.dev))
+			fn := newFunction(t, functionWith(c.dev))
 			if c.field != nil {
 				fn.Device().SetConfig(virtio.NetConfigMaxPairs, c.field...)
 			}
@@ -91,7 +91,7 @@ func TestFewerPairsThanAskedFor(t *testing.T) {
 
 // fault/45: a command that is never answered ends Open in time.
 func TestPairsCommandWithoutAnswer(t *testing.T) {
-	fn := newFunction(t, device(vdev.Config{Pairs: 2})) // nobody steps the device
+	fn := newFunction(t, functionWith(vdev.Config{Pairs: 2})) // nobody steps the device
 	start := time.Now()
 	_, err := openPort(fn, Config{Queues: 2, ControlTimeout: 50 * time.Millisecond})
 	var bad *ctrlq.TimeoutError
@@ -123,7 +123,7 @@ func TestQueueSizes(t *testing.T) {
 		{65535, Config{RxQueueSize: 32768, TxQueueSize: 16}, 32768, 16},
 	} {
 		t.Run(fmt.Sprintf("%d of %d", c.cfg.RxQueueSize, c.max), func(t *testing.T) {
-			r := newRig(t, device(vdev.Config{QueueSize: c.max}), c.cfg)
+			r := newRig(t, functionWith(vdev.Config{QueueSize: c.max}), c.cfg)
 			if rx, tx := r.dev.QueueSize(0), r.dev.QueueSize(1); rx != c.rx || tx != c.tx {
 				t.Errorf("rings have %d and %d descriptors, want %d and %d", rx, tx, c.rx, c.tx)
 			}
@@ -153,7 +153,7 @@ func TestQueueSizesThatTheDeviceCannotHave(t *testing.T) {
 		{vdev.Config{Refuse: noPacked}, Config{RxQueueSize: 3}, 3},
 		{vdev.Config{Refuse: noPacked}, Config{TxQueueSize: 100}, 100},
 	} {
-		_, err := openPort(newFunction(t, device(c.dev)), c.cfg)
+		_, err := openPort(newFunction(t, functionWith(c.dev)), c.cfg)
 		var bad *QueueSizeError
 		if !errors.As(err, &bad) || bad.Size != c.size || bad.Remedy == "" {
 			t.Errorf("size %d: %v", c.size, err)

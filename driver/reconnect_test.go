@@ -255,21 +255,21 @@ func TestNoLookAtABackEndBeforeItWasSetUp(t *testing.T) {
 // last one went: that is no lost status.
 func TestBackEndIsSeenBeforeItIsAnnounced(t *testing.T) {
 	r, p := newParting(t, pcifn.Config{}, Config{})
-	r.port.mu.Lock()
+	r.port.device.mu.Lock()
 	p.events <- transport.ConfigChanged
 	await(t, "somebody looks", func() bool { return len(p.events) == 0 })
 	r.dev.Reset()
 	p.part()
 	p.join()
-	r.port.mu.Unlock()
+	r.port.device.mu.Unlock()
 	await(t, "all is heard", func() bool { return len(p.events) == 0 })
 	r.recovered(1)
 	r.carries()
 	if err := r.port.Close(); err != nil {
 		t.Error(err)
 	}
-	if s := r.port.Stats(); s.Resets != 1 || s.Disconnects != 1 || len(r.port.attempts.at) != 0 {
-		t.Errorf("statistics: %+v, %d attempts", s, len(r.port.attempts.at))
+	if s := r.port.Stats(); s.Resets != 1 || s.Disconnects != 1 || len(r.port.supervisor.attempts.at) != 0 {
+		t.Errorf("statistics: %+v, %d attempts", s, len(r.port.supervisor.attempts.at))
 	}
 }
 
@@ -316,10 +316,10 @@ func TestBackEndComesBackDifferent(t *testing.T) {
 // A back end with more to offer than the first one had.
 func TestBackEndComesBackWithMore(t *testing.T) {
 	r, p := newParting(t, pcifn.Config{}, Config{})
-	before := r.port.agreed.Load()
+	before := r.port.device.current.Load()
 	poorer := *before
-	poorer.bound = before.bound.Without(virtio.RingPacked)
-	r.port.agreed.Store(&poorer)
+	poorer.allowed = before.allowed.Without(virtio.RingPacked)
+	r.port.device.current.Store(&poorer)
 	p.part()
 	r.linkDown()
 	p.join()
@@ -346,7 +346,7 @@ func TestPairsOfTheTransport(t *testing.T) {
 	if len(p.features) != 2 || !p.features[0].Has(virtio.NetMQ) || p.features[0].Has(virtio.NetCtrlVQ) || p.features[1] != p.features[0] {
 		t.Errorf("features were set to %v", p.features)
 	}
-	if r.port.Queues() != 3 || r.port.ctrl != nil {
-		t.Errorf("%d pairs, control queue %v", r.port.Queues(), r.port.ctrl)
+	if r.port.Queues() != 3 || r.port.device.ctrl != nil {
+		t.Errorf("%d pairs, control queue %v", r.port.Queues(), r.port.device.ctrl)
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/virtio-pmd/virtio-pmd/driver/internal/gate"
 	"github.com/virtio-pmd/virtio-pmd/driver/transport"
 )
 
@@ -92,60 +91,64 @@ func (a *attempts) next(r Recovery, now time.Time) (time.Duration, bool) {
 	return pause, true
 }
 
-// recover answers a failure, and tells whether the port goes on. Quiesce, reset,
-// renegotiate, refill, go on; more often than Config.Recovery allows it is
-// given up.
-func (p *Port) recover(cause error) bool {
+// recover recovers from a failure: quiesce, reset, renegotiate, refill, go on. More
+// often than Config.Recovery allows it ends the port.
+func (s *supervisor) recover(cause error) (alive bool) {
 	var removed *RemovedError
-	if errors.As(cause, &removed) || p.cfg.Recovery.MaxResets < 0 {
-		p.fail(cause)
+	if errors.As(cause, &removed) || s.cfg.MaxResets < 0 {
+		s.fail(cause)
 		return false
 	}
-	p.log.Warn("recovering", "cause", cause)
-	if !p.quiesce(cause) {
+	s.log.Warn("recovering", "cause", cause)
+	if !s.quiesce(cause) {
 		return false
 	}
 	var err error
 	for {
-		pause, more := p.attempts.next(p.cfg.Recovery, time.Now())
+		pause, more := s.attempts.next(s.cfg, time.Now())
 		if !more {
-			p.fail(&RecoveryError{Device: p.name, Resets: len(p.attempts.at), Cause: cause, Err: err})
+			s.giveUp(cause, err)
 			return false
 		}
-		if over, on := p.rest(pause); over {
-			return on
+		if handled, alive := s.backoff(pause); handled {
+			return alive
 		}
-		if err = p.restart(); err == nil {
-			p.resume()
+		if err = s.restart(); err == nil {
 			return true
 		}
-		if p.ctx.Err() != nil {
+		if s.ctx.Err() != nil {
 			return false
 		}
 		var stuck *transport.ResetError
 		switch {
 		case errors.Is(err, transport.ErrDisconnected):
-			return p.part(err)
+			return s.disconnect(err)
 		case errors.Is(err, transport.ErrRemoved):
-			p.fail(p.lost(err))
+			s.fail(s.device.lost(err))
 			return false
 		case errors.As(err, &stuck): // a device that hangs in a reset is no better the next time
-			p.fail(&RecoveryError{Device: p.name, Resets: len(p.attempts.at), Cause: cause, Err: err})
+			s.giveUp(cause, err)
 			return false
 		}
-		p.log.Warn("the device cannot be set up again", "err", err)
+		s.log.Warn("the device cannot be set up again", "err", err)
 	}
 }
 
-// rest waits before a reset. It tells whether something came up that makes an end
-// of the recovery, as the removal of the device, and then whether the port goes on.
-func (p *Port) rest(pause time.Duration) (over, on bool) {
+// giveUp ends the port. err says why the last reset did not help, nil if it did
+// for a while.
+func (s *supervisor) giveUp(cause, err error) {
+	s.fail(&RecoveryError{Device: s.device.name, Resets: len(s.attempts.at), Cause: cause, Err: err})
+}
+
+// backoff waits before a reset. It reports whether an event was handled meanwhile
+// that ends the recovery, as the removal of the device does.
+func (s *supervisor) backoff(pause time.Duration) (handled, alive bool) {
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
-	events := p.t.Events()
+	events := s.device.events()
 	for {
 		select {
-		case <-p.ctx.Done():
+		case <-s.ctx.Done():
 			return true, false
 		case <-timer.C:
 			return false, true
@@ -154,41 +157,34 @@ func (p *Port) rest(pause time.Duration) (over, on bool) {
 				events = nil
 				break
 			}
-			if news, on := p.hear(event); news {
-				return true, on
+			if handled, alive := s.handleEvent(event); handled {
+				return true, alive
 			}
 		}
 	}
 }
 
-// quiesce takes the queues from their pollers, and tells whether it could. If
-// not, the port has failed.
-func (p *Port) quiesce(cause error) bool {
-	p.link.Store(&Link{})
-	if busy := gate.Close(p.gates(), burstLimit); busy >= 0 {
-		p.fail(&BusyQueueError{Device: p.name, Queue: busy, Waited: burstLimit, Err: cause})
+// quiesce takes the queues from their pollers. If it cannot, the port fails.
+func (s *supervisor) quiesce(cause error) (alive bool) {
+	s.link.Store(&Link{})
+	if err := s.device.closeGates(cause); err != nil {
+		s.fail(err)
 		return false
 	}
 	return true
 }
 
-// resume gives the queues of a port that was set up again to their pollers.
-func (p *Port) resume() {
-	p.openGates()
-	p.resets.Add(1) // who sees it can go on
-	p.log.Info("recovered", "features", p.Features().String())
-}
-
-// restart resets the device, takes back what the queues held, and sets
-// everything up again. All gates are closed.
-func (p *Port) restart() error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if err := p.reset(p.ctx); err != nil {
+// restart resets the device, sets everything up again, and gives the queues to
+// their pollers.
+func (s *supervisor) restart() error {
+	s.broken.Store(nil) // by a ring that ends now: the gates are closed
+	link, err := s.device.restart(s.ctx)
+	if err != nil {
 		return err
 	}
-	p.drain()
-	p.breakage.Store(nil)
-	p.ctrl = nil
-	return p.startReset()
+	s.link.Store(&link)
+	s.device.openGates()
+	s.resets.Add(1) // whoever sees it finds the gates open
+	s.log.Info("recovered", "features", s.device.current.Load().features.String())
+	return nil
 }

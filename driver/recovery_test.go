@@ -81,8 +81,8 @@ func TestRecoveryFromLostStatus(t *testing.T) {
 
 // scribble writes into the area of a virtqueue, as only a device may.
 func (r *rig) scribble(q int, area vdev.Area, off int, b ...byte) {
-	at := r.dev.QueueAddress(q, area) - r.port.rings.Address()
-	copy(r.port.rings.Bytes()[int(at)+off:], b)
+	at := r.dev.QueueAddress(q, area) - r.port.device.rings.Address()
+	copy(r.port.device.rings.Bytes()[int(at)+off:], b)
 }
 
 // breakRing has the device say something about a fresh virtqueue that cannot be.
@@ -177,7 +177,7 @@ func TestRecoveryWithFewerFeatures(t *testing.T) {
 }
 
 func TestRecoveryWithFewerPairsFails(t *testing.T) {
-	r := newRig(t, device(vdev.Config{Pairs: 2}), Config{Queues: 2, Recovery: Recovery{MaxResets: 2, MinBackoff: time.Millisecond}})
+	r := newRig(t, functionWith(vdev.Config{Pairs: 2}), Config{Queues: 2, Recovery: Recovery{MaxResets: 2, MinBackoff: time.Millisecond}})
 	r.dev.SetConfig(virtio.NetConfigMaxPairs, 1, 0)
 	r.dev.NeedReset()
 	var fewer *FewerQueuesError
@@ -244,13 +244,13 @@ func TestRecoveryWithAResetThatNeverCompletes(t *testing.T) {
 // A goroutine that died inside a burst holds nothing up for ever.
 func TestRecoveryWithAPollerThatNeverLeaves(t *testing.T) {
 	r := newRig(t, pcifn.Config{}, Config{})
-	r.port.tx[0].gate.Enter()
+	r.port.device.tx[0].gate.Enter()
 	r.dev.NeedReset()
 	var busy *BusyQueueError
 	if err := finished(t, r.port); !errors.As(err, &busy) || busy.Queue != 1 {
 		t.Errorf("the port ended with %v", err)
 	}
-	r.port.tx[0].gate.Leave()
+	r.port.device.tx[0].gate.Leave()
 }
 
 // Nor does Close: it resets the device and leaves all alone that the goroutine
@@ -261,20 +261,20 @@ func TestCloseWithAPollerThatNeverLeaves(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	port.rx[0].gate.Enter()
+	port.device.rx[0].gate.Enter()
 	var kept *MemoryKeptError
 	var busy *BusyQueueError
 	if err := port.Close(); !errors.As(err, &kept) || !errors.As(err, &busy) || busy.Queue != 0 {
 		t.Errorf("Close returns %v", err)
 	}
-	if port.rx[0].ring == nil || port.rings.Bytes() == nil || port.pool.Memory().Bytes() == nil {
+	if port.device.rx[0].ring == nil || port.device.rings.Bytes() == nil || port.device.pool.Memory().Bytes() == nil {
 		t.Error("what the poller may still use was taken away")
 	}
 	if s := fn.Device().Status(); s != 0 {
 		t.Errorf("the device was not reset: status %v", s)
 	}
-	port.rx[0].gate.Leave()
-	if err := port.abandon(); err != nil {
+	port.device.rx[0].gate.Leave()
+	if err := port.device.release(); err != nil {
 		t.Error(err)
 	}
 }
@@ -308,7 +308,7 @@ func TestRecoveryUnderTraffic(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c.Pool = newPool(t, mbuf.Config{Count: 2048})
 			c.Recovery = eager
-			r := newRig(t, device(vdev.Config{Backend: wire.Loop()}), c)
+			r := newRig(t, functionWith(vdev.Config{Backend: wire.Loop()}), c)
 			r.dev.Start()
 			var stop atomic.Bool
 			done := make(chan error)

@@ -89,7 +89,7 @@ func newRig(t *testing.T, fc pcifn.Config, c Config) *rig {
 		if err := r.port.Close(); err != nil {
 			t.Error(err)
 		}
-		if pool := r.port.Pool(); !r.port.ownPool && pool.Free() != pool.Size() {
+		if pool := r.port.Pool(); !r.port.device.ownPool && pool.Free() != pool.Size() {
 			t.Errorf("%d of %d buffers are missing", pool.Size()-pool.Free(), pool.Size())
 		}
 	})

@@ -14,8 +14,8 @@ import (
 // hold the largest packet wherever it starts, and one more has its header.
 const segments = 18
 
-// ring is one virtqueue on its way to the device.
-type ring struct {
+// ringPlan is one virtqueue that is about to be set up.
+type ringPlan struct {
 	cfg    virtq.Config
 	name   string // of the field of Config that has its size, or of the queue
 	bytes  int    // of memory that it needs
@@ -24,21 +24,21 @@ type ring struct {
 
 // planRings lists the virtqueues to be used with their sizes, receiveq and
 // transmitq of each pair in turn, the control queue last.
-func (p *Port) planRings(a *terms) ([]ring, error) {
-	var rings []ring
-	for i := range a.pairs {
+func (d *device) planRings(n *negotiated) ([]ringPlan, error) {
+	var rings []ringPlan
+	for i := range n.pairs {
 		rings = append(rings,
-			ring{name: "RxQueueSize", cfg: virtq.Config{Index: virtio.RxQueueIndex(i), Size: p.cfg.RxQueueSize}},
-			ring{name: "TxQueueSize", cfg: virtq.Config{Index: virtio.TxQueueIndex(i), Size: p.cfg.TxQueueSize,
-				IndirectSize: segments, MaxFrame: a.maxFrame(p.cfg.MTU)}})
+			ringPlan{name: "RxQueueSize", cfg: virtq.Config{Index: virtio.RxQueueIndex(i), Size: d.cfg.RxQueueSize}},
+			ringPlan{name: "TxQueueSize", cfg: virtq.Config{Index: virtio.TxQueueIndex(i), Size: d.cfg.TxQueueSize,
+				IndirectSize: segments, MaxFrame: n.maxFrame(d.cfg.MTU)}})
 	}
-	if a.features.Has(virtio.NetCtrlVQ) {
-		rings = append(rings, ring{name: "control queue", cfg: virtq.Config{Index: virtio.CtrlQueueIndex(a.features, a.maxPairs)}})
+	if n.features.Has(virtio.NetCtrlVQ) {
+		rings = append(rings, ringPlan{name: "control queue", cfg: virtq.Config{Index: virtio.CtrlQueueIndex(n.features, n.maxPairs)}})
 	}
 	for i := range rings {
 		r := &rings[i]
-		r.cfg.Features = a.features
-		if err := p.chooseSize(r); err != nil {
+		r.cfg.Features = n.features
+		if err := d.chooseSize(r); err != nil {
 			return nil, err
 		}
 		layout, err := r.cfg.Layout()
@@ -55,8 +55,8 @@ func (p *Port) planRings(a *terms) ([]ring, error) {
 
 // chooseSize settles the size of a ring. What was asked for is taken or
 // refused, never changed.
-func (p *Port) chooseSize(r *ring) error {
-	limit, err := p.t.QueueSize(r.cfg.Index)
+func (d *device) chooseSize(r *ringPlan) error {
+	limit, err := d.t.QueueSize(r.cfg.Index)
 	if err != nil {
 		return err
 	}
@@ -92,7 +92,7 @@ func (p *Port) chooseSize(r *ring) error {
 // placeRings gives each ring its place and returns the bytes they take. With
 // page not 0 no ring may cross a multiple of it: those are the places where
 // physical addresses do not run on.
-func (p *Port) placeRings(rings []ring, page int) (int, error) {
+func (d *device) placeRings(rings []ringPlan, page int) (int, error) {
 	end := 0
 	for i := range rings {
 		r := &rings[i]
@@ -101,7 +101,7 @@ func (p *Port) placeRings(rings []ring, page int) (int, error) {
 			end = (end + page - 1) / page * page
 		}
 		if page != 0 && r.bytes > page {
-			return 0, &RingMemoryError{Device: p.name, Queue: r.cfg.Index, Bytes: r.bytes, PageSize: page}
+			return 0, &RingMemoryError{Device: d.name, Queue: r.cfg.Index, Bytes: r.bytes, PageSize: page}
 		}
 		r.offset = end
 		end += r.bytes
@@ -110,49 +110,49 @@ func (p *Port) placeRings(rings []ring, page int) (int, error) {
 }
 
 // allocateRings gives the rings memory that the device can reach.
-func (p *Port) allocateRings(rings []ring) error {
-	if err := p.fitRings(rings); err != nil {
+func (d *device) allocateRings(rings []ringPlan) error {
+	if err := d.fitRings(rings); err != nil {
 		return err
 	}
-	pages, err := p.mapMemory(p.rings)
+	pages, err := d.mapMemory(d.rings)
 	if err != nil {
 		return err
 	}
-	size := p.rings.PageSize()
+	size := d.rings.PageSize()
 	for i := range rings {
 		r := &rings[i]
-		r.cfg.Memory = p.rings.Bytes()[r.offset : r.offset+r.bytes : r.offset+r.bytes]
+		r.cfg.Memory = d.rings.Bytes()[r.offset : r.offset+r.bytes : r.offset+r.bytes]
 		r.cfg.Address = pages[r.offset/size] + uint64(r.offset%size)
 	}
 	return nil
 }
 
-// fitRings places the rings and makes p.rings hold them. The memory of an
+// fitRings places the rings and makes d.rings hold them. The memory of an
 // earlier life is used again if it is large enough.
-func (p *Port) fitRings(rings []ring) error {
-	physical := p.t.DMA().Physical
+func (d *device) fitRings(rings []ringPlan) error {
+	physical := d.t.DMA().Physical
 	page := 0
 	if physical {
-		if page = p.cfg.Memory.PageSize; page == 0 {
+		if page = d.cfg.Memory.PageSize; page == 0 {
 			page = commonHugepage
 		}
 	}
 	for {
-		need, err := p.placeRings(rings, page)
+		need, err := d.placeRings(rings, page)
 		if err != nil {
 			return err
 		}
-		if p.rings != nil && len(p.rings.Bytes()) < need {
-			if err := p.dropRings(); err != nil {
+		if d.rings != nil && len(d.rings.Bytes()) < need {
+			if err := d.dropRings(); err != nil {
 				return err
 			}
 		}
-		if p.rings == nil {
-			if p.rings, err = hugepages.Allocate(p.memory(need)); err != nil {
+		if d.rings == nil {
+			if d.rings, err = hugepages.Allocate(d.memoryOptions(need)); err != nil {
 				return err
 			}
 		}
-		got := p.rings.PageSize()
+		got := d.rings.PageSize()
 		if !physical || got >= page {
 			return nil
 		}
@@ -161,33 +161,15 @@ func (p *Port) fitRings(rings []ring) error {
 }
 
 // dropRings gives the memory of the rings back. The device has been reset.
-func (p *Port) dropRings() error {
-	mem := p.rings
-	if err := p.unmapMemory(mem); err != nil {
+func (d *device) dropRings() error {
+	mem := d.rings
+	if err := d.unmapMemory(mem); err != nil {
 		return err
 	}
-	p.rings = nil
+	d.rings = nil
 	return mem.Release()
 }
 
 // commonHugepage is what rings are laid out for before it is known which pages
 // there are. Most larger ones are multiples of it.
 const commonHugepage = 2 << 20
-
-// memory says where memory of the port's own comes from.
-func (p *Port) memory(bytes int) hugepages.Options {
-	o := p.cfg.Memory
-	o.Bytes = bytes
-	window := p.t.DMA()
-	if o.First != 0 || o.Last != 0 || window.Physical {
-		return o
-	}
-	first := max(window.First, hugepages.DefaultFirst)
-	last := min(window.Last, hugepages.DefaultLast)
-	if first < last {
-		o.First, o.Last = first, last
-	} else {
-		o.First, o.Last = window.First, window.Last
-	}
-	return o
-}

@@ -243,7 +243,7 @@ func openScattered(t *testing.T, fn *pcifn.Function, c Config) (*Port, error) {
 func TestScatteredPages(t *testing.T) {
 	for _, size := range []int{64, 16} {
 		for _, c := range []Config{refuse(virtio.RingIndirectDesc), refuse(virtio.RingIndirectDesc, virtio.RingPacked)} {
-			fn := newFunction(t, device(vdev.Config{Backend: wire.Loop(), MTU: 9000, Hold: true}))
+			fn := newFunction(t, functionWith(vdev.Config{Backend: wire.Loop(), MTU: 9000, Hold: true}))
 			c.RxQueueSize, c.TxQueueSize = size, size
 			port, err := openScattered(t, fn, c)
 			if err != nil {

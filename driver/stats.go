@@ -57,9 +57,13 @@ type TxQueueStats struct {
 // Stats returns the counters. Each is exact and may be a burst behind; they do
 // not belong to one instant.
 func (p *Port) Stats() Stats {
-	s := Stats{Resets: p.resets.Load(), Disconnects: p.parted.Load(), Queues: make([]QueueStats, len(p.rx))}
-	for i := range p.rx {
-		rx, tx := p.rx[i].Stats(), p.tx[i].Stats()
+	d, sup := p.device, p.supervisor
+	s := Stats{
+		Resets: sup.resets.Load(), Disconnects: sup.disconnects.Load(),
+		Queues: make([]QueueStats, len(d.rx)),
+	}
+	for i := range d.rx {
+		rx, tx := d.rx[i].Stats(), d.tx[i].Stats()
 		s.Queues[i] = QueueStats{Rx: rx, Tx: tx}
 		s.RxPackets += rx.Packets
 		s.RxBytes += rx.Bytes
@@ -78,12 +82,12 @@ func (p *Port) Stats() Stats {
 
 // Stats returns the counters of the queue.
 func (q *RxQueue) Stats() RxQueueStats {
-	q.port.statMu.Lock()
-	defer q.port.statMu.Unlock()
+	q.statMu.Lock()
+	defer q.statMu.Unlock()
 	return q.total()
 }
 
-// total is what all rings of the queue have counted. p.statMu is held.
+// total is what all rings of the queue have counted. q.statMu is held.
 func (q *RxQueue) total() RxQueueStats {
 	s := q.past
 	if q.ring != nil {
@@ -110,12 +114,12 @@ func (s *RxQueueStats) add(c *virtq.RxStats) {
 
 // Stats returns the counters of the queue.
 func (q *TxQueue) Stats() TxQueueStats {
-	q.port.statMu.Lock()
-	defer q.port.statMu.Unlock()
+	q.statMu.Lock()
+	defer q.statMu.Unlock()
 	return q.total()
 }
 
-// total is what all rings of the queue have counted. p.statMu is held.
+// total is what all rings of the queue have counted. q.statMu is held.
 func (q *TxQueue) total() TxQueueStats {
 	s := q.past
 	if q.ring != nil {

@@ -1,0 +1,251 @@
+package driver
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/virtio-pmd/virtio-pmd/driver/internal/ctrlq"
+	"github.com/virtio-pmd/virtio-pmd/driver/internal/gate"
+	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
+	"github.com/virtio-pmd/virtio-pmd/driver/transport"
+	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
+	"github.com/virtio-pmd/virtio-pmd/hugepages"
+)
+
+// burstLimit is more than any burst takes: a burst never waits, but its thread
+// may have lost the CPU.
+const burstLimit = time.Second
+
+// runningStatus is the device status while packets flow.
+const runningStatus = virtio.StatusAcknowledge | virtio.StatusDriver | virtio.StatusFeaturesOK | virtio.StatusDriverOK
+
+// device is a virtio network device with everything that the driver has set up
+// for it: what was negotiated, the memory that it can reach, the virtqueues. It
+// does not know who polls the queues, nor who watches it.
+//
+// Whoever uses the transport holds mu. Methods take it unless their comment says
+// that it is held.
+type device struct {
+	name     string
+	cfg      Config
+	log      *slog.Logger
+	onBroken func(*QueueBrokenError) // called by pollers
+
+	// current is what was negotiated last, nil before the first start.
+	current atomic.Pointer[negotiated]
+
+	mu     sync.Mutex
+	t      transport.Transport
+	status virtio.Status // as it was written last
+	closed bool
+
+	// The queues are made by the first start and stay the same.
+	rx           []*RxQueue
+	tx           []*TxQueue
+	ctrl         *ctrlq.Queue // nil if there is no control queue
+	ctrlNotifier transport.Notifier
+
+	rings    *hugepages.Memory   // of all virtqueues, nil before the first set-up
+	attached []*hugepages.Memory // mapped for the device: rings and pools
+	pools    []*mbuf.Pool        // whose buffers can be transmitted
+	pool     *mbuf.Pool          // where received packets go
+	ownPool  bool                // pool is released with the device
+}
+
+// newDevice returns the device behind t. A queue that finds itself broken calls
+// onBroken, on the goroutine that polls it.
+func newDevice(t transport.Transport, cfg Config, onBroken func(*QueueBrokenError)) *device {
+	return &device{
+		name: t.Name(), cfg: cfg, log: cfg.Logger.With("port", t.Name()), onBroken: onBroken,
+		t: t, pool: cfg.Pool,
+	}
+}
+
+// events returns the events of the transport.
+func (d *device) events() <-chan transport.Event { return d.t.Events() }
+
+// checkStatus reads the device status, and returns why the device cannot go on,
+// nil if it can.
+func (d *device) checkStatus() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	status, err := d.t.Status()
+	switch {
+	case err != nil:
+		return d.lost(err)
+	case status.Has(virtio.StatusNeedsReset):
+		return &NeedsResetError{Device: d.name, Status: status}
+	case !status.Has(runningStatus):
+		return &LostStatusError{Device: d.name, Status: status}
+	}
+	return nil
+}
+
+// readLink reads the state of the link.
+func (d *device) readLink() (Link, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return readLink(d.t, d.current.Load().features)
+}
+
+// disconnectCause asks the transport how the connection to the back end ended.
+// There may be another connection by then.
+func (d *device) disconnectCause() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if _, err := d.t.Status(); err != nil {
+		return d.lost(err)
+	}
+	return &transport.Error{Device: d.name, Err: transport.ErrDisconnected}
+}
+
+// lost returns the error of a device that does not answer. One that may come
+// back is not removed.
+func (d *device) lost(err error) error {
+	if errors.Is(err, transport.ErrDisconnected) {
+		return err
+	}
+	return &RemovedError{Device: d.name, Err: err}
+}
+
+// disconnect ends the connection to the back end, so that the transport waits for
+// the next one. It reports whether the transport can do that.
+func (d *device) disconnect(cause error) bool {
+	t, ok := d.t.(transport.Disconnecter)
+	if !ok {
+		return false
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	t.Disconnect(cause)
+	return true
+}
+
+// setUpQueues gives the device its virtqueues and fills the receive queues. d.mu
+// is held.
+func (d *device) setUpQueues(n *negotiated) error {
+	rings, err := d.planRings(n)
+	if err != nil {
+		return err
+	}
+	if err := d.allocateRings(rings); err != nil {
+		return err
+	}
+	if err := d.providePool(n, rings); err != nil {
+		return err
+	}
+	d.makeQueues(n.pairs)
+	for i := range n.pairs {
+		rx, tx := &rings[2*i], &rings[2*i+1]
+		if err := d.rx[i].setUp(rx.cfg, d.enableRing(rx)); err != nil {
+			return err
+		}
+		// Sent packets must not be what a small pool lacks when there is something
+		// to receive again.
+		tx.cfg.MaxInFlight = max(1, d.pool.Size()/(4*n.pairs))
+		if err := d.tx[i].setUp(tx.cfg, d.pools, d.enableRing(tx)); err != nil {
+			return err
+		}
+	}
+	if rest := rings[2*n.pairs:]; len(rest) != 0 {
+		return d.setUpControl(&rest[0])
+	}
+	return nil
+}
+
+// makeQueues makes the queues once, with their gates closed. d.mu is held.
+func (d *device) makeQueues(pairs int) {
+	if len(d.rx) != 0 {
+		return
+	}
+	size := min(cacheSize, d.pool.Size()/(16*pairs))
+	for i := range pairs {
+		rx, tx := &RxQueue{}, &TxQueue{}
+		rx.gate.Init(true)
+		tx.gate.Init(true)
+		rx.init(d.name, virtio.RxQueueIndex(i), d.pool.NewCache(size), d.onBroken)
+		tx.init(d.name, virtio.TxQueueIndex(i), d.pool.NewCache(size), d.onBroken)
+		d.rx = append(d.rx, rx)
+		d.tx = append(d.tx, tx)
+	}
+}
+
+// setUpControl makes the control queue and gives it to the device. d.mu is held.
+func (d *device) setUpControl(r *ringPlan) error {
+	control, err := ctrlq.New(r.cfg)
+	if err != nil {
+		return err
+	}
+	notifier, err := d.enableRing(r)(control.Areas())
+	if err != nil {
+		return err
+	}
+	d.ctrl, d.ctrlNotifier = control, notifier
+	return nil
+}
+
+// enableRing returns the function that gives a ring, with its areas at these
+// device addresses, to the device and enables it. d.mu is held when it is called.
+func (d *device) enableRing(r *ringPlan) enableFunc {
+	return func(desc, driver, device uint64) (transport.Notifier, error) {
+		return d.t.SetQueue(r.cfg.Index, transport.Queue{
+			Size: r.cfg.Size, Desc: desc, Driver: driver, Device: device,
+			NotificationData: r.cfg.Features.Has(virtio.NotificationData),
+			NotifConfigData:  r.cfg.Features.Has(virtio.NotifConfigData),
+		})
+	}
+}
+
+// startQueues tells the queues that DRIVER_OK is set. d.mu is held.
+func (d *device) startQueues() {
+	for i := range d.rx {
+		d.rx[i].start()
+		d.tx[i].start()
+	}
+	if d.ctrl != nil {
+		d.ctrl.Start(d.ctrlNotifier.Doorbell, d.ctrlNotifier.ID)
+	}
+}
+
+// enablePairs has the device use all the queue pairs: before it does so it uses
+// one (5.1.9.5.5). d.mu is held.
+func (d *device) enablePairs(ctx context.Context, pairs int) error {
+	if pairs == 1 {
+		return nil
+	}
+	if setter, ok := d.t.(transport.QueuePairSetter); ok {
+		return setter.SetQueuePairs(pairs)
+	}
+	ctx, cancel := context.WithTimeout(ctx, d.cfg.ControlTimeout)
+	defer cancel()
+	return d.ctrl.SetQueuePairs(ctx, pairs)
+}
+
+// openGates lets the pollers use the queues.
+func (d *device) openGates() {
+	for _, g := range d.gates() {
+		g.Open()
+	}
+}
+
+// closeGates takes the queues from their pollers. It fails if a poller is still
+// inside a burst after burstLimit; cause says why the queues were to be taken.
+func (d *device) closeGates(cause error) error {
+	if busy := gate.Close(d.gates(), burstLimit); busy >= 0 {
+		return &BusyQueueError{Device: d.name, Queue: busy, Waited: burstLimit, Err: cause}
+	}
+	return nil
+}
+
+// gates returns the gates of all queues, in the order of their virtqueues.
+func (d *device) gates() []*gate.Gate {
+	var gates []*gate.Gate
+	for i := range d.rx {
+		gates = append(gates, &d.rx[i].gate, &d.tx[i].gate)
+	}
+	return gates
+}

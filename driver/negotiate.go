@@ -1,0 +1,326 @@
+package driver
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"net"
+	"slices"
+
+	"github.com/virtio-pmd/virtio-pmd/driver/transport"
+	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
+)
+
+// implemented are the features that this driver does something about. Every
+// other bit a device offers is as good as absent (2.2.1).
+var implemented = virtio.FeatureSet(
+	virtio.Version1, virtio.AccessPlatform, virtio.OrderPlatform,
+	virtio.RingPacked, virtio.InOrder, virtio.RingIndirectDesc, virtio.RingEventIdx,
+	virtio.NotificationData, virtio.NotifConfigData,
+	virtio.NetMrgRxbuf, virtio.NetMAC, virtio.NetMTU, virtio.NetStatus, virtio.NetSpeedDuplex,
+	virtio.NetCtrlVQ, virtio.NetMQ,
+)
+
+const (
+	maxMTU = 65535
+	// l2Header is what Ethernet puts before the MTU's bytes: two addresses and
+	// a type. A VLAN tag in between is part of it, where there is one.
+	l2Header = 14
+	vlanTag  = 4
+
+	macBytes = 6
+)
+
+// negotiated is what the driver and a device have agreed on, and what follows from
+// it, before any queue exists.
+type negotiated struct {
+	offered   virtio.Features
+	allowed   virtio.Features // what could be accepted when the port was opened
+	features  virtio.Features // accepted
+	pairs     int             // queue pairs to be used
+	maxPairs  int             // queue pairs the device has
+	deviceMTU int             // 0 if the device does not say
+	mtu       int             // to be used
+	mac       net.HardwareAddr
+}
+
+// start brings the device from any state to one in which packets flow, and
+// returns the state of the link. The gates are still closed then.
+func (d *device) start(ctx context.Context) (Link, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := d.reset(ctx); err != nil {
+		return Link{}, err
+	}
+	return d.bringUp(ctx)
+}
+
+// restart is start for a device that has been started before: it takes back what
+// the queues held. All gates are closed.
+func (d *device) restart(ctx context.Context) (Link, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := d.reset(ctx); err != nil {
+		return Link{}, err
+	}
+	d.drain()
+	d.ctrl = nil
+	return d.bringUp(ctx)
+}
+
+// reset resets the device and waits until it has confirmed that, for as long as
+// the configuration allows. d.mu is held.
+func (d *device) reset(ctx context.Context) error {
+	d.status = 0
+	ctx, cancel := context.WithTimeout(ctx, d.cfg.ResetTimeout)
+	defer cancel()
+	return d.t.Reset(ctx)
+}
+
+// bringUp sets up a device that has just been reset. When it fails the device has
+// FAILED set. d.mu is held.
+func (d *device) bringUp(ctx context.Context) (Link, error) {
+	link, err := d.initialize(ctx)
+	if err != nil && d.status != 0 {
+		// The device is told; whether it takes note makes no difference any more.
+		_ = d.t.SetStatus(d.status | virtio.StatusFailed)
+	}
+	return link, err
+}
+
+// initialize takes the steps of 3.1.1 and 5.1.5 in their order, up to the first
+// error. d.mu is held.
+func (d *device) initialize(ctx context.Context) (Link, error) {
+	if err := d.setStatusBits(virtio.StatusAcknowledge); err != nil {
+		return Link{}, err
+	}
+	if err := d.setStatusBits(virtio.StatusDriver); err != nil {
+		return Link{}, err
+	}
+	n, err := d.negotiate()
+	if err != nil {
+		return Link{}, err
+	}
+	if err := d.setUpQueues(n); err != nil {
+		return Link{}, err
+	}
+	if err := d.setStatusBits(virtio.StatusDriverOK); err != nil {
+		return Link{}, err
+	}
+	d.current.Store(n)
+	d.startQueues()
+	if err := d.enablePairs(ctx, n.pairs); err != nil {
+		return Link{}, err
+	}
+	return readLink(d.t, n.features)
+}
+
+// setStatusBits adds bits to the device status. They are never taken away
+// (2.1.1). d.mu is held.
+func (d *device) setStatusBits(bits virtio.Status) error {
+	if err := d.t.SetStatus(d.status | bits); err != nil {
+		return err
+	}
+	d.status |= bits
+	return nil
+}
+
+// negotiate negotiates features and reads what depends on them. d.mu is held.
+func (d *device) negotiate() (*negotiated, error) {
+	n, err := d.selectFeatures()
+	if err != nil {
+		return nil, err
+	}
+	if had := len(d.rx); had != 0 && n.pairs < had {
+		return nil, &FewerQueuesError{Device: d.name, Had: had, Pairs: n.pairs}
+	}
+	if err := d.acceptFeatures(n.features); err != nil {
+		return nil, err
+	}
+	var last net.HardwareAddr
+	if before := d.current.Load(); before != nil {
+		last = before.mac
+	}
+	n.mac, err = d.selectMAC(n.features, last)
+	return n, err
+}
+
+// selectFeatures selects what to accept of what the device offers. It reads the
+// device configuration, which is allowed before FEATURES_OK (3.1.1), because the
+// answer to an invalid value is not to accept its feature. d.mu is held.
+func (d *device) selectFeatures() (*negotiated, error) {
+	offered, err := d.t.DeviceFeatures()
+	if err != nil {
+		return nil, err
+	}
+	n := &negotiated{offered: offered, pairs: 1, maxPairs: 1}
+	if refused := d.cfg.Refuse.Has(virtio.Version1); refused || !offered.Has(virtio.Version1) {
+		return nil, &LegacyDeviceError{Device: d.name, Refused: refused && offered.Has(virtio.Version1)}
+	}
+	n.allowed = offered.And(implemented).Minus(d.cfg.Refuse).Closure()
+	if before := d.current.Load(); before != nil {
+		// A device that is reset, or another back end, may offer less than
+		// before; more is not accepted.
+		n.allowed = before.allowed
+	}
+	n.features = offered.And(n.allowed).Closure()
+	if d.cfg.MAC != nil {
+		// With MAC accepted the device's address would have to be used (5.1.4.2).
+		n.features = n.features.Without(virtio.NetMAC)
+	}
+	if err := d.selectPairs(n); err != nil {
+		return nil, err
+	}
+	if err := d.selectMTU(n); err != nil {
+		return nil, err
+	}
+	return n, d.t.CheckFeatures(n.features)
+}
+
+// selectPairs selects the number of queue pairs. MQ and the control queue are
+// accepted only if more than one pair comes of it: an unused control queue is
+// one more thing that can go wrong. d.mu is held.
+func (d *device) selectPairs(n *negotiated) error {
+	wanted := d.cfg.Queues
+	if len(d.rx) != 0 { // after a reset: as many as there are
+		wanted = len(d.rx)
+	}
+	_, sets := d.t.(transport.QueuePairSetter)
+	if n.features.Has(virtio.NetMQ) && wanted > 1 {
+		if !sets {
+			// QEMU's device has one pair and a control queue until the driver
+			// has written that it accepts MQ. What is written here is not final
+			// before FEATURES_OK.
+			if err := d.t.SetDriverFeatures(n.features); err != nil {
+				return err
+			}
+		}
+		queues, err := d.t.Queues()
+		if err != nil {
+			return err
+		}
+		pairs, err := readConfig16(d.t, virtio.NetConfigMaxPairs)
+		if err != nil {
+			return err
+		}
+		// The control queue comes after all pairs, so all of them must exist.
+		if pairs < 1 || pairs > virtio.MaxQueuePairs || 2*pairs+1 > queues {
+			d.log.Warn("the device's max_virtqueue_pairs does not fit its number of virtqueues; using one pair",
+				"max_virtqueue_pairs", pairs, "virtqueues", queues)
+			pairs = 1
+		}
+		n.maxPairs = pairs
+		n.pairs = min(wanted, pairs)
+	}
+	if n.pairs == 1 {
+		n.features = n.features.Without(virtio.NetMQ).Without(virtio.NetCtrlVQ)
+	}
+	if sets { // there is no control queue, and no need for one
+		n.features = n.features.Without(virtio.NetCtrlVQ)
+	}
+	if n.pairs < wanted {
+		d.log.Warn("fewer queue pairs than asked for", "asked", wanted, "pairs", n.pairs)
+	}
+	return nil
+}
+
+// selectMTU selects the MTU, and drops the feature MTU if the device's is below
+// what an IPv4 link must carry. d.mu is held.
+func (d *device) selectMTU(n *negotiated) error {
+	n.mtu = DefaultMTU
+	if n.features.Has(virtio.NetMTU) {
+		mtu, err := readConfig16(d.t, virtio.NetConfigMTU)
+		if err != nil {
+			return err
+		}
+		if mtu < virtio.MinMTU {
+			d.log.Warn("the device's MTU is below 68 and ignored", "mtu", mtu)
+			n.features = n.features.Without(virtio.NetMTU)
+		} else {
+			n.deviceMTU, n.mtu = mtu, mtu
+		}
+	}
+	if d.cfg.MTU != 0 {
+		n.mtu = d.cfg.MTU
+	}
+	if n.deviceMTU != 0 && n.mtu > n.deviceMTU {
+		d.log.Warn("the MTU is lowered to the device's", "asked", n.mtu, "mtu", n.deviceMTU)
+		n.mtu = n.deviceMTU
+	}
+	return nil
+}
+
+// acceptFeatures writes the features to the device and reads back whether it
+// accepts them (3.1.1, steps 4 to 6). d.mu is held.
+func (d *device) acceptFeatures(features virtio.Features) error {
+	if err := d.t.SetDriverFeatures(features); err != nil {
+		return err
+	}
+	if err := d.setStatusBits(virtio.StatusFeaturesOK); err != nil {
+		return err
+	}
+	status, err := d.t.Status()
+	if err != nil {
+		return err
+	}
+	if !status.Has(virtio.StatusFeaturesOK) {
+		d.status &^= virtio.StatusFeaturesOK // what is written next must not set it again
+		return &FeaturesRefusedError{Device: d.name, Status: status, Features: features}
+	}
+	return nil
+}
+
+// maxFrame is the longest frame that may be sent, 0 if nothing limits it.
+func (n *negotiated) maxFrame(asked int) int {
+	if n.deviceMTU == 0 && asked == 0 {
+		return 0
+	}
+	return n.mtu + l2Header
+}
+
+// selectMAC returns the port's address. That of the device is the one to use if
+// MAC was accepted (5.1.4.2). One that no interface can have is replaced: a
+// device must not be able to make its host answer for a multicast address.
+// last is the address before the device was reset, nil if there was none. d.mu is
+// held.
+func (d *device) selectMAC(f virtio.Features, last net.HardwareAddr) (net.HardwareAddr, error) {
+	if d.cfg.MAC != nil {
+		return slices.Clone(d.cfg.MAC), nil
+	}
+	if f.Has(virtio.NetMAC) {
+		mac := make(net.HardwareAddr, macBytes)
+		if err := d.t.ReadConfig(virtio.NetConfigMAC, 1, mac); err != nil {
+			return nil, err
+		}
+		if usable(mac) {
+			return mac, nil
+		}
+		d.log.Warn("the device's MAC address is not that of one interface and not used", "mac", mac)
+	}
+	if last != nil {
+		return last, nil
+	}
+	return randomMAC(), nil
+}
+
+// usable reports whether mac can be the address of one interface.
+func usable(mac net.HardwareAddr) bool {
+	return len(mac) == macBytes && mac[0]&1 == 0 && string(mac) != "\x00\x00\x00\x00\x00\x00"
+}
+
+// randomMAC returns a locally administered address.
+func randomMAC() net.HardwareAddr {
+	mac := make(net.HardwareAddr, macBytes)
+	_, _ = rand.Read(mac) // never fails
+	mac[0] = mac[0]&^1 | 2
+	return mac
+}
+
+// readConfig16 reads one le16 field.
+func readConfig16(t transport.Transport, off int) (int, error) {
+	var b [2]byte
+	if err := t.ReadConfig(off, 2, b[:]); err != nil {
+		return 0, err
+	}
+	return int(binary.LittleEndian.Uint16(b[:])), nil
+}
