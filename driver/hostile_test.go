@@ -80,7 +80,7 @@ func (r *rig) spoil(random *rand.Rand) {
 			mem[at+i] = byte(random.Uint32())
 		}
 	case 1:
-		mem = r.port.device.pool.Memory().Bytes()
+		mem = (*mbuf.DriverPool)(r.port.device.pool).Memory().Bytes()
 		mem[random.IntN(len(mem))] ^= byte(random.Uint32())
 	case 2, 3, 4:
 		mem[random.IntN(len(mem))] ^= 1 << random.IntN(8)

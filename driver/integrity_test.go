@@ -314,10 +314,10 @@ func TestRefusedAttachMapsNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	at := refused.Memory().Address()
+	at := (*mbuf.DriverPool)(refused).Memory().Address()
 	bufs := make([]*mbuf.Buf, 1)
 	refused.Get(bufs)
-	var bind *mbuf.BindError
+	var bind *mbuf.Error
 	if err := r.port.Attach(refused); !errors.As(err, &bind) {
 		t.Errorf("Attach returns %v", err)
 	}
@@ -326,8 +326,8 @@ func TestRefusedAttachMapsNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	next := newPool(t, mbuf.Config{Count: 64})
-	if next.Memory().Address() != at {
-		t.Fatalf("the next pool is at %#x, not at %#x", next.Memory().Address(), at)
+	if (*mbuf.DriverPool)(next).Memory().Address() != at {
+		t.Fatalf("the next pool is at %#x, not at %#x", (*mbuf.DriverPool)(next).Memory().Address(), at)
 	}
 	if err := r.port.Attach(next); err != nil {
 		t.Error(err)

@@ -154,7 +154,7 @@ func TestMemoryIsKeptFromADeviceThatCannotBeStopped(t *testing.T) {
 	if err := port.Close(); !errors.As(err, &kept) || !errors.As(err, &reset) {
 		t.Fatalf("Close returns %v", err)
 	}
-	if kept.Bytes != len(port.device.rings.Bytes())+len(port.device.pool.Memory().Bytes()) || kept.Bytes == 0 {
+	if kept.Bytes != len(port.device.rings.Bytes())+len((*mbuf.DriverPool)(port.device.pool).Memory().Bytes()) || kept.Bytes == 0 {
 		t.Errorf("%d bytes are kept", kept.Bytes)
 	}
 	port.device.rings.Bytes()[0]++ // still there

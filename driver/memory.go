@@ -35,7 +35,7 @@ func (d *device) attachPool(pool *mbuf.Pool) error {
 	if err := (*mbuf.DriverPool)(pool).CheckBind(); err != nil {
 		return err
 	}
-	pages, err := d.mapMemory(pool.Memory())
+	pages, err := d.mapMemory((*mbuf.DriverPool)(pool).Memory())
 	if err != nil {
 		return err
 	}

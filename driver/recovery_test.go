@@ -267,7 +267,7 @@ func TestCloseWithAPollerThatNeverLeaves(t *testing.T) {
 	if err := port.Close(); !errors.As(err, &kept) || !errors.As(err, &busy) || busy.Queue != 0 {
 		t.Errorf("Close returns %v", err)
 	}
-	if port.device.rx[0].ring == nil || port.device.rings.Bytes() == nil || port.device.pool.Memory().Bytes() == nil {
+	if port.device.rx[0].ring == nil || port.device.rings.Bytes() == nil || (*mbuf.DriverPool)(port.device.pool).Memory().Bytes() == nil {
 		t.Error("what the poller may still use was taken away")
 	}
 	if s := fn.Device().Status(); s != 0 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
 	"github.com/virtio-pmd/virtio-pmd/driver/transport"
 )
 
@@ -77,7 +78,7 @@ func (d *device) keptBytes() int {
 		n += len(d.rings.Bytes())
 	}
 	if d.ownPool {
-		n += len(d.pool.Memory().Bytes())
+		n += len((*mbuf.DriverPool)(d.pool).Memory().Bytes())
 	}
 	return n
 }

@@ -159,7 +159,7 @@ func (b *brokenDevice) unchanged(t *testing.T, untouched bool) {
 	if len(b.opened) != 1 || !errors.As(b.opened[0].Err(), &closed) {
 		t.Error("the other port is not closed")
 	}
-	if b.pool.Memory().Bytes() != nil {
+	if (*mbuf.DriverPool)(b.pool).Memory().Bytes() != nil {
 		t.Error("the packet buffers were not released")
 	}
 	var gone *pcifn.ClosedError

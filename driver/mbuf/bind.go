@@ -1,15 +1,27 @@
 package mbuf
 
+import (
+	"fmt"
+	"slices"
+
+	"github.com/virtio-pmd/virtio-pmd/hugepages"
+)
+
+const opBind = "bind pool"
+
 // DriverPool is the driver's half of a [Pool]: where a device finds its memory.
 type DriverPool Pool
 
-// Bind tells where a device finds the memory of the pool: the device address of
-// each of its pages, in order. The first call sets the address of every buffer;
-// each later one, for another device, must give the same addresses, because a
-// buffer has one. A *BindError says that it does not, or that the addresses are
-// no use, and nothing is changed.
+// Memory returns the memory that the buffers are in, to be mapped for a device.
+// It remains the pool's.
+func (p *DriverPool) Memory() *hugepages.Memory { return p.memory }
+
+// Bind gives the pool the device address of each page of its memory, in order.
+// The first call sets the address of every buffer; each later one, for another
+// device, must give the same addresses, because a buffer has only one. An [*Error]
+// means that it does not, or that the addresses cannot be used.
 //
-// No buffer may be out of the pool at the first call.
+// At the first call no buffer may be out of the pool.
 func (p *DriverPool) Bind(pages []uint64) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -17,20 +29,20 @@ func (p *DriverPool) Bind(pages []uint64) error {
 		return err
 	}
 	if p.bound != nil {
-		return p.sameAs(pages)
+		return p.checkSame(pages)
 	}
-	if err := p.checkWhole(); err != nil {
+	if err := p.checkAllFree(); err != nil {
 		return err
 	}
 	for i := range p.bufs {
 		off := p.grid.offset(i)
 		p.bufs[i].addr = pages[off/p.grid.page] + uint64(off%p.grid.page)
 	}
-	p.bound = append([]uint64(nil), pages...)
+	p.bound = slices.Clone(pages)
 	return nil
 }
 
-// CheckBind returns the *BindError that a first Bind would return whatever the
+// CheckBind returns the [*Error] that a first Bind would return for any
 // addresses, nil if it depends on them.
 func (p *DriverPool) CheckBind() error {
 	p.mu.Lock()
@@ -38,15 +50,7 @@ func (p *DriverPool) CheckBind() error {
 	if p.bound != nil {
 		return nil
 	}
-	return p.checkWhole()
-}
-
-// checkWhole finds buffers that are out of the pool. The lock is held.
-func (p *DriverPool) checkWhole() error {
-	if len(p.free) == len(p.bufs) {
-		return nil
-	}
-	return &BindError{Page: -1, Reason: "buffers were taken out of the pool before it was given its device addresses; attach it to a port first"}
+	return p.checkAllFree()
 }
 
 // Bound reports whether the buffers have device addresses.
@@ -56,30 +60,48 @@ func (p *DriverPool) Bound() bool {
 	return p.bound != nil
 }
 
+// checkAllFree finds buffers that are out of the pool. The lock is held.
+func (p *DriverPool) checkAllFree() error {
+	if len(p.free) == len(p.bufs) {
+		return nil
+	}
+	return &Error{Op: opBind, Reason: "buffers were taken out of the pool before it had device addresses",
+		Remedy: "attach it to a port first"}
+}
+
+// checkPages finds addresses that no pool can have, or not this one.
 func (p *DriverPool) checkPages(pages []uint64) error {
 	want := len(p.memory.Bytes()) / p.grid.page
 	if p.bufs == nil || len(pages) != want {
-		return &BindError{Page: -1, Reason: "the number of pages is not that of the pool's memory, or the pool was released"}
+		return &Error{Op: opBind,
+			Reason: "the number of pages is not that of the pool's memory, or the pool was released"}
 	}
 	for i, address := range pages {
 		if address == 0 {
-			return &BindError{Page: i, Reason: "address 0 stands for a buffer without one"}
+			return bindError(i, address, "address 0 stands for a buffer without an address", "")
 		}
 		contiguous := i == 0 || address == pages[i-1]+uint64(p.grid.page)
 		if p.grid.perPage == 0 && !contiguous {
-			return &BindError{Page: i, Have: pages[i-1] + uint64(p.grid.page), Want: address,
-				Reason: "a buffer is larger than a page, and the pages do not follow each other; use larger hugepages"}
+			reason := fmt.Sprintf("a buffer is larger than a page, and the pages do not follow each other: "+
+				"this one would have to be at %#x", pages[i-1]+uint64(p.grid.page))
+			return bindError(i, address, reason, "use larger hugepages")
 		}
 	}
 	return nil
 }
 
-func (p *DriverPool) sameAs(pages []uint64) error {
+// checkSame finds pages that already have another address.
+func (p *DriverPool) checkSame(pages []uint64) error {
 	for i, address := range pages {
 		if address != p.bound[i] {
-			return &BindError{Page: i, Have: p.bound[i], Want: address,
-				Reason: "one pool cannot serve ports that use physical addresses and ports behind an IOMMU; give them a pool each"}
+			reason := fmt.Sprintf("another port has it at %#x, and one pool cannot serve ports that use "+
+				"physical addresses and ports behind an IOMMU", p.bound[i])
+			return bindError(i, address, reason, "give them a pool each")
 		}
 	}
 	return nil
+}
+
+func bindError(page int, address uint64, reason, remedy string) error {
+	return &Error{Op: opBind, Field: fmt.Sprintf("page %d", page), Value: address, Reason: reason, Remedy: remedy}
 }

@@ -1,29 +1,29 @@
 package mbuf
 
-// Buf is one packet buffer, or one segment of a packet that spans several. It
-// is a record of 64 bytes beside which lies, in device memory, the room for
-// headroom and data.
+// Buf is one packet buffer, or one segment of a packet that has several. It is a
+// record of 64 bytes in the Go heap; the room for headroom and data that it
+// describes is in the memory of its [Pool].
 //
-// Whoever holds the Buf may use it, from one goroutine at a time. After Put,
-// Free or a transmit Burst that took it, it must not be touched.
+// The goroutine that holds the Buf may use it. After Put, Free or a transmit
+// Burst that took it, it must not be used.
 type Buf struct {
 	next *Buf
 	pool *Pool
 	room []byte
-	addr uint64 // device address of room[0], 0 until the pool is bound
-	view View   // where in room the data is, or notHeld
+	addr uint64     // device address of room[0], 0 until the pool is bound
+	view DriverView // where in room the data is, or notHeld
 
-	headerDirty bool    // see SetBlanked
+	headerDirty bool    // see DriverBuf.SetHeaderDirty
 	_           [7]byte // fills the cache line
 }
 
-// notHeld takes the place of the view while the application does not hold the
-// buffer. Its length fails every check of a length, and so finds a buffer that
-// is freed twice, or sent after it was freed, without a compare of its own.
-const notHeld = View(1<<64 - 1)
+// notHeld is the view of a buffer that the application does not hold. Its length
+// fails every check of a length, which so finds a buffer that is freed twice, or
+// sent after it was freed, without a comparison of its own.
+const notHeld = DriverView(1<<64 - 1)
 
-// Data returns the bytes of this segment. The slice is good for as long as the
-// Buf is held and until its bounds are changed. It is nil if the Buf is not held.
+// Data returns the bytes of this segment. The slice is valid while the Buf is held
+// and its bounds are not changed. It is nil if the Buf is not held.
 func (b *Buf) Data() []byte {
 	if b.view == notHeld {
 		return nil
@@ -32,7 +32,7 @@ func (b *Buf) Data() []byte {
 	return b.room[off:end:end]
 }
 
-// Len returns how many bytes Data has.
+// Len returns how many bytes [Buf.Data] has. [Buf.PacketLen] counts all segments.
 func (b *Buf) Len() int {
 	if b.view == notHeld {
 		return 0
@@ -59,51 +59,51 @@ func (b *Buf) Tailroom() int {
 	return len(b.room) - b.Headroom() - b.Len()
 }
 
-// Prepend makes the data start n bytes earlier and returns these n bytes, which
-// hold anything. It returns nil and changes nothing if there is no room.
+// Prepend makes the data start n bytes earlier and returns these n bytes, whose
+// contents are undefined. It returns nil and changes nothing if there is no room.
 func (b *Buf) Prepend(n int) []byte {
 	if n < 0 || n > b.Headroom() || b.view == notHeld {
 		return nil
 	}
 	off := b.view.Offset() - uint32(n)
-	b.view = ViewOf(off, b.view.Len()+uint32(n))
+	b.view = DriverViewOf(off, b.view.Len()+uint32(n))
 	return b.room[off:][:n:n]
 }
 
 // Append makes the data of this segment end n bytes later and returns these n
-// bytes, which hold anything. It returns nil and changes nothing if there is no
-// room.
+// bytes, whose contents are undefined. It returns nil and changes nothing if
+// there is no room; [Buf.AppendBytes] then takes more segments.
 func (b *Buf) Append(n int) []byte {
 	if n < 0 || n > b.Tailroom() || b.view == notHeld {
 		return nil
 	}
 	end := b.view.Offset() + b.view.Len()
-	b.view += ViewOf(0, uint32(n))
+	b.view += DriverViewOf(0, uint32(n))
 	return b.room[end:][:n:n]
 }
 
-// Adj takes n bytes off the front of this segment. It returns false and changes
+// Adj removes n bytes from the front of this segment. It returns false and changes
 // nothing if there are fewer.
 func (b *Buf) Adj(n int) bool {
 	if n < 0 || n > b.Len() || b.view == notHeld {
 		return false
 	}
-	b.view = ViewOf(b.view.Offset()+uint32(n), b.view.Len()-uint32(n))
+	b.view = DriverViewOf(b.view.Offset()+uint32(n), b.view.Len()-uint32(n))
 	return true
 }
 
-// Trim takes n bytes off the end of this segment. It returns false and changes
+// Trim removes n bytes from the end of this segment. It returns false and changes
 // nothing if there are fewer.
 func (b *Buf) Trim(n int) bool {
 	if n < 0 || n > b.Len() || b.view == notHeld {
 		return false
 	}
-	b.view -= ViewOf(0, uint32(n))
+	b.view -= DriverViewOf(0, uint32(n))
 	return true
 }
 
 // Reset makes the Buf an empty packet of one segment with the headroom of its
-// pool, as Get hands it out. A next segment is detached, not freed.
+// pool, as [Pool.Get] returns it. A next segment is detached, not freed.
 func (b *Buf) Reset() {
 	if b.view == notHeld {
 		return

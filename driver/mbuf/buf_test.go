@@ -70,8 +70,8 @@ func TestSlices(t *testing.T) {
 		t.Errorf("data is %q", b[0].Data())
 	}
 	b[0].SetNext(b[1])
-	if b[0].Segments() != 2 || b[0].PacketLen() != 9 || b[0].Next() != b[1] || b[1].Next() != nil {
-		t.Errorf("%d segments, %d bytes", b[0].Segments(), b[0].PacketLen())
+	if b[0].NumSegments() != 2 || b[0].PacketLen() != 9 || b[0].Next() != b[1] || b[1].Next() != nil {
+		t.Errorf("%d segments, %d bytes", b[0].NumSegments(), b[0].PacketLen())
 	}
 	if b[0].Reset(); b[0].Next() != nil || b[1].Len() != 3 {
 		t.Error("Reset leaves the next segment linked, or empties it")

@@ -2,22 +2,22 @@ package mbuf
 
 import "github.com/virtio-pmd/virtio-pmd/driver/internal/stat"
 
-// Cache is a goroutine's own stock of free buffers of one pool. It needs no
-// lock and trades with the pool in bulk, when it runs empty or over. Last in,
-// first out: what was used last is still in the processor's cache.
+// Cache is a goroutine's own stock of free buffers of one pool. It needs no lock
+// and exchanges buffers with the pool in bulk, when it is empty or full. Last in,
+// first out: the buffer that was used last is most likely still in a CPU cache.
 type Cache struct {
 	pool  *Pool
 	size  int
 	n     int        // stack[:n] are the buffers
-	stack []*Buf     // its length is the most there can be
+	stack []*Buf     // its length is the most that the cache keeps
 	count stat.Gauge // n, for Pool.Free
 }
 
-// minCache keeps the trade with the pool worth its lock.
+// minCache keeps an exchange with the pool large enough to be worth its lock.
 const minCache = 32
 
-// NewCache returns an empty cache that trades about size buffers at a time and
-// keeps at most twice as many. It belongs to one goroutine.
+// NewCache returns an empty cache that exchanges about size buffers with the pool
+// at a time and keeps at most twice as many. It belongs to one goroutine.
 func (p *Pool) NewCache(size int) *Cache {
 	size = max(size, minCache)
 	c := &Cache{pool: p, size: size, stack: make([]*Buf, 2*size)}
@@ -27,11 +27,11 @@ func (p *Pool) NewCache(size int) *Cache {
 	return c
 }
 
-// Pool returns the pool whose buffers these are.
+// Pool returns the pool that the buffers belong to.
 func (c *Cache) Pool() *Pool { return c.pool }
 
-// Get hands out empty packets of one segment and returns how many, fewer than
-// len(bufs) only if the pool has no more.
+// Get fills bufs with empty packets of one segment and returns how many, fewer
+// than len(bufs) only if the pool has no more.
 func (c *Cache) Get(bufs []*Buf) int {
 	n := c.take(bufs)
 	empty := c.pool.empty
@@ -41,9 +41,24 @@ func (c *Cache) Get(bufs []*Buf) int {
 	return n
 }
 
-// Put takes packets back, every segment of them. What belongs to another pool
-// goes there. A buffer that is free already is counted as a double free, and
-// neither it nor what follows it is touched.
+// GetOne returns an empty packet of one segment, nil if the pool has no more.
+func (c *Cache) GetOne() *Buf { return c.getChain(1) }
+
+// Clone is [Pool.Clone] with buffers from the cache.
+func (c *Cache) Clone(b *Buf) *Buf {
+	if b.view == notHeld {
+		return nil
+	}
+	clone := c.getChain(c.pool.segmentsFor(b.PacketLen()))
+	if clone != nil {
+		clone.copyFrom(b)
+	}
+	return clone
+}
+
+// Put frees packets, as [Free] does, into the cache. Buffers of another pool go
+// back to that pool. A buffer that is free already is counted as a double free,
+// and neither it nor the segments after it are touched.
 func (c *Cache) Put(bufs []*Buf) {
 	for len(bufs) > 0 {
 		c.makeRoom()
@@ -58,8 +73,8 @@ func (c *Cache) Put(bufs []*Buf) {
 	}
 }
 
-// consume takes single buffers of pool away from the application, and returns
-// how many there are in front of the first that is anything else.
+// consume takes back packets that are one buffer of pool, and returns how many
+// there are before the first that is not, or is not held.
 func consume(bufs []*Buf, pool *Pool) int {
 	for i, b := range bufs {
 		if b == nil || b.pool != pool || b.next != nil || b.view == notHeld {
@@ -70,7 +85,7 @@ func consume(bufs []*Buf, pool *Pool) int {
 	return len(bufs)
 }
 
-// putSlow takes back a packet that is nil, foreign, a chain, or free already.
+// putSlow takes back a packet that is nil, a chain, of another pool, or not held.
 func (c *Cache) putSlow(b *Buf) {
 	for b != nil && b.pool == c.pool && b.view != notHeld {
 		next := b.next
@@ -82,11 +97,27 @@ func (c *Cache) putSlow(b *Buf) {
 		b = next
 	}
 	if b != nil {
-		Free([]*Buf{b}) // another pool's, or a double free for the pool to count
+		b.Free() // of another pool, or a double free, which its pool counts
 	}
 }
 
-// take moves buffers out as they were left, except that they have no next segment.
+// getChain returns an empty packet of n segments, nil if the pool has too few.
+func (c *Cache) getChain(n int) *Buf {
+	if n > len(c.stack) {
+		return c.pool.getChain(n)
+	}
+	if c.n < n {
+		if c.fetch(n); c.n < n {
+			return nil
+		}
+	}
+	top := c.n - n
+	b := link(c.stack[top:c.n], c.pool.empty)
+	c.setCount(top)
+	return b
+}
+
+// take moves buffers out and sets nothing in them. They have no next segment.
 func (c *Cache) take(bufs []*Buf) int {
 	if c.n < len(bufs) {
 		c.fetch(len(bufs))
@@ -101,8 +132,8 @@ func (c *Cache) take(bufs []*Buf) int {
 	return n
 }
 
-// give moves buffers in that belong to this pool and have no next segment.
-// Nothing is checked, no buffer is touched.
+// give moves buffers in that belong to this pool and have no next segment. It
+// checks nothing and touches no buffer.
 func (c *Cache) give(bufs []*Buf) {
 	for len(bufs) > 0 {
 		if c.n == len(c.stack) {
@@ -114,20 +145,21 @@ func (c *Cache) give(bufs []*Buf) {
 	}
 }
 
-// Flush gives all buffers back to the pool. The cache can be used again.
+// Flush gives all buffers back to the pool. The cache can be used further.
 func (c *Cache) Flush() {
 	c.pool.give(c.stack[:c.n])
 	c.setCount(0)
 }
 
-// Close gives all buffers back and takes the cache off the pool's list. It must
-// not be used afterwards.
+// Close gives all buffers back to the pool, which forgets the cache. The cache
+// must not be used afterwards.
 func (c *Cache) Close() {
 	c.Flush()
 	c.pool.forget(c)
 }
 
-// fetch gets as many buffers from the pool as are missing, and some in advance.
+// fetch gets as many buffers from the pool as are missing for wanted, and size
+// more in advance.
 func (c *Cache) fetch(wanted int) {
 	upTo := min(wanted+c.size, len(c.stack))
 	if c.n < upTo {
@@ -135,7 +167,7 @@ func (c *Cache) fetch(wanted int) {
 	}
 }
 
-// makeRoom gives the older half to the pool if the cache is full.
+// makeRoom gives the older half of a full cache to the pool.
 func (c *Cache) makeRoom() {
 	if c.n < len(c.stack) {
 		return

@@ -76,7 +76,7 @@ func TestCacheRandom(t *testing.T) {
 			}
 		case 5:
 			if n := min(rng.Intn(5), len(taken)); n > 0 {
-				if got := Return(taken[:n]); got != n {
+				if got := Driver(chain(taken[:n])).Return(); got != n {
 					t.Fatalf("Return = %d, want %d", got, n)
 				}
 				taken = taken[n:]

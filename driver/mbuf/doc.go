@@ -1,18 +1,39 @@
 // Package mbuf holds packet buffers that a device can read and write.
 //
-// A Pool takes memory from package hugepages and cuts it into data rooms of one
-// size. Each room has a Buf, a record of one cache line in the Go heap that
-// says where in the room the packet is. The records are deliberately not beside
-// the data: a device can write all the memory it is given, and what the driver
-// believes must not be there.
+// A [Pool] takes memory from package hugepages and divides it into rooms of one
+// size, each with headroom and room for data. For each room there is a [Buf]: a
+// record of one cache line that says where in the room the packet is. The records
+// are in the Go heap and not beside the data, because a device can write all the
+// memory that it is given, and what the driver relies on must not be there.
 //
-// A Buf is at any time in one of three places: free in its pool or in one of
-// the pool's caches, posted to a device by a queue, or held by the application.
-// Get, and the receive Burst of a queue, hand a Buf to the application; Put,
-// Free and the transmit Burst take it back. Their sum is the size of the pool
-// at every quiet moment.
+//	pool, err := mbuf.NewPool(mbuf.Config{Count: 4096})
+//	...
+//	b := pool.GetOne() // nil if no buffer is free
+//	b.AppendBytes(payload)
+//	copy(b.Prepend(len(header)), header)
+//	if tx.Burst([]*mbuf.Buf{b}) == 0 {
+//		b.Free() // the queue is full, and the buffer still the application's
+//	}
 //
-// A Pool may be used from any goroutine. A Cache belongs to one goroutine and
+// A packet is a chain of one or more segments, and is named by its first.
+// [Buf.Data], [Buf.Len], [Buf.Append], [Buf.Prepend], [Buf.Adj] and [Buf.Trim]
+// are about one segment; [Buf.Segments], [Buf.PacketLen], [Buf.AppendBytes],
+// [Buf.CopyTo], [Buf.Linearize], [Buf.Free] and [Pool.Clone] about the packet.
+//
+// # Ownership
+//
+// At any time a Buf is in one of three places: free in its pool or in one of the
+// pool's caches, posted to a device by a queue, or held by the application. Get,
+// GetOne, Clone and the receive Burst of a queue give a Buf to the application;
+// Put, Free and the transmit Burst take it back. When no call is in progress the
+// three add up to the size of the pool.
+//
+// A Pool may be used from any goroutine. A [Cache] belongs to one goroutine and
 // needs no lock; queues take their buffers from one and give them back to it. A
-// Buf belongs to whoever holds it.
+// Buf belongs to the goroutine that holds it.
+//
+// # For drivers
+//
+// Identifiers that begin with Driver, such as [DriverBuf], are what queues and
+// devices need of the same buffers. Applications do not use them.
 package mbuf

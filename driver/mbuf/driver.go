@@ -1,19 +1,16 @@
 package mbuf
 
-// This file is what queues and devices need and applications do not: defined
-// types over the same memory, so that a conversion is all it costs to get from
-// one to the other. A queue moves a Buf between the driver and the application
-// without making it a clean empty packet on the way.
-
-// DriverBuf is the driver's half of a [Buf]: where its room is, and whose it is.
+// DriverBuf is the driver's half of a [Buf]: where its room is, and whether the
+// application holds it. It is the same record under another type, as DriverCache
+// and DriverPool are, so that going from one half to the other costs nothing.
 type DriverBuf Buf
 
 // Driver returns the driver's half of b.
 func Driver(b *Buf) *DriverBuf { return (*DriverBuf)(b) }
 
-// Deliver hands b, which the driver owns, to the application as a packet of one
-// segment. The caller has checked that the view lies inside the room.
-func (b *DriverBuf) Deliver(v View) { b.view = v }
+// Deliver gives b, which the driver owns, to the application as a packet of one
+// segment. The caller has checked that v lies inside the room.
+func (b *DriverBuf) Deliver(v DriverView) { b.view = v }
 
 // Consume takes b away from the application.
 func (b *DriverBuf) Consume() { b.view = notHeld }
@@ -21,11 +18,11 @@ func (b *DriverBuf) Consume() { b.view = notHeld }
 // Held reports whether the application holds b.
 func (b *DriverBuf) Held() bool { return b.view != notHeld }
 
-// View returns where the data is. If b is not held, both offset and length are
-// more than any room has, so that a check against a bound finds that as well.
-func (b *DriverBuf) View() View { return b.view }
+// View returns where the data is. If b is not held, offset and length are larger
+// than any room, so that a check against a bound finds that too.
+func (b *DriverBuf) View() DriverView { return b.view }
 
-// Room returns all the bytes that RoomIOVA is the device address of.
+// Room returns the headroom and the data room. RoomIOVA is its device address.
 func (b *DriverBuf) Room() []byte { return b.room }
 
 // RoomIOVA returns the device address of the room, 0 while the pool is not bound.
@@ -40,26 +37,23 @@ func (b *DriverBuf) IOVA() uint64 {
 	return b.addr + uint64(b.view.Offset())
 }
 
-// HeaderDirty reports whether the header in front of the data was something else
-// before it was made zeros for transmission. A receive queue that posts the
-// buffer puts back what devices leave there.
+// HeaderDirty reports whether the header in front of the data had to be made
+// zeros for transmission. A receive queue that posts the buffer puts back what
+// devices leave there.
 func (b *DriverBuf) HeaderDirty() bool { return b.headerDirty }
 
 // SetHeaderDirty sets what HeaderDirty returns.
 func (b *DriverBuf) SetHeaderDirty(dirty bool) { b.headerDirty = dirty }
 
-// Return puts packets back that the driver owns, every segment of them, and
-// returns how many buffers that were. It may be called from any goroutine.
-func Return(packets []*Buf) int {
+// Return puts the packet from b on, which the driver owns, back into its pools
+// and returns how many buffers that were. It may be called from any goroutine.
+func (b *DriverBuf) Return() int {
 	n := 0
-	for _, b := range packets {
-		for b != nil {
-			next := b.next
-			b.next = nil
-			b.pool.give([]*Buf{b})
-			b = next
-			n++
-		}
+	for s := (*Buf)(b); s != nil; n++ {
+		next := s.next
+		s.next = nil
+		s.pool.give([]*Buf{s})
+		s = next
 	}
 	return n
 }
@@ -67,15 +61,15 @@ func Return(packets []*Buf) int {
 // DriverCache is the driver's half of a [Cache].
 type DriverCache Cache
 
-// Take is [Cache.Get] for queues: the buffers stay the driver's and are as they
-// were left, except that they have no next segment.
+// Take is [Cache.Get] for queues: the buffers remain the driver's, and nothing in
+// them is set. They have no next segment.
 func (c *DriverCache) Take(bufs []*Buf) int { return (*Cache)(c).take(bufs) }
 
 // Give is [Cache.Put] for queues: the buffers are the driver's, belong to this
-// pool and have no next segment. Nothing is checked, no buffer is touched.
+// pool and have no next segment. It checks nothing and touches no buffer.
 func (c *DriverCache) Give(bufs []*Buf) { (*Cache)(c).give(bufs) }
 
-// GiveChain is Give for one packet of any number of segments from any pool. It
+// GiveChain is Give for one packet, whose segments may be of other pools. It
 // returns how many buffers that were.
 func (c *DriverCache) GiveChain(b *Buf) int {
 	n := 0

@@ -1,45 +1,54 @@
 package mbuf
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
 
-// ConfigError says that a field of Config makes no sense.
-type ConfigError struct {
-	Field  string
-	Value  int
+// ErrInUse is what errors.Is finds in the error of [Pool.Release] while buffers
+// are not back in the pool.
+var ErrInUse = errors.New("mbuf: the pool is in use")
+
+// Error is a [Config] that makes no pool, or device addresses that a pool cannot
+// have. Nothing was changed.
+type Error struct {
+	Op     string // "new pool" or "bind pool"
+	Field  string // the field of Config, or "page 3" of the pool's memory; "" for the whole
+	Value  any    // of the field, or the device address of the page
 	Reason string
+	Remedy string // "" if the application cannot do anything about it
 }
 
-// Error names the field, the value and what is wrong with it.
-func (e *ConfigError) Error() string {
-	return fmt.Sprintf("mbuf: %s is %d: %s", e.Field, e.Value, e.Reason)
-}
-
-// BindError says that the device addresses a pool was given cannot be used.
-type BindError struct {
-	// Page is the number of the page of the pool's memory, or -1.
-	Page int
-	// Have is the address the page has from an earlier Bind or must have, Want
-	// the one it was given now.
-	Have, Want uint64
-	Reason     string
-}
-
-// Error names the page, both addresses and the reason.
-func (e *BindError) Error() string {
-	if e.Page < 0 {
-		return "mbuf: " + e.Reason
+func (e *Error) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "mbuf: %s: ", e.Op)
+	if e.Field != "" {
+		format := "%s %v: "
+		if _, address := e.Value.(uint64); address {
+			format = "%s at device address %#x: "
+		}
+		fmt.Fprintf(&b, format, e.Field, e.Value)
 	}
-	return fmt.Sprintf("mbuf: page %d of the pool is at device address %#x and cannot be at %#x: %s", e.Page, e.Have, e.Want, e.Reason)
+	b.WriteString(e.Reason)
+	if e.Remedy != "" {
+		b.WriteString("; " + e.Remedy)
+	}
+	return b.String()
 }
 
-// BusyError says that a pool cannot be released because buffers are out.
+// BusyError is a pool that cannot be released because buffers are not back.
+// errors.Is reports it to be [ErrInUse].
 type BusyError struct {
-	// Out buffers are held by the application or posted to a device, Cached
-	// ones lie in caches that were not flushed.
+	// Out counts the buffers that the application holds or that are posted to a
+	// device, Cached those in caches that were not flushed.
 	Out, Cached int
 }
 
-// Error says how many are where, and what to do.
 func (e *BusyError) Error() string {
-	return fmt.Sprintf("mbuf: the pool is in use: %d buffers are held or posted and %d lie in caches; close the ports, free the buffers and flush the caches first", e.Out, e.Cached)
+	return fmt.Sprintf("mbuf: release pool: it is in use: %d buffers are held or posted and %d are in caches; "+
+		"close the ports, free the buffers and flush the caches first", e.Out, e.Cached)
 }
+
+// Is reports whether target is [ErrInUse].
+func (e *BusyError) Is(target error) bool { return target == ErrInUse }

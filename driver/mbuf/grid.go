@@ -1,14 +1,11 @@
 package mbuf
 
-import (
-	"github.com/virtio-pmd/virtio-pmd/hugepages"
-)
-
 const (
 	cacheLine = 64
 	// maxRoom keeps offsets in a room well inside 32 bits.
-	maxRoom = 1 << 30
-	// firstGuess is the page size that the first allocation counts on.
+	maxRoom  = 1 << 30
+	maxCount = 1 << 24 // buffers of a pool
+	// firstGuess is the page size that the first allocation expects.
 	firstGuess = 2 << 20
 )
 
@@ -58,52 +55,4 @@ func (g grid) bytes(n int) int {
 		return n * g.stride
 	}
 	return (n + g.perPage - 1) / g.perPage * g.page
-}
-
-// complete fills in what Config leaves to this package and checks the rest.
-func (c *Config) complete() error {
-	switch {
-	case c.Headroom == 0:
-		c.Headroom = DefaultHeadroom
-	case c.Headroom == NoHeadroom:
-		c.Headroom = 0
-	}
-	if c.DataRoom == 0 {
-		c.DataRoom = DefaultDataRoom
-	}
-	switch {
-	case c.Count < 1 || c.Count > 1<<24:
-		return &ConfigError{Field: "Count", Value: c.Count, Reason: "must be 1 to 16777216"}
-	case c.Headroom < 0 || c.Headroom > maxRoom:
-		return &ConfigError{Field: "Headroom", Value: c.Headroom, Reason: "must be 0 to 1 GiB"}
-	case c.DataRoom < 0 || c.DataRoom > maxRoom:
-		return &ConfigError{Field: "DataRoom", Value: c.DataRoom, Reason: "must be 1 to 1 GiB"}
-	}
-	return nil
-}
-
-// allocate gets the memory of a pool. How many pages are needed depends on
-// their size, and that is only known for certain when there are some: when the
-// pages turn out to be smaller than thought, it asks once more.
-func allocate(cfg Config) (*hugepages.Memory, grid, error) {
-	options := cfg.Memory
-	page := options.PageSize
-	if page == 0 {
-		page = firstGuess
-	}
-	for {
-		options.Bytes = newGrid(cfg.Headroom+cfg.DataRoom, page).bytes(cfg.Count)
-		memory, err := hugepages.Allocate(options)
-		if err != nil {
-			return nil, grid{}, err
-		}
-		g := newGrid(cfg.Headroom+cfg.DataRoom, memory.PageSize())
-		if g.bytes(cfg.Count) <= len(memory.Bytes()) {
-			return memory, g, nil
-		}
-		page = memory.PageSize()
-		if err := memory.Release(); err != nil {
-			return nil, grid{}, err
-		}
-	}
 }

@@ -18,7 +18,7 @@ func newPool(t testing.TB, cfg Config) *Pool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = p.Memory().Release() })
+	t.Cleanup(func() { _ = p.memory.Release() })
 	return p
 }
 

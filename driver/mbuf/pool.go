@@ -7,51 +7,24 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/hugepages"
 )
 
-// Sizes of a buffer unless Config says otherwise, in bytes.
-const (
-	// DefaultHeadroom is three cache lines: 12 bytes for the header of
-	// virtio-net and 180 for the application. The frame then begins a line of
-	// its own, and a program that forwards frames without looking at them
-	// leaves the lines they are in with the core that filled them, although the
-	// header has to be made zeros.
-	DefaultHeadroom = 3 * cacheLine
-	DefaultDataRoom = 2048
-)
-
-// NoHeadroom as Config.Headroom asks for none.
-const NoHeadroom = -1
-
-// Config says what pool NewPool is to make. Only Count is needed.
-type Config struct {
-	// Count is the number of buffers, at least 1.
-	Count int
-	// Headroom is how many bytes are free in front of the data of a new
-	// packet, 0 means DefaultHeadroom.
-	Headroom int
-	// DataRoom is how many bytes are there behind the headroom, 0 means
-	// DefaultDataRoom.
-	DataRoom int
-	// Memory says where the memory comes from. Bytes is computed by NewPool.
-	Memory hugepages.Options
-}
-
-// Pool is a set of buffers of one size. It may be used from any goroutine.
+// Pool is a set of buffers of one size. Its methods may be called from any
+// goroutine.
 type Pool struct {
 	memory   *hugepages.Memory
 	grid     grid
-	empty    View // of a new packet
+	empty    DriverView // of a new packet
 	dataRoom int
 	bufs     []Buf
 
 	mu          sync.Mutex
-	free        []*Buf // a stack: who was freed last is the warmest in the cache
+	free        []*Buf // a stack: the buffer freed last is most likely in a CPU cache
 	caches      []*Cache
 	doubleFrees uint64
 	bound       []uint64 // device address of each page, nil until Bind
 }
 
-// NewPool allocates memory and makes Count buffers of it. The errors are those
-// of hugepages.Allocate and *ConfigError.
+// NewPool allocates memory and makes Count buffers of it. A Config that cannot be
+// used is an [*Error]; other errors are those of [hugepages.Allocate].
 func NewPool(cfg Config) (*Pool, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, err
@@ -63,7 +36,7 @@ func NewPool(cfg Config) (*Pool, error) {
 	p := &Pool{
 		memory:   memory,
 		grid:     g,
-		empty:    ViewOf(uint32(cfg.Headroom), 0),
+		empty:    DriverViewOf(uint32(cfg.Headroom), 0),
 		dataRoom: cfg.DataRoom,
 		bufs:     make([]Buf, cfg.Count),
 		free:     make([]*Buf, 0, cfg.Count),
@@ -76,10 +49,6 @@ func NewPool(cfg Config) (*Pool, error) {
 	}
 	return p, nil
 }
-
-// Memory returns the memory that the buffers are in, to be mapped for a device.
-// It stays the pool's.
-func (p *Pool) Memory() *hugepages.Memory { return p.memory }
 
 // Size returns how many buffers there are.
 func (p *Pool) Size() int { return len(p.bufs) }
@@ -97,8 +66,8 @@ func (p *Pool) DoubleFrees() uint64 {
 	return p.doubleFrees
 }
 
-// Free returns how many buffers are free, in the pool and in its caches. What
-// caches hold is as they said last: the sum is exact when they are at rest.
+// Free returns how many buffers are free, in the pool and in its caches. The sum
+// is exact when no cache is in use at the moment.
 func (p *Pool) Free() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -121,8 +90,8 @@ func (p *Pool) forget(c *Cache) {
 	p.caches = slices.DeleteFunc(p.caches, func(other *Cache) bool { return other == c })
 }
 
-// Get hands out empty packets of one segment and returns how many, fewer than
-// len(bufs) only if there are no more.
+// Get fills bufs with empty packets of one segment and returns how many, fewer
+// than len(bufs) only if no more are free.
 func (p *Pool) Get(bufs []*Buf) int {
 	n := p.take(bufs)
 	for _, b := range bufs[:n] {
@@ -131,12 +100,29 @@ func (p *Pool) Get(bufs []*Buf) int {
 	return n
 }
 
-// Put takes packets back, as Free does.
+// GetOne returns an empty packet of one segment, nil if no buffer is free.
+func (p *Pool) GetOne() *Buf { return p.getChain(1) }
+
+// Clone returns a copy of the packet that begins with b: its data, in as few
+// buffers of p as hold it. It returns nil and takes no buffer if p has too few, or
+// if b is not held. b may belong to any pool.
+func (p *Pool) Clone(b *Buf) *Buf {
+	if b.view == notHeld {
+		return nil
+	}
+	c := p.getChain(p.segmentsFor(b.PacketLen()))
+	if c != nil {
+		c.copyFrom(b)
+	}
+	return c
+}
+
+// Put frees packets, as [Free] does.
 func (p *Pool) Put(bufs []*Buf) { Free(bufs) }
 
-// Release gives the memory back. A *BusyError says that buffers are held or
-// posted or lie in caches, and nothing is done. The memory must not be mapped
-// for a device any more. It may be called more than once.
+// Release gives the memory back to the system. While buffers are held, posted or
+// in caches it does nothing and returns a [*BusyError], which is [ErrInUse]. The
+// ports that use the pool must be closed. It may be called more than once.
 func (p *Pool) Release() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -151,8 +137,8 @@ func (p *Pool) Release() error {
 	return p.memory.Release()
 }
 
-// reclaim takes b away from the application, who is giving it back. It returns
-// false if b is free already. The lock is held.
+// reclaim takes back b, which the application frees, and reports whether the
+// application held it; a double free is counted. The lock is held.
 func (p *Pool) reclaim(b *Buf) bool {
 	if b.view == notHeld {
 		p.doubleFrees++
@@ -164,7 +150,34 @@ func (p *Pool) reclaim(b *Buf) bool {
 	return true
 }
 
-// take moves buffers from the stack as they are.
+// segmentsFor returns how many buffers n bytes of data need.
+func (p *Pool) segmentsFor(n int) int { return max(1, (n+p.dataRoom-1)/p.dataRoom) }
+
+// getChain returns an empty packet of n segments, nil if fewer buffers are free.
+func (p *Pool) getChain(n int) *Buf {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if n > len(p.free) {
+		return nil
+	}
+	top := len(p.free) - n
+	first := link(p.free[top:], p.empty)
+	p.free = p.free[:top]
+	return first
+}
+
+// link makes one empty packet of buffers that are not held. The last of them,
+// which was freed last, is its first segment.
+func link(bufs []*Buf, empty DriverView) *Buf {
+	var first *Buf
+	for _, b := range bufs {
+		b.view, b.next = empty, first
+		first = b
+	}
+	return first
+}
+
+// take moves buffers from the stack and sets nothing in them.
 func (p *Pool) take(bufs []*Buf) int {
 	p.mu.Lock()
 	n := min(len(bufs), len(p.free))
@@ -175,9 +188,35 @@ func (p *Pool) take(bufs []*Buf) int {
 	return n
 }
 
-// give puts buffers on the stack that the driver owns already.
+// give puts buffers on the stack that the application does not hold.
 func (p *Pool) give(bufs []*Buf) {
 	p.mu.Lock()
 	p.free = append(p.free, bufs...)
 	p.mu.Unlock()
+}
+
+// allocate gets the memory of a pool. How many pages are needed depends on their
+// size, which is only certain after an allocation: if the pages are smaller than
+// expected, it allocates once more.
+func allocate(cfg Config) (*hugepages.Memory, grid, error) {
+	options := cfg.Memory
+	page := options.PageSize
+	if page == 0 {
+		page = firstGuess
+	}
+	for {
+		options.Bytes = newGrid(cfg.Headroom+cfg.DataRoom, page).bytes(cfg.Count)
+		memory, err := hugepages.Allocate(options)
+		if err != nil {
+			return nil, grid{}, err
+		}
+		g := newGrid(cfg.Headroom+cfg.DataRoom, memory.PageSize())
+		if g.bytes(cfg.Count) <= len(memory.Bytes()) {
+			return memory, g, nil
+		}
+		page = memory.PageSize()
+		if err := memory.Release(); err != nil {
+			return nil, grid{}, err
+		}
+	}
 }

@@ -3,6 +3,7 @@ package mbuf
 import (
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -88,7 +89,7 @@ func TestBind(t *testing.T) {
 	if (*DriverPool)(p).Bound() || Driver(get(t, p, 1)[0]).IOVA() != 0 {
 		t.Error("a pool that is not bound has addresses")
 	}
-	var bind *BindError
+	var bind *Error
 	if err := (*DriverPool)(p).Bind([]uint64{1 << 12, 2 << 12, 3 << 12}); !errors.As(err, &bind) {
 		t.Errorf("Bind with a buffer out: %v", err)
 	}
@@ -103,7 +104,7 @@ func TestBind(t *testing.T) {
 		t.Fatal(err)
 	}
 	other := []uint64{9 << 12, 6 << 12, 7 << 12}
-	if err := (*DriverPool)(p).Bind(other); !errors.As(err, &bind) || bind.Page != 1 || bind.Have != 5<<12 || bind.Want != 6<<12 {
+	if err := (*DriverPool)(p).Bind(other); !errors.As(err, &bind) || bind.Field != "page 1" || bind.Value != uint64(6<<12) || !strings.Contains(bind.Reason, "0x5000") {
 		t.Errorf("Bind with other addresses: %v", err)
 	}
 	for i, b := range get(t, p, 3) { // one buffer a page
@@ -117,15 +118,15 @@ func TestBind(t *testing.T) {
 // each other.
 func TestBindLarge(t *testing.T) {
 	p := newPool(t, Config{Count: 2, DataRoom: 9000})
-	n := len(p.Memory().Bytes()) / 4096
+	n := len(p.memory.Bytes()) / 4096
 	pages := make([]uint64, n)
 	for i := range pages {
 		pages[i] = uint64(100+i) << 12
 	}
 	torn := slices.Clone(pages)
 	torn[2] += 4096
-	var bind *BindError
-	if err := (*DriverPool)(p).Bind(torn); !errors.As(err, &bind) || bind.Page != 2 {
+	var bind *Error
+	if err := (*DriverPool)(p).Bind(torn); !errors.As(err, &bind) || bind.Field != "page 2" {
 		t.Errorf("pages that do not follow each other: %v", err)
 	}
 	if err := (*DriverPool)(p).Bind(pages); err != nil {
@@ -142,8 +143,8 @@ func TestConfig(t *testing.T) {
 		{}, {Count: -1}, {Count: 1<<24 + 1}, {Count: 1, Headroom: -2}, {Count: 1, Headroom: 1<<30 + 1},
 		{Count: 1, DataRoom: -1}, {Count: 1, DataRoom: 1<<30 + 1},
 	} {
-		var config *ConfigError
-		if _, err := NewPool(cfg); !errors.As(err, &config) || config.Error() == "" {
+		var config *Error
+		if _, err := NewPool(cfg); !errors.As(err, &config) || config.Field == "" || config.Remedy == "" {
 			t.Errorf("%+v: %v", cfg, err)
 		}
 	}
@@ -159,7 +160,7 @@ func TestRelease(t *testing.T) {
 	c := p.NewCache(32)
 	out := get(t, c, 3)
 	var busy *BusyError
-	if err := p.Release(); !errors.As(err, &busy) || busy.Out != 3 || busy.Cached != p.Free()-(100-3-busy.Cached) {
+	if err := p.Release(); !errors.As(err, &busy) || !errors.Is(err, ErrInUse) || busy.Out != 3 || busy.Cached != p.Free()-(100-3-busy.Cached) {
 		t.Errorf("Release: %v", err)
 	}
 	mbufs := slices.Clone(out)

@@ -1,16 +1,16 @@
 package mbuf
 
-// View says where the data is in the room of a Buf: its offset in the low 32
-// bits, its length in the high ones. One word, so that moving a Buf between
-// driver and application is one store.
-type View uint64
+// DriverView says where in the room of a [Buf] the data is: its offset in the low
+// 32 bits, its length in the high ones. It is one word, so that moving a Buf
+// between driver and application is one store.
+type DriverView uint64
 
-// ViewOf returns the view of n bytes at offset off.
-func ViewOf(off, n uint32) View { return View(n)<<32 | View(off) }
+// DriverViewOf returns the view of n bytes at offset off.
+func DriverViewOf(off, n uint32) DriverView { return DriverView(n)<<32 | DriverView(off) }
 
 // Offset returns where the data starts, in bytes from the start of the room.
-func (v View) Offset() uint32 { return uint32(v) }
+func (v DriverView) Offset() uint32 { return uint32(v) }
 
 // Len returns how many bytes there are. For a Buf that the application does not
 // hold, that is more than any room has.
-func (v View) Len() uint32 { return uint32(v >> 32) }
+func (v DriverView) Len() uint32 { return uint32(v >> 32) }

@@ -94,7 +94,7 @@ func (r *rx) link(s *slots, first *mbuf.Buf, n int) {
 		}
 		at := s.wrap(s.head + i)
 		b := s.buf[at]
-		mbuf.Driver(b).Deliver(mbuf.ViewOf(r.data-r.header, r.lens[at])) // only the first has a header
+		mbuf.Driver(b).Deliver(mbuf.DriverViewOf(r.data-r.header, r.lens[at])) // only the first has a header
 		last.SetNext(b)
 		last = b
 	}

@@ -334,7 +334,7 @@ func testMerge(t *testing.T, packed bool) {
 		for got := r.rx.Burst(bufs); got > 0; got = r.rx.Burst(bufs) {
 			for _, b := range bufs[:got] {
 				if !bytes.Equal(bytesOf(b), want[received]) || b.PacketLen() != len(want[received]) {
-					t.Fatalf("packet %d of %d bytes in %d segments is not what was sent", received, b.PacketLen(), b.Segments())
+					t.Fatalf("packet %d of %d bytes in %d segments is not what was sent", received, b.PacketLen(), b.NumSegments())
 				}
 				received++
 			}

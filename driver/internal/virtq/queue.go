@@ -89,7 +89,7 @@ func (q *queue) drain(s *slots) int {
 	q.running, q.drained = false, true
 	n := 0
 	for s.count > 0 {
-		n += mbuf.Return(s.buf[s.head:][:1])
+		n += mbuf.Driver(s.buf[s.head]).Return()
 		s.drop(s.end())
 	}
 	q.posted.Set(0)

@@ -102,8 +102,8 @@ func newPool(t testing.TB, mem *busMemory, base uint64, cfg mbuf.Config) *mbuf.P
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = pool.Memory().Release() })
-	b := pool.Memory().Bytes()
+	t.Cleanup(func() { _ = (*mbuf.DriverPool)(pool).Memory().Release() })
+	b := (*mbuf.DriverPool)(pool).Memory().Bytes()
 	pages := make([]uint64, len(b)/4096)
 	for i := range pages {
 		pages[i] = base + uint64(i^1)*8192 // not in order, with gaps

@@ -60,14 +60,14 @@ type rx struct {
 // whole is what a used length is compared with, and how a view is made of it:
 // used lengths count the header, views do not.
 type whole struct {
-	least uint32    // shortest length there can be
-	span  uint32    // longest, less the shortest
-	view  mbuf.View // of a length of 0
+	least uint32          // shortest length there can be
+	span  uint32          // longest, less the shortest
+	view  mbuf.DriverView // of a length of 0
 }
 
 // viewOf returns where the frame is in a buffer of which n bytes were used. n
 // may have anything in its upper half.
-func (w whole) viewOf(n uint64) mbuf.View { return w.view + mbuf.View(n<<32) }
+func (w whole) viewOf(n uint64) mbuf.DriverView { return w.view + mbuf.DriverView(n<<32) }
 
 // init prepares for buffers of the pool of cache.
 func (r *rx) init(cfg *Config, cache *mbuf.Cache) error {
@@ -79,7 +79,7 @@ func (r *rx) init(cfg *Config, cache *mbuf.Cache) error {
 	r.whole = whole{
 		least: r.header + minFrame,
 		span:  r.room - r.header - minFrame,
-		view:  mbuf.ViewOf(r.data, 0) - mbuf.ViewOf(0, r.header),
+		view:  mbuf.DriverViewOf(r.data, 0) - mbuf.DriverViewOf(0, r.header),
 	}
 	r.mergeable = cfg.Features.Has(virtio.NetMrgRxbuf)
 	r.maxMerge = min(cfg.Size, (longestPacket+cfg.HeaderLen+int(r.room)-1)/int(r.room))

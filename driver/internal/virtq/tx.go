@@ -57,7 +57,7 @@ type plain struct {
 }
 
 // matches tells whether b, of which v is the view, is such a packet, and held.
-func (p plain) matches(b *mbuf.Buf, v mbuf.View) bool {
+func (p plain) matches(b *mbuf.Buf, v mbuf.DriverView) bool {
 	return b.Pool() == p.pool && b.Next() == nil && v.Len()-minFrame <= p.span && v.Offset() >= headerLen
 }
 
