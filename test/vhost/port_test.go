@@ -38,8 +38,8 @@ func openPort(t *testing.T, socket string, o vhostuser.Options, c driver.Config)
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	d, err := vhostuser.Open(ctx, socket, o)
-	var early *vhostuser.ConnectError // the back end is still coming up
-	for errors.As(err, &early) && ctx.Err() == nil {
+	var e *vhostuser.Error
+	for errors.As(err, &e) && e.Op == "connect" && ctx.Err() == nil { // the back end is still starting
 		time.Sleep(2 * time.Millisecond)
 		d, err = vhostuser.Open(ctx, socket, o)
 	}

@@ -3,6 +3,7 @@ package vhostuser
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"os"
@@ -93,11 +94,10 @@ type connector interface {
 // Options.Server listens on it and waits until a back end connects, and agrees
 // with it on the protocol. ctx bounds Open alone.
 //
-// It fails with an *OptionError for values that make no sense, a path longer
-// than 107 bytes among them, a *ConnectError, *ListenError, *SocketInUseError
-// or *NoPeerError for the socket, and transport.ErrDisconnected around a
-// *TimeoutError, *SetUpTimeoutError, *ProtocolError or *ClosedError for what came out of it. A
-// server goes on waiting when a back end hangs up.
+// It fails with an [*Error] for an option that cannot be used, a path longer than
+// 107 bytes among them, and for the socket, and with transport.ErrDisconnected
+// around an [*Error] for what the back end did. A server goes on waiting when a
+// back end closes the connection.
 //
 // A socket file that was left behind by a server that is no more is replaced.
 func Open(ctx context.Context, path string, o Options) (*Device, error) {
@@ -135,13 +135,8 @@ func (d *Device) openFirst(ctx context.Context) (*session, error) {
 	var last error
 	for {
 		s, err := d.open(ctx)
-		var nobody *NoPeerError
-		if errors.As(err, &nobody) {
-			nobody.Last = last
-		}
-		var hungUp *ClosedError
-		if !d.opt.Server || !errors.As(err, &hungUp) {
-			return s, err
+		if !d.opt.Server || !isClosed(err) {
+			return s, withLast(err, last)
 		}
 		last = err
 		d.log.Warn("no connection yet", "err", err)
@@ -150,6 +145,17 @@ func (d *Device) openFirst(ctx context.Context) (*session, error) {
 		case <-time.After(firstPause):
 		}
 	}
+}
+
+// withLast adds to the error of a server to which no back end connected in time how
+// the connection before ended, if there was one.
+func withLast(err, last error) error {
+	var e *Error
+	if last != nil && errors.As(err, &e) && e.Op == opAccept {
+		e.Reason, e.Remedy = "no back end stayed", ""
+		e.Err = fmt.Errorf("%w; the last one: %w", e.Err, last)
+	}
+	return err
 }
 
 // open makes one connection and agrees on the protocol.

@@ -1,165 +1,113 @@
 package vhostuser
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
-// OptionError is a value in Options, or a path, that cannot be used. Nothing
-// was opened.
-type OptionError struct {
-	Option string // the field of Options, or "path"
+// The operations that decisions and tests go by; all others are requests.
+const (
+	opOpen    = "open"
+	opConnect = "connect"
+	opListen  = "listen"
+	opAccept  = "accept"
+	opReceive = "receive"
+)
+
+// Error is what a [Device] fails with beyond the errors of package transport: an
+// option or a socket that cannot be used, or something a back end did. When that
+// has ended the connection it is found in the error around transport.ErrDisconnected.
+//
+// errors.Is finds os.ErrDeadlineExceeded, or the error of the context, in a request
+// that was not answered in time, and what the system call failed with in a socket
+// that cannot be used: fs.ErrNotExist, fs.ErrPermission, unix.EADDRINUSE.
+type Error struct {
+	Device string // "vhost-user:" and the path; "" where the error around it names it
+	// Op is "open" for an option, "connect", "listen" or "accept" for a socket,
+	// "receive" for a connection that the back end closed, or a request.
+	Op     string
+	Field  string // what Value belongs to: an option, or a field of a reply
 	Value  any
 	Reason string
 	Remedy string
+	Err    error // the cause, nil if Reason says all
 }
 
-// Error names the value, what is wrong with it and what would do.
-func (e *OptionError) Error() string {
-	return fmt.Sprintf("vhost-user: %s %v: %s; %s", e.Option, e.Value, e.Reason, e.Remedy)
-}
-
-// ConnectError is a socket that could not be connected to.
-type ConnectError struct {
-	Path   string
-	Reason string
-	Remedy string
-	Err    error // what the kernel answered
-}
-
-// Error names the socket, the reason and the remedy.
-func (e *ConnectError) Error() string {
-	return fmt.Sprintf("vhost-user:%s: %s (%v); %s", e.Path, e.Reason, e.Err, e.Remedy)
-}
-
-// Unwrap returns what the kernel answered.
-func (e *ConnectError) Unwrap() error { return e.Err }
-
-// ListenError is a socket that could not be made.
-type ListenError struct {
-	Path   string
-	Reason string
-	Remedy string
-	Err    error // what the kernel answered
-}
-
-// Error names the socket, the reason and the remedy.
-func (e *ListenError) Error() string {
-	return fmt.Sprintf("vhost-user:%s: cannot listen: %s (%v); %s", e.Path, e.Reason, e.Err, e.Remedy)
-}
-
-// Unwrap returns what the kernel answered.
-func (e *ListenError) Unwrap() error { return e.Err }
-
-// SocketInUseError is a socket on which another process listens.
-type SocketInUseError struct{ Path string }
-
-// Error names the socket and what to do.
-func (e *SocketInUseError) Error() string {
-	return fmt.Sprintf("vhost-user:%s: another process listens on this socket; stop it, or take another path", e.Path)
-}
-
-// NoPeerError is a server that nobody connected to in time.
-type NoPeerError struct {
-	Path   string
-	Waited time.Duration
-	Err    error // why the wait ended, the context's error
-	Last   error // how the last connection before that ended, nil if there was none
-}
-
-// Error names the socket and how to have a back end connect.
-func (e *NoPeerError) Error() string {
-	if e.Last != nil {
-		return fmt.Sprintf("vhost-user:%s: no back end stayed (%v); the last one: %v", e.Path, e.Err, e.Last)
+// Error names the device, the operation, the value, the reason and the remedy.
+func (e *Error) Error() string {
+	var b strings.Builder
+	if e.Device != "" {
+		b.WriteString(e.Device + ": ")
 	}
-	return fmt.Sprintf("vhost-user:%s: no back end connected within %v (%v); start it as the client of this socket (net_vhost: client=1)",
-		e.Path, e.Waited.Round(time.Millisecond), e.Err)
-}
-
-// Unwrap returns why the wait ended.
-func (e *NoPeerError) Unwrap() error { return e.Err }
-
-// TimeoutError is a back end that did not do its part in time. The connection
-// was ended: a reply that came later could not be told from the next one.
-type TimeoutError struct {
-	Message string // the request
-	Waited  time.Duration
-	Err     error // the context's error, nil if the request's own time was over
-}
-
-// Error names the request and the time.
-func (e *TimeoutError) Error() string {
-	return fmt.Sprintf("no answer to %s within %v; the back end hangs, or is no vhost-user back end",
-		e.Message, e.Waited.Round(time.Millisecond))
-}
-
-// Unwrap returns the context's error.
-func (e *TimeoutError) Unwrap() error { return e.Err }
-
-// SetUpTimeoutError is a back end that answers each request in time and all of
-// them together too late. The connection was ended.
-type SetUpTimeoutError struct {
-	Message string // the request at which the time was over
-	Limit   time.Duration
-}
-
-// Error names the request, the time and what may help.
-func (e *SetUpTimeoutError) Error() string {
-	return fmt.Sprintf("the back end took longer than %v over all requests of a set-up, up to %s; it is short of CPU time, or its log may say why (Options.SetUpTimeout allows it more)",
-		e.Limit, e.Message)
-}
-
-// ProtocolError is something a back end sent that it must not send.
-type ProtocolError struct {
-	Message   string // the request it was to answer, or what came
-	Field     string
-	Got, Want uint64
-	Reason    string
-}
-
-// Error names the message, the field and both values.
-func (e *ProtocolError) Error() string {
-	return fmt.Sprintf("%s: %s: %s is %d (%#x), not %d (%#x)", e.Message, e.Reason, e.Field, e.Got, e.Got, e.Want, e.Want)
-}
-
-// ClosedError is a connection that the back end closed.
-type ClosedError struct {
-	Partial bool  // in the middle of a message
-	Err     error // what reading or writing failed with
-}
-
-// Error says when the connection was closed.
-func (e *ClosedError) Error() string {
-	if e.Partial {
-		return fmt.Sprintf("the back end closed the connection in the middle of a message (%v)", e.Err)
+	b.WriteString(e.Op + ": ")
+	switch v := e.Value.(type) {
+	case nil:
+	case uint64:
+		fmt.Fprintf(&b, "%s is %d (%#x): ", e.Field, v, v)
+	default:
+		fmt.Fprintf(&b, "%s %v: ", e.Field, v)
 	}
-	return fmt.Sprintf("the back end closed the connection (%v); its log may say why", e.Err)
+	b.WriteString(e.Reason)
+	if e.Err != nil {
+		fmt.Fprintf(&b, " (%v)", e.Err)
+	}
+	if e.Remedy != "" {
+		b.WriteString("; " + e.Remedy)
+	}
+	return b.String()
 }
 
-// Unwrap returns what reading or writing failed with.
-func (e *ClosedError) Unwrap() error { return e.Err }
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
 
-// RefusedError is a request that the back end answered with a failure.
-type RefusedError struct {
-	Device  string
-	Message string // the request and what it was about
-	Code    uint64 // what the answer says, not 0; 0 if it says nothing more
+// optionError is a value in Options, or a path, that cannot be used. Nothing was
+// opened.
+func optionError(option string, value any, reason, remedy string) error {
+	return &Error{Device: "vhost-user", Op: opOpen, Field: option, Value: value, Reason: reason, Remedy: remedy}
 }
 
-// Error names the request.
-func (e *RefusedError) Error() string {
-	return fmt.Sprintf("%s: the back end refuses %s (answer %d); its log may say why", e.Device, e.Message, e.Code)
+// inUseError is a socket on which another process listens.
+func inUseError(path string) error {
+	return &Error{Device: "vhost-user:" + path, Op: opListen, Reason: "another process listens on this socket",
+		Remedy: "stop it, or take another path", Err: unix.EADDRINUSE}
 }
 
-// RegionError is one piece of memory more than the back end can be given.
-type RegionError struct {
-	Device  string
-	Regions int // wanted
-	Max     int
+// timeoutError is a back end that did not answer a request in time. The connection
+// is ended: a later reply could not be told from the next one.
+func timeoutError(request string, waited time.Duration, cause error) error {
+	return &Error{Op: request, Reason: fmt.Sprintf("no answer within %v", waited.Round(time.Millisecond)),
+		Remedy: "the back end hangs, or is not a vhost-user back end", Err: cause}
 }
 
-// Error names both numbers and what to do.
-func (e *RegionError) Error() string {
-	return fmt.Sprintf("%s: %d pieces of memory are to be mapped and the back end takes %d; share one pool between the ports, or make fewer pools",
-		e.Device, e.Regions, e.Max)
+// protocolError is something a back end sent that it must not send, in reply to a
+// request or without one.
+func protocolError(request, field string, got, want uint64, reason string) error {
+	return &Error{Op: request, Field: field, Value: got, Reason: fmt.Sprintf("not %d (%#x): %s", want, want, reason)}
+}
+
+// closedError is a connection that the back end closed, noticed by a read or a
+// write that failed with cause. partial says that a message was cut off.
+func closedError(partial bool, cause error) error {
+	e := &Error{Op: opReceive, Reason: "the back end closed the connection", Remedy: "its log may say why", Err: cause}
+	if partial {
+		e.Reason += " in the middle of a message"
+	}
+	return e
+}
+
+// isClosed reports whether err is a connection that the back end closed.
+func isClosed(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Op == opReceive
+}
+
+// regionError is one piece of memory more than the back end can be given.
+func regionError(device string, regions, limit int) error {
+	return &Error{Device: device, Op: "mapping memory", Field: "regions", Value: uint64(regions),
+		Reason: fmt.Sprintf("the back end takes %d pieces of memory", limit),
+		Remedy: "share one pool between the ports, or make fewer pools"}
 }

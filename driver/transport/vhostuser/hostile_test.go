@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/virtio-pmd/virtio-pmd/driver/transport"
 	"github.com/virtio-pmd/virtio-pmd/driver/transport/vhostuser"
@@ -32,40 +35,40 @@ var lies = []struct {
 	phrase string
 }{
 	{"short header", func(p *peer, m msg) { _, _ = p.conn.Write([]byte{1, 0, 0}); p.conn.Close() },
-		is[*vhostuser.ClosedError], "in the middle of a message"},
+		isClosed, "in the middle of a message"},
 	{"short header and silence", func(p *peer, m msg) { _, _ = p.conn.Write([]byte{1, 0, 0}) },
-		is[*vhostuser.TimeoutError], "no answer to"},
+		isTimeout, "no answer within"},
 	{"short payload", func(p *peer, m msg) { p.send(m.id, 5, m.want(), []byte{0}); p.conn.Close() },
-		is[*vhostuser.ClosedError], "in the middle of a message"},
+		isClosed, "in the middle of a message"},
 	{"short payload and silence", func(p *peer, m msg) { p.send(m.id, 5, m.want(), []byte{0}) },
-		is[*vhostuser.TimeoutError], "no answer to"},
+		isTimeout, "no answer within"},
 	{"size too small", func(p *peer, m msg) { p.send(m.id, 5, 4, make([]byte, 4)) },
-		is[*vhostuser.ProtocolError], "size is 4"},
+		isProtocol, "size is 4"},
 	{"size too large", func(p *peer, m msg) { p.send(m.id, 5, 4096, make([]byte, 4096)) },
-		is[*vhostuser.ProtocolError], "size is 4096"},
+		isProtocol, "size is 4096"},
 	{"size of 4 GiB", func(p *peer, m msg) { p.send(m.id, 5, 0xffffffff, u64(0)) },
-		is[*vhostuser.ProtocolError], "0xffffffff"},
+		isProtocol, "0xffffffff"},
 	{"another request", func(p *peer, m msg) { p.send(m.id+100, 5, m.want(), u64(0)) },
-		is[*vhostuser.ProtocolError], "another request"},
+		isProtocol, "another request"},
 	{"no reply flag", func(p *peer, m msg) { p.send(m.id, 1, m.want(), u64(0)) },
-		is[*vhostuser.ProtocolError], "not marked as a reply"},
+		isProtocol, "not marked as a reply"},
 	{"another version", func(p *peer, m msg) { p.send(m.id, 6, m.want(), u64(0)) },
-		is[*vhostuser.ProtocolError], "another version"},
+		isProtocol, "another version"},
 	{"two answers", func(p *peer, m msg) { p.respond(m); p.respond(m) },
-		is[*vhostuser.ProtocolError], ""}, // not asked for, or for another request
+		isProtocol, ""}, // not asked for, or for another request
 	{"one descriptor", func(p *peer, m msg) { p.send(m.id, 5, m.want(), u64(0), 0) },
-		is[*vhostuser.ProtocolError], "descriptors came along"},
+		isProtocol, "descriptors came along"},
 	{"many descriptors", func(p *peer, m msg) { p.send(m.id, 5, m.want(), u64(0), make([]int, 250)...) },
-		is[*vhostuser.ProtocolError], "descriptors came along"},
+		isProtocol, "descriptors came along"},
 	{"descriptors with the payload", func(p *peer, m msg) { p.send(m.id, 5, m.want(), nil); p.send(0, 0, 0, nil, 0, 0) },
-		is[*vhostuser.ProtocolError], "descriptors came along"},
-	{"silence", func(p *peer, m msg) {}, is[*vhostuser.TimeoutError], "no answer to"},
-	{"goodbye", func(p *peer, m msg) { p.conn.Close() }, is[*vhostuser.ClosedError], "closed the connection"},
+		isProtocol, "descriptors came along"},
+	{"silence", func(p *peer, m msg) {}, isTimeout, "no answer within"},
+	{"goodbye", func(p *peer, m msg) { p.conn.Close() }, isClosed, "closed the connection"},
 	{"goodbye with unread descriptors", func(p *peer, m msg) {
 		p.respond(m)
 		p.send(m.id, 5, 8, u64(0), 0, 0)
 		p.conn.Close()
-	}, is[*vhostuser.ProtocolError], "descriptors came along"},
+	}, isProtocol, "descriptors came along"},
 }
 
 // want is how large the payload of the answer has to be.
@@ -79,6 +82,48 @@ func (m msg) want() uint32 {
 func is[E error](err error) bool {
 	var e E
 	return errors.As(err, &e)
+}
+
+// The errors of the front end by what happened.
+
+func as(err error) vhostuser.Error {
+	var e *vhostuser.Error
+	if !errors.As(err, &e) {
+		return vhostuser.Error{}
+	}
+	return *e
+}
+
+func isOp(op string) func(error) bool { return func(err error) bool { return as(err).Op == op } }
+
+func isClosed(err error) bool {
+	return as(err).Op == "receive" && strings.HasPrefix(as(err).Reason, "the back end closed the connection")
+}
+
+func isTimeout(err error) bool {
+	return strings.HasPrefix(as(err).Reason, "no answer within") &&
+		(errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded))
+}
+
+func isSetUpTimeout(err error) bool {
+	return as(err).Field == "SetUpTimeout" && errors.Is(err, os.ErrDeadlineExceeded)
+}
+
+// isListen reports whether the socket cannot be made, but not because it is in use.
+func isListen(err error) bool { return as(err).Op == "listen" && !isInUse(err) }
+
+// isProtocol reports whether err is about something that the back
+// end must not send: its value and the right one are in the error.
+func isProtocol(err error) bool {
+	return as(err).Field != "" && as(err).Field != "answer" && strings.HasPrefix(as(err).Reason, "not ")
+}
+
+func isRefused(err error) bool { return as(err).Field == "answer" }
+
+func isRegions(err error) bool { return as(err).Field == "regions" }
+
+func isInUse(err error) bool {
+	return as(err).Op == "listen" && errors.Is(err, unix.EADDRINUSE) && strings.Contains(err.Error(), "another process listens")
 }
 
 // answered are the messages that the front end awaits an answer to, with
@@ -252,7 +297,7 @@ func disconnectAt(t *testing.T, protocols uint64, at int) {
 	}
 	err := use(t, b, long)
 	b.stop()
-	if !errors.Is(err, transport.ErrDisconnected) || !is[*vhostuser.ClosedError](err) {
+	if !errors.Is(err, transport.ErrDisconnected) || !isClosed(err) {
 		t.Errorf("closed at message %d: %T %v", at, err, err)
 	}
 	if after := openFiles(t); after != before {

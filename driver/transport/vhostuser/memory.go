@@ -17,7 +17,7 @@ func (d *Device) DMA() transport.DMA { return transport.DMA{Last: math.MaxUint64
 // at once if there is one already; its rings then rest for a moment. Without a
 // connection the memory is remembered for the next one, also if the back end
 // loses it here because its rings do not rest or do not go on. One piece of
-// memory more than the back end takes is a *RegionError.
+// memory more than the back end takes is an [*Error].
 func (d *Device) MapDMA(mem *hugepages.Memory) ([]uint64, error) {
 	if d.closed {
 		_, err := d.current()
@@ -47,7 +47,7 @@ func (d *Device) shareNow() error {
 		return nil // the next connection gets it all
 	}
 	if len(d.mapped) > s.slots {
-		return &RegionError{Device: d.name, Regions: len(d.mapped), Max: s.slots}
+		return regionError(d.name, len(d.mapped), s.slots)
 	}
 	if len(s.rings) == 0 {
 		return nil // SetQueue will
@@ -95,7 +95,7 @@ func regionOf(mem *hugepages.Memory) region {
 // share gives the back end these regions, as far as it does not have them.
 func (s *session) share(regions []region) error {
 	if len(regions) > s.slots {
-		return &RegionError{Device: s.name, Regions: len(regions), Max: s.slots}
+		return regionError(s.name, len(regions), s.slots)
 	}
 	if slices.Equal(regions, s.memory) {
 		return nil

@@ -77,7 +77,7 @@ func TestMemoryRefusedAtRunTime(t *testing.T) {
 	newSteps(t, d, 2).run(t)
 	b.said()
 	more := allocate(t)
-	if _, err := d.MapDMA(more); !is[*vhostuser.RefusedError](err) || !strings.Contains(err.Error(), "SET_MEM_TABLE") {
+	if _, err := d.MapDMA(more); !isRefused(err) || !strings.Contains(err.Error(), "SET_MEM_TABLE") {
 		t.Errorf("%T %v", err, err)
 	}
 	compare(t, b.said(), `
@@ -159,7 +159,7 @@ func TestRegionLimit(t *testing.T) {
 			}
 			defer mem.Release()
 			_, err = d.MapDMA(mem)
-			if (err == nil) != (i < c.max) || err != nil && !is[*vhostuser.RegionError](err) {
+			if (err == nil) != (i < c.max) || err != nil && !isRegions(err) {
 				t.Errorf("region %d of %d: %T %v", i, c.max, err, err)
 			}
 		}

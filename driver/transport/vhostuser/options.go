@@ -18,17 +18,17 @@ const (
 func (o *Options) complete(path string) error {
 	switch {
 	case path == "":
-		return &OptionError{Option: "path", Value: `""`, Reason: "no socket is named", Remedy: "give the path of the socket"}
+		return optionError("path", `""`, "no socket is named", "give the path of the socket")
 	case len(path) > maxPath:
-		return &OptionError{Option: "path", Value: path, Reason: "longer than the 107 bytes that a socket address holds",
-			Remedy: "take a shorter path, or a relative one"}
+		return optionError("path", path, "longer than the 107 bytes that a socket address holds",
+			"take a shorter path, or a relative one")
 	case o.Queues < 0 || o.Queues > maxRings/2:
-		return &OptionError{Option: "Queues", Value: o.Queues, Reason: "not between 1 and 128, which is as far as the messages count",
-			Remedy: "0 takes what the back end has"}
+		return optionError("Queues", o.Queues, "not between 1 and 128, which is as far as the messages count",
+			"0 takes what the back end has")
 	case o.MTU != 0 && (o.MTU < virtio.MinMTU || o.MTU > maxMTU):
-		return &OptionError{Option: "MTU", Value: o.MTU, Reason: "not between 68 and 65535", Remedy: "0 is none"}
+		return optionError("MTU", o.MTU, "not between 68 and 65535", "0 is none")
 	case o.MAC != nil && len(o.MAC) != macBytes:
-		return &OptionError{Option: "MAC", Value: o.MAC, Reason: "not 6 bytes long", Remedy: "nil is none"}
+		return optionError("MAC", o.MAC, "not 6 bytes long", "nil is none")
 	}
 	if o.Timeout <= 0 {
 		o.Timeout = DefaultTimeout

@@ -27,27 +27,22 @@ type expectation struct {
 // all. The size is settled here, so no payload is longer than was expected.
 func (e *expectation) check(h header) error {
 	if e == nil {
-		return &ProtocolError{Message: h.request.String(), Field: "request", Got: uint64(h.request),
-			Reason: "a message came that was not asked for"}
+		return protocolError(h.request.String(), "request", uint64(h.request), 0, "a message came that was not asked for")
 	}
-	wrong := &ProtocolError{Message: e.request.String()}
+	wrong := func(field string, got, want uint64, reason string) error {
+		return protocolError(e.request.String(), field, got, want, reason)
+	}
 	switch {
 	case h.flags&maskVersion != flagVersion:
-		wrong.Field, wrong.Got, wrong.Want = "version", uint64(h.flags&maskVersion), flagVersion
-		wrong.Reason = "the reply is of another version of the protocol"
+		return wrong("version", uint64(h.flags&maskVersion), flagVersion, "the reply is of another version of the protocol")
 	case h.flags&flagReply == 0:
-		wrong.Field, wrong.Got, wrong.Want = "flags", uint64(h.flags), flagVersion|flagReply
-		wrong.Reason = "the message is not marked as a reply"
+		return wrong("flags", uint64(h.flags), flagVersion|flagReply, "the message is not marked as a reply")
 	case h.request != e.request:
-		wrong.Field, wrong.Got, wrong.Want = "request", uint64(h.request), uint64(e.request)
-		wrong.Reason = "the reply is to another request, " + h.request.String()
+		return wrong("request", uint64(h.request), uint64(e.request), "the reply is to another request, "+h.request.String())
 	case int64(h.size) != int64(e.size) && (h.size != 0 || !e.orNone):
-		wrong.Field, wrong.Got, wrong.Want = "size", uint64(h.size), uint64(e.size)
-		wrong.Reason = "the payload of the reply has another size"
-	default:
-		return nil
+		return wrong("size", uint64(h.size), uint64(e.size), "the payload of the reply has another size")
 	}
-	return wrong
+	return nil
 }
 
 // decodeState reads the payload of GET_VRING_BASE and checks that it is about
@@ -57,8 +52,7 @@ func decodeState(b []byte, i int) (uint32, error) {
 		return 0, sizeError(getVringBase, len(b), stateLen)
 	}
 	if got := order.Uint32(b); got != uint32(i) {
-		return 0, &ProtocolError{Message: getVringBase.String(), Field: "index", Got: uint64(got), Want: uint64(i),
-			Reason: "the reply is about another ring"}
+		return 0, protocolError(getVringBase.String(), "index", uint64(got), uint64(i), "the reply is about another ring")
 	}
 	return order.Uint32(b[4:]), nil
 }
@@ -78,17 +72,15 @@ func decodeConfig(b []byte, n int) ([]byte, error) {
 		return nil, sizeError(getConfig, len(b), configHead+n)
 	}
 	if off := order.Uint32(b); off != 0 {
-		return nil, &ProtocolError{Message: getConfig.String(), Field: "offset", Got: uint64(off),
-			Reason: "the reply is about another part of the configuration"}
+		return nil, protocolError(getConfig.String(), "offset", uint64(off), 0, "the reply is about another part of the configuration")
 	}
 	if size := order.Uint32(b[4:]); size != uint32(n) {
-		return nil, &ProtocolError{Message: getConfig.String(), Field: "size of the configuration", Got: uint64(size), Want: uint64(n),
-			Reason: "the reply is about another part of the configuration"}
+		return nil, protocolError(getConfig.String(), "size of the configuration", uint64(size), uint64(n),
+			"the reply is about another part of the configuration")
 	}
 	return b[configHead:], nil
 }
 
 func sizeError(r request, got, want int) error {
-	return &ProtocolError{Message: r.String(), Field: "size", Got: uint64(got), Want: uint64(want),
-		Reason: "the payload of the reply has another size"}
+	return protocolError(r.String(), "size", uint64(got), uint64(want), "the payload of the reply has another size")
 }

@@ -44,8 +44,8 @@ func (d *Device) QueueSize(q int) (int, error) {
 
 // SetQueue implements transport.Transport. The rings of the first pair are
 // enabled at once, those of others by SetQueuePairs. A ring that cannot be as it is
-// asked for is a *transport.Error, one that the back end does not want a
-// *RefusedError.
+// asked for is a *transport.Error, one that the back end refuses an
+// [*Error].
 func (d *Device) SetQueue(q int, areas transport.Queue) (transport.Notifier, error) {
 	s, err := d.current()
 	if err != nil {

@@ -3,6 +3,7 @@ package vhostuser
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net"
 	"os"
@@ -54,7 +55,7 @@ func bind(path string) (connector, error) {
 func clearStale(path string) error {
 	info, err := os.Lstat(path)
 	if err == nil && info.Mode()&fs.ModeSocket == 0 {
-		return &ListenError{Path: path, Reason: "there is a file of that name, which is no socket",
+		return &Error{Device: "vhost-user:" + path, Op: opListen, Reason: "there is a file of that name, which is not a socket",
 			Remedy: "take another path, or remove the file", Err: unix.EADDRINUSE}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
@@ -63,11 +64,11 @@ func clearStale(path string) error {
 	switch {
 	case err == nil:
 		_ = conn.Close()
-		return &SocketInUseError{Path: path}
+		return inUseError(path)
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
 	case !errors.Is(err, unix.ECONNREFUSED): // EAGAIN: somebody is there and does not answer
-		return &SocketInUseError{Path: path}
+		return inUseError(path)
 	}
 	return asListenError(path, os.Remove(path))
 }
@@ -76,7 +77,7 @@ func asListenError(path string, err error) error {
 	if err == nil {
 		return nil
 	}
-	e := &ListenError{Path: path, Err: err, Reason: "the socket cannot be made", Remedy: "take another path"}
+	e := &Error{Device: "vhost-user:" + path, Op: opListen, Err: err, Reason: "the socket cannot be made", Remedy: "take another path"}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		e.Reason, e.Remedy = "its directory does not exist", "make the directory first"
@@ -99,9 +100,12 @@ func (s *server) connect(ctx context.Context) (*net.UnixConn, error) {
 	case err == nil:
 		return conn, nil
 	case ctx.Err() != nil:
-		return nil, &NoPeerError{Path: s.path, Waited: time.Since(start), Err: ctx.Err()}
+		waited := time.Since(start).Round(time.Millisecond)
+		return nil, &Error{Device: "vhost-user:" + s.path, Op: opAccept, Reason: fmt.Sprintf("no back end connected within %v", waited),
+			Remedy: "start it as the client of this socket (net_vhost: client=1)", Err: ctx.Err()}
 	}
-	return nil, &ListenError{Path: s.path, Err: err, Reason: "no connection can be accepted", Remedy: "raise the limit of open files (ulimit -n)"}
+	return nil, &Error{Device: "vhost-user:" + s.path, Op: opListen, Err: err,
+		Reason: "no connection can be accepted", Remedy: "raise the limit of open files (ulimit -n)"}
 }
 
 func (s *server) accept(ctx context.Context) (*net.UnixConn, error) {

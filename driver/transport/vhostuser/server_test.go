@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -47,7 +48,7 @@ func TestServerOutlivesBadConnections(t *testing.T) {
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), short)
 		defer cancel()
-		if _, err := vhostuser.Open(ctx, b.path, vhostuser.Options{Server: true}); !is[*vhostuser.SocketInUseError](err) {
+		if _, err := vhostuser.Open(ctx, b.path, vhostuser.Options{Server: true}); !isInUse(err) {
 			t.Errorf("the second server: %T %v", err, err)
 		}
 		b.connect()
@@ -59,8 +60,7 @@ func TestServerOutlivesBadConnections(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), short)
 	defer cancel()
 	_, err := vhostuser.Open(ctx, b.path, vhostuser.Options{Server: true})
-	var nobody *vhostuser.NoPeerError
-	if !errors.As(err, &nobody) || !is[*vhostuser.ClosedError](nobody.Last) {
+	if !isOp("accept")(err) || !strings.Contains(err.Error(), "the last one: ") || !strings.Contains(err.Error(), "the back end closed the connection") {
 		t.Errorf("%T %v", err, err)
 	}
 }

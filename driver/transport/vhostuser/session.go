@@ -90,7 +90,7 @@ func disconnectedError(device string, cause error) *transport.Error {
 func (s *session) endWith(ctx context.Context, doing string) (stop func() bool) {
 	start := time.Now()
 	return context.AfterFunc(ctx, func() {
-		s.end(&TimeoutError{Message: doing, Waited: time.Since(start), Err: ctx.Err()})
+		s.end(timeoutError(doing, time.Since(start), ctx.Err()))
 	})
 }
 
@@ -139,7 +139,7 @@ func (s *session) send(m message, needReply bool) error {
 		select {
 		case <-s.done:
 		case <-timer.C:
-			s.end(&ClosedError{Err: err})
+			s.end(closedError(false, err))
 		}
 	}
 	return s.lost()
@@ -158,9 +158,11 @@ func (s *session) spend(began time.Time) {
 // late is the error of a request that was given limit.
 func (s *session) late(m message, limit time.Duration) error {
 	if limit < s.timeout {
-		return &SetUpTimeoutError{Message: m.request.String(), Limit: s.budget}
+		return &Error{Op: m.request.String(), Field: "SetUpTimeout", Value: s.budget, Err: os.ErrDeadlineExceeded,
+			Reason: "the back end took longer over all requests of a set-up, of which this was the last",
+			Remedy: "it is short of CPU time, or its log may say why (Options.SetUpTimeout allows it more)"}
 	}
-	return &TimeoutError{Message: m.request.String(), Waited: s.timeout}
+	return timeoutError(m.request.String(), s.timeout, os.ErrDeadlineExceeded)
 }
 
 // within does something that takes many requests with a budget of its own.
@@ -200,7 +202,8 @@ func (s *session) tell(m message, what string) error {
 		return s.lost()
 	}
 	if code != 0 {
-		return &RefusedError{Device: s.name, Message: m.request.String() + what, Code: code}
+		return &Error{Device: s.name, Op: m.request.String() + what, Field: "answer", Value: code,
+			Reason: "the back end refuses the request", Remedy: "its log may say why"}
 	}
 	return nil
 }
@@ -253,8 +256,7 @@ func (s *session) readReply() error {
 // message.
 func (s *session) broken(err error, got int) error {
 	if err == errDescriptors {
-		return &ProtocolError{Message: "a message", Field: "number of descriptors", Got: 1,
-			Reason: "file descriptors came along, which were closed"}
+		return protocolError("a message", "number of descriptors", 1, 0, "file descriptors came along, which were closed")
 	}
-	return &ClosedError{Partial: got != 0 || errors.Is(err, io.ErrUnexpectedEOF), Err: err}
+	return closedError(got != 0 || errors.Is(err, io.ErrUnexpectedEOF), err)
 }

@@ -30,7 +30,7 @@ func TestSlowBackEnd(t *testing.T) {
 			if slow == "opening" {
 				o.SetUpTimeout = 2 * delay
 				on.Store(true)
-				if _, err := tryOpen(b.path, o); !is[*vhostuser.SetUpTimeoutError](err) {
+				if _, err := tryOpen(b.path, o); !isSetUpTimeout(err) {
 					t.Errorf("%T %v", err, err)
 				}
 				return
@@ -60,7 +60,7 @@ func TestSlowBackEnd(t *testing.T) {
 			}
 			on.Store(slow != "memory")
 			err := work[slow]()
-			if slow == "work" && err != nil || slow != "work" && !is[*vhostuser.SetUpTimeoutError](err) {
+			if slow == "work" && err != nil || slow != "work" && !isSetUpTimeout(err) {
 				t.Errorf("%T %v", err, err)
 			}
 			if took := time.Since(began); took > 3*time.Second {

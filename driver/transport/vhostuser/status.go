@@ -59,8 +59,7 @@ func (d *Device) SetStatus(status virtio.Status) error {
 func (s *session) status() (virtio.Status, error) {
 	v, err := s.ask(getStatus)
 	if err == nil && v > 0xff {
-		s.end(&ProtocolError{Message: getStatus.String(), Field: "device status", Got: v, Want: v & 0xff,
-			Reason: "it has 8 bits"})
+		s.end(protocolError(getStatus.String(), "device status", v, v&0xff, "it has 8 bits"))
 		return 0, s.lost()
 	}
 	return virtio.Status(v), err
