@@ -3,6 +3,7 @@ package hugepages
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"math"
 	"os"
 	"strings"
@@ -70,7 +71,7 @@ func TestMemoryIsSharedByDescriptor(t *testing.T) {
 	}
 }
 
-func TestWhoeverHasTheDescriptorCannotTruncate(t *testing.T) {
+func TestDescriptorCannotTruncate(t *testing.T) {
 	mem := small(t, Options{Bytes: 1})
 	for _, size := range []int64{0, 1 << 20} {
 		if err := unix.Ftruncate(mem.FD(), size); !errors.Is(err, unix.EPERM) {
@@ -89,9 +90,10 @@ func TestWindow(t *testing.T) {
 		t.Errorf("placed at %#x and %#x, want %#x and %#x", a.Address(), b.Address(), first, first+2*page)
 	}
 	_, err := Allocate(Options{Bytes: 1, PageSize: int(page), First: first, Last: last})
-	var window *WindowError
-	if !errors.As(err, &window) || window.First != first || window.Last != last {
-		t.Errorf("allocating in a full window: %v, want a *WindowError naming it", err)
+	var window *Error
+	if !errors.As(err, &window) || window.Op != opPlace ||
+		!strings.Contains(window.Reason, fmt.Sprintf("%#x and %#x", uint64(first), uint64(last))) {
+		t.Errorf("allocating in a full window: %v, want an error that names it", err)
 	}
 }
 
@@ -125,49 +127,55 @@ func TestReleaseMoreThanOnce(t *testing.T) {
 
 func TestRefusals(t *testing.T) {
 	page := os.Getpagesize()
-	var option *OptionError
-	var size *SizeError
-	var node *NodeError
-	var file *FileError
-	var short *ShortageError
 	for _, c := range []struct {
-		name string
-		o    Options
-		want any
-		text string
+		name  string
+		o     Options
+		field string
+		is    error
+		text  string
 	}{
-		{"no size", Options{}, &option, "Bytes is 0"},
-		{"negative size", Options{Bytes: -1}, &option, "Bytes is -1"},
-		{"more than there can be", Options{Bytes: math.MaxInt, PageSize: page}, &option, "more than a process can address"},
-		{"odd page size", Options{Bytes: 1, PageSize: 3000}, &option, "power of two"},
-		{"window upside down", Options{Bytes: 1, First: 2, Last: 1}, &option, "First is 2"},
-		{"unknown page size", Options{Bytes: 1, PageSize: 8192}, &size, "8192 bytes"},
-		{"unknown node", Options{Bytes: 1, PageSize: page, Node: new(1000)}, &node, "NUMA node 1000"},
-		{"not a mount", Options{Bytes: 1, PageSize: 2 << 20, Dir: t.TempDir()}, &file, "no mount of hugetlbfs"},
-		{"more than the machine has", Options{Bytes: 1 << 40, PageSize: 2 << 20, First: 1 << 40, Last: 1 << 46}, &short, "524288 pages of 2 MiB"},
+		{"no size", Options{}, "Bytes", nil, "Bytes is 0"},
+		{"negative size", Options{Bytes: -1}, "Bytes", nil, "Bytes is -1"},
+		{"too many bytes", Options{Bytes: math.MaxInt, PageSize: page}, "Bytes", nil, "more than a process can address"},
+		{"page size not a power of two", Options{Bytes: 1, PageSize: 3000}, "PageSize", nil, "power of two"},
+		{"window upside down", Options{Bytes: 1, First: 2, Last: 1}, "First", nil, "First is 0x2"},
+		{"unknown page size", Options{Bytes: 1, PageSize: 8192}, "PageSize", ErrNoHugepages, "8192 bytes"},
+		{"unknown node", Options{Bytes: 1, PageSize: page, Node: new(1000)}, "Node", unix.EINVAL, "Node is 1000"},
+		{"not a mount", Options{Bytes: 1, PageSize: 2 << 20, Dir: t.TempDir()}, "", errNotHugetlbfs,
+			"no mount of hugetlbfs; where memfd_create is refused, name a directory"},
 	} {
 		mem, err := Allocate(c.o)
 		if err == nil {
 			mem.Release()
 			t.Errorf("%s: no error", c.name)
-		} else if !errors.As(err, c.want) || !strings.Contains(err.Error(), c.text) {
-			t.Errorf("%s: %T %v; want a %T with %q", c.name, err, err, c.want, c.text)
+			continue
 		}
+		var e *Error
+		if !errors.As(err, &e) || e.Field != c.field || c.is != nil && !errors.Is(err, c.is) ||
+			!strings.Contains(err.Error(), c.text) {
+			t.Errorf("%s: %T %v; want an *Error about %q with %q", c.name, err, err, c.field, c.text)
+		}
+	}
+	_, err := Allocate(Options{Bytes: 1 << 40, PageSize: 2 << 20, First: 1 << 40, Last: 1 << 46})
+	var short *ShortageError
+	if !errors.As(err, &short) || !errors.Is(err, ErrNoHugepages) || short.Wanted != 524288 ||
+		!strings.Contains(err.Error(), "524288 pages of 2 MiB") {
+		t.Errorf("more than the machine has: %T %v; want a *ShortageError", err, err)
 	}
 }
 
 func TestNodeOfThisMachine(t *testing.T) {
 	small(t, Options{Bytes: 1, Node: new(0)})
-	small(t, Options{Bytes: 1, Node: new(-1)}) // sysfs says so of a device without a node
+	small(t, Options{Bytes: 1, Node: new(-1)}) // as sysfs shows for a device without a node
 }
 
 func TestSmallPagesOnlyWhenAskedFor(t *testing.T) {
 	page := uint64(os.Getpagesize())
 	// Room for ordinary pages and, whatever the machine has, for no hugepage.
 	o := Options{Bytes: 1, First: 78<<32 + page, Last: 78<<32 + 3*page - 1}
-	var window *WindowError
-	if _, err := Allocate(o); !errors.As(err, &window) {
-		t.Errorf("not asked for: %v, want a *WindowError", err)
+	var window *Error
+	if _, err := Allocate(o); !errors.As(err, &window) || window.Op != opPlace {
+		t.Errorf("not asked for: %v, want an error about the window", err)
 	}
 	o.SmallPages = true
 	mem, err := Allocate(o)
@@ -179,20 +187,21 @@ func TestSmallPagesOnlyWhenAskedFor(t *testing.T) {
 		t.Errorf("asked for: pages of %d bytes", mem.PageSize())
 	}
 	o.Bytes = int(page) * 3
-	if _, err := Allocate(o); !errors.As(err, &window) || window.PageSize != int(page) {
-		t.Errorf("neither fits: %v, want a *WindowError about ordinary pages", err)
+	if _, err := Allocate(o); !errors.As(err, &window) || window.Op != opPlace ||
+		!strings.Contains(window.Reason, "pages of "+inUnits(int(page))) {
+		t.Errorf("neither fits: %v, want an error about the window and ordinary pages", err)
 	}
 }
 
 func TestOrdinaryPagesHaveNoPhysicalAddress(t *testing.T) {
 	mem := small(t, Options{Bytes: 1})
 	_, err := mem.Physical()
-	var physical *PhysicalError
-	if !errors.As(err, &physical) || physical.Address != mem.Address() || !strings.Contains(err.Error(), "use hugepages") {
-		t.Errorf("got %v, want a *PhysicalError that says to use hugepages", err)
+	var physical *Error
+	if !errors.As(err, &physical) || physical.Value != mem.Address() || !strings.Contains(err.Error(), "use hugepages") {
+		t.Errorf("got %v, want an *Error that says to use hugepages", err)
 	}
 	mem.Release()
-	if _, err := mem.Physical(); !errors.As(err, &physical) {
-		t.Errorf("after Release: %v, want a *PhysicalError", err)
+	if _, err := mem.Physical(); !errors.As(err, &physical) || !errors.Is(err, os.ErrClosed) {
+		t.Errorf("after Release: %v, want os.ErrClosed", err)
 	}
 }

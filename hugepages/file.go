@@ -10,11 +10,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// seals keep whoever is given the descriptor from truncating the file, which
-// would turn our next access into a SIGBUS.
+// seals keep a process that was given the descriptor from truncating the file, which would turn the
+// next access of this process into a SIGBUS.
 const seals = unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_SEAL
 
-// open returns a file of length bytes on pages of pageSize that has no name.
+// open returns an unlinked file of length bytes on pages of pageSize.
 func (o *Options) open(pageSize, length int) (*os.File, error) {
 	var file *os.File
 	var err error
@@ -30,19 +30,19 @@ func (o *Options) open(pageSize, length int) (*os.File, error) {
 		}
 	}
 	if err != nil {
-		return nil, &FileError{PageSize: pageSize, Op: opCreate, Err: err}
+		return nil, fileError(opCreate, pageSize, err)
 	}
 	if err := unix.Ftruncate(int(file.Fd()), int64(length)); err != nil {
 		file.Close()
-		return nil, &FileError{PageSize: pageSize, Op: "set the size of a file on", Err: err}
+		return nil, fileError("set the size of a file on pages of", pageSize, err)
 	}
-	// A file on a mount cannot be sealed, and before Linux 4.16 neither can a
-	// memfd on hugepages; both work as well without.
+	// A file on a mount cannot be sealed, and before Linux 4.16 neither can a memfd on hugepages;
+	// both can be used without seals.
 	_, _ = unix.FcntlInt(file.Fd(), unix.F_ADD_SEALS, seals)
 	return file, nil
 }
 
-// memfd makes a memory file with further flags.
+// memfd creates a memory file with further flags.
 func (o *Options) memfd(flags int) (*os.File, error) {
 	name := o.Name
 	if name == "" {
@@ -55,8 +55,8 @@ func (o *Options) memfd(flags int) (*os.File, error) {
 	return os.NewFile(uintptr(fd), name), nil
 }
 
-// openMounted makes a file on the first mount of hugetlbfs that has the page
-// size and can be written. cause is why there is no memfd.
+// openMounted creates a file on the first mount of hugetlbfs that has the page size and can be
+// written. cause is why memfd_create failed.
 func openMounted(pageSize int, cause error) (*os.File, error) {
 	mounts, err := os.ReadFile("/proc/mounts")
 	if err != nil {
@@ -72,8 +72,7 @@ func openMounted(pageSize int, cause error) (*os.File, error) {
 	return nil, cause
 }
 
-// hugetlbfs returns the directories where hugetlbfs is mounted, from the text
-// of /proc/mounts.
+// hugetlbfs returns the directories where hugetlbfs is mounted, from the text of /proc/mounts.
 func hugetlbfs(mounts string) []string {
 	var dirs []string
 	// The kernel writes these four characters of a path in octal.
@@ -87,7 +86,7 @@ func hugetlbfs(mounts string) []string {
 	return dirs
 }
 
-// openIn makes a file without a name on the hugetlbfs mounted at dir.
+// openIn creates an unlinked file on the hugetlbfs mounted at dir.
 func openIn(dir string, pageSize int) (*os.File, error) {
 	var fs unix.Statfs_t
 	if err := unix.Statfs(dir, &fs); err != nil {
@@ -103,7 +102,7 @@ func openIn(dir string, pageSize int) (*os.File, error) {
 	if err == nil {
 		return os.NewFile(uintptr(fd), dir), nil
 	}
-	// Before O_TMPFILE: a file that is unlinked at once. A process killed in
+	// Kernels without O_TMPFILE: the file is unlinked after it was created. A process killed in
 	// between leaves an empty file, but no page.
 	file, err := os.CreateTemp(dir, "virtio-pmd-")
 	if err != nil {

@@ -18,8 +18,8 @@ import (
 // hugeSize is the page size of the tests that take hugepages.
 const hugeSize = 2 << 20
 
-// reserve enlarges the pool by n pages until the test ends. The file is locked
-// meanwhile: the tests of other packages may want to do the same.
+// reserve enlarges the pool by n pages until the test ends. The file is locked meanwhile, because the
+// tests of other packages enlarge the pool as well.
 func reserve(t *testing.T, n int) {
 	t.Helper()
 	if os.Geteuid() != 0 && os.Getenv("CI") == "" { // in CI it fails instead
@@ -48,7 +48,7 @@ func reserve(t *testing.T, n int) {
 	}
 }
 
-// counts returns how the pool stands.
+// counts returns the counts of the pool.
 func counts(t *testing.T) Size {
 	t.Helper()
 	sizes, err := Sizes("/")
@@ -122,10 +122,10 @@ func TestPhysicalAddresses(t *testing.T) {
 	}
 }
 
-// What kernels before Linux 5.14 need makes pages present as well.
-func TestPopulatingByHand(t *testing.T) {
+// The fallback for kernels before Linux 5.14 makes pages present as well.
+func TestPopulatingByWriting(t *testing.T) {
 	reserve(t, 8)
-	o := Options{Bytes: 2 * hugeSize, Name: "by hand"}
+	o := Options{Bytes: 2 * hugeSize, Name: "by writing"}
 	file, err := o.open(hugeSize, o.Bytes)
 	if err != nil {
 		t.Fatal(err)
@@ -133,14 +133,14 @@ func TestPopulatingByHand(t *testing.T) {
 	mem := &Memory{file: file, pageSize: hugeSize}
 	defer mem.Release()
 	first, last := o.window()
-	if mem.data, err = place(file, o.Bytes, hugeSize, first, last); err != nil {
+	if mem.data, err = mapInWindow(file, o.Bytes, hugeSize, first, last); err != nil {
 		t.Fatal(err)
 	}
-	var absent *PhysicalError
+	var absent *Error
 	if _, err := mem.Physical(); !errors.As(err, &absent) {
 		t.Fatalf("before: %v", err)
 	}
-	if err := populateByHand(file, mem.data, hugeSize); err != nil {
+	if err := populateByWriting(file, mem.data, hugeSize); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := mem.Physical(); err != nil || len(got) != 2 {
@@ -148,8 +148,8 @@ func TestPopulatingByHand(t *testing.T) {
 	}
 }
 
-// A mapping may be granted that cannot be populated: with MAP_NORESERVE, under
-// a control group, on one node. That must be an error and not SIGBUS.
+// A mapping may be granted that cannot be populated: with MAP_NORESERVE, under a control group, on
+// one node. That must be an error and not SIGBUS.
 func TestPopulatingTooMuchIsAnError(t *testing.T) {
 	o := Options{Bytes: 1, Name: "too much"}
 	const length = 1 << 42
@@ -168,7 +168,7 @@ func TestPopulatingTooMuchIsAnError(t *testing.T) {
 	if !errors.As(err, &short) || short.Wanted != length/hugeSize || short.PageSize != hugeSize {
 		t.Errorf("got %v, want a *ShortageError", err)
 	}
-	// What populate does on kernels that lack MADV_POPULATE_WRITE.
+	// The first step of populateByWriting.
 	err = o.shortage(unix.Fallocate(int(file.Fd()), 0, 0, length), hugeSize, length)
 	if !errors.As(err, &short) || !errors.Is(err, unix.ENOSPC) {
 		t.Errorf("fallocate: got %v, want a *ShortageError with ENOSPC", err)
@@ -192,7 +192,7 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// hold takes four hugepages, says so and waits to be killed.
+// hold allocates four hugepages, reports it on standard output and waits to be killed.
 func hold() {
 	_, err := Allocate(Options{Bytes: 4 * hugeSize, PageSize: hugeSize})
 	fmt.Println("allocated:", err)
@@ -201,8 +201,8 @@ func hold() {
 
 func TestKillLeavesNoHugepageInUse(t *testing.T) {
 	reserve(t, 16)
-	// Other programs use hugepages too: what is left behind stays behind
-	// however often one looks, and what they do does not.
+	// Other programs use hugepages too, so that one count may be wrong; pages left in use by the
+	// child would show in every attempt.
 	for range 5 {
 		before, during, after := killHolder(t)
 		t.Logf("in use: %d before, %d while the child held four, %d after", before, during, after)
@@ -213,8 +213,8 @@ func TestKillLeavesNoHugepageInUse(t *testing.T) {
 	t.Error("pages are in use after their process was killed")
 }
 
-// killHolder starts a child that holds four pages, kills it, and counts the
-// pages in use before, meanwhile and after.
+// killHolder starts a child that holds four pages, kills it, and counts the pages in use before,
+// meanwhile and after.
 func killHolder(t *testing.T) (before, during, after int) {
 	t.Helper()
 	used := func() int { s := counts(t); return s.Total - s.Free }
@@ -253,8 +253,7 @@ func TestFileOnAMount(t *testing.T) {
 	}
 }
 
-// mounted allocates from a hugetlbfs of its own, whose free pages can be
-// counted exactly.
+// mounted allocates from a hugetlbfs of its own, whose free pages can be counted exactly.
 func mounted() error {
 	dir := os.Getenv("DIR")
 	if err := unix.Mount("none", dir, "hugetlbfs", 0, fmt.Sprintf("pagesize=%d,size=%d", hugeSize, 4*hugeSize)); err != nil {
@@ -269,10 +268,11 @@ func mounted() error {
 		return fmt.Errorf("3 of 4 pages allocated: %d are free", free)
 	}
 	if names, err := os.ReadDir(dir); err != nil || len(names) > 0 {
-		return fmt.Errorf("files left in sight: %v, %v", names, err)
+		return fmt.Errorf("files that can be seen: %v, %v", names, err)
 	}
 	var short *ShortageError
-	if _, err := Allocate(Options{Bytes: 2 * hugeSize, PageSize: hugeSize, Dir: dir}); !errors.As(err, &short) {
+	_, err = Allocate(Options{Bytes: 2 * hugeSize, PageSize: hugeSize, Dir: dir})
+	if !errors.As(err, &short) || !errors.Is(err, ErrNoHugepages) {
 		return fmt.Errorf("2 pages, 1 is free: %v, want a *ShortageError", err)
 	}
 	if err := mem.Release(); err != nil {
@@ -281,9 +281,9 @@ func mounted() error {
 	if free := freeOn(dir); free != 4 {
 		return fmt.Errorf("all released: %d of 4 pages are free", free)
 	}
-	var file *FileError
-	if _, err := Allocate(Options{Bytes: 1, PageSize: 1 << 30, Dir: dir}); !errors.As(err, &file) && !errors.As(err, new(*SizeError)) {
-		return fmt.Errorf("pages of 1 GiB from a mount with others: %v, want a *FileError", err)
+	_, err = Allocate(Options{Bytes: 1, PageSize: 1 << 30, Dir: dir})
+	if !errors.Is(err, errOtherPageSize) && !errors.Is(err, errors.ErrUnsupported) {
+		return fmt.Errorf("pages of 1 GiB from a mount with others: %v, want an error about the page size", err)
 	}
 	file2, err := openMounted(hugeSize, nil)
 	if err != nil {

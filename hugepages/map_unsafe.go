@@ -8,10 +8,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mapAt maps length bytes of file at address and nowhere else. EEXIST means
-// that something is mapped there already.
+// mapAt maps length bytes of file at exactly address. EEXIST means that something is mapped there
+// already.
 func mapAt(file *os.File, address uint64, length int) ([]byte, error) {
-	// The address is no Go object's: it is where the mapping is to be.
+	// The address belongs to no Go object, so that the conversion cannot hide a pointer from the
+	// garbage collector.
 	want := uintptr(address)
 	at := *(*unsafe.Pointer)(unsafe.Pointer(&want))
 	got, err := unix.MmapPtr(int(file.Fd()), 0, at, uintptr(length),
@@ -27,16 +28,16 @@ func mapAt(file *os.File, address uint64, length int) ([]byte, error) {
 	return data, nil
 }
 
-// unmap takes back what mapAt mapped.
+// unmap removes a mapping of mapAt.
 func unmap(data []byte) error {
 	return unix.MunmapPtr(unsafe.Pointer(unsafe.SliceData(data)), uintptr(len(data)))
 }
 
-// bind has the pages of data, none of them present yet, come from one node.
+// bind binds the pages of data, none of them present yet, to one NUMA node.
 func bind(data []byte, node int) error {
 	mask := make([]uint, node/bits.UintSize+1)
 	mask[node/bits.UintSize] = 1 << (node % bits.UintSize)
-	// The kernel looks at one bit less than it is told.
+	// The kernel uses one bit less than maxnode says.
 	_, _, err := unix.Syscall6(unix.SYS_MBIND,
 		uintptr(unsafe.Pointer(unsafe.SliceData(data))), uintptr(len(data)), unix.MPOL_BIND,
 		uintptr(unsafe.Pointer(unsafe.SliceData(mask))), uintptr(len(mask)*bits.UintSize+1), 0)

@@ -7,9 +7,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Memory is a piece of memory that a device can be given. It is not for use by
-// several goroutines at once while Release is called; what is done with the
-// bytes is the caller's affair.
+// Memory is memory that a device can use. Its methods may be called from several goroutines, except
+// [Memory.Release], which must not run at the same time as another method. Access to the bytes is
+// not synchronized.
 type Memory struct {
 	file     *os.File
 	data     []byte
@@ -22,13 +22,12 @@ func (m *Memory) Bytes() []byte { return m.data }
 // Address returns the virtual address of the first byte, 0 after Release.
 func (m *Memory) Address() uint64 { return addressOf(m.data) }
 
-// PageSize returns the size of its pages in bytes. Inside a page physical
-// addresses follow each other.
+// PageSize returns the size of its pages in bytes. Inside a page physical addresses are contiguous.
 func (m *Memory) PageSize() int { return m.pageSize }
 
-// FD returns the descriptor of the file that holds the memory from offset 0 on,
-// -1 after Release. It stays the memory's. Whoever is given it shares all of
-// the memory, and can neither shrink nor grow it if it is a memfd.
+// FD returns the descriptor of the file that holds the memory from offset 0 on, -1 after Release,
+// which closes it. A process that is given the descriptor shares all of the memory; it can neither
+// shrink nor grow the file if it is a memfd.
 func (m *Memory) FD() int {
 	if m.file == nil {
 		return -1
@@ -36,8 +35,8 @@ func (m *Memory) FD() int {
 	return int(m.file.Fd())
 }
 
-// Release gives the memory back to the kernel. No device may be using it and
-// nothing may touch the bytes afterwards. It may be called more than once.
+// Release returns the memory to the kernel. No device may be using it, and no goroutine may access
+// the bytes afterwards. It may be called more than once.
 func (m *Memory) Release() error {
 	var unmapErr, closeErr error
 	if m.data != nil {
@@ -51,12 +50,11 @@ func (m *Memory) Release() error {
 	return errors.Join(unmapErr, closeErr)
 }
 
-// populate makes every page of data present, or fails where a later access
-// would have raised SIGBUS.
+// populate makes every page of data present, or fails where a later access would raise SIGBUS.
 func populate(file *os.File, data []byte, pageSize int) error {
-	err := patiently(func() error { return unix.Madvise(data, unix.MADV_POPULATE_WRITE) })
+	err := retry(func() error { return unix.Madvise(data, unix.MADV_POPULATE_WRITE) })
 	if err == unix.EINVAL { // before Linux 5.14
-		return populateByHand(file, data, pageSize)
+		return populateByWriting(file, data, pageSize)
 	}
 	if err != 0 {
 		return err
@@ -64,11 +62,11 @@ func populate(file *os.File, data []byte, pageSize int) error {
 	return nil
 }
 
-// populateByHand does it in two steps: the file gets its pages, which fails if
-// there are too few, and then one write to each cannot raise SIGBUS any more and
-// makes it present in the page table, where pagemap looks.
-func populateByHand(file *os.File, data []byte, pageSize int) error {
-	err := patiently(func() error { return unix.Fallocate(int(file.Fd()), 0, 0, int64(len(data))) })
+// populateByWriting does it in two steps: fallocate gives the file its pages, which fails if there
+// are too few; one write to each page, which then cannot raise SIGBUS, enters it into the page
+// table, which pagemap reads.
+func populateByWriting(file *os.File, data []byte, pageSize int) error {
+	err := retry(func() error { return unix.Fallocate(int(file.Fd()), 0, 0, int64(len(data))) })
 	if err != 0 {
 		return err
 	}
@@ -78,8 +76,8 @@ func populateByHand(file *os.File, data []byte, pageSize int) error {
 	return nil
 }
 
-// patiently makes a system call again that a signal has interrupted.
-func patiently(call func() error) unix.Errno {
+// retry repeats a system call that a signal interrupted.
+func retry(call func() error) unix.Errno {
 	err := unix.EINTR
 	for tries := 0; tries < 100 && (err == unix.EINTR || err == unix.EAGAIN); tries++ {
 		err = errno(call())

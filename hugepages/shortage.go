@@ -7,10 +7,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// shortage turns the answers by which the kernel says "too few pages" into a
-// *ShortageError with the counts; other errors stay what they are.
+// shortage turns the error numbers that mean too few pages into a [ShortageError] with the counts,
+// and returns other errors as they are.
 func (o *Options) shortage(err error, pageSize, length int) error {
-	// EFAULT is MADV_POPULATE_WRITE's word for "this would be a SIGBUS".
+	// MADV_POPULATE_WRITE fails with EFAULT where an access would raise SIGBUS.
 	var number unix.Errno
 	if !errors.As(err, &number) || (number != unix.ENOMEM && number != unix.EFAULT && number != unix.ENOSPC) {
 		return err
@@ -28,8 +28,7 @@ func (o *Options) shortage(err error, pageSize, length int) error {
 	return short
 }
 
-// count returns the pages of a node, or of all of them for -1, and how many of
-// them are free to take.
+// count returns the pages of a node, or of all nodes for -1, and how many of them are free.
 func (s *Size) count(node int) (total, free int) {
 	if node < 0 {
 		return s.Total, max(0, s.Free-s.Reserved)
@@ -42,7 +41,7 @@ func (s *Size) count(node int) (total, free int) {
 	return 0, 0
 }
 
-// inUnits writes a number of bytes the way page sizes are written: "2 MiB".
+// inUnits formats a number of bytes with the largest unit that divides it: "2 MiB".
 func inUnits(bytes int) string {
 	units := [...]string{"bytes", "KiB", "MiB", "GiB", "TiB"}
 	u := 0
@@ -53,7 +52,7 @@ func inUnits(bytes int) string {
 	return fmt.Sprintf("%d %s", bytes, units[u])
 }
 
-// cgroupUnits writes a page size as the names of control files do: "2MB".
+// cgroupUnits formats a page size as in the names of control files: "2MB".
 func cgroupUnits(bytes int) string {
 	if bytes >= 1<<30 {
 		return fmt.Sprintf("%dGB", bytes>>30)

@@ -15,8 +15,8 @@ import (
 type Size struct {
 	// Bytes is the size of a page.
 	Bytes int
-	// Total and Free count pages; Reserved of the free ones are promised to
-	// mappings that have not touched them yet.
+	// Total and Free count pages; Reserved of the free ones belong to mappings that have not
+	// accessed them yet.
 	Total, Free, Reserved int
 	// Nodes has the counts of each NUMA node, in ascending order.
 	Nodes []NodePages
@@ -25,9 +25,8 @@ type Size struct {
 // NodePages counts the hugepages of one size on one NUMA node.
 type NodePages struct{ Node, Total, Free int }
 
-// Sizes returns the hugepage sizes of the kernel, smallest first, as sysfs
-// under root ("/" on a live system) shows them. A kernel without hugepages has
-// none.
+// Sizes returns the hugepage sizes of the kernel, smallest first, as sysfs below root ("/" for this
+// machine) shows them. A kernel without hugepages has none.
 func Sizes(root string) ([]Size, error) {
 	dirs, err := sizeDirs(filepath.Join(root, poolDir))
 	if err != nil {
@@ -57,7 +56,7 @@ const (
 	nodeDir = "sys/devices/system/node"
 )
 
-// sizeDirs returns the directories of a pool of hugepages by page size.
+// sizeDirs returns the directories of the hugepage pools, by page size.
 func sizeDirs(pool string) (map[int]string, error) {
 	entries, err := os.ReadDir(pool)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -104,14 +103,15 @@ func nodePages(root string, bytes int) ([]NodePages, error) {
 	return nodes, nil
 }
 
-// pool is the directory of the pages of one size, below the root.
+// pool returns the directory of the pages of one size, below the root.
 func pool(bytes int) string {
 	return filepath.Join(poolDir, fmt.Sprintf("hugepages-%dkB", bytes>>10))
 }
 
-// nodePool is the directory of the pages of one size on one node.
+// nodePool returns the directory of the pages of one size on one node, below the root.
 func nodePool(node, bytes int) string {
-	return filepath.Join(nodeDir, fmt.Sprintf("node%d", node), "hugepages", fmt.Sprintf("hugepages-%dkB", bytes>>10))
+	return filepath.Join(nodeDir, fmt.Sprintf("node%d", node), "hugepages",
+		fmt.Sprintf("hugepages-%dkB", bytes>>10))
 }
 
 // readCount reads the number in a file of sysfs.

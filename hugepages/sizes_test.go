@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// pages writes the counts of one directory of a tree like sysfs.
+// pages writes the counts in one directory of a tree that is laid out as sysfs.
 func pages(t *testing.T, dir string, counts map[string]int) {
 	t.Helper()
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -32,7 +32,7 @@ func TestSizesFromATree(t *testing.T) {
 	pages(t, node+"/node2/hugepages/hugepages-2048kB", map[string]int{"nr_hugepages": 8, "free_hugepages": 5})
 	pages(t, node+"/node3", nil) // a node without memory
 	pages(t, node+"/power", nil)
-	pages(t, mm+"/hugepages-kB", nil) // nothing that a kernel writes
+	pages(t, mm+"/hugepages-kB", nil) // no kernel has such a name
 
 	got, err := Sizes(root)
 	if err != nil {
@@ -52,7 +52,7 @@ func TestSizesOfAKernelWithoutHugepages(t *testing.T) {
 	if err != nil || len(sizes) != 0 {
 		t.Errorf("got %v, %v; want none", sizes, err)
 	}
-	text := (&SizeError{}).Error()
+	text := sizeError(0, nil).Error()
 	if !strings.Contains(text, "CONFIG_HUGETLBFS") {
 		t.Errorf("%q does not say what to do", text)
 	}
@@ -93,10 +93,10 @@ func TestShortageNamesTheCommand(t *testing.T) {
 			"echo 2 > /sys/devices/system/node/node1/hugepages/hugepages-1048576kB/nr_hugepages"},
 		{ShortageError{PageSize: 2 << 20, Wanted: 2, Free: 2, Total: 2, Node: -1}, "hugetlb.2MB.max"},
 	} {
-		if got := c.err.Remedy(); !strings.HasSuffix(got, c.want) && !strings.Contains(got, c.want) {
+		if got := c.err.remedy(); !strings.HasSuffix(got, c.want) && !strings.Contains(got, c.want) {
 			t.Errorf("%+v: %q lacks %q", c.err, got, c.want)
 		}
-		if !strings.Contains(c.err.Error(), c.err.Remedy()) {
+		if !strings.Contains(c.err.Error(), c.err.remedy()) {
 			t.Errorf("%q lacks its remedy", c.err.Error())
 		}
 	}

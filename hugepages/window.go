@@ -9,21 +9,23 @@ import (
 )
 
 const (
-	// lastUserAddress bounds what a process can map without asking for more.
+	// lastUserAddress is the last address that a process can map without a hint above it.
 	lastUserAddress = 1<<47 - 1
-	// lowAddresses are left to the program and its libraries where possible.
+	// lowAddresses end here: they are left to the program and its libraries if possible.
 	lowAddresses = 4 << 30
-	// placeTries bounds how often another thread may take the gap first.
-	placeTries = 64
+	// maxMapTries bounds how often another thread may take the gap first.
+	maxMapTries = 64
 )
 
-// place maps length bytes of file at a multiple of align between first and
-// last, the lowest that is free from 4 GiB on, else the lowest of all.
-func place(file *os.File, length, align int, first, last uint64) ([]byte, error) {
-	for range placeTries {
+const opPlace = "place"
+
+// mapInWindow maps length bytes of file at the lowest free multiple of align between first and last
+// that is at 4 GiB or above, or at the lowest of all if there is none.
+func mapInWindow(file *os.File, length, align int, first, last uint64) ([]byte, error) {
+	for range maxMapTries {
 		maps, err := os.ReadFile("/proc/self/maps")
 		if err != nil {
-			return nil, &FileError{PageSize: align, Op: "find addresses for", Err: err}
+			return nil, fileError("find addresses for pages of", align, err)
 		}
 		address, ok := uint64(0), false
 		if last >= lowAddresses {
@@ -40,15 +42,16 @@ func place(file *os.File, length, align int, first, last uint64) ([]byte, error)
 			return data, nil
 		}
 		if err != unix.EEXIST {
-			return nil, &FileError{PageSize: align, Op: "map", Err: err}
+			return nil, fileError("map pages of", align, err)
 		}
 	}
-	return nil, &WindowError{Bytes: length, PageSize: align, First: first, Last: last}
+	return nil, &Error{Op: opPlace, Value: inUnits(length),
+		Reason: fmt.Sprintf("no gap for pages of %s between the addresses %#x and %#x", inUnits(align), first, last),
+		Remedy: "ask for less or for a wider window"}
 }
 
-// findGap returns the lowest multiple of align in [first, last] from which on
-// length bytes up to last are in none of the mappings, given as /proc/PID/maps
-// shows them.
+// findGap returns the lowest multiple of align in [first, last] at which length bytes, up to last,
+// overlap none of the mappings, given as the text of /proc/PID/maps.
 func findGap(maps []byte, length, align, first, last uint64) (address uint64, ok bool) {
 	last = min(last, lastUserAddress)
 	address = alignUp(max(first, align), align)

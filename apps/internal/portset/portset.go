@@ -210,9 +210,7 @@ func tooSmall(err error) error {
 
 // hint says how a command does without hugepages.
 func (c *Config) hint(err error) string {
-	var shortage *hugepages.ShortageError
-	var none *hugepages.SizeError
-	if !c.NoHuge && (errors.As(err, &shortage) || errors.As(err, &none)) {
+	if !c.NoHuge && errors.Is(err, hugepages.ErrNoHugepages) {
 		return "; or use --no-huge, or a smaller --pool-size"
 	}
 	return ""
