@@ -8,6 +8,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev/wire"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
+	"github.com/virtio-pmd/virtio-pmd/test/frametest"
 )
 
 // promise/1, promise/2 and fault/1 to fault/20 all at once: a device that writes
@@ -42,7 +43,7 @@ func scribbled(t *testing.T, without virtio.Features, random *rand.Rand) uint64 
 	for round := range 400 {
 		n := pool.Get(bufs[:random.IntN(32)+1])
 		for i, b := range bufs[:n] {
-			fill(t, b, numbered(uint32(i), 60+random.IntN(1400)))
+			frametest.Fill(t, b, frametest.Seq(i, 60+random.IntN(1400)))
 		}
 		sent := tx.Burst(bufs[:n])
 		mbuf.Free(bufs[sent:n])
@@ -52,7 +53,7 @@ func scribbled(t *testing.T, without virtio.Features, random *rand.Rand) uint64 
 		}
 		got := rx.Burst(bufs)
 		for _, b := range bufs[:got] {
-			if length := len(content(b)); length == 0 || length > 70000 {
+			if length := len(frametest.Content(b)); length == 0 || length > 70000 {
 				t.Fatalf("a packet of %d bytes was received", length)
 			}
 		}

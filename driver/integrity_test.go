@@ -12,6 +12,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev/wire"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
+	"github.com/virtio-pmd/virtio-pmd/test/frametest"
 )
 
 // switches are the features that change what a ring looks like. Every
@@ -53,12 +54,12 @@ func TestEveryCombinationCarriesEveryFrame(t *testing.T) {
 			r := newRig(t, functionWith(vdev.Config{Refuse: without}), Config{RxQueueSize: size, TxQueueSize: size})
 			checkPath(t, r.port, without)
 			for round := range 3 {
-				sent := frames(1000*round, 150, lengths...)
+				sent := frametest.Series(1000*round, 150, lengths...)
 				r.send(0, sent...)
 				r.settle()
-				sameFrames(t, r.wire.transmitted(0), sent)
+				frametest.Equal(t, r.wire.transmitted(0), sent)
 				r.wire.deliver(0, sent...)
-				sameFrames(t, r.receive(0), sent)
+				frametest.Equal(t, r.receive(0), sent)
 			}
 			if s := r.port.Stats(); s.RxPackets != 450 || s.TxPackets != 450 || s.RxErrors+s.TxErrors+s.TxDropped != 0 {
 				t.Errorf("statistics: %+v", s)
@@ -75,7 +76,7 @@ func TestForwardingWithASmallPool(t *testing.T) {
 		r := newRig(t, functionWith(vdev.Config{}), c)
 		bufs := make([]*mbuf.Buf, 32)
 		for round := range 100 {
-			sent := frames(50*round, 50, 60, 1514)
+			sent := frametest.Series(50*round, 50, 60, 1514)
 			r.wire.deliver(0, sent...)
 			for left := len(sent); left > 0; {
 				r.settle()
@@ -87,7 +88,7 @@ func TestForwardingWithASmallPool(t *testing.T) {
 				left -= n
 			}
 			r.settle()
-			sameFrames(t, r.wire.transmitted(0), sent)
+			frametest.Equal(t, r.wire.transmitted(0), sent)
 		}
 		if n := r.port.TxQueue(0).Reclaim(); n == 0 || r.port.Stats().Queues[0].Tx.Posted != 0 {
 			t.Errorf("%d buffers were taken back, %+v", n, r.port.Stats().Queues[0].Tx)
@@ -137,12 +138,12 @@ func TestPathTellsRefusedFromNotOffered(t *testing.T) {
 func TestJumboFrames(t *testing.T) {
 	combinations(t, func(t *testing.T, without virtio.Features) {
 		r := newRig(t, functionWith(vdev.Config{Refuse: without, MTU: 9000}), Config{})
-		sent := frames(0, 60, 9014, 60, 4000, 2048, 2049, 8192)
+		sent := frametest.Series(0, 60, 9014, 60, 4000, 2048, 2049, 8192)
 		r.send(0, sent...)
 		r.settle()
-		sameFrames(t, r.wire.transmitted(0), sent)
+		frametest.Equal(t, r.wire.transmitted(0), sent)
 		r.wire.deliver(0, sent...)
-		sameFrames(t, r.receive(0), sent)
+		frametest.Equal(t, r.receive(0), sent)
 	})
 }
 
@@ -152,12 +153,12 @@ func TestCompletionOutOfOrder(t *testing.T) {
 	for _, c := range []Config{{}, refuse(virtio.RingPacked), refuse(virtio.RingIndirectDesc)} {
 		r := newRig(t, functionWith(vdev.Config{OutOfOrder: true, MTU: 9000}), c)
 		for round := range 5 {
-			sent := frames(1000*round, 300, 60, 1514, 5000)
+			sent := frametest.Series(1000*round, 300, 60, 1514, 5000)
 			r.send(0, sent...)
 			r.settle()
-			sameSet(t, r.wire.transmitted(0), sent)
+			frametest.EqualSet(t, r.wire.transmitted(0), sent)
 			r.wire.deliver(0, sent...)
-			sameSet(t, r.receive(0), sent)
+			frametest.EqualSet(t, r.receive(0), sent)
 		}
 	}
 }
@@ -166,26 +167,10 @@ func TestCompletionOutOfOrder(t *testing.T) {
 func TestBatchedCompletion(t *testing.T) {
 	for _, c := range []Config{{}, refuse(virtio.RingPacked)} {
 		r := newRig(t, functionWith(vdev.Config{BatchUsed: true}), c)
-		sent := frames(0, 2000, 60, 1514)
+		sent := frametest.Series(0, 2000, 60, 1514)
 		r.send(0, sent...)
 		r.settle()
-		sameFrames(t, r.wire.transmitted(0), sent)
-	}
-}
-
-// sameSet compares without regard to order.
-func sameSet(t *testing.T, got, want [][]byte) {
-	t.Helper()
-	key := func(list [][]byte) []string {
-		var keys []string
-		for _, f := range list {
-			keys = append(keys, string(f))
-		}
-		slices.Sort(keys)
-		return keys
-	}
-	if !slices.Equal(key(got), key(want)) {
-		t.Fatalf("%d frames are not the %d that were sent", len(got), len(want))
+		frametest.Equal(t, r.wire.transmitted(0), sent)
 	}
 }
 
@@ -196,19 +181,19 @@ func TestIndexWrap(t *testing.T) {
 		r := newRig(t, functionWith(vdev.Config{Backend: wire.Loop()}), c)
 		tx, rx := r.port.TxQueue(0), r.port.RxQueue(0)
 		bufs := make([]*mbuf.Buf, 32)
-		next, seen := uint32(0), uint32(0)
+		next, seen := 0, 0
 		for seen < 70000 {
 			n := r.port.Pool().Get(bufs)
 			for i, b := range bufs[:n] {
-				fill(t, b, numbered(next+uint32(i), 60))
+				frametest.Fill(t, b, frametest.Seq(next+i, 60))
 			}
 			sent := tx.Burst(bufs[:n])
 			mbuf.Free(bufs[sent:n])
-			next += uint32(sent)
+			next += sent
 			r.dev.Poll()
 			got := rx.Burst(bufs)
 			for _, b := range bufs[:got] {
-				if !slices.Equal(b.Data(), numbered(seen, 60)) {
+				if !slices.Equal(b.Data(), frametest.Seq(seen, 60)) {
 					t.Fatalf("frame %d is not the one that was sent", seen)
 				}
 				seen++
@@ -245,27 +230,27 @@ func TestCableBothWays(t *testing.T) {
 }
 
 // exchange sends total numbered frames and receives as many.
-func exchange(p *Port, total uint32) error {
+func exchange(p *Port, total int) error {
 	rx, tx := p.RxQueue(0), p.TxQueue(0)
 	bufs := make([]*mbuf.Buf, 32)
 	lengths := []int{60, 1514, 200, 64}
-	for next, seen := uint32(0), uint32(0); next < total || seen < total; {
+	for next, seen := 0, 0; next < total || seen < total; {
 		n := p.Pool().Get(bufs[:min(32, int(total-next))])
 		for i, b := range bufs[:n] {
-			number := next + uint32(i)
-			copy(b.Append(lengths[number%4]), numbered(number, lengths[number%4]))
+			number := next + i
+			copy(b.Append(lengths[number%4]), frametest.Seq(number, lengths[number%4]))
 		}
 		sent := tx.Burst(bufs[:n])
 		mbuf.Free(bufs[sent:n])
-		next += uint32(sent)
+		next += sent
 		got := rx.Burst(bufs)
 		for i, b := range bufs[:got] {
-			if number := seen + uint32(i); !slices.Equal(content(b), numbered(number, lengths[number%4])) {
+			if number := seen + i; !slices.Equal(frametest.Content(b), frametest.Seq(number, lengths[number%4])) {
 				return fmt.Errorf("frame %d is not the one that was sent", number)
 			}
 		}
 		mbuf.Free(bufs[:got])
-		seen += uint32(got)
+		seen += got
 		if sent+got == 0 {
 			runtime.Gosched()
 		}
@@ -281,7 +266,7 @@ func TestAttach(t *testing.T) {
 	bufs := make([]*mbuf.Buf, 1)
 	give := func() int {
 		other.Get(bufs)
-		fill(t, bufs[0], numbered(7, 100))
+		frametest.Fill(t, bufs[0], frametest.Seq(7, 100))
 		n := tx.Burst(bufs)
 		r.settle()
 		return n
@@ -297,7 +282,7 @@ func TestAttach(t *testing.T) {
 	if n := give(); n != 1 {
 		t.Errorf("after Attach: %d taken", n)
 	}
-	sameFrames(t, r.wire.transmitted(0), [][]byte{numbered(7, 100)})
+	frametest.Equal(t, r.wire.transmitted(0), [][]byte{frametest.Seq(7, 100)})
 	if err := r.port.Close(); err != nil {
 		t.Error(err)
 	}
@@ -348,14 +333,14 @@ func TestSharedCacheAndPool(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		sent := frames(0, 500, 60, 1514)
+		sent := frametest.Series(0, 500, 60, 1514)
 		var got [][]byte
 		for _, f := range sent {
 			a.send(0, f)
 			a.dev.Poll()
 			got = append(got, b.receive(0)...)
 		}
-		sameFrames(t, got, sent)
+		frametest.Equal(t, got, sent)
 		if err := a.port.RxQueue(0).SetCache(newPool(t, mbuf.Config{Count: 8}).NewCache(8)); err == nil {
 			t.Error("a receive queue takes the cache of a pool that the port does not have")
 		}

@@ -11,13 +11,14 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev/pcifn"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
+	"github.com/virtio-pmd/virtio-pmd/test/frametest"
 )
 
 func errorsOf(errs ...error) error { return errors.Join(errs...) }
 
 func TestCloseIsIdempotentAndFinal(t *testing.T) {
 	r := newRig(t, pcifn.Config{}, Config{})
-	r.send(0, frames(0, 20, 60)...)
+	r.send(0, frametest.Series(0, 20, 60)...)
 	for range 3 {
 		if err := r.port.Close(); err != nil {
 			t.Error(err)
@@ -50,11 +51,11 @@ func TestBuffersAreConservedByClose(t *testing.T) {
 	for _, c := range []Config{{}, refuse(virtio.RingPacked)} {
 		c.Pool = newPool(t, mbuf.Config{Count: 2048})
 		r := newRig(t, functionWith(vdev.Config{MTU: 9000}), c)
-		r.send(0, frames(0, 10, 60, 9014)...)
+		r.send(0, frametest.Series(0, 10, 60, 9014)...)
 		bufs := make([]*mbuf.Buf, 60)
 		n := c.Pool.Get(bufs)
 		for _, b := range bufs {
-			fill(t, b, numbered(1, 5000)) // chains, and nobody steps the device any more
+			frametest.Fill(t, b, frametest.Seq(1, 5000)) // chains, and nobody steps the device any more
 		}
 		sent := r.port.TxQueue(0).Burst(bufs[:n])
 		mbuf.Free(bufs[sent:])
@@ -77,7 +78,7 @@ func TestBuffersAreConservedByClose(t *testing.T) {
 // fault/55: the function is pulled out.
 func TestUnplug(t *testing.T) {
 	r := newRig(t, pcifn.Config{}, Config{})
-	r.send(0, frames(0, 20, 60)...)
+	r.send(0, frametest.Series(0, 20, 60)...)
 	start := time.Now()
 	r.fn.Unplug()
 	var removed *RemovedError
@@ -122,7 +123,7 @@ func TestDeviceGoneIsFoundByPolling(t *testing.T) {
 // Closing the function stops the device all the same, and all is released.
 func TestCloseWithoutConfirmedReset(t *testing.T) {
 	r := newRig(t, pcifn.Config{}, Config{ResetTimeout: 50 * time.Millisecond})
-	r.send(0, frames(0, 20, 60)...)
+	r.send(0, frametest.Series(0, 20, 60)...)
 	r.dev.SetFaults(vdev.Faults{ResetReads: -1})
 	if err := r.port.Close(); err != nil {
 		t.Error(err)

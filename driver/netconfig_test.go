@@ -10,6 +10,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev/pcifn"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
+	"github.com/virtio-pmd/virtio-pmd/test/frametest"
 )
 
 // functionWith is a function with this device behind it.
@@ -72,12 +73,12 @@ func TestMTU(t *testing.T) {
 			if got := r.port.MTU(); got != c.want {
 				t.Fatalf("MTU is %d, want %d", got, c.want)
 			}
-			longest := frames(0, 3, c.want+l2Header)
+			longest := frametest.Series(0, 3, c.want+l2Header)
 			longest[1] = tagged(longest[1])
 			r.send(0, longest...)
 			r.settle()
-			sameFrames(t, r.wire.transmitted(0), longest)
-			r.send(0, numbered(3, c.want+l2Header+1), tagged(numbered(4, c.want+l2Header+1)))
+			frametest.Equal(t, r.wire.transmitted(0), longest)
+			r.send(0, frametest.Seq(3, c.want+l2Header+1), tagged(frametest.Seq(4, c.want+l2Header+1)))
 			if got := r.wire.transmitted(0); len(got) != 0 {
 				t.Errorf("a frame of %d bytes was sent", len(got[0]))
 			}
@@ -99,10 +100,10 @@ func TestMTUThatNobodyKnows(t *testing.T) {
 	if r.port.MTU() != DefaultMTU {
 		t.Errorf("MTU is %d", r.port.MTU())
 	}
-	long := frames(0, 2, 5000)
+	long := frametest.Series(0, 2, 5000)
 	r.send(0, long...)
 	r.settle()
-	sameFrames(t, r.wire.transmitted(0), long)
+	frametest.Equal(t, r.wire.transmitted(0), long)
 }
 
 func TestMTUBelowTheMinimumIsIgnored(t *testing.T) {
@@ -128,9 +129,9 @@ func TestReceiveBuffersFitTheMTU(t *testing.T) {
 	for _, mtu := range []int{68, 1500, 9000, 65535} {
 		for _, c := range []Config{{}, refuse(virtio.NetMrgRxbuf)} {
 			r := newRig(t, functionWith(vdev.Config{MTU: mtu}), c)
-			longest := frames(0, 5, mtu+14)
+			longest := frametest.Series(0, 5, mtu+14)
 			r.wire.deliver(0, longest...)
-			sameFrames(t, r.receive(0), longest)
+			frametest.Equal(t, r.receive(0), longest)
 		}
 	}
 }

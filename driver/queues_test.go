@@ -9,6 +9,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/internal/ctrlq"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
+	"github.com/virtio-pmd/virtio-pmd/test/frametest"
 )
 
 // net/mq/1, net/rxbuf/5, x/net/mq-default: all pairs are set up and filled
@@ -21,12 +22,12 @@ func TestSeveralPairs(t *testing.T) {
 			t.Fatalf("%d pairs, %d of them active", r.port.Queues(), r.dev.ActivePairs())
 		}
 		for pair := range 4 {
-			sent := frames(100*pair, 100, 60, 1514, 700)
+			sent := frametest.Series(100*pair, 100, 60, 1514, 700)
 			r.send(pair, sent...)
 			r.settle()
-			sameFrames(t, r.wire.transmitted(pair), sent)
+			frametest.Equal(t, r.wire.transmitted(pair), sent)
 			r.wire.deliver(pair, sent...)
-			sameFrames(t, r.receive(pair), sent)
+			frametest.Equal(t, r.receive(pair), sent)
 		}
 		s := r.port.Stats()
 		if s.TxPackets != 400 || s.RxPackets != 400 || len(s.Queues) != 4 || s.Queues[2].Rx.Packets != 100 {
@@ -130,12 +131,12 @@ func TestQueueSizes(t *testing.T) {
 			if posted := r.port.Stats().Queues[0].Rx.Posted; posted != c.rx {
 				t.Errorf("%d receive buffers are posted", posted)
 			}
-			sent := frames(0, 300, 60, 1514)
+			sent := frametest.Series(0, 300, 60, 1514)
 			r.send(0, sent...)
 			r.settle()
-			sameFrames(t, r.wire.transmitted(0), sent)
+			frametest.Equal(t, r.wire.transmitted(0), sent)
 			r.wire.deliver(0, sent...)
-			sameFrames(t, r.receive(0), sent)
+			frametest.Equal(t, r.receive(0), sent)
 		})
 	}
 }

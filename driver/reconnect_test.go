@@ -16,6 +16,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev/pcifn"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
+	"github.com/virtio-pmd/virtio-pmd/test/frametest"
 )
 
 var errHangUp = errors.New("hang-up")
@@ -158,7 +159,7 @@ func TestBackEndGoesAndComesBack(t *testing.T) {
 		r, p := newParting(t, pcifn.Config{}, c)
 		for n := range uint64(10) { // more than Recovery would allow
 			r.carries()
-			r.send(0, frames(0, 10, 60)...) // some are with the device
+			r.send(0, frametest.Series(0, 10, 60)...) // some are with the device
 			p.part()
 			r.linkDown()
 			if got := r.port.RxQueue(0).Burst(make([]*mbuf.Buf, 8)); got != 0 {

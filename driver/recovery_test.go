@@ -17,6 +17,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev/pcifn"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev/wire"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
+	"github.com/virtio-pmd/virtio-pmd/test/frametest"
 )
 
 // eager recovers as often as a test likes and without long pauses.
@@ -27,12 +28,12 @@ func (r *rig) carries() {
 	r.t.Helper()
 	r.settle()
 	r.wire.transmitted(0) // what is left of before
-	sent := frames(0, 300, 60, 1514, 700)
+	sent := frametest.Series(0, 300, 60, 1514, 700)
 	r.send(0, sent...)
 	r.settle()
-	sameFrames(r.t, r.wire.transmitted(0), sent)
+	frametest.Equal(r.t, r.wire.transmitted(0), sent)
 	r.wire.deliver(0, sent...)
-	sameFrames(r.t, r.receive(0), sent)
+	frametest.Equal(r.t, r.receive(0), sent)
 }
 
 // recovered waits for the n-th recovery.
@@ -48,7 +49,7 @@ func TestRecoveryFromNeedsReset(t *testing.T) {
 		r := newRig(t, pcifn.Config{}, c)
 		for n := range uint64(3) {
 			r.carries()
-			r.send(0, frames(0, 10, 60)...) // some are with the device
+			r.send(0, frametest.Series(0, 10, 60)...) // some are with the device
 			r.fn.ClearLog()
 			r.dev.NeedReset()
 			r.recovered(n + 1)
@@ -111,7 +112,7 @@ func TestRecoveryFromBrokenQueue(t *testing.T) {
 			await(t, "the queue is broken and recovered", func() bool {
 				r.port.RxQueue(0).Burst(make([]*mbuf.Buf, 8))
 				if r.port.Pool().Get(bufs) == 1 {
-					fill(t, bufs[0], numbered(1, 60))
+					frametest.Fill(t, bufs[0], frametest.Seq(1, 60))
 					mbuf.Free(bufs[r.port.TxQueue(0).Burst(bufs):])
 				}
 				return r.port.Stats().Resets == 1
@@ -125,7 +126,7 @@ func TestRecoveryFromBrokenQueue(t *testing.T) {
 func (r *rig) fillTx() {
 	bufs := make([]*mbuf.Buf, 1)
 	for r.port.Pool().Get(bufs) == 1 {
-		fill(r.t, bufs[0], numbered(1, 60))
+		frametest.Fill(r.t, bufs[0], frametest.Seq(1, 60))
 		if r.port.TxQueue(0).Burst(bufs) == 0 {
 			mbuf.Free(bufs)
 			return
@@ -344,19 +345,19 @@ func pollUntil(p *Port, stop *atomic.Bool) error {
 	}
 	defer func() { _ = errors.Join(rx.SetCache(nil), tx.SetCache(nil)) }()
 	bufs := make([]*mbuf.Buf, 32)
-	next, last := uint32(1), uint32(0)
+	next, last := 1, 0
 	for !stop.Load() {
 		n := cache.Get(bufs)
 		for i, b := range bufs[:n] {
-			copy(b.Append(60), numbered(next+uint32(i), 60))
+			copy(b.Append(60), frametest.Seq(next+i, 60))
 		}
 		sent := tx.Burst(bufs[:n])
 		cache.Put(bufs[sent:n])
-		next += uint32(sent)
+		next += sent
 		got := rx.Burst(bufs)
 		for _, b := range bufs[:got] {
-			number := binary.BigEndian.Uint32(b.Data()[14:])
-			if number <= last || number >= next || !slices.Equal(b.Data(), numbered(number, 60)) {
+			number := frametest.Number(b.Data())
+			if number <= last || number >= next || !slices.Equal(b.Data(), frametest.Seq(number, 60)) {
 				return fmt.Errorf("frame %d came after %d", number, last)
 			}
 			last = number

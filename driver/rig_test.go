@@ -1,7 +1,6 @@
 package driver
 
 import (
-	"encoding/binary"
 	"os"
 	"slices"
 	"sync"
@@ -17,6 +16,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev/pcifn"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 	"github.com/virtio-pmd/virtio-pmd/hugepages"
+	"github.com/virtio-pmd/virtio-pmd/test/frametest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -115,7 +115,7 @@ func (r *rig) send(pair int, frames ...[]byte) {
 		bufs := make([]*mbuf.Buf, min(len(frames), 32))
 		n := r.port.Pool().Get(bufs)
 		for i, b := range bufs[:n] {
-			fill(r.t, b, frames[i])
+			frametest.Fill(r.t, b, frames[i])
 		}
 		sent := r.port.TxQueue(pair).Burst(bufs[:n])
 		mbuf.Free(bufs[sent:n])
@@ -134,7 +134,7 @@ func (r *rig) receive(pair int) [][]byte {
 		moved := r.dev.Poll()
 		n := r.port.RxQueue(pair).Burst(bufs)
 		for _, b := range bufs[:n] {
-			frames = append(frames, content(b))
+			frames = append(frames, frametest.Content(b))
 		}
 		mbuf.Free(bufs[:n])
 		if moved == 0 && n == 0 {
@@ -144,69 +144,6 @@ func (r *rig) receive(pair int) [][]byte {
 		}
 	}
 	return frames
-}
-
-// fill makes an empty buffer a packet, chained if it is long.
-func fill(t *testing.T, b *mbuf.Buf, frame []byte) {
-	t.Helper()
-	for {
-		n := min(len(frame), b.Tailroom())
-		copy(b.Append(n), frame)
-		if frame = frame[n:]; len(frame) == 0 {
-			return
-		}
-		next := make([]*mbuf.Buf, 1)
-		if b.Pool().Get(next) != 1 {
-			t.Fatal("the pool is empty")
-		}
-		b.SetNext(next[0])
-		b = next[0]
-	}
-}
-
-// content returns a copy of a packet.
-func content(b *mbuf.Buf) []byte {
-	frame := make([]byte, 0, b.PacketLen())
-	for ; b != nil; b = b.Next() {
-		frame = append(frame, b.Data()...)
-	}
-	return frame
-}
-
-// numbered returns a frame of n bytes whose bytes all depend on its number.
-func numbered(number uint32, n int) []byte {
-	frame := make([]byte, n)
-	copy(frame, []byte{2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x88, 0xb5})
-	binary.BigEndian.PutUint32(frame[14:], number)
-	x := number*2654435761 + uint32(n)
-	for i := 18; i < n; i++ {
-		x = x*1664525 + 1013904223
-		frame[i] = byte(x >> 24)
-	}
-	return frame
-}
-
-// frames returns numbered frames of all the lengths in turn.
-func frames(first, count int, lengths ...int) [][]byte {
-	list := make([][]byte, count)
-	for i := range list {
-		number := first + i
-		list[i] = numbered(uint32(number), lengths[number%len(lengths)])
-	}
-	return list
-}
-
-// sameFrames compares what came with what was sent.
-func sameFrames(t *testing.T, got, want [][]byte) {
-	t.Helper()
-	if len(got) != len(want) {
-		t.Errorf("%d frames, want %d", len(got), len(want))
-	}
-	for i := range min(len(got), len(want)) {
-		if !slices.Equal(got[i], want[i]) {
-			t.Fatalf("frame %d differs: %d bytes, want %d", i, len(got[i]), len(want[i]))
-		}
-	}
 }
 
 // testWire is a back end that remembers what was transmitted and delivers what it

@@ -16,6 +16,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev/wire"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 	"github.com/virtio-pmd/virtio-pmd/hugepages"
+	"github.com/virtio-pmd/virtio-pmd/test/frametest"
 )
 
 // basic/status/1, basic/init/1, basic/init/3, basic/cleanup/2: one bit after the
@@ -165,12 +166,12 @@ func TestOfferWithoutOneFeature(t *testing.T) {
 			if r.port.Features().Has(f) {
 				t.Errorf("%v was accepted", f)
 			}
-			sent := frames(0, 40, 60, 1514)
+			sent := frametest.Series(0, 40, 60, 1514)
 			r.send(0, sent...)
 			r.settle()
-			sameFrames(t, r.wire.transmitted(0), sent)
+			frametest.Equal(t, r.wire.transmitted(0), sent)
 			r.wire.deliver(0, sent...)
-			sameFrames(t, r.receive(0), sent)
+			frametest.Equal(t, r.receive(0), sent)
 		})
 	}
 }
@@ -250,13 +251,13 @@ func TestScatteredPages(t *testing.T) {
 				t.Fatal(err)
 			}
 			r := &rig{t: t, fn: fn, dev: fn.Device(), port: port}
-			sent := frames(0, 100, 60, 1514, 9014)
+			sent := frametest.Series(0, 100, 60, 1514, 9014)
 			var got [][]byte
 			for i := range sent {
 				r.send(0, sent[i])
 				got = append(got, r.receive(0)...)
 			}
-			sameFrames(t, got, sent)
+			frametest.Equal(t, got, sent)
 			if err := port.Close(); err != nil {
 				t.Error(err)
 			}

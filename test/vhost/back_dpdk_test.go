@@ -15,6 +15,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev/vhostback"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev/wire"
+	"github.com/virtio-pmd/virtio-pmd/test/frametest"
 )
 
 // The tests of the back end: dpdk-testpmd's virtio-user is the driver.
@@ -60,11 +61,11 @@ func TestBackEndWithVirtioUser(t *testing.T) {
 			back := serveDevice(t, socket, vhostback.Config{Device: vdev.Config{Backend: far, MTU: 9000, Hold: true}})
 			driver := startVirtioUser(t, socket, mode.keys, args...)
 			driver.until("it is up", func() bool { return back.State().Up })
-			number := uint32(0)
+			number := 0
 			for round := range 20 {
 				var frames [][]byte
 				for i := range window {
-					frames = append(frames, numbered(number, lengths[(i*i+round)%len(lengths)]))
+					frames = append(frames, frametest.Seq(number, lengths[(i*i+round)%len(lengths)]))
 					number++
 				}
 				bounce(t, driver, near, frames)
@@ -170,7 +171,7 @@ type vhostdevObject struct {
 func TestVhostdevPlaysAndRecords(t *testing.T) {
 	var frames [][]byte
 	for i := range 200 { // as many as fit a ring: a driver that forwards drops what does not
-		frames = append(frames, numbered(uint32(i), 60+i*7%1455))
+		frames = append(frames, frametest.Seq(i, 60+i*7%1455))
 	}
 	for keys, ring := range map[string]string{",packed_vq=0": "split ring", ",packed_vq=1": "packed ring"} {
 		t.Run(ring, func(t *testing.T) {

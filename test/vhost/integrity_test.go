@@ -9,6 +9,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver"
 	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
 	"github.com/virtio-pmd/virtio-pmd/driver/transport/vhostuser"
+	"github.com/virtio-pmd/virtio-pmd/test/frametest"
 )
 
 // window is how many frames are under way at a time: no more than the receive
@@ -27,11 +28,11 @@ func TestIntegrity(t *testing.T) {
 				lengths, mtu = append(lengths, 2048, 2049, 4096, 6000, 9000), 9000
 			}
 			p := openPort(t, socket, vhostuser.Options{Queues: 1}, driver.Config{Refuse: path.refuse, MTU: mtu})
-			number := uint32(0)
+			number := 0
 			for round := range 40 {
 				var frames [][]byte
 				for i := range window {
-					frames = append(frames, numbered(number, lengths[(i*i+round)%len(lengths)]))
+					frames = append(frames, frametest.Seq(number, lengths[(i*i+round)%len(lengths)]))
 					number++
 				}
 				if sent := send(t, p, 0, frames, 5*time.Second); sent != len(frames) {
@@ -39,7 +40,7 @@ func TestIntegrity(t *testing.T) {
 				}
 				back := 0
 				receive(p, 0, 5*time.Second, func(b *mbuf.Buf) bool {
-					if got := content(b); back >= len(frames) || !bytes.Equal(got, frames[back]) {
+					if got := frametest.Content(b); back >= len(frames) || !bytes.Equal(got, frames[back]) {
 						t.Errorf("round %d: frame %d came back different: %d bytes", round, back, len(got))
 					}
 					back++

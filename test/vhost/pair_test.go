@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/virtio-pmd/virtio-pmd/test/frametest"
 )
 
 // Two processes of this project, vhostdev and testpmd, exchange numbered frames
@@ -23,7 +25,7 @@ func TestTwoProcessesUnprivileged(t *testing.T) {
 	lengths := []int{60, 61, 64, 127, 128, 1000, 1514}
 	frames := make([][]byte, count)
 	for i := range frames {
-		frames[i] = numbered(uint32(i), lengths[(i+i/len(lengths))%len(lengths)])
+		frames[i] = frametest.Seq(i, lengths[(i+i/len(lengths))%len(lengths)])
 	}
 	played := filepath.Join(dir, "played.pcap")
 	writeCapture(t, played, frames)

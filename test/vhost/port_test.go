@@ -2,7 +2,6 @@ package vhost
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"os"
 	"testing"
@@ -13,6 +12,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/transport/vhostuser"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 	"github.com/virtio-pmd/virtio-pmd/hugepages"
+	"github.com/virtio-pmd/virtio-pmd/test/frametest"
 )
 
 // small pages are everywhere, and never too few.
@@ -62,45 +62,6 @@ func closePort(t *testing.T, p *driver.Port) {
 	}
 }
 
-const ethHeader = 14
-
-// numbered is a frame with a number and contents that follow from it.
-func numbered(number uint32, length int) []byte {
-	b := append(make([]byte, 0, length), 2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x88, 0xb5)
-	b = binary.BigEndian.AppendUint32(b, number)
-	for i := len(b); i < length; i++ {
-		b = append(b, byte(number+uint32(i)*7))
-	}
-	return b
-}
-
-// fill makes an empty buffer a packet, chained if it is long.
-func fill(t *testing.T, b *mbuf.Buf, frame []byte) {
-	t.Helper()
-	for {
-		n := min(len(frame), b.Tailroom())
-		copy(b.Append(n), frame)
-		if frame = frame[n:]; len(frame) == 0 {
-			return
-		}
-		next := make([]*mbuf.Buf, 1)
-		if b.Pool().Get(next) != 1 {
-			t.Fatal("the pool is empty")
-		}
-		b.SetNext(next[0])
-		b = next[0]
-	}
-}
-
-// content is a copy of a packet.
-func content(b *mbuf.Buf) []byte {
-	frame := make([]byte, 0, b.PacketLen())
-	for ; b != nil; b = b.Next() {
-		frame = append(frame, b.Data()...)
-	}
-	return frame
-}
-
 // send transmits frames until all are sent or the time is over, and returns how
 // many were.
 func send(t *testing.T, p *driver.Port, pair int, frames [][]byte, limit time.Duration) int {
@@ -111,7 +72,7 @@ func send(t *testing.T, p *driver.Port, pair int, frames [][]byte, limit time.Du
 	for sent < len(frames) && time.Now().Before(deadline) {
 		got := p.Pool().Get(bufs[:min(len(bufs), len(frames)-sent)])
 		for i, b := range bufs[:got] {
-			fill(t, b, frames[sent+i])
+			frametest.Fill(t, b, frames[sent+i])
 		}
 		taken := p.TxQueue(pair).Burst(bufs[:got])
 		mbuf.Free(bufs[taken:got])
@@ -121,15 +82,6 @@ func send(t *testing.T, p *driver.Port, pair int, frames [][]byte, limit time.Du
 		}
 	}
 	return sent
-}
-
-// series are n numbered frames of a length.
-func series(n, length int) [][]byte {
-	frames := make([][]byte, n)
-	for i := range frames {
-		frames[i] = numbered(uint32(i), length)
-	}
-	return frames
 }
 
 // receive hands packets to look until it returns false or the time is over.

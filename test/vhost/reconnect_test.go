@@ -15,6 +15,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
 	"github.com/virtio-pmd/virtio-pmd/driver/transport/vhostuser"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
+	"github.com/virtio-pmd/virtio-pmd/test/frametest"
 )
 
 // resumption is how long it may take until packets move again both ways, from the
@@ -223,7 +224,7 @@ func (r *traffic) stop(t *testing.T) {
 
 func (r *traffic) run(p *driver.Port) error {
 	bufs := make([]*mbuf.Buf, 32)
-	frame := numbered(0, 64)
+	frame := frametest.Seq(0, 64)
 	for !r.stopped.Load() {
 		n, err := r.bursts(p, bufs, frame)
 		if err != nil {

@@ -8,6 +8,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver"
 	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
 	"github.com/virtio-pmd/virtio-pmd/driver/transport/vhostuser"
+	"github.com/virtio-pmd/virtio-pmd/test/frametest"
 )
 
 // All that testpmd's txonly sends is received, on every path, each on a
@@ -22,7 +23,7 @@ func TestReceive(t *testing.T) {
 			seen := 0
 			receive(p, 0, 10*time.Second, func(b *mbuf.Buf) bool {
 				data := b.Data()
-				if len(data) != 64 || b.Next() != nil || binary.BigEndian.Uint16(data[12:]) != 0x0800 || data[ethHeader+9] != 17 {
+				if len(data) != 64 || b.Next() != nil || binary.BigEndian.Uint16(data[12:]) != 0x0800 || data[frametest.HeaderLen+9] != 17 {
 					t.Errorf("no UDP datagram of 64 bytes: %x", data)
 					return false
 				}
@@ -46,7 +47,7 @@ func TestTransmit(t *testing.T) {
 	for _, path := range paths {
 		t.Run(path.name, func(t *testing.T) {
 			p := openPort(t, socket, vhostuser.Options{Queues: 1}, driver.Config{Refuse: path.refuse})
-			if sent := send(t, p, 0, series(n, 64), 10*time.Second); sent != n {
+			if sent := send(t, p, 0, frametest.Series(0, n, 64), 10*time.Second); sent != n {
 				t.Errorf("%d of %d packets sent; %+v", sent, n, p.Stats())
 			}
 			all += n
@@ -77,7 +78,7 @@ func TestTwoPairs(t *testing.T) {
 			if seen < 1000 {
 				t.Errorf("pair %d received %d packets", pair, seen)
 			}
-			if sent := send(t, p, pair, series(n, 64), 10*time.Second); sent != n {
+			if sent := send(t, p, pair, frametest.Series(0, n, 64), 10*time.Second); sent != n {
 				t.Errorf("pair %d sent %d packets", pair, sent)
 			}
 		}
