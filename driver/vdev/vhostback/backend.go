@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev/vhostback/internal/raw"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
@@ -23,7 +24,7 @@ type Config struct {
 	// transport is taken out of what it offers: a control queue, for one, which
 	// front ends keep to themselves.
 	Device vdev.Config
-	// Raw takes the place of Device: see RawConfig.
+	// Raw takes the place of Device: see [RawConfig].
 	Raw *RawConfig
 	// Stepped leaves it to the caller to move packets, by calling Poll.
 	Stepped bool
@@ -43,6 +44,25 @@ type Config struct {
 	Logger *slog.Logger
 }
 
+// RawConfig asks for an engine that costs next to nothing, for measuring the
+// driver at the other side of it: no frames come from or go to anywhere. Into
+// every receive buffer that is available the 12 bytes of header and a frame,
+// always the same one, are written, and of every transmitted packet the header
+// and 64 bytes of the frame are read; then the buffer is used. The engine checks
+// only what keeps it inside the peer's memory, asks for no notifications and gives
+// no interrupts, so that it serves drivers that poll. Every buffer gets a used
+// entry of its own, except transmitted ones with IN_ORDER, where one stands for a
+// batch.
+type RawConfig struct {
+	// Generate fills receive buffers; without it they are left alone.
+	Generate bool
+	// Size is the length of the generated frames in bytes, without the checksum
+	// that a wire adds: 60 to 65535; 0: 64.
+	Size int
+	// Refuse is taken out of the features that are offered.
+	Refuse virtio.Features
+}
+
 const (
 	maxPairs       = 128
 	defaultSlots   = 64
@@ -56,7 +76,6 @@ type Backend struct {
 	cfg    Config
 	engine engine
 	device *vdev.Device // nil in raw mode
-	raw    *raw         // nil otherwise
 	calls  *calls
 	faults *eventfds // by which failures of rings are reported
 	kicks  *kicks
@@ -96,15 +115,15 @@ func Serve(path string, cfg Config) (*Backend, error) {
 		return nil, err
 	}
 	var err error
-	if b.kicks, err = newKicks(2*b.engine.pairs(), b.engine.kicked); err != nil {
-		return nil, errors.Join(fmt.Errorf("vhost-user kicks: %w", err), b.engine.close())
+	if b.kicks, err = newKicks(2*b.engine.Pairs(), b.engine.Notify); err != nil {
+		return nil, errors.Join(fmt.Errorf("vhost-user kicks: %w", err), b.engine.Close())
 	}
 	if err = checkPath(path); err == nil && !cfg.Client {
 		b.socket, err = listen(path)
 	}
 	if err != nil {
 		b.kicks.close()
-		return nil, errors.Join(err, b.engine.close())
+		return nil, errors.Join(err, b.engine.Close())
 	}
 	if b.device != nil && !cfg.Stepped {
 		b.device.Start()
@@ -144,11 +163,11 @@ func (b *Backend) makeEngine() error {
 	b.calls = newCalls(2*max(b.cfg.Device.Pairs, 1), failed)
 	b.faults = newEventfds(2 * max(b.cfg.Device.Pairs, 1))
 	if b.cfg.Raw != nil {
-		r, err := newRaw(*b.cfg.Raw, max(b.cfg.Device.Pairs, 1), failed)
+		e, err := raw.New(raw.Config(*b.cfg.Raw), max(b.cfg.Device.Pairs, 1), failed)
 		if err != nil {
 			return err
 		}
-		b.raw, b.engine = r, r
+		b.engine = e
 		return nil
 	}
 	d, err := newDevice(b.cfg.Device, b.calls, b.cfg.Stepped)
@@ -169,10 +188,7 @@ func (b *Backend) Device() *vdev.Device { return b.device }
 // debug.SetPanicOnFault, as those of package lcore have: a peer can take memory
 // back that it shared.
 func (b *Backend) Poll() bool {
-	if b.raw != nil {
-		return b.raw.poll()
-	}
-	return b.device.Poll() > 0
+	return b.engine.Poll() > 0
 }
 
 // Close ends the connection, stops listening, closes the device and what its
@@ -191,7 +207,7 @@ func (b *Backend) Close() error {
 	<-b.done
 	stop()
 	b.kicks.close()
-	return b.engine.close()
+	return b.engine.Close()
 }
 
 // State is what a Backend is doing.

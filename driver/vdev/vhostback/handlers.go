@@ -5,12 +5,12 @@ import (
 )
 
 func (s *session) getFeatures(*message) ([]byte, error) {
-	return numberBytes(s.engine.offers()[0] | 1<<protocolBit), nil
+	return numberBytes(s.engine.Offered()[0] | 1<<protocolBit), nil
 }
 
 func (s *session) setFeatures(m *message) ([]byte, error) {
 	v := m.number()
-	if extra := v &^ (s.engine.offers()[0] | 1<<protocolBit); extra != 0 {
+	if extra := v &^ (s.engine.Offered()[0] | 1<<protocolBit); extra != 0 {
 		return nil, m.wrong("features", v, "none that was not offered (%#x)", extra)
 	}
 	if s.settled && v == s.features {
@@ -22,7 +22,7 @@ func (s *session) setFeatures(m *message) ([]byte, error) {
 		}
 	}
 	if s.live {
-		s.engine.end()
+		s.engine.End()
 		s.live = false
 	}
 	s.features = v
@@ -58,7 +58,7 @@ func (s *session) resetDevice(*message) ([]byte, error) {
 }
 
 func (s *session) getQueueNum(*message) ([]byte, error) {
-	return numberBytes(uint64(s.engine.pairs())), nil
+	return numberBytes(uint64(s.engine.Pairs())), nil
 }
 
 func (s *session) getStatus(*message) ([]byte, error) { return numberBytes(uint64(s.status)), nil }
@@ -83,7 +83,7 @@ func (s *session) setStatus(m *message) ([]byte, error) {
 }
 
 func (s *session) setMTU(m *message) ([]byte, error) {
-	if v := m.number(); v < virtio.MinMTU || v > uint64(s.engine.mtu()) {
+	if v := m.number(); v < virtio.MinMTU || v > uint64(s.engine.MTU()) {
 		return nil, &refusal{"the MTU is not one of this device"}
 	}
 	return nil, nil
@@ -112,7 +112,7 @@ func (s *session) getConfig(m *message) ([]byte, error) {
 		return nil, nil
 	}
 	var all [configMax]byte
-	copy(all[:], s.engine.config())
+	copy(all[:], s.engine.Config())
 	return append(append([]byte(nil), m.payload[:configHead]...), all[offset:offset+size]...), nil
 }
 
@@ -187,7 +187,7 @@ func (s *session) replace(t, added, gone table) error {
 			areas[i] = mem
 		}
 	}
-	if err := s.engine.remap(t, areas); err != nil {
+	if err := s.engine.Remap(t.mappings(), areas); err != nil {
 		added.release()
 		return err
 	}

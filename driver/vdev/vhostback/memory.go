@@ -4,6 +4,8 @@ import (
 	"math"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
 )
 
 // region is memory that the peer shares. It has two addresses: descriptors name
@@ -26,6 +28,15 @@ func (t table) at(user uint64, n int) []byte {
 		}
 	}
 	return nil
+}
+
+// mappings returns the table as the engine has it, by guest addresses.
+func (t table) mappings() []vdev.Mapping {
+	all := make([]vdev.Mapping, len(t))
+	for i, r := range t {
+		all[i] = vdev.Mapping{Address: r.guest, Memory: r.mem}
+	}
+	return all
 }
 
 // check looks at a region's numbers, and whether there is room for it beside

@@ -82,7 +82,7 @@ func (s *session) getVringBase(m *message) ([]byte, error) {
 		return nil, err
 	}
 	if r.started {
-		r.base = uint32(s.engine.stop(int(index)))
+		r.base = uint32(s.engine.StopRing(int(index)))
 		if s.device().Has(virtio.RingPacked) {
 			r.base |= r.base << 16 // nothing is under way: both positions are the same
 		}
@@ -103,7 +103,7 @@ func (s *session) rest() {
 		}
 	}
 	if s.live {
-		s.engine.end()
+		s.engine.End()
 		s.live = false
 	}
 }
@@ -149,7 +149,7 @@ func (s *session) setVringKick(m *message) ([]byte, error) {
 	r := &s.rings[index]
 	r.kicked, r.polled = true, fd < 0
 	if r.started {
-		s.engine.kicked(index)
+		s.engine.Notify(index)
 	}
 	return nil, s.settle()
 }
@@ -185,7 +185,7 @@ func (s *session) setVringEnable(m *message) ([]byte, error) {
 	}
 	r.enabled = on == 1
 	if s.live {
-		s.engine.enable(int(index), r.enabled)
+		s.engine.EnableRing(int(index), r.enabled)
 	}
 	s.report()
 	return nil, nil
@@ -211,7 +211,7 @@ func (s *session) settle() error {
 		}
 		restless = restless || r.started && r.polled
 	}
-	s.engine.restless(restless)
+	s.engine.SetNoKick(restless)
 	s.report()
 	return nil
 }
@@ -230,14 +230,17 @@ func (s *session) start(i int, r *vring) error {
 		return err
 	}
 	if !s.live {
-		s.engine.begin(s.device())
+		s.engine.Begin(s.device())
 		s.live = true
 		for j := range s.rings {
-			s.engine.enable(j, s.enabled(j))
+			s.engine.EnableRing(j, s.enabled(j))
 		}
 	}
-	if err := s.engine.start(i, v); err != nil {
-		return err
+	if err := s.engine.StartRing(i, v); err != nil {
+		if failed := failure(s.engine); failed != nil {
+			return failed
+		}
+		return &RingError{Ring: i, Reason: err.Error()}
 	}
 	r.started = true
 	return nil

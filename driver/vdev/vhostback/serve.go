@@ -122,7 +122,7 @@ func (b *Backend) watch(s *session, over, done chan struct{}) {
 			return
 		case <-b.failed:
 		}
-		if err := b.engine.failure(); err != nil {
+		if err := failure(b.engine); err != nil {
 			b.mu.Lock()
 			b.cause = err
 			b.mu.Unlock()

@@ -33,7 +33,7 @@ type session struct {
 
 func newSession(c *conn, b *Backend) *session {
 	return &session{conn: c, engine: b.engine, calls: b.calls, faults: b.faults, kicks: b.kicks, slots: b.cfg.Slots, log: b.cfg.Logger,
-		changed: b.changed, rings: make([]vring, 2*b.engine.pairs())}
+		changed: b.changed, rings: make([]vring, 2*b.engine.Pairs())}
 }
 
 // serve answers messages until the peer goes away, for which it returns nil, or
@@ -125,8 +125,8 @@ func (s *session) end() {
 	for i := range s.rings {
 		s.forget(i)
 	}
-	s.engine.restless(false)
-	if err := s.engine.remap(nil, nil); err != nil {
+	s.engine.SetNoKick(false)
+	if err := s.engine.Remap(nil, nil); err != nil {
 		// Unmapping under its feet would be worse than a leak.
 		s.log.Error("vhost-user memory is kept", "err", err)
 		return
@@ -137,7 +137,7 @@ func (s *session) end() {
 
 // reset stops all rings. The memory stays.
 func (s *session) reset() {
-	s.engine.end()
+	s.engine.End()
 	s.live, s.settled, s.features, s.status = false, false, 0, 0
 	for i := range s.rings {
 		r := &s.rings[i]

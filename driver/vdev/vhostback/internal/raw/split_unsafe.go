@@ -1,7 +1,6 @@
-package vhostback
+package raw
 
 import (
-	"fmt"
 	"unsafe"
 
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
@@ -9,45 +8,45 @@ import (
 
 // Offsets in the available and the used ring (2.7.6, 2.7.8).
 const (
-	rawEntries   = 4
-	rawUsedEntry = 8
+	ringEntries = 4
+	usedEntry   = 8
 )
 
-// splitReady is how many buffers are available, at most a burst.
-func (q *rawRing) splitReady() uint32 {
-	n := uint32(uint16(rawLoad32(q.driver)>>16) - uint16(q.at))
+// splitReady returns how many buffers are available, at most a burst.
+func (q *ring) splitReady() uint32 {
+	n := uint32(uint16(load32(q.driver)>>16) - uint16(q.at))
 	if n > q.size {
-		q.owner.fail(&RingError{Ring: q.index, Rule: "split/avail/1", Reason: fmt.Sprintf("%d buffers available in a ring of %d", n, q.size)})
+		q.fail("split/avail/1", "%d buffers available in a ring of %d", n, q.size)
 		return 0
 	}
-	return min(n, rawBurst)
+	return min(n, maxBurst)
 }
 
 // splitDesc returns the next available descriptor and its number. Its second
 // word is le32 length, le16 flags, le16 next (2.7.5).
-func (q *rawRing) splitDesc(i uint32) (p unsafe.Pointer, head uint32) {
-	head = uint32(*(*uint16)(unsafe.Add(q.driver, rawEntries+2*uintptr((q.at+i)&(q.size-1)))))
+func (q *ring) splitDesc(i uint32) (p unsafe.Pointer, head uint32) {
+	head = uint32(*(*uint16)(unsafe.Add(q.driver, ringEntries+2*uintptr((q.at+i)&(q.size-1)))))
 	if head >= q.size {
 		return nil, head
 	}
 	return unsafe.Add(q.desc, uintptr(head)*virtio.DescLen), head
 }
 
-func (q *rawRing) storeUsed(i uint32, id uint32, length uint32) {
+func (q *ring) storeUsed(i uint32, id uint32, length uint32) {
 	slot := uintptr((q.at + i) & (q.size - 1))
-	*(*uint64)(unsafe.Add(q.device, rawEntries+rawUsedEntry*slot)) = uint64(id) | uint64(length)<<32
+	*(*uint64)(unsafe.Add(q.device, ringEntries+usedEntry*slot)) = uint64(id) | uint64(length)<<32
 }
 
-// publishSplit shows the driver n used entries.
-func (q *rawRing) publishSplit(n uint32) {
+// publishSplit makes n used entries visible to the driver.
+func (q *ring) publishSplit(n uint32) {
 	if n > 0 {
 		q.at = uint32(uint16(q.at + n))
-		rawStore32(q.device, virtio.UsedNoNotify|q.at<<16)
+		store32(q.device, virtio.UsedNoNotify|q.at<<16)
 	}
 }
 
-// receiveSplit fills what is available.
-func (q *rawRing) receiveSplit() int {
+// receiveSplit fills the available buffers.
+func (q *ring) receiveSplit() int {
 	ready := q.splitReady()
 	n := uint32(0)
 	for ; n < ready; n++ {
@@ -61,7 +60,7 @@ func (q *rawRing) receiveSplit() int {
 			break
 		}
 		if off > q.limit {
-			if !q.retarget(addr) {
+			if !q.findRegion(addr) {
 				break
 			}
 			off = addr - q.first
@@ -69,7 +68,7 @@ func (q *rawRing) receiveSplit() int {
 		q.fill(unsafe.Add(q.base, off))
 		q.storeUsed(n, head, q.need)
 	}
-	if n < ready && q.oddSplit(n, q.need) {
+	if n < ready && q.slowSplit(n, q.need) {
 		n++
 	}
 	q.publishSplit(n)
@@ -77,9 +76,9 @@ func (q *rawRing) receiveSplit() int {
 	return int(n)
 }
 
-// transmitSplit reads what is available and gives it back, with IN_ORDER by one
-// entry for all of it (2.7.9).
-func (q *rawRing) transmitSplit() int {
+// transmitSplit reads the available buffers and uses them, with IN_ORDER by one
+// entry for all of them (2.7.9).
+func (q *ring) transmitSplit() int {
 	ready := q.splitReady()
 	n, bytes, sum := uint32(0), uint64(0), uint64(0)
 	last := uint32(0)
@@ -90,11 +89,11 @@ func (q *rawRing) transmitSplit() int {
 		}
 		addr, w := *(*uint64)(p), *(*uint64)(unsafe.Add(p, 8))
 		off := addr - q.first
-		if w>>32&(virtio.DescNext|virtio.DescIndirect|virtio.DescWrite) != 0 || uint32(w) < rawTouched {
+		if w>>32&(virtio.DescNext|virtio.DescIndirect|virtio.DescWrite) != 0 || uint32(w) < touched {
 			break
 		}
 		if off > q.limit {
-			if !q.retarget(addr) {
+			if !q.findRegion(addr) {
 				break
 			}
 			off = addr - q.first
@@ -112,7 +111,7 @@ func (q *rawRing) transmitSplit() int {
 		q.count.bytes.Add(bytes)
 		return int(n)
 	}
-	if n < ready && q.oddSplit(n, 0) {
+	if n < ready && q.slowSplit(n, 0) {
 		n++
 	}
 	q.publishSplit(n)

@@ -1,4 +1,4 @@
-package vhostback
+package raw
 
 import "unsafe"
 
