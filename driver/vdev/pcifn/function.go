@@ -117,9 +117,9 @@ func (f *Function) Close() error {
 // function goes on working.
 func (f *Function) RequestRemoval() { f.irq.removalRequest() }
 
-// Unplug takes the function away at once: every read of it but that of its
-// identifiers returns all ones from now on, writes vanish, it does no more DMA. The removal request is
-// raised as well.
+// Unplug takes the function away at once: from now on every read except that of
+// its identifiers returns all ones, writes have no effect and there is no more DMA.
+// The removal request is raised as well.
 func (f *Function) Unplug() {
 	f.removed.Store(true)
 	f.dev.SetDMA(false)

@@ -2,7 +2,9 @@
 // process that connects to a socket (QEMU for its guest, DPDK's virtio-user,
 // this project's own front end) shares its memory and gets a network device.
 //
-//	back, err := vhostback.Serve("/run/vm0.sock", vhostback.Config{Device: vdev.Config{Backend: wire.Loop()}})
+//	back, err := vhostback.Serve("/run/vm0.sock", vhostback.Config{
+//		Device: vdev.Config{Backend: wire.Loop()},
+//	})
 //	...
 //	err = back.Close()
 //
