@@ -10,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/virtio-pmd/virtio-pmd/apps/internal/version"
 	"github.com/virtio-pmd/virtio-pmd/pci"
 	"github.com/virtio-pmd/virtio-pmd/pci/sysfs"
 )
@@ -17,28 +18,31 @@ import (
 // operation is what a command does to functions.
 type operation struct {
 	plan func(fs sysfs.FS, driver string, functions []pci.Address) (sysfs.Plan, error)
-	// suits tells whether it may be done to a function that the kernel uses. Nil
-	// is any function.
+	// suits returns an error for a function that it is not for, unless a userspace
+	// driver has the function. nil suits every function.
 	suits func(sysfs.Info) error
 }
 
 func bind() operation {
-	return operation{suits: checkUsable, plan: func(fs sysfs.FS, driver string, functions []pci.Address) (sysfs.Plan, error) {
+	plan := func(fs sysfs.FS, driver string, functions []pci.Address) (sysfs.Plan, error) {
 		return fs.Bind(driver, functions...)
-	}}
+	}
+	return operation{plan: plan, suits: checkUsable}
 }
 
 func unbind() operation {
-	return operation{suits: checkVirtioNet, plan: func(fs sysfs.FS, _ string, functions []pci.Address) (sysfs.Plan, error) {
+	plan := func(fs sysfs.FS, _ string, functions []pci.Address) (sysfs.Plan, error) {
 		return fs.Unbind(functions...)
-	}}
+	}
+	return operation{plan: plan, suits: checkVirtioNet}
 }
 
 // restore suits every function: the kernel may have them all back.
 func restore() operation {
-	return operation{plan: func(fs sysfs.FS, driver string, functions []pci.Address) (sysfs.Plan, error) {
+	plan := func(fs sysfs.FS, driver string, functions []pci.Address) (sysfs.Plan, error) {
 		return fs.Restore(driver, functions...)
-	}}
+	}
+	return operation{plan: plan}
 }
 
 // change checks, plans, and carries the plan out unless it is only to be shown.
@@ -90,14 +94,13 @@ func apply(ctx context.Context, env environment, plan sysfs.Plan) error {
 	return nil
 }
 
-// weigh returns what was found, unless it is a mere refusal and force was
-// asked for: then it becomes a warning.
+// weigh returns the errors that were found. With force, those that are refusals
+// become warnings.
 func weigh(env environment, force bool, found []error) error {
 	err := errors.Join(found...)
 	for _, f := range found {
-		var use *InUseError
-		var unsuitable *UnsuitableError
-		if !errors.As(f, &use) && !errors.As(f, &unsuitable) {
+		var refused *refusedError
+		if !errors.As(f, &refused) {
 			return err
 		}
 	}
@@ -122,8 +125,8 @@ func checkSuits(fs sysfs.FS, functions []pci.Address, op operation) (found []err
 	return found
 }
 
-// checkUse finds the functions of the plan that are in use, all at once. One
-// that nothing is written for does not matter.
+// checkUse finds the functions of the plan that are in use, all at once. Those that
+// nothing is written for do not count.
 func checkUse(env environment, plan sysfs.Plan) (found []error) {
 	use := newUsage(env)
 	for _, c := range plan {
@@ -134,14 +137,14 @@ func checkUse(env environment, plan sysfs.Plan) (found []error) {
 		if err != nil {
 			found = append(found, err)
 		} else if reasons := use.reasons(info); reasons != nil {
-			found = append(found, &InUseError{Address: c.Address, Reasons: reasons})
+			found = append(found, inUse(c.Address, reasons))
 		}
 	}
 	return found
 }
 
-// warnBlocked tells which other members of an IOMMU group keep user space from
-// using a function that is with vfio-pci now.
+// warnBlocked warns of other members of an IOMMU group that keep user space from
+// using a function that is bound to vfio-pci.
 func warnBlocked(env environment, info sysfs.Info) {
 	if info.Driver != "vfio-pci" || info.Group == nil {
 		return
@@ -206,7 +209,7 @@ type changeObject struct {
 }
 
 func writeChanges(w io.Writer, command string, dryRun bool, plan sysfs.Plan) error {
-	o := changesObject{App: "devbind", Version: version(), Command: command, DryRun: dryRun}
+	o := changesObject{App: "devbind", Version: version.String(), Command: command, DryRun: dryRun}
 	for _, c := range plan {
 		writes := c.Writes
 		if writes == nil {

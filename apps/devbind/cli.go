@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/virtio-pmd/virtio-pmd/apps/internal/version"
 	"github.com/virtio-pmd/virtio-pmd/pci"
 )
 
@@ -33,12 +33,12 @@ func newApp(env environment) *cli.App {
 	app := &cli.App{
 		Name:            "devbind",
 		Usage:           "show PCI functions and give them to user space or back to the kernel",
-		Version:         version(),
+		Version:         version.String(),
 		HideHelpCommand: true,
 		Writer:          env.stdout,
 		ErrWriter:       env.stderr,
 		OnUsageError:    refuse,
-		// run says what went wrong, once.
+		// run reports what went wrong, once.
 		ExitErrHandler: func(*cli.Context, error) {},
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
@@ -135,16 +135,7 @@ func addresses(c *cli.Context) ([]pci.Address, error) {
 	return all, nil
 }
 
-// version is that of the module, as the Go tool stamped it.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok || info.Main.Version == "" {
-		return "unknown"
-	}
-	return info.Main.Version
-}
-
-// usageError is a command line that cannot be used.
+// usageError reports a command line that cannot be used.
 type usageError struct{ reason string }
 
 func (e *usageError) Error() string { return e.reason + "; devbind --help says more" }

@@ -8,52 +8,48 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/pci/sysfs"
 )
 
-// InUseError is a function that somebody uses.
-type InUseError struct {
-	Address pci.Address
-	Reasons []string // one or more
+// refusedError reports a function that is not changed without --force.
+type refusedError struct {
+	function string // its address, and its ids if the reason is what it is
+	reason   string
+	remedy   string
 }
 
-func (e *InUseError) Error() string {
-	return fmt.Sprintf("PCI function %s is in use: %s; free it first, or use --force if losing that is what you want",
-		e.Address, strings.Join(e.Reasons, "; "))
+func (e *refusedError) Error() string {
+	return fmt.Sprintf("PCI function %s %s; %s", e.function, e.reason, e.remedy)
 }
 
-// UnsuitableError is a function that is not for this driver.
-type UnsuitableError struct {
-	Address        pci.Address
-	Vendor, Device uint16
-	Reason         string
+// inUse refuses a function that is in use for one or more reasons.
+func inUse(address pci.Address, reasons []string) error {
+	return &refusedError{address.String(), "is in use: " + strings.Join(reasons, "; "),
+		"free it first, or use --force if losing that is what you want"}
 }
 
-func (e *UnsuitableError) Error() string {
-	return fmt.Sprintf("PCI function %s (%04x:%04x) %s", e.Address, e.Vendor, e.Device, e.Reason)
-}
-
-// checkVirtioNet tells whether a function is a virtio network device.
+// checkVirtioNet refuses a function that is not a virtio network device.
 func checkVirtioNet(info sysfs.Info) error {
 	if info.VirtioNet() {
 		return nil
 	}
-	return unsuitable(info, "is not a virtio network device; devbind status lists those there are; "+
+	return unsuitable(info, "is not a virtio network device", "devbind status lists those there are; "+
 		"--force takes it all the same, for example as the neighbour in an IOMMU group")
 }
 
-// checkUsable tells whether the driver of this project can use a function.
+// checkUsable refuses a function that the driver of this project cannot use.
 func checkUsable(info sysfs.Info) error {
 	if err := checkVirtioNet(info); err != nil {
 		return err
 	}
 	if info.Kind == sysfs.Legacy {
-		return unsuitable(info, "is a legacy virtio device: it lacks the capabilities of virtio 1.0, and this driver needs them; "+
+		return unsuitable(info, "is a legacy virtio device: it lacks the capabilities of virtio 1.0, "+
+			"and this driver needs them",
 			"QEMU makes a modern one with disable-modern=off; --force takes it all the same")
 	}
 	if info.Fault != nil {
-		return unsuitable(info, fmt.Sprintf("cannot be looked into: %v; --force takes it all the same", info.Fault))
+		return unsuitable(info, fmt.Sprintf("cannot be looked into: %v", info.Fault), "--force takes it all the same")
 	}
 	return nil
 }
 
-func unsuitable(info sysfs.Info, reason string) error {
-	return &UnsuitableError{Address: info.Address, Vendor: info.Vendor, Device: info.Device, Reason: reason}
+func unsuitable(info sysfs.Info, reason, remedy string) error {
+	return &refusedError{fmt.Sprintf("%s (%04x:%04x)", info.Address, info.Vendor, info.Device), reason, remedy}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/virtio-pmd/virtio-pmd/apps/internal/version"
 	"github.com/virtio-pmd/virtio-pmd/pci/sysfs"
 )
 
@@ -42,7 +43,7 @@ func status(c *cli.Context, env environment) error {
 	if err != nil {
 		return err
 	}
-	o := statusObject{App: "devbind", Version: version(), Functions: []functionObject{}}
+	o := statusObject{App: "devbind", Version: version.String(), Functions: []functionObject{}}
 	use, name := newUsage(env), names(env.fs.Root)
 	for _, info := range infos {
 		o.Functions = append(o.Functions, describe(info, name(info), use.reasons(info)))

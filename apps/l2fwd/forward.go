@@ -2,9 +2,8 @@ package main
 
 import (
 	"runtime"
-	"time"
-
 	"sync/atomic"
+	"time"
 
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/frame"
 	"github.com/virtio-pmd/virtio-pmd/driver"
@@ -14,20 +13,21 @@ import (
 // drainPeriod is how long a packet waits at most for others to be sent with.
 const drainPeriod = 100 * time.Microsecond
 
-// idleRounds is how many rounds without a packet go before a poller with
-// emulated devices gives its CPU away.
+// idleRounds is after how many rounds without a packet a poller of emulated devices
+// yields its CPU.
 const idleRounds = 16
 
 // poller forwards for the queues that are dealt to it. It belongs to one
-// goroutine; only the counters of its lanes are read by others.
+// goroutine; only the counters of its outputs are read by others.
 type poller struct {
 	lanes   []lane
 	outs    []*output
+	cache   *mbuf.Cache
 	burst   int
 	pending int          // packets that wait in outs
 	uses    map[int]bool // ports that it receives from or sends to
-	turns   []func() int // of the emulated devices behind them
-	idle    int          // rounds without a packet, of a poller with turns
+	devices []func() int // polls the emulated devices behind them
+	idle    int          // rounds without a packet, of a poller with devices
 	epoch   time.Time
 	drained time.Duration // since epoch
 }
@@ -48,10 +48,10 @@ type output struct {
 	dropped atomic.Uint64
 }
 
-// poll makes one round over the queues and tells whether there was a packet.
+// poll makes one round over the queues and reports whether there was a packet.
 // Received packets go straight to where they wait to be sent, addresses
 // rewritten; a burst that is full is sent at once, the others when drainPeriod
-// is over, and only while something waits is the clock read.
+// is over, and the clock is read only while packets wait.
 func (p *poller) poll() bool {
 	busy := false
 	for i := range p.lanes {
@@ -75,18 +75,18 @@ func (p *poller) poll() bool {
 	if p.pending > 0 {
 		p.drain()
 	}
-	if len(p.turns) > 0 {
-		p.turn(busy)
+	if len(p.devices) > 0 {
+		p.pollDevices(busy)
 	}
 	return busy
 }
 
-// turn lets the emulated devices do their part. When there is nothing to do for
-// a while it gives the CPU away: at the other end of a cable may be somebody in
-// this process who waits for it.
-func (p *poller) turn(busy bool) {
-	for _, turn := range p.turns {
-		turn()
+// pollDevices has the emulated devices process their queues. When no packet has come
+// for a while it yields the CPU: a goroutine of this process at the other end of a
+// cable may be waiting for it.
+func (p *poller) pollDevices(busy bool) {
+	for _, poll := range p.devices {
+		poll()
 	}
 	p.idle++
 	if busy {
@@ -98,7 +98,7 @@ func (p *poller) turn(busy bool) {
 	}
 }
 
-// drain sends what waits, if the last time was long enough ago.
+// drain sends the packets that wait, if the last time was drainPeriod ago.
 func (p *poller) drain() {
 	now := time.Since(p.epoch)
 	if now-p.drained < drainPeriod {
@@ -112,8 +112,8 @@ func (p *poller) drain() {
 	}
 }
 
-// flush sends what waits and drops what the queue has no room for. It returns
-// how many packets that were.
+// flush sends the packets that wait, drops those the queue has no room for, and
+// returns how many packets both were.
 func (o *output) flush() int {
 	n := o.n
 	sent := o.tx.Burst(o.bufs[:n])

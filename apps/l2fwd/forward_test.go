@@ -175,8 +175,8 @@ func TestNoAllocation(t *testing.T) {
 		if n := testing.AllocsPerRun(2000, func() { poller.poll() }); n != 0 {
 			t.Errorf("%s: %v allocations a round", keys, n)
 		}
-		f.stop()
-		if err := f.close(); err != nil {
+		f.finish()
+		if err := f.set.Close(); err != nil {
 			t.Error(err)
 		}
 	}
@@ -239,8 +239,8 @@ func BenchmarkForward(b *testing.B) {
 			}
 			packets := f.set.Ports[1].Stats().TxPackets - before
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(packets), "ns/packet")
-			f.stop()
-			if err := f.close(); err != nil {
+			f.finish()
+			if err := f.set.Close(); err != nil {
 				b.Error(err)
 			}
 		})

@@ -91,7 +91,7 @@ type station struct {
 	bufs     []*mbuf.Buf
 	id       byte // in its frames, to tell directions apart
 	sent     int
-	turn     func() int // of the device behind the port
+	device   func() int // polls the device behind the port
 	received int
 	seen     []bool    // numbers of the frames that came
 	last     int       // the highest of them
@@ -103,7 +103,7 @@ func newStation(t *testing.T, text string, cables *devargs.Cables, id byte) *sta
 	t.Helper()
 	s := &station{bufs: make([]*mbuf.Buf, 32), id: id, last: -1}
 	var err error
-	s.port, err = devargs.Open(t.Context(), text, devargs.Options{Cables: cables, EmuPoll: &s.turn})
+	s.port, err = devargs.Open(t.Context(), text, devargs.Options{Cables: cables, EmuPoll: &s.device})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,13 +141,13 @@ func (l *lab) exchange(t *testing.T, n, least, most, window int) {
 	}
 }
 
-// round sends and receives what is possible, and tells whether that was anything.
+// round sends and receives what is possible, and reports whether anything moved.
 func (s *station) round(peer *station, n, least, most, window int) bool {
 	before := s.sent + s.received
 	for q := range s.port.Queues() {
 		s.send(peer, q, n, least, most, window)
 	}
-	s.turn()
+	s.device()
 	for q := range s.port.Queues() {
 		s.receive(peer, q, least, most)
 	}
@@ -271,7 +271,7 @@ func (w *watcher) String() string {
 // openForwarder opens the ports of a plan without starting a poller.
 func openForwarder(t testing.TB, p *plan) *forwarder {
 	t.Helper()
-	set, err := p.openPorts(t.Context())
+	set, err := p.session().OpenPorts(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

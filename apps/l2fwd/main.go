@@ -17,48 +17,50 @@ import (
 
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/command"
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/portset"
+	"github.com/virtio-pmd/virtio-pmd/apps/internal/session"
 	"github.com/virtio-pmd/virtio-pmd/driver"
 	"github.com/virtio-pmd/virtio-pmd/driver/devargs"
 )
 
 func main() {
 	own := []cli.Flag{
-		&cli.StringFlag{Name: "portmap", Usage: "pairs of ports by their place: `(0,1)(2,3)`", DefaultText: "0 with 1, 2 with 3, ..."},
+		&cli.StringFlag{Name: "portmap", DefaultText: "0 with 1, 2 with 3, ...",
+			Usage: "pairs of ports by their place: `(0,1)(2,3)`"},
 		&cli.BoolFlag{Name: "no-mac-updating", Usage: "leave the addresses of packets as they are"},
 	}
-	app := command.New("l2fwd", "forward packets between pairs of ports", own, func(c *cli.Context, o command.Options) error {
-		plan, err := newPlan(c.Args().Slice(), c.String("portmap"))
-		if err != nil {
-			return err
-		}
-		plan.options, plan.updateMACs = o, !c.Bool("no-mac-updating")
-		ctx, stop := command.Until(0)
-		defer stop()
-		return plan.run(ctx, c.App.Writer, c.App.ErrWriter)
-	})
+	app := command.New("l2fwd", "forward packets between pairs of ports", own, forward)
 	os.Exit(command.Run(app, os.Args, os.Stdout, os.Stderr))
+}
+
+// forward forwards as the command line says.
+func forward(c *cli.Context, o command.Options) error {
+	p, err := newPlan(c.Args().Slice(), c.String("portmap"))
+	if err != nil {
+		return err
+	}
+	p.options, p.updateMACs = o, !c.Bool("no-mac-updating")
+	ctx, stop := command.Until(0)
+	defer stop()
+	return p.run(ctx, c.App.Writer, c.App.ErrWriter)
 }
 
 // plan is what a command line asks for, before anything is opened.
 type plan struct {
 	options    command.Options
 	updateMACs bool
-	// Tests give both: other ends for cables, and ports of their own make.
+	ports      []session.Port
+	to         []int    // packets of ports[i] leave by ports[to[i]]
+	skipped    []string // ports that no pair names
+	// Tests set both: cables of which they have the other ends, and how to open a port.
 	cables *devargs.Cables
 	open   func(devargs.Spec, devargs.Options) (*driver.Port, error)
-
-	// specs[i] is the port number numbers[i]; its packets leave by specs[to[i]].
-	specs   []devargs.Spec
-	numbers []int
-	to      []int
-	skipped []string // ports that no pair names
 }
 
-// newPlan reads ports and portmap. Ports that no pair names are left out, the
+// newPlan parses ports and portmap. Ports that no pair names are left out, the
 // others keep their numbers.
 func newPlan(ports []string, portmap string) (*plan, error) {
-	if len(ports) == 0 || len(ports) > maxPorts {
-		return nil, &command.UsageError{Reason: fmt.Sprintf("%d ports: give 1 to %d, like emu:gen emu:null", len(ports), maxPorts)}
+	if err := command.CheckPorts(len(ports)); err != nil {
+		return nil, err
 	}
 	specs, err := portset.Parse(ports)
 	if err != nil {
@@ -77,11 +79,13 @@ func newPlan(ports []string, portmap string) (*plan, error) {
 			p.skipped = append(p.skipped, ports[i])
 			continue
 		}
-		place[i] = len(p.specs)
-		p.specs, p.numbers = append(p.specs, specs[i]), append(p.numbers, i)
+		place[i] = len(p.ports)
+		p.ports = append(p.ports, session.Port{
+			Spec: specs[i], Number: i, Role: fmt.Sprintf("-> port %d", to[i]),
+		})
 	}
-	for _, i := range p.numbers {
-		p.to = append(p.to, place[to[i]])
+	for _, port := range p.ports {
+		p.to = append(p.to, place[to[port.Number]])
 	}
 	return p, nil
 }

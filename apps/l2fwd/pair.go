@@ -9,9 +9,6 @@ import (
 // unused marks a port that no pair names.
 const unused = -1
 
-// maxPorts is how many port numbers fit the last byte of the destination address.
-const maxPorts = 256
-
 var (
 	portmapForm = regexp.MustCompile(`^(\([0-9]+,[0-9]+\))+$`)
 	portmapPair = regexp.MustCompile(`\(([0-9]+),([0-9]+)\)`)
@@ -33,10 +30,12 @@ func parsePortmap(text string, n int) ([]int, error) {
 		for i, digits := range pair[1:] {
 			v, err := strconv.Atoi(digits)
 			if err != nil || v >= n {
-				return nil, &portmapError{text, pair[0], fmt.Sprintf("names port %s; there are ports 0 to %d", digits, n-1)}
+				reason := fmt.Sprintf("names port %s; there are ports 0 to %d", digits, n-1)
+				return nil, &portmapError{text, pair[0], reason}
 			}
 			if to[v] != unused {
-				return nil, &portmapError{text, pair[0], fmt.Sprintf("names port %d, which is in a pair already", v)}
+				reason := fmt.Sprintf("names port %d, which is in a pair already", v)
+				return nil, &portmapError{text, pair[0], reason}
 			}
 			ends[i] = v
 		}
@@ -45,7 +44,7 @@ func parsePortmap(text string, n int) ([]int, error) {
 	return to, nil
 }
 
-// portmapError is a --portmap that does not fit the ports.
+// portmapError reports a --portmap that does not fit the ports.
 type portmapError struct {
 	text   string // the whole map
 	value  string // the part that is wrong
@@ -53,5 +52,6 @@ type portmapError struct {
 }
 
 func (e *portmapError) Error() string {
-	return fmt.Sprintf("--portmap %q: %q %s; name each port once, by its place on the command line", e.text, e.value, e.reason)
+	return fmt.Sprintf("--portmap %q: %q %s; name each port once, by its place on the command line",
+		e.text, e.value, e.reason)
 }

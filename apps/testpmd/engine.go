@@ -1,17 +1,28 @@
 package main
 
 import (
-	"github.com/virtio-pmd/virtio-pmd/apps/internal/pollers"
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/portset"
 	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
 )
 
-// poller is what one goroutine polls.
+// engine is the streams of a plan over its open ports and the pollers they are
+// dealt to.
+type engine struct {
+	plan    *plan
+	set     *portset.Set
+	to      []int // the port that each one's packets leave by
+	pollers []poller
+	outs    [][]*stream // per port, those that transmit on it
+	meters  []*meter
+	clock   clock
+}
+
+// poller is the streams of one goroutine.
 type poller struct {
 	bursts []func() bool
 }
 
-// poll makes one round over the streams and tells whether there was a packet.
+// poll makes one round over the streams and reports whether there was a packet.
 func (p *poller) poll() bool {
 	busy := false
 	for _, burst := range p.bursts {
@@ -32,16 +43,15 @@ func (p *poller) function() func() bool {
 
 // newEngine makes the streams of the mode and deals them out to pollers.
 func newEngine(p *plan, set *portset.Set) (*engine, error) {
-	n := pollers.Count(p.options.CPUs)
-	e := &engine{plan: p, set: set, to: portset.Pairs(len(set.Ports)), pollers: make([]poller, n), outs: make([][]*stream, len(set.Ports))}
-	for range n {
-		e.caches = append(e.caches, set.Pool.NewCache(portset.CacheSize))
+	e := &engine{
+		plan: p, set: set, to: portset.Pairs(len(set.Ports)),
+		pollers: make([]poller, len(set.Caches)), outs: make([][]*stream, len(set.Ports)),
 	}
 	dealt := 0
 	for i := range set.Ports {
 		n, err := e.deal(i, dealt)
 		if err != nil {
-			return e, err
+			return nil, err
 		}
 		dealt += n
 	}
@@ -74,8 +84,9 @@ func (e *engine) deal(i, dealt int) (turns int, err error) {
 // add makes the stream from receive queue rx of port i to transmit queue tx of
 // the paired one.
 func (e *engine) add(i, rx, tx, owner int) error {
-	cache := e.caches[owner]
-	s := &stream{cache: cache, bufs: make([]*mbuf.Buf, e.plan.options.Burst), number: e.to[i], out: e.set.Ports[e.to[i]]}
+	cache := e.set.Caches[owner]
+	bufs := make([]*mbuf.Buf, e.plan.options.Burst)
+	s := &stream{cache: cache, bufs: bufs, number: e.to[i], out: e.set.Ports[e.to[i]]}
 	if e.plan.mode.receives {
 		s.rx = e.set.Ports[i].RxQueue(rx)
 		if err := s.rx.SetCache(cache); err != nil {

@@ -5,8 +5,6 @@ import (
 	"net"
 	"runtime"
 	"testing"
-
-	"github.com/virtio-pmd/virtio-pmd/apps/internal/portset"
 )
 
 // rings are the forms of rings that the modes are tested on.
@@ -106,7 +104,7 @@ func TestRxOnly(t *testing.T) {
 			t.Errorf("%+v, want %d received", n, frames)
 		}
 		left.silent(t)
-		if err := e.close(); err != nil {
+		if err := e.set.Close(); err != nil {
 			t.Error(err)
 		}
 	}
@@ -154,7 +152,7 @@ func TestNoAllocation(t *testing.T) {
 				if n := testing.AllocsPerRun(2000, func() { poll() }); n != 0 {
 					t.Errorf("%s%s: %v allocations a round", m.name, keys, n)
 				}
-				if err := e.close(); err != nil {
+				if err := e.set.Close(); err != nil {
 					t.Error(err)
 				}
 			}
@@ -182,7 +180,7 @@ func TestDeal(t *testing.T) {
 			if bursts != 4+3+2 {
 				t.Errorf("%s on %v: %d streams, want 9", m.name, cpus, bursts)
 			}
-			if err := e.close(); err != nil {
+			if err := e.set.Close(); err != nil {
 				t.Error(err)
 			}
 		}
@@ -207,7 +205,7 @@ func checkOwners(t *testing.T, e *engine, mode string) {
 // openEngine opens the ports of a plan without starting a poller.
 func openEngine(t *testing.T, p *plan) *engine {
 	t.Helper()
-	set, err := portset.Open(t.Context(), portset.Config{Specs: p.specs, Burst: p.options.Burst, Pollers: max(len(p.options.CPUs), 1), Cables: p.cables})
+	set, err := p.session().OpenPorts(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

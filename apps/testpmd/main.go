@@ -26,26 +26,28 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/devargs"
 )
 
-// maxPorts is how many port numbers fit the last byte of the destination address.
-const maxPorts = 256
-
 func main() {
 	own := []cli.Flag{
 		&cli.StringFlag{Name: "forward-mode", Value: "io", Usage: "what is done with packets: " + modeNames()},
-		&cli.StringFlag{Name: "txpkts", Value: "64", Usage: "length of the packets that are made, or of each of their segments: `64` or 64,128"},
+		&cli.StringFlag{Name: "txpkts", Value: "64",
+			Usage: "length of the packets that are made, or of each of their segments: `64` or 64,128"},
 		&cli.IntFlag{Name: "tx-first", Usage: "bursts of txonly's packets that every transmit queue sends first"},
-		&cli.BoolFlag{Name: "record-core-cycles", Usage: "count the CPU cycles of bursts, shown for each packet at the end"},
+		&cli.BoolFlag{Name: "record-core-cycles",
+			Usage: "count the CPU cycles of bursts, shown for each packet at the end"},
 	}
-	app := command.New("testpmd", "forward, receive or make packets", own, func(c *cli.Context, o command.Options) error {
-		p, err := newPlan(c, o)
-		if err != nil {
-			return err
-		}
-		ctx, stop := command.Until(0)
-		defer stop()
-		return p.run(ctx, c.App.Writer, c.App.ErrWriter)
-	})
+	app := command.New("testpmd", "forward, receive or make packets", own, test)
 	os.Exit(command.Run(app, os.Args, os.Stdout, os.Stderr))
+}
+
+// test moves packets as the command line says.
+func test(c *cli.Context, o command.Options) error {
+	p, err := newPlan(c, o)
+	if err != nil {
+		return err
+	}
+	ctx, stop := command.Until(0)
+	defer stop()
+	return p.run(ctx, c.App.Writer, c.App.ErrWriter)
 }
 
 // plan is what a command line asks for, before anything is opened.
@@ -56,7 +58,7 @@ type plan struct {
 	txFirst  int   // bursts
 	cycles   bool
 	specs    []devargs.Spec
-	cables   *devargs.Cables // tests give one that they hold other ends of
+	cables   *devargs.Cables // set by tests, which have the other ends
 }
 
 // newPlan checks what command.New did not.
@@ -75,11 +77,11 @@ func newPlan(c *cli.Context, o command.Options) (*plan, error) {
 		}
 	}
 	if p.txFirst < 0 || p.txFirst > maxTxFirst {
-		return nil, &command.UsageError{Option: "tx-first", Value: c.String("tx-first"), Reason: fmt.Sprintf("not between 0 and %d", maxTxFirst),
-			Remedy: "a burst or two keep a loop going"}
+		return nil, &command.UsageError{Option: "tx-first", Value: c.String("tx-first"),
+			Reason: fmt.Sprintf("not between 0 and %d", maxTxFirst), Remedy: "a burst or two keep a loop going"}
 	}
-	if n := c.NArg(); n == 0 || n > maxPorts {
-		return nil, &command.UsageError{Reason: fmt.Sprintf("%d ports: give 1 to %d, like emu:gen emu:null", n, maxPorts)}
+	if err := command.CheckPorts(c.NArg()); err != nil {
+		return nil, err
 	}
 	if p.cycles && clockName == "" {
 		return nil, &command.UsageError{Reason: "--record-core-cycles: this architecture has no clock for it"}

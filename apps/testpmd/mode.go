@@ -18,9 +18,9 @@ type mode struct {
 	// does where packets are made, and not only those in which some came. The
 	// cycles are then divided by the packets that were sent.
 	everyRound bool
-	// burst makes the function that does one burst of a stream, and says
-	// whether there was a packet. It is called by one poller only, does not
-	// wait and does not allocate.
+	// burst returns the function that moves one burst of a stream and reports
+	// whether there was a packet. One poller calls it; it does not wait and does not
+	// allocate.
 	burst func(*stream, *plan) func() bool
 }
 
@@ -50,10 +50,11 @@ func modeOf(name string) (*mode, error) {
 			return &m, nil
 		}
 	}
-	return nil, &command.UsageError{Option: "forward-mode", Value: name, Reason: "no such mode", Remedy: "the modes are " + modeNames()}
+	return nil, &command.UsageError{Option: "forward-mode", Value: name, Reason: "no such mode",
+		Remedy: "the modes are " + modeNames()}
 }
 
-// packets is what the cycles of a mode are divided by.
+// packets returns the number of packets that the cycles of a mode are divided by.
 func (m *mode) packets(s driver.Stats) uint64 {
 	if m.everyRound {
 		return s.TxPackets
@@ -61,7 +62,7 @@ func (m *mode) packets(s driver.Stats) uint64 {
 	return s.RxPackets
 }
 
-// onlyFlow is the UDP flow of txonly, from the addresses that RFC 2544 sets
+// onlyFlow returns the UDP flow of txonly, from the addresses that RFC 2544 sets
 // aside for measuring, on the discard port.
 func onlyFlow(s *stream, length int) frame.UDP {
 	return frame.UDP{

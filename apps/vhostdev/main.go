@@ -14,7 +14,7 @@
 // With --raw the back end costs next to nothing: gen writes header and frame
 // into each receive buffer, null reads 64 bytes of each packet, and both mark
 // them used. It is made to measure the driver at the other side, which has to
-// poll: nobody is interrupted.
+// poll: the back end sends no interrupts.
 //
 // Counters are in the words of that driver: RX is what it receives, TX what it
 // sends. Rates are averages over the time in which packets could flow.
@@ -22,49 +22,39 @@ package main
 
 import (
 	"os"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/command"
-	"github.com/virtio-pmd/virtio-pmd/apps/internal/report"
 )
 
 func main() { os.Exit(command.Run(app(), os.Args, os.Stdout, os.Stderr)) }
 
 func app() *cli.App {
-	return &cli.App{
-		Name:            "vhostdev",
-		Usage:           "serve a network device in software as a vhost-user back end",
-		Version:         report.Version(),
-		HideHelpCommand: true,
-		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "socket", Usage: "`PATH` of the socket"},
-			&cli.BoolFlag{Name: "client", Usage: "connect to a front end that listens there", DefaultText: "listen"},
-			&cli.StringFlag{Name: "backend", Value: "loop", Usage: "what the wire ends in: gen, null, loop, tap=IFNAME or pcap=FILE"},
-			&cli.BoolFlag{Name: "raw", Usage: "cost next to nothing, with gen and null: for measuring drivers that poll"},
-			&cli.IntFlag{Name: "queues", Value: 1, Usage: "queue pairs, 1 to 128"},
-			&cli.IntFlag{Name: "size", Value: 64, Usage: "length of the frames of gen, without checksum"},
-			&cli.IntFlag{Name: "mtu", Value: 1500, Usage: "largest payload of a frame, 68 to 65535"},
-			&cli.StringFlag{Name: "mac", Usage: "address of the device", DefaultText: "02:00:00:00:00:01"},
-			&cli.StringFlag{Name: "cpus", Usage: "the `CPU` that polls and never sleeps", DefaultText: "any, and sleeps when idle"},
-			&cli.DurationFlag{Name: "duration", Usage: "how long to serve, 0 until Ctrl-C", DefaultText: "until Ctrl-C"},
-			&cli.DurationFlag{Name: "stats-period", Value: time.Second, Usage: "time between two screens, 0 for none"},
-			&cli.BoolFlag{Name: "json", Usage: "print one JSON object at the end; screens and messages go to standard error"},
-			&cli.StringFlag{Name: "log-level", Value: "warn", Usage: "debug, info, warn or error"},
-		},
-		Action: func(c *cli.Context) error {
-			o, err := read(c)
-			if err != nil {
-				return err
-			}
-			ctx, stop := command.Until(o.duration)
-			defer stop()
-			return o.run(ctx, c.App.Writer, c.App.ErrWriter)
-		},
-		OnUsageError: func(_ *cli.Context, err error, _ bool) error {
-			return &command.UsageError{Reason: err.Error()}
-		},
-		ExitErrHandler: func(*cli.Context, error) {},
+	own := []cli.Flag{
+		&cli.StringFlag{Name: "socket", Usage: "`PATH` of the socket"},
+		&cli.BoolFlag{Name: "client", Usage: "connect to a front end that listens there", DefaultText: "listen"},
+		&cli.StringFlag{Name: "backend", Value: "loop",
+			Usage: "what the wire ends in: gen, null, loop, tap=IFNAME or pcap=FILE"},
+		&cli.BoolFlag{Name: "raw", Usage: "cost next to nothing, with gen and null: for measuring drivers that poll"},
+		&cli.IntFlag{Name: "queues", Value: 1, Usage: "queue pairs, 1 to 128"},
+		&cli.IntFlag{Name: "size", Value: 64, Usage: "length of the frames of gen, without checksum"},
+		&cli.IntFlag{Name: "mtu", Value: 1500, Usage: "largest payload of a frame, 68 to 65535"},
+		&cli.StringFlag{Name: "mac", Usage: "address of the device", DefaultText: "02:00:00:00:00:01"},
+		&cli.StringFlag{Name: "cpus", Usage: "the `CPU` that polls and never sleeps",
+			DefaultText: "any, and sleeps when idle"},
 	}
+	flags := append(own, command.OutputFlags("how long to serve, 0 until Ctrl-C")...)
+	return command.NewBare("vhostdev", "serve a network device in software as a vhost-user back end", flags, serve)
+}
+
+// serve serves as the command line says.
+func serve(c *cli.Context) error {
+	o, err := read(c)
+	if err != nil {
+		return err
+	}
+	ctx, stop := command.Until(o.Duration)
+	defer stop()
+	return o.run(ctx, c.App.Writer, c.App.ErrWriter)
 }

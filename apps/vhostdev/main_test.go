@@ -67,8 +67,8 @@ func TestCannotServe(t *testing.T) {
 	}
 }
 
-// serve runs the command until stop, which returns what it printed.
-func serve(t *testing.T, o *options) (s *server, stop func() report.Object) {
+// start runs the command until stop, which returns what it printed.
+func start(t *testing.T, o *options) (s *server, stop func() report.Object) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	s = &server{options: o, start: time.Now()}
@@ -112,14 +112,15 @@ func TestBackends(t *testing.T) {
 		{backend: "null", raw: true, keys: ",packed=0", send: 200, path: "raw null, split ring", polls: true},
 	} {
 		t.Run(strings.ReplaceAll(c.backend+c.keys, "/", " "), func(t *testing.T) {
-			o := &options{socket: filepath.Join(dir, "s"), queues: 1, size: 64, mtu: 1500, raw: c.raw, json: true, cpu: lcore.AnyCPU}
+			o := &options{socket: filepath.Join(dir, "s"), queues: 1, size: 64, mtu: 1500, raw: c.raw, cpu: lcore.AnyCPU}
+			o.JSON = true
 			if c.polls {
 				o.cpu = 0
 			}
 			if err := o.readBackend(c.backend); err != nil {
 				t.Fatal(err)
 			}
-			s, stop := serve(t, o)
+			s, stop := start(t, o)
 			defer stop()
 			port, err := devargs.Open(t.Context(), "vhost-user:"+o.socket+c.keys, devargs.Options{Memory: hugepages.Options{SmallPages: true}})
 			if err != nil {

@@ -2,16 +2,13 @@ package main
 
 import (
 	"fmt"
-	"log/slog"
 	"net"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/command"
-	"github.com/virtio-pmd/virtio-pmd/apps/internal/cpulist"
 	"github.com/virtio-pmd/virtio-pmd/driver/lcore"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev/vhostback"
@@ -29,33 +26,32 @@ type options struct {
 	size, mtu    int
 	mac          net.HardwareAddr
 	cpu          int // lcore.AnyCPU: none given
-	duration     time.Duration
-	period       time.Duration
-	json         bool
-	logger       *slog.Logger
+
+	command.Options // of these, what OutputFlags offers
 }
 
 const (
-	// maxQueues is bounded by the 8 bits for the number of a ring.
+	// maxQueues is as many as the 8 bits for the number of a ring allow.
 	maxQueues = 128
 	minSize   = 60
 	maxSize   = 65535
-	// ringSize is the largest ring; what a front end uses is up to it.
+	// ringSize is the largest ring; the front end chooses what it uses.
 	ringSize = virtio.MaxQueueSize
 )
 
 func read(c *cli.Context) (*options, error) {
-	o := &options{socket: c.String("socket"), client: c.Bool("client"), raw: c.Bool("raw"), queues: c.Int("queues"),
-		size: c.Int("size"), mtu: c.Int("mtu"), duration: c.Duration("duration"), period: c.Duration("stats-period"),
-		json: c.Bool("json")}
+	o := &options{
+		socket: c.String("socket"), client: c.Bool("client"), raw: c.Bool("raw"),
+		queues: c.Int("queues"), size: c.Int("size"), mtu: c.Int("mtu"),
+	}
 	if c.NArg() > 0 {
 		return nil, &command.UsageError{Reason: fmt.Sprintf("%q is no option", c.Args().First())}
 	}
 	for _, err := range []error{
-		o.readSocket(), o.readBackend(c.String("backend")), o.readMAC(c.String("mac")), o.readCPU(c.String("cpus")),
+		o.readSocket(), o.readBackend(c.String("backend")),
+		o.readMAC(c.String("mac")), o.readCPU(c.String("cpus")),
 		between("queues", o.queues, 1, maxQueues), between("size", o.size, minSize, maxSize),
-		between("mtu", o.mtu, virtio.MinMTU, 65535), notNegative("duration", o.duration), notNegative("stats-period", o.period),
-		o.readLevel(c),
+		between("mtu", o.mtu, virtio.MinMTU, 65535), o.ReadOutput(c),
 	} {
 		if err != nil {
 			return nil, err
@@ -73,7 +69,8 @@ func (o *options) readSocket() error {
 
 func (o *options) readBackend(text string) error {
 	bad := func(reason string) error {
-		return &command.UsageError{Option: "backend", Value: text, Reason: reason, Remedy: "give gen, null, loop, tap=IFNAME or pcap=FILE"}
+		return &command.UsageError{Option: "backend", Value: text, Reason: reason,
+			Remedy: "give gen, null, loop, tap=IFNAME or pcap=FILE"}
 	}
 	var takes bool
 	o.backend, o.arg, takes = strings.Cut(text, "=")
@@ -101,7 +98,8 @@ func (o *options) readMAC(text string) error {
 	}
 	mac, err := net.ParseMAC(text)
 	if err != nil || len(mac) != 6 || mac[0]&1 != 0 {
-		return &command.UsageError{Option: "mac", Value: text, Reason: "not an address of a device", Remedy: "write it like 02:00:00:00:00:01"}
+		return &command.UsageError{Option: "mac", Value: text, Reason: "not an address of a device",
+			Remedy: "write it like 02:00:00:00:00:01"}
 	}
 	o.mac = mac
 	return nil
@@ -109,43 +107,28 @@ func (o *options) readMAC(text string) error {
 
 func (o *options) readCPU(text string) error {
 	o.cpu = lcore.AnyCPU
-	cpus, err := cpulist.Parse(text)
+	cpus, err := command.ParseCPUs(text)
 	switch {
 	case err != nil:
 		return err
 	case len(cpus) > 1:
-		return &command.UsageError{Option: "cpus", Value: text, Reason: "the device is one goroutine", Remedy: "give one CPU"}
+		return &command.UsageError{Option: "cpus", Value: text, Reason: "the device is one goroutine",
+			Remedy: "give one CPU"}
 	case len(cpus) == 1:
 		o.cpu = cpus[0]
 	}
 	return nil
 }
 
-func (o *options) readLevel(c *cli.Context) error {
-	var level slog.Level
-	text := c.String("log-level")
-	if err := level.UnmarshalText([]byte(text)); err != nil {
-		return &command.UsageError{Option: "log-level", Value: text, Reason: "no such level", Remedy: "use debug, info, warn or error"}
-	}
-	o.logger = slog.New(slog.NewTextHandler(c.App.ErrWriter, &slog.HandlerOptions{Level: level}))
-	return nil
-}
-
 func between(option string, v, least, most int) error {
 	if v < least || v > most {
-		return &command.UsageError{Option: option, Value: strconv.Itoa(v), Reason: "out of range", Remedy: fmt.Sprintf("give %d to %d", least, most)}
+		return &command.UsageError{Option: option, Value: strconv.Itoa(v), Reason: "out of range",
+			Remedy: fmt.Sprintf("give %d to %d", least, most)}
 	}
 	return nil
 }
 
-func notNegative(option string, d time.Duration) error {
-	if d < 0 {
-		return &command.UsageError{Option: option, Value: d.String(), Reason: "negative", Remedy: "write it like 10s, 5m or 0"}
-	}
-	return nil
-}
-
-// wire makes what the device's wire ends in.
+// wire returns what the device's wire ends in.
 func (o *options) wire() (vdev.Backend, error) {
 	switch o.backend {
 	case "gen":
@@ -160,9 +143,9 @@ func (o *options) wire() (vdev.Backend, error) {
 	return wire.Loop(), nil
 }
 
-// config is the back end that is asked for.
+// config returns the configuration of the back end.
 func (o *options) config() (vhostback.Config, error) {
-	cfg := vhostback.Config{Client: o.client, Logger: o.logger, Stepped: o.cpu != lcore.AnyCPU,
+	cfg := vhostback.Config{Client: o.client, Logger: o.Logger, Stepped: o.cpu != lcore.AnyCPU,
 		Device: vdev.Config{Pairs: o.queues, MTU: o.mtu, MAC: o.mac, QueueSize: ringSize, Hold: true}}
 	if o.raw {
 		cfg.Raw = &vhostback.RawConfig{Generate: o.backend == "gen", Size: o.size}

@@ -10,13 +10,14 @@ import (
 	"time"
 
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/report"
+	"github.com/virtio-pmd/virtio-pmd/apps/internal/session"
 	"github.com/virtio-pmd/virtio-pmd/driver"
 	"github.com/virtio-pmd/virtio-pmd/driver/lcore"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev/vhostback"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
-// server is a back end that runs, with what is known about it.
+// server is a back end at work.
 type server struct {
 	options *options
 	back    *vhostback.Backend
@@ -24,11 +25,11 @@ type server struct {
 	start   time.Time
 
 	mu     sync.Mutex
-	since  time.Time     // packets can flow since then, zero if they cannot
-	flowed time.Duration // that is over
+	since  time.Time     // when packets could flow again, zero if they cannot
+	flowed time.Duration // for how long they could before
 }
 
-// run serves until ctx ends or the device dies.
+// run serves until ctx ends or the device fails.
 func (o *options) run(ctx context.Context, stdout, stderr io.Writer) error {
 	s := &server{options: o, start: time.Now()}
 	if err := s.open(); err != nil {
@@ -42,11 +43,12 @@ func (s *server) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if s.core != nil {
 		_ = s.core.Stop() // why it ended early is what watch returned
 	}
-	// Printed before the peer is sent away: its features are part of it.
-	return errors.Join(err, s.print(stdout, stderr), s.back.Close())
+	// Printed before Close disconnects the peer, whose features are in the report.
+	err = errors.Join(err, s.report().Print(s.elapsed(), s.options.JSON, stdout, stderr))
+	return errors.Join(err, s.back.Close())
 }
 
-// open starts the back end and who polls for it.
+// open starts the back end, and a core that polls it where that is asked for.
 func (s *server) open() error {
 	cfg, err := s.options.config()
 	if err != nil {
@@ -65,7 +67,7 @@ func (s *server) open() error {
 	return nil
 }
 
-// up is told whether packets can flow.
+// up is called when packets can flow and when they no longer can.
 func (s *server) up(up bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -77,8 +79,8 @@ func (s *server) up(up bool) {
 	s.since = time.Time{}
 }
 
-// elapsed is for how long packets could flow, or if they never could, how long
-// the command has been there.
+// elapsed returns for how long packets could flow, or if they never could, for how
+// long the command has run.
 func (s *server) elapsed() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -92,45 +94,29 @@ func (s *server) elapsed() time.Duration {
 	return d
 }
 
-// watch shows the screens until it is time to stop, and says why if that is not
-// what was asked for.
+// watch shows the screens until it is time to stop, and returns the error of the
+// core if that failed.
 func (s *server) watch(ctx context.Context, stderr io.Writer) error {
-	var screen sync.WaitGroup
-	defer screen.Wait()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	if period := s.options.period; period > 0 {
-		screen.Go(func() { report.NewScreen(s.session(), stderr).Run(ctx, period) })
-	}
-	var died <-chan struct{}
+	failed := make(chan error, 1)
 	if s.core != nil {
-		died = s.core.Done()
+		go func() { <-s.core.Done(); failed <- s.core.Err() }()
 	}
-	select {
-	case <-ctx.Done():
-		return nil
-	case <-died:
-		return s.core.Err()
-	}
+	return session.Watch(ctx, s.report(), s.options.StatsPeriod, stderr, nil, failed)
 }
 
-// print writes the outcome: an object for scripts, or a summary for people.
-func (s *server) print(stdout, stderr io.Writer) error {
-	session, elapsed := s.session(), s.elapsed()
-	if !s.options.json {
-		return session.WriteSummary(stdout, elapsed)
-	}
-	return errors.Join(session.WriteSummary(stderr, elapsed), session.Object(elapsed).WriteJSON(stdout))
-}
-
-// session describes the device as the one port that there is.
-func (s *server) session() *report.Session {
+// report describes the device as the only port.
+func (s *server) report() *report.Report {
 	state := s.back.State()
-	return &report.Session{App: "vhostdev", Start: s.start, Planned: s.options.duration, Pollers: s.load, Ports: []report.Port{{
-		Name: s.options.socket, Role: "= " + s.options.role(), Path: path(s.options, state), Features: state.Features.Names(),
+	port := report.Port{
+		Name: s.options.socket, Role: "= " + s.options.role(),
+		Path: path(s.options, state), Features: state.Features.Names(),
 		State: func() string { return words(s.back.State()) },
 		Stats: s.stats,
-	}}}
+	}
+	return &report.Report{
+		App: "vhostdev", Start: s.start, Planned: s.options.Duration,
+		Pollers: s.load, Ports: []report.Port{port},
+	}
 }
 
 func (s *server) stats() driver.Stats {
@@ -144,7 +130,7 @@ func (s *server) stats() driver.Stats {
 	return n
 }
 
-// load says how busy the core was since the start.
+// load says how busy the core was since the start, "" without one.
 func (s *server) load() string {
 	if s.core == nil {
 		return ""
@@ -174,7 +160,7 @@ func words(s vhostback.State) string {
 	return "no peer"
 }
 
-// path names what the last peer negotiated.
+// path returns what the last peer negotiated, in words.
 func path(o *options, s vhostback.State) string {
 	if s.Features.Empty() {
 		return "vhost-user " + o.role() + ", nothing negotiated"

@@ -16,12 +16,15 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/virtio-pmd/virtio-pmd/apps/internal/cpulist"
-	"github.com/virtio-pmd/virtio-pmd/apps/internal/report"
+	"github.com/virtio-pmd/virtio-pmd/apps/internal/version"
 )
 
 // MaxBurst is the largest burst that --burst accepts, as in testpmd.
 const MaxBurst = 512
+
+// MaxPorts is how many ports a command takes: their numbers fit the last byte of
+// the destination address 02:00:00:00:00:PP.
+const MaxPorts = 256
 
 // Options are the values of the common options.
 type Options struct {
@@ -35,24 +38,30 @@ type Options struct {
 	Logger      *slog.Logger
 }
 
-// New makes a command with the common options and its own. action gets the
-// common ones checked.
+// New makes a command with the common options and its own, which takes ports.
+// action gets the common options checked.
 func New(name, usage string, own []cli.Flag, action func(*cli.Context, Options) error) *cli.App {
+	app := NewBare(name, usage, append(flags(), own...), func(c *cli.Context) error {
+		o, err := read(c)
+		if err != nil {
+			return err
+		}
+		return action(c, o)
+	})
+	app.ArgsUsage = "PORT..."
+	return app
+}
+
+// NewBare makes a command that has no other options than flags.
+func NewBare(name, usage string, flags []cli.Flag, action cli.ActionFunc) *cli.App {
 	return &cli.App{
 		Name:            name,
 		Usage:           usage,
-		ArgsUsage:       "PORT...",
-		Version:         report.Version(),
+		Version:         version.String(),
 		HideHelpCommand: true,
-		Flags:           append(flags(), own...),
-		Action: func(c *cli.Context) error {
-			o, err := read(c)
-			if err != nil {
-				return err
-			}
-			return action(c, o)
-		},
-		// The caller of Run says what went wrong, once and on standard error.
+		Flags:           flags,
+		Action:          action,
+		// Run reports what went wrong, once and on standard error.
 		OnUsageError:   func(_ *cli.Context, err error, _ bool) error { return &UsageError{Reason: err.Error()} },
 		ExitErrHandler: func(*cli.Context, error) {},
 	}
@@ -68,14 +77,13 @@ func Run(app *cli.App, args []string, stdout, stderr io.Writer) int {
 	}
 	fmt.Fprintf(stderr, "%s: %s\n", app.Name, strings.ReplaceAll(err.Error(), "\n", "\n"+app.Name+": "))
 	var usage *UsageError
-	var cpus *cpulist.Error
-	if errors.As(err, &usage) || errors.As(err, &cpus) {
+	if errors.As(err, &usage) {
 		return 2
 	}
 	return 1
 }
 
-// Until returns a context that ends after d, unless that is 0, and by SIGINT or
+// Until returns a context that ends after d, unless d is 0, and on SIGINT or
 // SIGTERM. A second signal then ends the process at once.
 func Until(d time.Duration) (context.Context, context.CancelFunc) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -87,7 +95,15 @@ func Until(d time.Duration) (context.Context, context.CancelFunc) {
 	return timed, func() { cancel(); stop() }
 }
 
-// UsageError is a command line that cannot be used. Nothing was opened or
+// CheckPorts returns a [*UsageError] unless a command can have n ports.
+func CheckPorts(n int) error {
+	if n < 1 || n > MaxPorts {
+		return &UsageError{Reason: fmt.Sprintf("%d ports: give 1 to %d, like emu:gen emu:null", n, MaxPorts)}
+	}
+	return nil
+}
+
+// UsageError reports a command line that cannot be used. Nothing was opened or
 // changed.
 type UsageError struct {
 	Option string // "" if the line as a whole is wrong

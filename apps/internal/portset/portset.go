@@ -16,8 +16,8 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/hugepages"
 )
 
-// CacheSize is how many buffers a poller keeps at hand, as in DPDK's examples.
-const CacheSize = 256
+// cacheSize is how many buffers the cache of a poller holds, as in DPDK's examples.
+const cacheSize = 256
 
 // l2Header is what the MTU leaves out: an Ethernet header with a VLAN tag.
 const l2Header = 18
@@ -32,28 +32,32 @@ type Config struct {
 	Pollers  int  // goroutines that poll, each with a cache of buffers
 	PoolSize int  // buffers, 0 for as many as the ports need
 	NoHuge   bool // ordinary pages for every port
-	// Stepped leaves running the emulated devices to the caller: see Set.Turns.
-	Stepped bool
-	Logger  *slog.Logger
+	// PollDevices leaves polling the emulated devices to the caller: see
+	// [Set.EmuPolls].
+	PollDevices bool
+	Logger      *slog.Logger
 	// Cables joins emulated ports of one name; nil joins those of this set.
 	Cables *devargs.Cables
-	// Open opens one port; nil is what devargs does.
+	// Open opens one port; nil means [devargs.Spec.Open].
 	Open func(devargs.Spec, devargs.Options) (*driver.Port, error)
 
 	root string // where sys is: tests have their own
 }
 
-// Set is ports that share a pool. Its methods are for one goroutine.
+// Set is ports that share a pool. Its methods belong to one goroutine.
 type Set struct {
 	Ports []*driver.Port
 	Pool  *mbuf.Pool
-	// Turns[i], if not nil, makes one turn of the emulated device behind port i.
-	// Somebody has to call it again and again; any goroutine may.
-	Turns []func() int
-	names []string
+	// Caches are those of the pollers, one each.
+	Caches []*mbuf.Cache
+	// EmuPolls[i] has the emulated device behind port i process its queues once; nil
+	// if the device has a goroutine of its own or is not emulated. The pollers that
+	// use the port call it again and again.
+	EmuPolls []func() int
+	names    []string
 }
 
-// Parse reads the texts of ports. Errors are *devargs.Error.
+// Parse reads the texts of ports. A failure is a [*devargs.Error].
 func Parse(texts []string) ([]devargs.Spec, error) {
 	specs := make([]devargs.Spec, len(texts))
 	for i, text := range texts {
@@ -65,7 +69,8 @@ func Parse(texts []string) ([]devargs.Spec, error) {
 	return specs, nil
 }
 
-// Open opens all ports or none. It ends with ctx, if a port waits for its peer.
+// Open opens all ports or none. Where a port waits for its peer, the waiting ends
+// with ctx.
 func Open(ctx context.Context, c Config) (*Set, error) {
 	if c.root == "" {
 		c.root = "/"
@@ -79,7 +84,7 @@ func Open(ctx context.Context, c Config) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Set{}
+	s := &Set{EmuPolls: make([]func() int, len(c.Specs))}
 	var memory hugepages.Options
 	if s.Pool, memory, err = c.pool(count); err != nil {
 		return nil, fmt.Errorf("packet buffers: %w%s", err, c.hint(err))
@@ -91,28 +96,31 @@ func Open(ctx context.Context, c Config) (*Set, error) {
 	if c.Open == nil {
 		c.Open = func(s devargs.Spec, o devargs.Options) (*driver.Port, error) { return s.Open(ctx, o) }
 	}
-	for _, spec := range c.Specs {
-		var turn func() int
-		if c.Stepped {
-			o.EmuPoll = &turn
+	for i, spec := range c.Specs {
+		if c.PollDevices {
+			o.EmuPoll = &s.EmuPolls[i]
 		}
 		port, err := c.Open(spec, o)
 		if err != nil {
 			return nil, errors.Join(named(spec, tooSmall(err)), s.Close())
 		}
-		s.Ports, s.Turns, s.names = append(s.Ports, port), append(s.Turns, turn), append(s.names, spec.Text)
+		s.Ports, s.names = append(s.Ports, port), append(s.names, spec.Text)
+	}
+	for range c.Pollers {
+		s.Caches = append(s.Caches, s.Pool.NewCache(cacheSize))
 	}
 	return s, nil
 }
 
-// pool makes the pool and says what memory the ports are to use: that near the
-// devices, or any if there it cannot be had, which is only slower.
+// pool makes the pool and returns what memory the ports are to use: that near the
+// devices, or if there is none, memory of any node, which is only slower.
 func (c *Config) pool(count int) (*mbuf.Pool, hugepages.Options, error) {
 	cfg := mbuf.Config{Count: count, DataRoom: c.dataRoom(), Memory: c.memory()}
 	pool, err := mbuf.NewPool(cfg)
 	if err != nil && cfg.Memory.Node != nil {
 		if c.Logger != nil {
-			c.Logger.Warn("no memory near the devices: it is taken from any NUMA node, which is slower", "node", *cfg.Memory.Node, "err", err)
+			c.Logger.Warn("no memory near the devices: it is taken from any NUMA node, which is slower",
+				"node", *cfg.Memory.Node, "err", err)
 		}
 		cfg.Memory.Node = nil
 		pool, err = mbuf.NewPool(cfg)
@@ -120,8 +128,8 @@ func (c *Config) pool(count int) (*mbuf.Pool, hugepages.Options, error) {
 	return pool, cfg.Memory, err
 }
 
-// memory says what pages to take: hugepages, unless asked otherwise or unless
-// no port has hardware behind it, on the node of the hardware.
+// memory returns what pages to take: hugepages, unless the command line says
+// otherwise or all ports are emulated, on the NUMA node of the devices.
 func (c *Config) memory() hugepages.Options {
 	o := hugepages.Options{SmallPages: true, Node: c.node()}
 	for _, spec := range c.Specs {
@@ -133,7 +141,7 @@ func (c *Config) memory() hugepages.Options {
 	return o
 }
 
-// node is the NUMA node of the PCI ports, nil if they are on several or if the
+// node returns the NUMA node of the PCI ports, nil if they are on several or if the
 // machine does not say. There is one pool for all, so that with several nodes
 // some port's memory is far away wherever it is.
 func (c *Config) node() *int {
@@ -151,8 +159,8 @@ func (c *Config) node() *int {
 	return one
 }
 
-// dataRoom is the room of a buffer: the usual one, 0, unless a port may not
-// spread the frames of its MTU over several buffers.
+// dataRoom returns the data room of a buffer: 0, which is the default, unless a port
+// may not spread the frames of its MTU over several buffers.
 func (c *Config) dataRoom() int {
 	room := 0
 	for _, spec := range c.Specs {
@@ -163,33 +171,32 @@ func (c *Config) dataRoom() int {
 	return room
 }
 
-// buffers is the size of the pool: enough for every ring to be full, for the
-// bursts under way and for the caches, counted as DPDK's l2fwd does.
+// buffers returns the size of the pool: enough for every ring to be full, for one
+// burst a queue and for the caches, counted as DPDK's l2fwd does.
 func (c *Config) buffers() (int, error) {
 	need := 0
 	for _, spec := range c.Specs {
 		need += max(spec.Queues, 1) * (spec.RxRing() + spec.TxRing() + c.Burst)
 	}
 	if c.PoolSize == 0 {
-		return max(need+len(c.Specs)*c.Pollers*CacheSize, minPool), nil
+		return max(need+len(c.Specs)*c.Pollers*cacheSize, minPool), nil
 	}
 	if c.PoolSize < need {
-		return 0, &PoolSizeError{Size: c.PoolSize, Need: need}
+		return 0, &poolSizeError{size: c.PoolSize, need: need}
 	}
 	return c.PoolSize, nil
 }
 
-// PoolSizeError is a pool that cannot fill the rings: sent packets are freed
-// when their places are needed, so that with too few of them traffic comes to
-// an end.
-type PoolSizeError struct{ Size, Need int }
+// poolSizeError reports a pool that cannot fill the rings. Sent packets are freed
+// only when their descriptors are needed again, so that traffic would stop.
+type poolSizeError struct{ size, need int }
 
-func (e *PoolSizeError) Error() string {
+func (e *poolSizeError) Error() string {
 	return fmt.Sprintf("a pool of %d packet buffers: the rings of the ports and a burst each take up to %d; "+
-		"ask for as many, or for smaller rings with rx_queue_size and tx_queue_size", e.Size, e.Need)
+		"ask for as many, or for smaller rings with rx_queue_size and tx_queue_size", e.size, e.need)
 }
 
-// named says which port err is about, unless it does so itself.
+// named adds the port to an error, unless the error names it.
 func named(spec devargs.Spec, err error) error {
 	var text *devargs.Error
 	if errors.As(err, &text) {
@@ -198,17 +205,19 @@ func named(spec devargs.Spec, err error) error {
 	return fmt.Errorf("port %s: %w", spec.Text, err)
 }
 
-// tooSmall adds to an error about a device whose frames do not fit the buffers
-// what makes larger ones: the device told its MTU when they were there already.
+// tooSmall adds a remedy to the error about a device whose frames do not fit the
+// buffers. The MTU of the device is known only after the pool was made, so that the
+// command line has to give it.
 func tooSmall(err error) error {
 	var pool *driver.PoolError
 	if !errors.As(err, &pool) {
 		return err
 	}
-	return fmt.Errorf("%w; on a command line give the port mtu=%d,mrg_rxbuf=0, for buffers of %d bytes", err, pool.Need-l2Header, pool.Need)
+	return fmt.Errorf("%w; on a command line give the port mtu=%d,mrg_rxbuf=0, for buffers of %d bytes",
+		err, pool.Need-l2Header, pool.Need)
 }
 
-// hint says how a command does without hugepages.
+// hint returns how a command works without hugepages.
 func (c *Config) hint(err error) string {
 	if !c.NoHuge && errors.Is(err, hugepages.ErrNoHugepages) {
 		return "; or use --no-huge, or a smaller --pool-size"
@@ -229,17 +238,17 @@ func (s *Set) Failed() <-chan error {
 	return failed
 }
 
-// Close closes the ports, then the pollers' caches, into which the ports gave
-// their buffers, and releases the pool. Nobody polls the queues any more, and
-// every buffer was freed or sent: one that is missing is a *mbuf.BusyError.
-func (s *Set) Close(caches ...*mbuf.Cache) error {
+// Close closes the ports, then the pollers' caches, into which the ports free their
+// buffers, and releases the pool. The pollers must have stopped and every buffer
+// must be freed or sent; a missing one is a [*mbuf.BusyError].
+func (s *Set) Close() error {
 	var errs []error
 	for i, port := range s.Ports {
 		if err := port.Close(); err != nil {
 			errs = append(errs, fmt.Errorf("closing port %s: %w", s.names[i], err))
 		}
 	}
-	for _, c := range caches {
+	for _, c := range s.Caches {
 		c.Close()
 	}
 	if errs == nil {

@@ -28,21 +28,21 @@ func specs(t *testing.T, texts ...string) []devargs.Spec {
 }
 
 func TestOpenAndClose(t *testing.T) {
-	s, err := Open(t.Context(), Config{Specs: specs(t, "emu:cable=a", "emu:cable=a,queues=2"), Burst: 32, Pollers: 1, Stepped: true})
+	s, err := Open(t.Context(), Config{Specs: specs(t, "emu:cable=a", "emu:cable=a,queues=2"), Burst: 32, Pollers: 1, PollDevices: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(s.Ports) != 2 || s.Ports[0].Pool() != s.Pool || s.Ports[1].Pool() != s.Pool {
 		t.Fatalf("%d ports; all have to share the pool", len(s.Ports))
 	}
-	if s.Ports[1].Queues() != 2 || s.Turns[0] == nil || s.Turns[1] == nil {
-		t.Errorf("%d queue pairs, turns %v", s.Ports[1].Queues(), s.Turns)
+	if s.Ports[1].Queues() != 2 || s.EmuPolls[0] == nil || s.EmuPolls[1] == nil {
+		t.Errorf("%d queue pairs, polls %v", s.Ports[1].Queues(), s.EmuPolls)
 	}
 	if s.Pool.Size() != minPool {
 		t.Errorf("a pool of %d", s.Pool.Size())
 	}
 	failed := s.Failed()
-	if err := s.Close(s.Pool.NewCache(CacheSize)); err != nil {
+	if err := s.Close(); err != nil {
 		t.Error(err)
 	}
 	var closed *driver.ClosedError
@@ -51,7 +51,7 @@ func TestOpenAndClose(t *testing.T) {
 	}
 }
 
-// TestMissingBuffer: a buffer that nobody gave back is found when all is closed.
+// TestMissingBuffer: a buffer that was not freed is found when all is closed.
 func TestMissingBuffer(t *testing.T) {
 	s, err := Open(t.Context(), Config{Specs: specs(t, "emu:gen"), Burst: 32, Pollers: 1})
 	if err != nil {
@@ -143,9 +143,9 @@ func TestBuffers(t *testing.T) {
 		}
 	}
 	cfg := Config{Specs: specs(t, "0000:00:03.0"), Burst: 32, Pollers: 1, PoolSize: 2079}
-	var small *PoolSizeError
-	if _, err := cfg.buffers(); !errors.As(err, &small) || small.Need != 2080 {
-		t.Errorf("a pool of 2079: %v, want a *PoolSizeError", err)
+	var small *poolSizeError
+	if _, err := cfg.buffers(); !errors.As(err, &small) || small.need != 2080 {
+		t.Errorf("a pool of 2079: %v, want a *poolSizeError", err)
 	}
 	cfg.PoolSize = 2080
 	if n, err := cfg.buffers(); err != nil || n != 2080 {
@@ -228,6 +228,6 @@ func TestMemory(t *testing.T) {
 	}
 	cfg := Config{}
 	if hint := cfg.hint(&hugepages.ShortageError{}); !strings.Contains(hint, "--no-huge") {
-		t.Errorf("nobody is told about --no-huge: %q", hint)
+		t.Errorf("the hint does not name --no-huge: %q", hint)
 	}
 }

@@ -3,9 +3,9 @@ package report
 import (
 	"encoding/json"
 	"io"
-	"runtime/debug"
 	"time"
 
+	"github.com/virtio-pmd/virtio-pmd/apps/internal/version"
 	"github.com/virtio-pmd/virtio-pmd/driver"
 )
 
@@ -18,9 +18,10 @@ type Object struct {
 	Cycles   *Cycles      `json:"core_cycles,omitempty"` // if they were recorded
 }
 
-// Cycles says how much work a packet was, for a command that was asked to
-// record it.
+// Cycles says how many clock cycles a packet took, for a command that was asked to
+// record them.
 type Cycles struct {
+	Mode      string  `json:"-"`           // in which the packets were counted
 	Clock     string  `json:"clock"`       // that counted: TSC
 	MHz       float64 `json:"clock_mhz"`   // its rate
 	Busy      uint64  `json:"busy_cycles"` // spent in bursts
@@ -66,11 +67,13 @@ func queues(n driver.Stats) []QueueObject {
 	return list
 }
 
-// Object takes the counters as they are now, for packets that flowed for
-// elapsed.
-func (s *Session) Object(elapsed time.Duration) Object {
-	o := Object{App: s.App, Version: Version(), Duration: float64(elapsed.Round(time.Millisecond).Milliseconds()) / 1000, Ports: []PortObject{}}
-	for _, p := range s.Ports {
+// object returns the counters of the moment, for packets that flowed for elapsed.
+func (r *Report) object(elapsed time.Duration) Object {
+	o := Object{
+		App: r.App, Version: version.String(), Ports: []PortObject{}, Cycles: r.Cycles,
+		Duration: float64(elapsed.Round(time.Millisecond).Milliseconds()) / 1000,
+	}
+	for _, p := range r.Ports {
 		n := p.Stats()
 		o.Ports = append(o.Ports, PortObject{
 			Port: p.Name, Path: p.Path, Features: append([]string{}, p.Features...),
@@ -84,32 +87,7 @@ func (s *Session) Object(elapsed time.Duration) Object {
 	return o
 }
 
-// WriteJSON writes the object on one line.
-func (o Object) WriteJSON(w io.Writer) error {
+// writeJSON writes the object on one line.
+func (o Object) writeJSON(w io.Writer) error {
 	return json.NewEncoder(w).Encode(o)
-}
-
-// Version is the version of the module the command was built from: a tag, or
-// the revision of the work tree.
-func Version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	revision, modified := "", ""
-	for _, s := range info.Settings {
-		switch {
-		case s.Key == "vcs.revision":
-			revision = s.Value
-		case s.Key == "vcs.modified" && s.Value == "true":
-			modified = "+modified"
-		}
-	}
-	switch {
-	case info.Main.Version != "" && info.Main.Version != "(devel)":
-		return info.Main.Version
-	case revision != "":
-		return revision[:min(12, len(revision))] + modified
-	}
-	return "development"
 }

@@ -1,6 +1,6 @@
 // Package report shows what the ports of a command do: a live screen for
 // people, a summary when it ends, and one JSON object for scripts. The words
-// are those of DPDK's testpmd, because people's scripts look for them.
+// are those of DPDK's testpmd, because people's scripts search for them.
 package report
 
 import (
@@ -9,8 +9,8 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver"
 )
 
-// Session is one run of a command over its ports.
-type Session struct {
+// Report describes one run of a command over its ports.
+type Report struct {
 	App   string
 	Ports []Port
 	// Start is when the first packet could flow, Planned how long they are to
@@ -19,6 +19,8 @@ type Session struct {
 	Planned time.Duration
 	// Pollers says in a few words who polls and how busy they are. It may be nil.
 	Pollers func() string
+	// Cycles is what packets cost, nil if that was not recorded.
+	Cycles *Cycles
 }
 
 // Port is one port as it is shown. The functions may be called from any

@@ -13,10 +13,10 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver"
 )
 
-// session has two ports whose counters the test sets.
-func session(start time.Time) (*Session, []*driver.Stats) {
+// testReport has two ports whose counters the test sets.
+func testReport(start time.Time) (*Report, []*driver.Stats) {
 	stats := []*driver.Stats{{}, {}}
-	s := &Session{App: "app", Start: start, Planned: 10 * time.Second, Pollers: func() string { return "poller 50 % busy" }}
+	s := &Report{App: "app", Start: start, Planned: 10 * time.Second, Pollers: func() string { return "poller 50 % busy" }}
 	for i, name := range []string{"emu:gen", "0000:00:03.0"} {
 		s.Ports = append(s.Ports, Port{Number: i, Name: name, Role: "-> port x", Path: "RX packed; TX split",
 			Features: []string{"MAC"}, State: func() string { return "link up" }, Stats: func() driver.Stats { return *stats[i] }})
@@ -28,7 +28,7 @@ func session(start time.Time) (*Session, []*driver.Stats) {
 // since the last screen.
 func TestScreen(t *testing.T) {
 	start := time.Now()
-	s, stats := session(start)
+	s, stats := testReport(start)
 	stats[0].RxPackets = 7 // before the screen: in the totals, not in the rates
 	var out bytes.Buffer
 	screen := NewScreen(s, &out)
@@ -68,7 +68,7 @@ func TestScreen(t *testing.T) {
 // with the past rates drawn.
 func TestTerminal(t *testing.T) {
 	start := time.Now()
-	s, stats := session(start)
+	s, stats := testReport(start)
 	var out bytes.Buffer
 	screen := NewScreen(s, &out)
 	screen.terminal = true
@@ -100,11 +100,11 @@ func TestIsTerminal(t *testing.T) {
 
 // TestObject: the object has exactly the names of the design, and averages.
 func TestObject(t *testing.T) {
-	s, stats := session(time.Now())
+	s, stats := testReport(time.Now())
 	*stats[0] = driver.Stats{RxPackets: 3000, RxBytes: 180000, RxErrors: 1, RxNoMbuf: 2, TxPackets: 1500, TxBytes: 90000,
 		TxDropped: 3, Polls: 4, EmptyPolls: 5, Kicks: 6}
 	var out bytes.Buffer
-	if err := s.Object(1500 * time.Millisecond).WriteJSON(&out); err != nil {
+	if err := s.object(1500 * time.Millisecond).writeJSON(&out); err != nil {
 		t.Fatal(err)
 	}
 	var got map[string]any
@@ -128,11 +128,11 @@ func TestObject(t *testing.T) {
 
 // TestObjectQueues: queues are listed where there are several.
 func TestObjectQueues(t *testing.T) {
-	s, stats := session(time.Now())
+	s, stats := testReport(time.Now())
 	stats[0].Queues = make([]driver.QueueStats, 1)
 	stats[1].Queues = make([]driver.QueueStats, 2)
 	stats[1].Queues[1].Rx.Packets, stats[1].Queues[1].Tx.Packets = 5, 7
-	o := s.Object(time.Second)
+	o := s.object(time.Second)
 	if o.Ports[0].Queues != nil {
 		t.Errorf("one queue: %+v", o.Ports[0].Queues)
 	}
@@ -142,11 +142,11 @@ func TestObjectQueues(t *testing.T) {
 }
 
 func TestSummary(t *testing.T) {
-	s, stats := session(time.Now())
+	s, stats := testReport(time.Now())
 	*stats[0] = driver.Stats{RxPackets: 100, RxErrors: 1}
 	*stats[1] = driver.Stats{RxPackets: 20, TxPackets: 90, TxDropped: 10}
 	var out bytes.Buffer
-	if err := s.WriteSummary(&out, 10*time.Second); err != nil {
+	if err := s.writeSummary(&out, 10*time.Second); err != nil {
 		t.Fatal(err)
 	}
 	text := strings.Join(strings.Fields(out.String()), " ")

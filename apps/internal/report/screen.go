@@ -16,11 +16,11 @@ import (
 // history is how many past rates the chart of a port shows.
 const history = 24
 
-// Screen shows the counters of a session again and again. On a terminal it
+// Screen shows the counters of a report again and again. On a terminal it
 // redraws in place; anything else gets one block after the other. It belongs to
 // one goroutine, which must not be one that polls.
 type Screen struct {
-	session  *Session
+	report   *Report
 	out      io.Writer
 	terminal bool
 	shown    bool
@@ -29,11 +29,11 @@ type Screen struct {
 	past     [][]uint64 // per port, packets a second both ways
 }
 
-// NewScreen shows session on out.
-func NewScreen(session *Session, out io.Writer) *Screen {
-	s := &Screen{session: session, out: out, terminal: isTerminal(out), lastTime: session.Start,
-		last: make([]driver.Stats, len(session.Ports)), past: make([][]uint64, len(session.Ports))}
-	for i, p := range session.Ports {
+// NewScreen returns a screen of r on out.
+func NewScreen(r *Report, out io.Writer) *Screen {
+	s := &Screen{report: r, out: out, terminal: isTerminal(out), lastTime: r.Start,
+		last: make([]driver.Stats, len(r.Ports)), past: make([][]uint64, len(r.Ports))}
+	for i, p := range r.Ports {
 		s.last[i] = p.Stats()
 	}
 	return s
@@ -57,7 +57,7 @@ func (s *Screen) Run(ctx context.Context, period time.Duration) {
 func (s *Screen) Show(now time.Time) {
 	var b bytes.Buffer
 	s.head(&b, now)
-	for i := range s.session.Ports {
+	for i := range s.report.Ports {
 		s.port(&b, i, now.Sub(s.lastTime))
 	}
 	s.lastTime = now
@@ -65,24 +65,24 @@ func (s *Screen) Show(now time.Time) {
 	if s.terminal {
 		text = s.inPlace(text)
 	}
-	// A screen that cannot be written to is nobody's loss: packets go on.
+	// Packets keep flowing if the screen cannot be written.
 	_, _ = s.out.Write(text)
 }
 
 func (s *Screen) head(b *bytes.Buffer, now time.Time) {
-	elapsed := now.Sub(s.session.Start)
-	fmt.Fprintf(b, "%s  %s", s.bold(s.session.App), seconds(elapsed))
-	if s.session.Planned > 0 {
-		fmt.Fprintf(b, " of %s", seconds(s.session.Planned))
+	elapsed := now.Sub(s.report.Start)
+	fmt.Fprintf(b, "%s  %s", s.bold(s.report.App), seconds(elapsed))
+	if s.report.Planned > 0 {
+		fmt.Fprintf(b, " of %s", seconds(s.report.Planned))
 	}
-	if s.session.Pollers != nil {
-		fmt.Fprintf(b, "  %s", s.session.Pollers())
+	if s.report.Pollers != nil {
+		fmt.Fprintf(b, "  %s", s.report.Pollers())
 	}
 	b.WriteString("\n")
 }
 
 func (s *Screen) port(b *bytes.Buffer, i int, since time.Duration) {
-	p := s.session.Ports[i]
+	p := s.report.Ports[i]
 	n, last := p.Stats(), s.last[i]
 	s.last[i] = n
 	rx, tx := perSecond(n.RxPackets-last.RxPackets, since), perSecond(n.TxPackets-last.TxPackets, since)

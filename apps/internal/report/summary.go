@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -9,17 +10,26 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver"
 )
 
-// WriteSummary writes what each port did in all, for packets that flowed for
-// elapsed.
-func (s *Session) WriteSummary(w io.Writer, elapsed time.Duration) error {
+// Print writes the outcome for packets that flowed for elapsed: with asJSON the
+// object for scripts to stdout and a summary for people to stderr, otherwise the
+// summary to stdout.
+func (r *Report) Print(elapsed time.Duration, asJSON bool, stdout, stderr io.Writer) error {
+	if !asJSON {
+		return r.writeSummary(stdout, elapsed)
+	}
+	return errors.Join(r.writeSummary(stderr, elapsed), r.object(elapsed).writeJSON(stdout))
+}
+
+// writeSummary writes the totals of each port, for packets that flowed for elapsed.
+func (r *Report) writeSummary(w io.Writer, elapsed time.Duration) error {
 	var b bytes.Buffer
 	var all driver.Stats
 	ports := "ports"
-	if len(s.Ports) == 1 {
+	if len(r.Ports) == 1 {
 		ports = "port"
 	}
-	fmt.Fprintf(&b, "\n%s: %.1f s, %d %s\n", s.App, elapsed.Seconds(), len(s.Ports), ports)
-	for _, p := range s.Ports {
+	fmt.Fprintf(&b, "\n%s: %.1f s, %d %s\n", r.App, elapsed.Seconds(), len(r.Ports), ports)
+	for _, p := range r.Ports {
 		n := p.Stats()
 		fmt.Fprintf(&b, "\n  -------- Forward statistics for port %d: %s %s\n", p.Number, p.Name, p.Role)
 		totals(&b, n)
@@ -38,6 +48,10 @@ func (s *Session) WriteSummary(w io.Writer, elapsed time.Duration) error {
 	totals(&b, all)
 	fmt.Fprintf(&b, "  Rx-pps:     %-13d Tx-pps:     %-13d (average)\n",
 		perSecond(all.RxPackets, elapsed), perSecond(all.TxPackets, elapsed))
+	if c := r.Cycles; c != nil {
+		fmt.Fprintf(&b, "\n  CPU cycles/packet=%.2f (total cycles=%d / total %s packets=%d) at %.0f MHz Clock\n",
+			c.PerPacket, c.Busy, c.Mode, c.Packets, c.MHz)
+	}
 	_, err := w.Write(b.Bytes())
 	return err
 }

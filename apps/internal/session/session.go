@@ -1,0 +1,130 @@
+// Package session is one run of a command that moves packets between ports: the
+// ports are opened, polled and watched, the outcome is printed, and the ports are
+// closed again. The command says what is done with the packets.
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/virtio-pmd/virtio-pmd/apps/internal/command"
+	"github.com/virtio-pmd/virtio-pmd/apps/internal/pollers"
+	"github.com/virtio-pmd/virtio-pmd/apps/internal/portset"
+	"github.com/virtio-pmd/virtio-pmd/apps/internal/report"
+	"github.com/virtio-pmd/virtio-pmd/driver"
+	"github.com/virtio-pmd/virtio-pmd/driver/devargs"
+)
+
+// Session is what a command line asks for, before anything is opened.
+type Session struct {
+	App     string // name of the command
+	Options command.Options
+	Ports   []Port
+	// PollDevices leaves polling the emulated devices to the command: see
+	// [portset.Set].
+	PollDevices bool
+	// Cables and Open are those of [portset.Config], which only tests set.
+	Cables *devargs.Cables
+	Open   func(devargs.Spec, devargs.Options) (*driver.Port, error)
+	// Prepare is called when the ports are open and says what is to be polled.
+	Prepare func(*portset.Set) (Work, error)
+}
+
+// Port is one port of a session.
+type Port struct {
+	Spec   devargs.Spec
+	Number int    // its place on the command line, from 0
+	Role   string // what is done with its packets: "-> port 1"
+}
+
+// Work is what a command does with its open ports. Fields that are not needed
+// are nil.
+type Work struct {
+	// Polls are the functions that are polled, one for each poller.
+	Polls []func() (busy bool)
+	// Begin is called before the first poll, End after the last one: both have all
+	// queues for themselves.
+	Begin, End func()
+	// Dropped returns how many packets the command dropped because the queues of
+	// port i were full. Any goroutine may call it, also while packets flow.
+	Dropped func(i int) uint64
+	// Cycles returns what the packets cost. It is called after the last poll.
+	Cycles func() *report.Cycles
+}
+
+// Run moves packets until ctx ends, the planned time is over, a port fails or a
+// poller does.
+func (s *Session) Run(ctx context.Context, stdout, stderr io.Writer) error {
+	set, err := s.OpenPorts(ctx)
+	if err != nil {
+		return err
+	}
+	return errors.Join(s.run(ctx, set, stdout, stderr), set.Close())
+}
+
+// OpenPorts opens the ports of the session.
+func (s *Session) OpenPorts(ctx context.Context) (*portset.Set, error) {
+	cfg := portset.Config{
+		Burst: s.Options.Burst, Pollers: pollers.Count(s.Options.CPUs),
+		PoolSize: s.Options.PoolSize, NoHuge: s.Options.NoHuge, Logger: s.Options.Logger,
+		PollDevices: s.PollDevices, Cables: s.Cables, Open: s.Open,
+	}
+	for _, p := range s.Ports {
+		cfg.Specs = append(cfg.Specs, p.Spec)
+	}
+	return portset.Open(ctx, cfg)
+}
+
+// run moves packets between open ports and prints the outcome.
+func (s *Session) run(ctx context.Context, set *portset.Set, stdout, stderr io.Writer) error {
+	work, err := s.Prepare(set)
+	if err != nil {
+		return err
+	}
+	r := s.report(set, work)
+	for _, p := range r.Ports {
+		fmt.Fprintf(stderr, "%s: port %d: %s %s, path: %s\n", s.App, p.Number, p.Name, p.Role, p.Path)
+	}
+	r.Start = time.Now()
+	if work.Begin != nil {
+		work.Begin()
+	}
+	group, err := pollers.Start(s.Options.CPUs, work.Polls)
+	if err != nil {
+		return err
+	}
+	r.Pollers = group.Load()
+	err = Watch(ctx, r, s.Options.StatsPeriod, stderr, set.Failed(), group.Failed())
+	group.Stop()
+	elapsed := time.Since(r.Start)
+	if work.End != nil {
+		work.End()
+	}
+	if work.Cycles != nil {
+		r.Cycles = work.Cycles()
+	}
+	return errors.Join(err, r.Print(elapsed, s.Options.JSON, stdout, stderr))
+}
+
+// report describes the ports for those who read about them.
+func (s *Session) report(set *portset.Set, work Work) *report.Report {
+	r := &report.Report{App: s.App, Planned: s.Options.Duration}
+	for i, port := range set.Ports {
+		r.Ports = append(r.Ports, report.Port{
+			Number: s.Ports[i].Number, Name: s.Ports[i].Spec.Text, Role: s.Ports[i].Role,
+			Path: port.Path().String(), Features: port.Features().Names(),
+			State: func() string { return "link " + port.Link().String() },
+			Stats: func() driver.Stats {
+				n := port.Stats()
+				if work.Dropped != nil {
+					n.TxDropped += work.Dropped(i)
+				}
+				return n
+			},
+		})
+	}
+	return r
+}
