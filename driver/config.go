@@ -67,7 +67,7 @@ type Config struct {
 // complete checks what can be checked without the device and fills in defaults.
 func (c *Config) complete() error {
 	if c.Queues < 0 || c.Queues > virtio.MaxQueuePairs {
-		return &ConfigError{Field: "Queues", Value: c.Queues, Reason: "not between 1 and 32768", Remedy: "0 means 1"}
+		return &Error{Op: "config", Field: "Queues", Value: c.Queues, Reason: "not between 1 and 32768", Remedy: "0 means 1"}
 	}
 	for _, s := range []struct {
 		name string
@@ -78,10 +78,10 @@ func (c *Config) complete() error {
 		}
 	}
 	if c.MTU != 0 && (c.MTU < virtio.MinMTU || c.MTU > maxMTU) {
-		return &ConfigError{Field: "MTU", Value: c.MTU, Reason: "not between 68 and 65535", Remedy: "0 leaves it to the device"}
+		return &Error{Op: "config", Field: "MTU", Value: c.MTU, Reason: "not between 68 and 65535", Remedy: "0 leaves it to the device"}
 	}
 	if c.MAC != nil && !usable(c.MAC) {
-		return &ConfigError{Field: "MAC", Value: c.MAC, Reason: "not the address of one Ethernet interface",
+		return &Error{Op: "config", Field: "MAC", Value: c.MAC, Reason: "not the address of one Ethernet interface",
 			Remedy: "6 bytes, not all zero, the lowest bit of the first one 0, as 02:00:00:00:00:01"}
 	}
 	c.Queues = max(c.Queues, 1)
@@ -98,24 +98,21 @@ func (c *Config) complete() error {
 	return nil
 }
 
-// checkSize finds the queue sizes that no device could take.
+// checkSize refuses queue sizes that no device could have.
 func (c *Config) checkSize(name string, size int) error {
 	if size < 0 || size > virtio.MaxQueueSize {
-		return &QueueSizeError{Name: name, Size: size, Max: virtio.MaxQueueSize,
+		return &Error{Op: "config", Field: name, Value: size,
 			Reason: "no virtqueue has that size", Remedy: "1 to 32768, or 0 for the default"}
 	}
-	if c.Refuse.Has(virtio.RingPacked) {
-		return checkSplit(name, size)
+	if c.Refuse.Has(virtio.RingPacked) && size&(size-1) != 0 {
+		return splitSizeError("", name, size)
 	}
 	return nil
 }
 
-// checkSplit finds sizes that a split ring cannot have (2.7).
-func checkSplit(name string, size int) error {
-	if size&(size-1) == 0 {
-		return nil
-	}
-	return &QueueSizeError{Name: name, Size: size, Max: virtio.MaxQueueSize,
+// splitSizeError returns the error of a size that a split ring cannot have (2.7).
+func splitSizeError(device, name string, size int) error {
+	return &Error{Device: device, Field: name, Value: size,
 		Reason: "the size of a split ring is a power of two",
 		Remedy: "take a power of two, or a device that offers RING_PACKED and do not refuse that"}
 }

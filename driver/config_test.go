@@ -31,7 +31,7 @@ func TestImpossibleConfig(t *testing.T) {
 		"MAC 02:00:00:00:00:00:01": {MAC: net.HardwareAddr{2, 0, 0, 0, 0, 0, 1}},
 	} {
 		err := c.complete()
-		var bad *ConfigError
+		var bad *Error
 		if !errors.As(err, &bad) || !strings.Contains(err.Error(), name) || bad.Remedy == "" {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -51,7 +51,7 @@ func TestImpossibleQueueSizes(t *testing.T) {
 		{Config{RxQueueSize: 1000, Refuse: split}, "RxQueueSize 1000"},
 	} {
 		err := c.cfg.complete()
-		var bad *QueueSizeError
+		var bad *Error
 		if !errors.As(err, &bad) || !strings.Contains(err.Error(), c.text) || bad.Remedy == "" {
 			t.Errorf("%s: %v", c.text, err)
 		}

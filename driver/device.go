@@ -3,6 +3,7 @@ package driver
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -78,9 +79,11 @@ func (d *device) checkStatus() error {
 	case err != nil:
 		return d.lost(err)
 	case status.Has(virtio.StatusNeedsReset):
-		return &NeedsResetError{Device: d.name, Status: status}
+		return &Error{Device: d.name, Field: "device status", Value: status,
+			Reason: "the device reports an error that only a reset ends", kind: ErrNeedsReset}
 	case !status.Has(runningStatus):
-		return &LostStatusError{Device: d.name, Status: status}
+		return &Error{Device: d.name, Field: "device status", Value: status,
+			Reason: fmt.Sprintf("not the %v that the driver wrote: the device was reset behind the driver's back", d.status)}
 	}
 	return nil
 }
@@ -109,7 +112,7 @@ func (d *device) lost(err error) error {
 	if errors.Is(err, transport.ErrDisconnected) {
 		return err
 	}
-	return &RemovedError{Device: d.name, Err: err}
+	return removedError(d.name, err)
 }
 
 // disconnect ends the connection to the back end, so that the transport waits for
@@ -235,10 +238,18 @@ func (d *device) openGates() {
 // closeGates takes the queues from their pollers. It fails if a poller is still
 // inside a burst after burstLimit; cause says why the queues were to be taken.
 func (d *device) closeGates(cause error) error {
-	if busy := gate.Close(d.gates(), burstLimit); busy >= 0 {
-		return &BusyQueueError{Device: d.name, Queue: busy, Waited: burstLimit, Err: cause}
+	busy := gate.Close(d.gates(), burstLimit)
+	if busy < 0 {
+		return nil
 	}
-	return nil
+	e := &Error{Device: d.name, Field: "virtqueue", Value: busy, Err: cause,
+		Reason: fmt.Sprintf("in the middle of a burst for %v", burstLimit),
+		Remedy: "end the goroutine that polls it before the port is closed"}
+	if cause != nil {
+		e.Reason += ", so the port cannot recover"
+		e.Remedy = "close the port"
+	}
+	return e
 }
 
 // gates returns the gates of all queues, in the order of their virtqueues.

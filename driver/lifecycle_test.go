@@ -2,6 +2,7 @@ package driver
 
 import (
 	"errors"
+	"os"
 	"testing"
 	"time"
 
@@ -24,8 +25,7 @@ func TestCloseIsIdempotentAndFinal(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	var closed *ClosedError
-	if err := finished(t, r.port); !errors.As(err, &closed) {
+	if err := finished(t, r.port); !errors.Is(err, os.ErrClosed) {
 		t.Errorf("a closed port ended with %v", err)
 	}
 	bufs := make([]*mbuf.Buf, 4)
@@ -35,7 +35,7 @@ func TestCloseIsIdempotentAndFinal(t *testing.T) {
 	if n := r.port.TxQueue(0).Burst(bufs); n != 0 {
 		t.Error("a closed port transmits")
 	}
-	if err := r.port.RxQueue(0).SetCache(nil); !errors.As(err, &closed) {
+	if err := r.port.RxQueue(0).SetCache(nil); !errors.Is(err, os.ErrClosed) {
 		t.Errorf("SetCache on a closed port: %v", err)
 	}
 	if s := r.port.Stats(); s.TxPackets != 20 || s.Queues[0].Rx.Posted != 0 {
@@ -81,8 +81,7 @@ func TestUnplug(t *testing.T) {
 	r.send(0, frametest.Series(0, 20, 60)...)
 	start := time.Now()
 	r.fn.Unplug()
-	var removed *RemovedError
-	if err := finished(t, r.port); !errors.As(err, &removed) {
+	if err := finished(t, r.port); !errors.Is(err, transport.ErrRemoved) {
 		t.Errorf("the port ended with %v", err)
 	}
 	if took := time.Since(start); took > 2*time.Second {
@@ -97,8 +96,8 @@ func TestUnplug(t *testing.T) {
 func TestRemovalRequest(t *testing.T) {
 	r := newRig(t, pcifn.Config{}, Config{})
 	r.fn.RequestRemoval()
-	var removed *RemovedError
-	if err := finished(t, r.port); !errors.As(err, &removed) || removed.Err != nil {
+	var removed *Error
+	if err := finished(t, r.port); !errors.Is(err, transport.ErrRemoved) || !errors.As(err, &removed) || removed.Err != nil {
 		t.Errorf("the port ended with %v", err)
 	}
 }
@@ -111,8 +110,7 @@ func TestDeviceGoneIsFoundByPolling(t *testing.T) {
 		Read:       func(bar int, off uint64, width int, v uint32) uint32 { return 1<<(8*width) - 1 },
 		ReadConfig: func(off, width int, v uint32) uint32 { return 1<<(8*width) - 1 },
 	})
-	var removed *RemovedError
-	if err := finished(t, r.port); !errors.As(err, &removed) {
+	if err := finished(t, r.port); !errors.Is(err, transport.ErrRemoved) {
 		t.Errorf("the port ended with %v", err)
 	}
 	r.fn.SetHooks(pcifn.Hooks{})

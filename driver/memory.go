@@ -22,7 +22,7 @@ func (d *device) attach(pool *mbuf.Pool) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.closed {
-		return &ClosedError{Device: d.name}
+		return closedError(d.name)
 	}
 	return d.attachPool(pool)
 }

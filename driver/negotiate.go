@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
+	"errors"
+	"fmt"
 	"net"
 	"slices"
 
@@ -132,7 +134,8 @@ func (d *device) negotiate() (*negotiated, error) {
 		return nil, err
 	}
 	if had := len(d.rx); had != 0 && n.pairs < had {
-		return nil, &FewerQueuesError{Device: d.name, Had: had, Pairs: n.pairs}
+		return nil, &Error{Device: d.name, Field: "queue pairs", Value: n.pairs,
+			Reason: fmt.Sprintf("the device has fewer after its reset than the %d in use", had)}
 	}
 	if err := d.acceptFeatures(n.features); err != nil {
 		return nil, err
@@ -154,8 +157,8 @@ func (d *device) selectFeatures() (*negotiated, error) {
 		return nil, err
 	}
 	n := &negotiated{offered: offered, pairs: 1, maxPairs: 1}
-	if refused := d.cfg.Refuse.Has(virtio.Version1); refused || !offered.Has(virtio.Version1) {
-		return nil, &LegacyDeviceError{Device: d.name, Refused: refused && offered.Has(virtio.Version1)}
+	if err := d.checkVersion(offered); err != nil {
+		return nil, err
 	}
 	n.allowed = offered.And(implemented).Minus(d.cfg.Refuse).Closure()
 	if before := d.current.Load(); before != nil {
@@ -175,6 +178,21 @@ func (d *device) selectFeatures() (*negotiated, error) {
 		return nil, err
 	}
 	return n, d.t.CheckFeatures(n.features)
+}
+
+// checkVersion refuses a legacy device: this driver has no legacy interface.
+func (d *device) checkVersion(offered virtio.Features) error {
+	switch {
+	case !offered.Has(virtio.Version1):
+		return &Error{Device: d.name, kind: errors.ErrUnsupported,
+			Reason: "the device does not offer VERSION_1: it is a legacy device, which this driver does not support",
+			Remedy: "have the host offer a modern one (QEMU: disable-legacy=on)"}
+	case d.cfg.Refuse.Has(virtio.Version1):
+		return &Error{Device: d.name, kind: errors.ErrUnsupported,
+			Reason: "VERSION_1 cannot be refused: there is no other interface",
+			Remedy: "take it out of Config.Refuse"}
+	}
+	return nil
 }
 
 // selectPairs selects the number of queue pairs. MQ and the control queue are
@@ -265,7 +283,11 @@ func (d *device) acceptFeatures(features virtio.Features) error {
 	}
 	if !status.Has(virtio.StatusFeaturesOK) {
 		d.status &^= virtio.StatusFeaturesOK // what is written next must not set it again
-		return &FeaturesRefusedError{Device: d.name, Status: status, Features: features}
+		return &Error{Device: d.name, Op: "FEATURES_OK", Field: "features", Value: features,
+			Reason: fmt.Sprintf("the device refuses this choice of what it offers (status %v)", status),
+			Remedy: "refuse some of them in Config.Refuse, on a command line with " +
+				"packed=0, in_order=0, event_idx=0, indirect=0 or mrg_rxbuf=0",
+			kind: errors.ErrUnsupported}
 	}
 	return nil
 }

@@ -60,7 +60,7 @@ func (p *Port) Close() error {
 	p.closeOnce.Do(func() {
 		p.supervisor.stop()
 		busy := p.device.close()
-		p.supervisor.finish(&ClosedError{Device: p.device.name})
+		p.supervisor.finish(closedError(p.device.name))
 		if busy != nil {
 			p.closeErr = p.device.keepMapped(busy)
 		} else {

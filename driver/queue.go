@@ -142,7 +142,7 @@ type cacheSetter interface{ SetCache(*mbuf.Cache) error }
 // setCache has the queue and its ring, nil for none, use c. q.mu is held.
 func (q *queue) setCache(c *mbuf.Cache, ring cacheSetter) error {
 	if q.closed {
-		return &ClosedError{Device: q.device}
+		return closedError(q.device)
 	}
 	if c == nil {
 		c = q.own

@@ -1,6 +1,7 @@
 package driver
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"testing"
@@ -95,8 +96,8 @@ func TestPairsCommandWithoutAnswer(t *testing.T) {
 	fn := newFunction(t, functionWith(vdev.Config{Pairs: 2})) // nobody steps the device
 	start := time.Now()
 	_, err := openPort(fn, Config{Queues: 2, ControlTimeout: 50 * time.Millisecond})
-	var bad *ctrlq.TimeoutError
-	if !errors.As(err, &bad) || bad.Class != virtio.CtrlMQ || bad.Queue != 4 {
+	var bad *ctrlq.Error
+	if !errors.Is(err, context.DeadlineExceeded) || !errors.As(err, &bad) || bad.Class != virtio.CtrlMQ || bad.Queue != 4 {
 		t.Errorf("error is %v", err)
 	}
 	if took := time.Since(start); took > 5*time.Second {
@@ -155,8 +156,8 @@ func TestQueueSizesThatTheDeviceCannotHave(t *testing.T) {
 		{vdev.Config{Refuse: noPacked}, Config{TxQueueSize: 100}, 100},
 	} {
 		_, err := openPort(newFunction(t, functionWith(c.dev)), c.cfg)
-		var bad *QueueSizeError
-		if !errors.As(err, &bad) || bad.Size != c.size || bad.Remedy == "" {
+		var bad *Error
+		if !errors.As(err, &bad) || bad.Value != c.size || bad.Remedy == "" {
 			t.Errorf("size %d: %v", c.size, err)
 		}
 	}

@@ -228,8 +228,7 @@ func TestBackEndComesUnfinished(t *testing.T) {
 	p.join()
 	r.recovered(1)
 	r.carries()
-	var legacy *LegacyDeviceError
-	if s := r.port.Stats(); s.Resets != 1 || s.Disconnects != 6 || !errors.As(p.dropped[4], &legacy) {
+	if s := r.port.Stats(); s.Resets != 1 || s.Disconnects != 6 || !errors.Is(p.dropped[4], errors.ErrUnsupported) {
 		t.Errorf("statistics: %+v, %v", s, p.dropped)
 	}
 }

@@ -2,7 +2,6 @@ package driver
 
 import (
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/virtio-pmd/virtio-pmd/driver/transport"
@@ -37,40 +36,6 @@ func (r *Recovery) complete() {
 	}
 }
 
-// RecoveryError says that a port could not be recovered.
-type RecoveryError struct {
-	Device string
-	Resets int   // within the window of Config.Recovery
-	Cause  error // why the last recovery began
-	Err    error // why the device could not be set up again, nil if it could but did not last
-}
-
-func (e *RecoveryError) Error() string {
-	text := fmt.Sprintf("%s: given up after %d resets: %v", e.Device, e.Resets, e.Cause)
-	if e.Err != nil {
-		text += fmt.Sprintf("; setting the device up again failed: %v", e.Err)
-	}
-	return text + "; close the port, and look at the host's log for what is wrong with the device"
-}
-
-func (e *RecoveryError) Unwrap() []error {
-	if e.Err == nil {
-		return []error{e.Cause}
-	}
-	return []error{e.Cause, e.Err}
-}
-
-// FewerQueuesError is a device that came back from a reset with fewer queue
-// pairs than are in use.
-type FewerQueuesError struct {
-	Device     string
-	Had, Pairs int
-}
-
-func (e *FewerQueuesError) Error() string {
-	return fmt.Sprintf("%s: the device has %d queue pairs after its reset, and %d are in use", e.Device, e.Pairs, e.Had)
-}
-
 // attempts remembers when resets were made. It is the supervisor's.
 type attempts struct{ at []time.Time }
 
@@ -94,8 +59,7 @@ func (a *attempts) next(r Recovery, now time.Time) (time.Duration, bool) {
 // recover recovers from a failure: quiesce, reset, renegotiate, refill, go on. More
 // often than Config.Recovery allows it ends the port.
 func (s *supervisor) recover(cause error) (alive bool) {
-	var removed *RemovedError
-	if errors.As(cause, &removed) || s.cfg.MaxResets < 0 {
+	if errors.Is(cause, transport.ErrRemoved) || s.cfg.MaxResets < 0 {
 		s.fail(cause)
 		return false
 	}

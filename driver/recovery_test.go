@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -181,8 +182,10 @@ func TestRecoveryWithFewerPairsFails(t *testing.T) {
 	r := newRig(t, functionWith(vdev.Config{Pairs: 2}), Config{Queues: 2, Recovery: Recovery{MaxResets: 2, MinBackoff: time.Millisecond}})
 	r.dev.SetConfig(virtio.NetConfigMaxPairs, 1, 0)
 	r.dev.NeedReset()
-	var fewer *FewerQueuesError
-	if err := finished(t, r.port); !errors.As(err, &fewer) || fewer.Had != 2 || fewer.Pairs != 1 {
+	var fewer *Error
+	err := finished(t, r.port)
+	var given *RecoveryError
+	if !errors.As(err, &given) || !errors.As(given.Err, &fewer) || fewer.Field != "queue pairs" || fewer.Value != 1 || !strings.Contains(fewer.Reason, "the 2 in use") {
 		t.Errorf("the port ended with %v", err)
 	}
 }
@@ -195,9 +198,7 @@ func TestRecoveryIsGivenUp(t *testing.T) {
 	r.dev.NeedReset()
 	err := finished(t, r.port)
 	var given *RecoveryError
-	var cause *NeedsResetError
-	var refused *FeaturesRefusedError
-	if !errors.As(err, &given) || given.Resets != 3 || !errors.As(err, &cause) || !errors.As(err, &refused) {
+	if !errors.As(err, &given) || given.Resets != 3 || !errors.Is(given.Cause, ErrNeedsReset) || !errors.Is(given.Err, errors.ErrUnsupported) {
 		t.Errorf("the port ended with %v", err)
 	}
 	resets := 0
@@ -247,8 +248,8 @@ func TestRecoveryWithAPollerThatNeverLeaves(t *testing.T) {
 	r := newRig(t, pcifn.Config{}, Config{})
 	r.port.device.tx[0].gate.Enter()
 	r.dev.NeedReset()
-	var busy *BusyQueueError
-	if err := finished(t, r.port); !errors.As(err, &busy) || busy.Queue != 1 {
+	var busy *Error
+	if err := finished(t, r.port); !errors.As(err, &busy) || busy.Field != "virtqueue" || busy.Value != 1 || !errors.Is(err, ErrNeedsReset) {
 		t.Errorf("the port ended with %v", err)
 	}
 	r.port.device.tx[0].gate.Leave()
@@ -264,8 +265,8 @@ func TestCloseWithAPollerThatNeverLeaves(t *testing.T) {
 	}
 	port.device.rx[0].gate.Enter()
 	var kept *MemoryKeptError
-	var busy *BusyQueueError
-	if err := port.Close(); !errors.As(err, &kept) || !errors.As(err, &busy) || busy.Queue != 0 {
+	var busy *Error
+	if err := port.Close(); !errors.As(err, &kept) || !errors.As(err, &busy) || busy.Field != "virtqueue" || busy.Value != 0 {
 		t.Errorf("Close returns %v", err)
 	}
 	if port.device.rx[0].ring == nil || port.device.rings.Bytes() == nil || (*mbuf.DriverPool)(port.device.pool).Memory().Bytes() == nil {
@@ -286,8 +287,7 @@ func TestUnplugDuringRecovery(t *testing.T) {
 	r.dev.NeedReset()
 	await(t, "the recovery has begun", func() bool { return !r.port.Link().Up })
 	r.fn.Unplug()
-	var removed *RemovedError
-	if err := finished(t, r.port); !errors.As(err, &removed) {
+	if err := finished(t, r.port); !errors.Is(err, transport.ErrRemoved) {
 		t.Errorf("the port ended with %v", err)
 	}
 }

@@ -63,8 +63,9 @@ func (d *device) chooseSize(r *ringPlan) error {
 	limit = min(limit, virtio.MaxQueueSize)
 	split := !r.cfg.Features.Has(virtio.RingPacked)
 	if limit < 1 {
-		return &QueueSizeError{Name: fmt.Sprintf("virtqueue %d", r.cfg.Index), Size: limit,
-			Reason: "the device does not have this virtqueue", Remedy: "ask for fewer queue pairs, or have the device repaired"}
+		return &Error{Device: d.name, Field: fmt.Sprintf("size of virtqueue %d", r.cfg.Index), Value: limit,
+			Reason: "the device does not have this virtqueue",
+			Remedy: "ask for fewer queue pairs, or restart or update what provides the device"}
 	}
 	size := r.cfg.Size
 	switch {
@@ -77,12 +78,12 @@ func (d *device) chooseSize(r *ringPlan) error {
 			size = 1 << (bits.Len(uint(size)) - 1)
 		}
 	case size > limit:
-		return &QueueSizeError{Name: r.name, Size: size, Max: limit,
+		return &Error{Device: d.name, Field: r.name, Value: size,
 			Reason: fmt.Sprintf("virtqueue %d of the device has at most %d descriptors", r.cfg.Index, limit),
 			Remedy: fmt.Sprintf("ask for %d or less, or have the host offer more", limit)}
 	case split:
-		if err := checkSplit(r.name, size); err != nil {
-			return err
+		if size&(size-1) != 0 {
+			return splitSizeError(d.name, r.name, size)
 		}
 	}
 	r.cfg.Size = size
@@ -101,7 +102,9 @@ func (d *device) placeRings(rings []ringPlan, page int) (int, error) {
 			end = (end + page - 1) / page * page
 		}
 		if page != 0 && r.bytes > page {
-			return 0, &RingMemoryError{Device: d.name, Queue: r.cfg.Index, Bytes: r.bytes, PageSize: page}
+			return 0, &Error{Device: d.name, Op: fmt.Sprintf("virtqueue %d", r.cfg.Index), Field: "bytes of ring", Value: r.bytes,
+				Reason: fmt.Sprintf("the device takes physical addresses, so it needs the ring in one page of %d bytes", page),
+				Remedy: "take a smaller queue, refuse INDIRECT_DESC, or set Memory.PageSize to 1 GiB"}
 		}
 		r.offset = end
 		end += r.bytes

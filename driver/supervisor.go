@@ -128,7 +128,10 @@ func (s *supervisor) run() {
 func (s *supervisor) handleEvent(event transport.Event) (handled, alive bool) {
 	switch event {
 	case transport.Removed:
-		return true, s.recover(&RemovedError{Device: s.device.name})
+		return true, s.recover(&Error{
+			Device: s.device.name, Reason: "the removal of the device was asked for",
+			Remedy: "close the port", kind: transport.ErrRemoved,
+		})
 	case transport.Disconnected:
 		return true, s.disconnect(nil)
 	case transport.Reconnected:

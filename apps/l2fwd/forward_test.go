@@ -15,6 +15,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/command"
 	"github.com/virtio-pmd/virtio-pmd/driver"
 	"github.com/virtio-pmd/virtio-pmd/driver/devargs"
+	"github.com/virtio-pmd/virtio-pmd/driver/transport"
 	"github.com/virtio-pmd/virtio-pmd/driver/transport/vpci"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev/pcifn"
@@ -154,9 +155,8 @@ func TestUnplugged(t *testing.T) {
 			if took := time.Since(start); took > 2*time.Second {
 				t.Errorf("it took %v", took)
 			}
-			var removed *driver.RemovedError
-			if !errors.As(err, &removed) || !strings.Contains(err.Error(), "port emu:gen") {
-				t.Errorf("error %v, want a *driver.RemovedError that names the port", err)
+			if !errors.Is(err, transport.ErrRemoved) || !strings.Contains(err.Error(), "port emu:gen") {
+				t.Errorf("error %v, want transport.ErrRemoved that names the port", err)
 			}
 		})
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"errors"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -53,11 +54,11 @@ var brokenDevices = map[string]struct {
 	},
 	"queue_size 0": {
 		fn:   pcifn.Config{Device: vdev.Config{QueueSizes: map[int]int{1: 0}}},
-		want: new(*driver.QueueSizeError), words: []string{"virtqueue 1 0", "ask for fewer queue pairs"},
+		want: new(*driver.Error), words: []string{"virtqueue 1 0", "ask for fewer queue pairs"},
 	},
 	"FEATURES_OK refused": {
 		fn:   pcifn.Config{Device: vdev.Config{Faults: vdev.Faults{RefuseFeatures: true}}},
-		want: new(*driver.FeaturesRefusedError), words: []string{"RING_PACKED", "packed=0", "in_order=0"},
+		want: new(*driver.Error), words: []string{"RING_PACKED", "packed=0", "in_order=0"},
 	},
 	"reset that never completes": {
 		fn:   pcifn.Config{Hooks: pcifn.Hooks{Read: stuckStatus}},
@@ -155,8 +156,7 @@ func (b *brokenDevice) run(t *testing.T) (status int, stdout, stderr string, err
 // was never written to.
 func (b *brokenDevice) unchanged(t *testing.T, untouched bool) {
 	t.Helper()
-	var closed *driver.ClosedError
-	if len(b.opened) != 1 || !errors.As(b.opened[0].Err(), &closed) {
+	if len(b.opened) != 1 || !errors.Is(b.opened[0].Err(), os.ErrClosed) {
 		t.Error("the other port is not closed")
 	}
 	if (*mbuf.DriverPool)(b.pool).Memory().Bytes() != nil {

@@ -45,8 +45,7 @@ func TestOpenAndClose(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}
-	var closed *driver.ClosedError
-	if err := <-failed; !errors.As(err, &closed) || !strings.HasPrefix(err.Error(), "port emu:cable=a") {
+	if err := <-failed; !errors.Is(err, os.ErrClosed) || !strings.HasPrefix(err.Error(), "port emu:cable=a") {
 		t.Errorf("the end of a port is reported as %v", err)
 	}
 }
@@ -88,8 +87,7 @@ func TestOpenAllOrNone(t *testing.T) {
 	if err == nil || !strings.HasPrefix(err.Error(), "port emu:pcap=missing: ") || !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("unexpected error %v", err)
 	}
-	var closed *driver.ClosedError
-	if len(opened) != 1 || !errors.As(opened[0].Err(), &closed) {
+	if len(opened) != 1 || !errors.Is(opened[0].Err(), os.ErrClosed) {
 		t.Errorf("%d ports were opened and not all of them closed", len(opened))
 	}
 }

@@ -5,6 +5,7 @@ package ctrlq
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
 	"runtime"
 	"time"
 
@@ -30,17 +31,17 @@ const (
 	// neither OK nor ERR, so that an answer that never came is not one.
 	ackUnset = 0xff
 
-	// spin is how long the first looks for an answer follow each other without
-	// a pause: most devices answer at once.
+	// spin is how long await polls without a pause at first: most devices answer
+	// at once.
 	spin       = 20 * time.Microsecond
-	firstPause = 20 * time.Microsecond
-	lastPause  = 5 * time.Millisecond
+	minBackoff = 20 * time.Microsecond
+	maxBackoff = 5 * time.Millisecond
 )
 
-// Queue is the control queue. It is for one goroutine at a time.
+// Queue is the control queue. It is used by one goroutine at a time.
 type Queue struct {
 	index   int
-	chain   *virtq.Control
+	ring    *virtq.Control
 	buffer  []byte
 	address uint64 // of buffer[0], as the device sees it
 	broken  error
@@ -58,23 +59,23 @@ func New(cfg virtq.Config) (*Queue, error) {
 		return nil, &virtq.MemoryError{Queue: cfg.Index, Address: cfg.Address, Bytes: len(cfg.Memory), Need: need,
 			Reason: "there is no room for a command"}
 	}
-	chain, err := virtq.NewControl(cfg)
+	ring, err := virtq.NewControl(cfg)
 	if err != nil {
 		return nil, err
 	}
 	return &Queue{
-		index: cfg.Index, chain: chain,
+		index: cfg.Index, ring: ring,
 		buffer:  cfg.Memory[layout.Bytes:need:need],
 		address: cfg.Address + uint64(layout.Bytes),
 	}, nil
 }
 
 // Areas returns the device addresses of the areas of the ring.
-func (q *Queue) Areas() (desc, driver, device uint64) { return q.chain.Areas() }
+func (q *Queue) Areas() (desc, driver, device uint64) { return q.ring.Areas() }
 
 // Start says that DRIVER_OK is set; no command can be sent before. id is what
 // the low 16 bits of a rung value are.
-func (q *Queue) Start(bell virtio.Doorbell, id uint16) { q.chain.Start(bell, id) }
+func (q *Queue) Start(bell virtio.Doorbell, id uint16) { q.ring.Start(bell, id) }
 
 // Broken returns why no command can be sent any more before a reset of the
 // device, nil if one can.
@@ -88,23 +89,25 @@ func (q *Queue) SetQueuePairs(ctx context.Context, n int) error {
 	return q.Do(ctx, virtio.CtrlMQ, virtio.CtrlMQPairsSet, data[:])
 }
 
-// Do sends a command and waits for the device's answer, until ctx is done. A
-// ctx that cannot be is refused with a *DeadlineError: the device may never
-// answer.
+// Do sends a command and waits for the device's answer, until ctx is done. A ctx
+// that is never done is refused: the device may never answer.
 //
-// A command that the device refuses is a *RefusedError. One that it did not
-// answer in time is a *TimeoutError, and the queue is broken from then on: the
-// device may still read the command and write its answer at any time, so their
-// memory is not used again before a reset.
+// The error of a command that the device refuses is [ErrRefused]. That of one
+// which it did not answer in time is the error of ctx, and the queue is broken
+// from then on: the device may still read the command and write its answer at any
+// time, so their memory is not used again before a reset.
 func (q *Queue) Do(ctx context.Context, class, command uint8, data []byte) error {
 	if q.broken != nil {
 		return q.broken
 	}
 	if ctx.Done() == nil {
-		return &DeadlineError{Class: class, Command: command}
+		return &Error{Queue: q.index, Class: class, Command: command,
+			Reason: "no deadline, and the device may never answer",
+			Remedy: "use context.WithTimeout"}
 	}
 	if len(data) > MaxData {
-		return &DataError{Class: class, Command: command, Len: len(data)}
+		return &Error{Queue: q.index, Class: class, Command: command, Value: len(data),
+			Reason: fmt.Sprintf("%d bytes of data, and at most %d can be sent", len(data), MaxData)}
 	}
 	start := time.Now()
 	token, err := q.send(class, command, data)
@@ -113,7 +116,9 @@ func (q *Queue) Do(ctx context.Context, class, command uint8, data []byte) error
 	}
 	if err := q.await(ctx, token); err != nil {
 		if ctx.Err() != nil {
-			err = &TimeoutError{Queue: q.index, Class: class, Command: command, Waited: time.Since(start), Err: ctx.Err()}
+			err = &Error{Queue: q.index, Class: class, Command: command, Err: ctx.Err(),
+				Reason: fmt.Sprintf("no answer after %v", time.Since(start).Round(time.Millisecond)),
+				Remedy: "no more commands can be sent before a reset; packets are not affected"}
 		}
 		return q.fail(err)
 	}
@@ -121,7 +126,11 @@ func (q *Queue) Do(ctx context.Context, class, command uint8, data []byte) error
 	// whatever the device says about the number of bytes it wrote. It is read
 	// once: the device can change it at any time.
 	if ack := q.buffer[ackOffset]; ack != virtio.CtrlOK {
-		return &RefusedError{Queue: q.index, Class: class, Command: command, Ack: ack}
+		reason := fmt.Sprintf("the ack is %d", ack)
+		if ack == ackUnset {
+			reason = "the device is done and wrote no ack"
+		}
+		return &Error{Queue: q.index, Class: class, Command: command, Value: int(ack), Reason: reason, Err: ErrRefused}
 	}
 	return nil
 }
@@ -141,16 +150,16 @@ func (q *Queue) send(class, command uint8, data []byte) (token uint16, err error
 		copy(q.buffer[dataOffset:ackOffset], data)
 		out = append(out, virtq.Segment{Address: q.address + dataOffset, Len: uint32(len(data))})
 	}
-	token, err = q.chain.Add(out, []virtq.Segment{{Address: q.address + ackOffset, Len: 1}})
+	token, err = q.ring.Add(out, []virtq.Segment{{Address: q.address + ackOffset, Len: 1}})
 	if err != nil {
 		return 0, err
 	}
-	q.chain.Kick()
+	q.ring.Kick()
 	return token, nil
 }
 
-// await polls until the command is done: first without a pause, then in pauses
-// that grow.
+// await polls until the device is done with the command: first without a pause,
+// then with pauses that grow.
 func (q *Queue) await(ctx context.Context, token uint16) error {
 	for spun := time.Now(); ; runtime.Gosched() {
 		if done, err := q.done(token); done || err != nil {
@@ -160,9 +169,9 @@ func (q *Queue) await(ctx context.Context, token uint16) error {
 			break
 		}
 	}
-	timer := time.NewTimer(firstPause)
+	timer := time.NewTimer(minBackoff)
 	defer timer.Stop()
-	for pause := firstPause; ; {
+	for pause := minBackoff; ; {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -171,16 +180,16 @@ func (q *Queue) await(ctx context.Context, token uint16) error {
 		if done, err := q.done(token); done || err != nil {
 			return err
 		}
-		pause = min(2*pause, lastPause)
+		pause = min(2*pause, maxBackoff)
 		timer.Reset(pause)
 	}
 }
 
-// done tells whether the command is done. Something else cannot be: there is
-// only one.
+// done reports whether the device is done with the command. There is no other one
+// that it could be done with.
 func (q *Queue) done(token uint16) (bool, error) {
-	got, _, ok := q.chain.Used()
-	if err := q.chain.Broken(); err != nil {
+	got, _, ok := q.ring.Used()
+	if err := q.ring.Broken(); err != nil {
 		return false, err
 	}
 	return ok && got == token, nil

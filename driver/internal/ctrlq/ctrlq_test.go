@@ -147,11 +147,11 @@ func TestRefusedCommand(t *testing.T) {
 		defer r.dev.Stop()
 		for range 20 {
 			err := r.queue.Do(r.deadline(10*time.Second), 200, 7, []byte{1, 2, 3})
-			var refused *RefusedError
-			if !errors.As(err, &refused) || refused.Class != 200 || refused.Command != 7 || refused.Ack != virtio.CtrlErr {
+			var refused *Error
+			if !errors.Is(err, ErrRefused) || !errors.As(err, &refused) || refused.Class != 200 || refused.Command != 7 || refused.Value != virtio.CtrlErr {
 				t.Fatalf("error is %v", err)
 			}
-			if err := r.queue.Do(r.deadline(10*time.Second), 201, 0, nil); !errors.As(err, &refused) {
+			if err := r.queue.Do(r.deadline(10*time.Second), 201, 0, nil); !errors.Is(err, ErrRefused) {
 				t.Fatalf("a command without data: %v", err)
 			}
 		}
@@ -167,7 +167,7 @@ func TestCommandWithoutAnswer(t *testing.T) {
 	each(t, func(t *testing.T, r *rig) {
 		start := time.Now()
 		err := r.queue.Do(r.deadline(30*time.Millisecond), 200, 7, []byte{1, 2, 3})
-		var timeout *TimeoutError
+		var timeout *Error
 		if !errors.As(err, &timeout) || timeout.Class != 200 || timeout.Queue != 2*pairs || !errors.Is(err, context.DeadlineExceeded) {
 			t.Fatalf("error is %v", err)
 		}
@@ -197,8 +197,8 @@ func TestCommandWithoutAck(t *testing.T) {
 		r.mem[layout.Device+2] = 1
 	}()
 	err = r.queue.Do(r.deadline(10*time.Second), 200, 7, nil)
-	var refused *RefusedError
-	if !errors.As(err, &refused) || refused.Ack != ackUnset {
+	var refused *Error
+	if !errors.Is(err, ErrRefused) || !errors.As(err, &refused) || refused.Value != ackUnset {
 		t.Errorf("error is %v", err)
 	}
 	r.dev.ClearViolations() // its ring is not the one it knew
@@ -223,12 +223,12 @@ func TestAnswerToSomethingElse(t *testing.T) {
 
 func TestImpossibleCommands(t *testing.T) {
 	r := newRig(t, formats["packed"])
-	var data *DataError
-	if err := r.queue.Do(r.deadline(time.Second), 1, 1, make([]byte, MaxData+1)); !errors.As(err, &data) || data.Len != MaxData+1 {
+	var data *Error
+	if err := r.queue.Do(r.deadline(time.Second), 1, 1, make([]byte, MaxData+1)); !errors.As(err, &data) || data.Value != MaxData+1 {
 		t.Errorf("too much data: %v", err)
 	}
-	var endless *DeadlineError
-	if err := r.queue.SetQueuePairs(context.Background(), 2); !errors.As(err, &endless) {
+	var endless *Error
+	if err := r.queue.SetQueuePairs(context.Background(), 2); !errors.As(err, &endless) || endless.Remedy == "" {
 		t.Errorf("no deadline: %v", err)
 	}
 	if r.queue.Broken() != nil {

@@ -1,49 +1,35 @@
 package ctrlq
 
 import (
+	"errors"
 	"fmt"
-	"time"
 )
 
-// TimeoutError is a command that the device did not answer in time.
-type TimeoutError struct {
+// ErrRefused says that the device answered a command with something else than OK.
+var ErrRefused = errors.New("the device refuses the command")
+
+// Error is a command that failed. errors.Is finds [ErrRefused] in it if the device
+// refused it, and the error of the context if the device did not answer in time.
+type Error struct {
 	Queue          int // the virtqueue
 	Class, Command uint8
-	Waited         time.Duration
-	Err            error // the context's error
+	Value          int // the ack of the device, or the length of the data
+	Reason         string
+	Remedy         string
+	Err            error // the cause
 }
 
-func (e *TimeoutError) Error() string {
-	return fmt.Sprintf("control queue %d: no answer to command %d of class %d after %v (%v); no more commands can be sent before a reset; packets are not affected",
-		e.Queue, e.Command, e.Class, e.Waited.Round(time.Millisecond), e.Err)
+// Error names the command, the reason, the cause and the remedy.
+func (e *Error) Error() string {
+	text := fmt.Sprintf("control queue %d: command %d of class %d: %s", e.Queue, e.Command, e.Class, e.Reason)
+	if e.Err != nil {
+		text += fmt.Sprintf(": %v", e.Err)
+	}
+	if e.Remedy != "" {
+		text += "; " + e.Remedy
+	}
+	return text
 }
 
-func (e *TimeoutError) Unwrap() error { return e.Err }
-
-// RefusedError is a command that the device answered with anything but OK.
-type RefusedError struct {
-	Queue          int // the virtqueue
-	Class, Command uint8
-	Ack            uint8 // 1 is ERR; 255 is no answer, though the device says it is done
-}
-
-func (e *RefusedError) Error() string {
-	return fmt.Sprintf("control queue %d: the device refuses command %d of class %d with %d", e.Queue, e.Command, e.Class, e.Ack)
-}
-
-// DataError is a command with more data than there is room for.
-type DataError struct {
-	Class, Command uint8
-	Len            int
-}
-
-func (e *DataError) Error() string {
-	return fmt.Sprintf("control queue: %d bytes of data for command %d of class %d; at most %d can be sent", e.Len, e.Command, e.Class, MaxData)
-}
-
-// DeadlineError is a command with a context that is never done.
-type DeadlineError struct{ Class, Command uint8 }
-
-func (e *DeadlineError) Error() string {
-	return fmt.Sprintf("control queue: command %d of class %d without a deadline; the device may never answer: use context.WithTimeout", e.Command, e.Class)
-}
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
