@@ -23,12 +23,13 @@ const HeaderLen = len(header)
 const MinLen = HeaderLen + 4
 
 // Seq returns frame number n, length bytes long. Behind the Ethernet header it holds
-// the number, and bytes that follow from number and length.
+// the number, and bytes that follow from it: a shorter frame of the same number is the
+// beginning of a longer one.
 func Seq(n, length int) []byte {
 	frame := make([]byte, 0, max(length, MinLen)+8)
 	frame = append(frame, header[:]...)
 	frame = binary.BigEndian.AppendUint32(frame, uint32(n))
-	for x := uint64(n)<<16 + uint64(length); len(frame) < length; {
+	for x := uint64(n); len(frame) < length; {
 		x = x*6364136223846793005 + 1442695040888963407
 		frame = binary.BigEndian.AppendUint64(frame, x)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
+	"github.com/virtio-pmd/virtio-pmd/test/frametest"
 )
 
 // channelBell is a doorbell that another goroutine waits for.
@@ -73,7 +74,7 @@ func concurrentTx(t *testing.T, s setup) {
 				result <- fmt.Errorf("stopped before frame %d", n)
 				return
 			}
-			if got := r.device().read(l); !bytes.Equal(got[12:], frameOf(n, 60+n%40)) {
+			if got := r.device().read(l); !bytes.Equal(got[12:], frametest.Seq(n, 60+n%40)) {
 				result <- fmt.Errorf("frame %d is wrong: %x", n, got)
 				return
 			}
@@ -88,7 +89,7 @@ func concurrentTx(t *testing.T, s setup) {
 		if r.cache.Get(bufs) == 0 {
 			t.Fatal("no buffers")
 		}
-		copy(bufs[0].Append(60+n%40), frameOf(n, 60+n%40))
+		copy(bufs[0].Append(60+n%40), frametest.Seq(n, 60+n%40))
 		for r.tx.Burst(bufs) == 0 {
 			if time.Now().After(deadline) {
 				close(stop)
@@ -132,7 +133,7 @@ func concurrentRx(t *testing.T, s setup) {
 				result <- fmt.Errorf("stopped before frame %d", n)
 				return
 			}
-			r.deliver(l, frameOf(n, 60+n%40))
+			r.deliver(l, frametest.Seq(n, 60+n%40))
 			r.dev.flush()
 		}
 		result <- r.dev.violation()
@@ -142,7 +143,7 @@ func concurrentRx(t *testing.T, s setup) {
 	for n := 0; n < concurrentFrames; {
 		got := r.rx.Burst(bufs)
 		for _, b := range bufs[:got] {
-			if !bytes.Equal(b.Data(), frameOf(n, 60+n%40)) {
+			if !bytes.Equal(b.Data(), frametest.Seq(n, 60+n%40)) {
 				t.Fatalf("frame %d is wrong: %x", n, b.Data())
 			}
 			n++

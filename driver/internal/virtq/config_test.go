@@ -6,6 +6,7 @@ import (
 
 	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
+	"github.com/virtio-pmd/virtio-pmd/test/frametest"
 )
 
 // TestConfigRefused makes queues that cannot be, of every kind; nothing is
@@ -74,7 +75,7 @@ func TestHeaderLen(t *testing.T) {
 				t.Fatal("not taken")
 			}
 			l, _ := r.dev.pop()
-			if got := r.device().read(l); len(got) != 84 || [20]byte(got) != [20]byte{} || got[20] != frameOf(0, 64)[0] {
+			if got := r.device().read(l); len(got) != 84 || [20]byte(got) != [20]byte{} || got[20] != frametest.Seq(0, 64)[0] {
 				t.Fatalf("the device sees %x", got)
 			}
 			r.dev.push(l.id, 0, l.slots)
@@ -87,11 +88,11 @@ func TestHeaderLen(t *testing.T) {
 		rx.Refill()
 		rx.Start(&r2.bell, 3)
 		l, _ := r2.dev.pop()
-		r2.device().write(l, append(make([]byte, 20), frameOf(5, 60)...))
+		r2.device().write(l, append(make([]byte, 20), frametest.Seq(5, 60)...))
 		r2.dev.push(l.id, 80, 1)
 		r2.dev.flush()
 		bufs := make([]*mbuf.Buf, 2)
-		if rx.Burst(bufs) != 1 || bufs[0].Len() != 60 || string(bufs[0].Data()) != string(frameOf(5, 60)) {
+		if rx.Burst(bufs) != 1 || bufs[0].Len() != 60 || string(bufs[0].Data()) != string(frametest.Seq(5, 60)) {
 			t.Errorf("received %d bytes", bufs[0].Len())
 		}
 	})

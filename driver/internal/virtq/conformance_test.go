@@ -7,6 +7,7 @@ import (
 
 	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
+	"github.com/virtio-pmd/virtio-pmd/test/frametest"
 )
 
 // The tests of this file are named after the rules of test/conformance/rules.md
@@ -121,7 +122,7 @@ func testLongChain(packed bool) func(*testing.T) {
 		r := newTxRig(t, setup{packed: packed, size: 512, bufs: 2048})
 		for _, n := range []int{1, 2, 255, 256, 257, 300} {
 			b := r.chained(makeLengths(n, 16)...)
-			want := bytesOf(b)
+			want := frametest.Content(b)
 			if r.tx.Burst([]*mbuf.Buf{b}) != 1 {
 				t.Fatalf("%d segments: not taken", n)
 			}
@@ -202,7 +203,7 @@ func testIndirect(packed bool) func(*testing.T) {
 			r := newTxRig(t, setup{packed: packed, size: 8, features: f, segments: 16, bufs: 256})
 			for n := 1; n <= 10; n++ {
 				b := r.chained(makeLengths(n, 60)...)
-				want := bytesOf(b)
+				want := frametest.Content(b)
 				if r.tx.Burst([]*mbuf.Buf{b}) != 1 {
 					t.Fatal("not taken")
 				}
@@ -249,7 +250,7 @@ func testPollFlags(eventIdx bool) func(*testing.T) {
 					t.Fatalf("avail.flags is %d, want %d", d.availFlags(), want)
 				}
 				if r.rx != nil {
-					r.useAll(frameOf(1, 60))
+					r.useAll(frametest.Seq(1, 60))
 					bufs := make([]*mbuf.Buf, 8)
 					r.cache.Put(bufs[:r.rx.Burst(bufs)])
 				} else {
@@ -269,7 +270,7 @@ func testParking(t *testing.T) {
 		rx, tx := newRxRig(t, s), newTxRig(t, s)
 		bufs := make([]*mbuf.Buf, size)
 		for n := 0; n < 150000/under; n += size {
-			rx.useAll(frameOf(0, 60))
+			rx.useAll(frametest.Seq(0, 60))
 			rx.cache.Put(bufs[:rx.rx.Burst(bufs)])
 			tx.send(size)
 			tx.useAll(nil)
@@ -312,7 +313,7 @@ func testPoisonedTail(packed bool) func(*testing.T) {
 		r := newRxRig(t, setup{packed: packed, size: 4})
 		for _, n := range []int{14, 60, 61, 1500} {
 			l, _ := r.dev.pop()
-			r.device().write(l, append(netHeader(1), frameOf(n, l.bytes(true)-12)...))
+			r.device().write(l, append(netHeader(1), frametest.Seq(n, l.bytes(true)-12)...))
 			r.dev.push(l.id, uint32(n+12), l.slots)
 			r.dev.flush()
 			bufs := make([]*mbuf.Buf, 4)
@@ -464,7 +465,7 @@ func inOrderRx(t *testing.T, packed bool, size int) {
 		ready = append(ready, r.popAll()...)
 		batch := 1 + n%len(ready)
 		for i, l := range ready[:batch] {
-			r.device().write(l, append(netHeader(1), frameOf(i, l.bytes(true)-12)...))
+			r.device().write(l, append(netHeader(1), frametest.Seq(i, l.bytes(true)-12)...))
 		}
 		r.dev.pushBatch(ready[batch-1], 12+60, batch, batch)
 		r.dev.flush()
@@ -477,7 +478,7 @@ func inOrderRx(t *testing.T, packed bool, size int) {
 			if i == batch-1 {
 				want = 60
 			}
-			if b.Len() != want || !bytes.Equal(b.Data(), frameOf(i, b.Pool().DataRoom())[:want]) {
+			if b.Len() != want || !bytes.Equal(b.Data(), frametest.Seq(i, b.Pool().DataRoom())[:want]) {
 				t.Fatalf("packet %d of %d has %d bytes, want %d", i, batch, b.Len(), want)
 			}
 		}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
+	"github.com/virtio-pmd/virtio-pmd/test/frametest"
 )
 
 // FuzzRing reads a byte stream as what a driver and a device do in turns, the
@@ -242,7 +243,7 @@ func (g *game) use(r *rig, out *[]list, n int) {
 		l := (*out)[i]
 		*out = append((*out)[:i], (*out)[i+1:]...)
 		if r.rx != nil {
-			r.deliver(l, frameOf(n, 60+n%200))
+			r.deliver(l, frametest.Seq(n, 60+n%200))
 		} else {
 			r.dev.push(l.id, 0, l.slots)
 		}

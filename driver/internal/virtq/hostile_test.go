@@ -9,6 +9,7 @@ import (
 
 	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
+	"github.com/virtio-pmd/virtio-pmd/test/frametest"
 )
 
 // The tests of this file are named after the rows of the project's table of
@@ -251,9 +252,9 @@ func testDropped(t *testing.T, packed bool, n uint32) {
 			b, _ := r.dev.pop()
 			r.device().write(a, netHeader(1))
 			r.dev.push(a.id, n, 1)
-			r.deliver(b, frameOf(round, 60))
+			r.deliver(b, frametest.Seq(round, 60))
 			r.dev.flush()
-			if got := r.rx.Burst(bufs); got != 1 || !bytes.Equal(bufs[0].Data(), frameOf(round, 60)) {
+			if got := r.rx.Burst(bufs); got != 1 || !bytes.Equal(bufs[0].Data(), frametest.Seq(round, 60)) {
 				t.Fatalf("length %d: %d packets", n, got)
 			}
 			r.cache.Put(bufs[:1])
@@ -282,7 +283,7 @@ func testDropped(t *testing.T, packed bool, n uint32) {
 func testStale(t *testing.T, packed bool) {
 	r := newRxRig(t, setup{packed: packed, size: 4})
 	l, _ := r.dev.pop()
-	r.device().write(l, append(netHeader(1), frameOf(1, 20)...))
+	r.device().write(l, append(netHeader(1), frametest.Seq(1, 20)...))
 	r.dev.push(l.id, uint32(l.bytes(true)), 1)
 	r.dev.flush()
 	bufs := make([]*mbuf.Buf, 4)
@@ -316,7 +317,7 @@ func (r *rig) badHeader(n uint16, used uint32) {
 	if !ok {
 		return
 	}
-	r.device().write(l, append(netHeader(n), frameOf(0, 60)...))
+	r.device().write(l, append(netHeader(n), frametest.Seq(0, 60)...))
 	r.dev.push(l.id, used, 1)
 	r.dev.flush()
 }
@@ -332,7 +333,7 @@ func testNumBuffersZero(t *testing.T, packed bool) {
 			r := newRxRig(t, setup{packed: packed, size: 8, features: f})
 			r.badHeader(n, 72)
 			bufs := make([]*mbuf.Buf, 8)
-			if r.rx.Burst(bufs) != 1 || len(bytesOf(bufs[0])) != 60 || r.rx.Stats().HeaderErrors.Load() != 0 {
+			if r.rx.Burst(bufs) != 1 || len(frametest.Content(bufs[0])) != 60 || r.rx.Stats().HeaderErrors.Load() != 0 {
 				t.Errorf("%v: the packet with num_buffers %d was dropped", f, n)
 			}
 			r.cache.Put(bufs[:1])
@@ -378,7 +379,7 @@ func testNumBuffersMissing(t *testing.T, packed bool) {
 	r := newRxRig(t, setup{packed: packed, size: 8, dataRoom: 500, features: feats(virtio.NetMrgRxbuf)})
 	bufs := make([]*mbuf.Buf, 8)
 	three := func(given int) {
-		data := append(netHeader(3), frameOf(1, 1100)...)
+		data := append(netHeader(3), frametest.Seq(1, 1100)...)
 		for range given {
 			l, _ := r.dev.pop()
 			n := r.device().write(l, data)
@@ -396,10 +397,10 @@ func testNumBuffersMissing(t *testing.T, packed bool) {
 	r.ok()
 	r.conserved(0)
 	l, _ := r.dev.pop()
-	n := r.device().write(l, frameOf(1, 1100)[2*512-12:]) // what did not fit the two
+	n := r.device().write(l, frametest.Seq(1, 1100)[2*512-12:]) // what did not fit the two
 	r.dev.push(l.id, uint32(n), 1)
 	r.dev.flush()
-	if r.rx.Burst(bufs) != 1 || !bytes.Equal(bytesOf(bufs[0]), frameOf(1, 1100)) {
+	if r.rx.Burst(bufs) != 1 || !bytes.Equal(frametest.Content(bufs[0]), frametest.Seq(1, 1100)) {
 		t.Fatal("the packet does not arrive when it is complete")
 	}
 	r.cache.Put(bufs[:1])
@@ -420,15 +421,15 @@ func testShortMerge(t *testing.T, packed bool) {
 	a, _ := r.dev.pop()
 	b, _ := r.dev.pop()
 	c, _ := r.dev.pop()
-	r.device().write(a, append(netHeader(3), frameOf(1, 2048)...))
-	r.device().write(b, frameOf(2, 50))
-	r.device().write(c, frameOf(3, 70))
+	r.device().write(a, append(netHeader(3), frametest.Seq(1, 2048)...))
+	r.device().write(b, frametest.Seq(2, 50))
+	r.device().write(c, frametest.Seq(3, 70))
 	r.dev.push(a.id, fullBuffer, 1)
 	r.dev.push(b.id, 50, 1)
 	r.dev.push(c.id, 70, 1)
 	r.dev.flush()
-	want := slices.Concat(frameOf(1, 2048), frameOf(2, 50), frameOf(3, 70))
-	if r.rx.Burst(bufs) != 1 || !bytes.Equal(bytesOf(bufs[0]), want) || r.rx.Stats().ShortMerges.Load() != 1 {
+	want := slices.Concat(frametest.Seq(1, 2048), frametest.Seq(2, 50), frametest.Seq(3, 70))
+	if r.rx.Burst(bufs) != 1 || !bytes.Equal(frametest.Content(bufs[0]), want) || r.rx.Stats().ShortMerges.Load() != 1 {
 		t.Errorf("ShortMerges %d", r.rx.Stats().ShortMerges.Load())
 	}
 	r.cache.Put(bufs[:1])
@@ -457,7 +458,7 @@ func testHeaderChanges(t *testing.T, packed bool) {
 	bufs := make([]*mbuf.Buf, 8)
 	all := r.popAll()
 	for i, l := range all {
-		r.deliver(l, frameOf(i, 60))
+		r.deliver(l, frametest.Seq(i, 60))
 	}
 	r.dev.flush()
 	n := r.rx.Burst(bufs)
@@ -465,7 +466,7 @@ func testHeaderChanges(t *testing.T, packed bool) {
 		r.device().write(l, bytes.Repeat([]byte{0xff}, 12))
 	}
 	for i, b := range bufs[:n] {
-		if !bytes.Equal(b.Data(), frameOf(i, 60)) || b.Next() != nil {
+		if !bytes.Equal(b.Data(), frametest.Seq(i, 60)) || b.Next() != nil {
 			t.Errorf("packet %d changed", i)
 		}
 	}
@@ -552,10 +553,10 @@ func testFlags(t *testing.T, packed bool) {
 	bufs := make([]*mbuf.Buf, 8)
 	for i := range 40 {
 		l, _ := r.dev.pop()
-		r.deliver(l, frameOf(i, 60))
+		r.deliver(l, frametest.Seq(i, 60))
 		r.dev.(*packedDevice).held[0].word |= 0x7f7d << 48
 		r.dev.flush()
-		if r.rx.Burst(bufs) != 1 || !bytes.Equal(bufs[0].Data(), frameOf(i, 60)) {
+		if r.rx.Burst(bufs) != 1 || !bytes.Equal(bufs[0].Data(), frametest.Seq(i, 60)) {
 			t.Fatal("the packet does not arrive")
 		}
 		r.cache.Put(bufs[:1])

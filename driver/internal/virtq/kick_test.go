@@ -7,6 +7,7 @@ import (
 
 	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
+	"github.com/virtio-pmd/virtio-pmd/test/frametest"
 )
 
 // TestReceiveKick posts buffers that the device asked to be told about: while
@@ -19,7 +20,7 @@ func TestReceiveKick(t *testing.T) {
 			all := r.popAll()
 			r.dev.want(true)
 			for i, l := range all[:40] {
-				r.deliver(l, frameOf(i, 60))
+				r.deliver(l, frametest.Seq(i, 60))
 			}
 			r.dev.flush()
 			bufs := make([]*mbuf.Buf, 64)
@@ -36,7 +37,7 @@ func TestReceiveKick(t *testing.T) {
 			}
 			r.cache.Put(bufs[:n])
 			for _, l := range all[40:] {
-				r.deliver(l, frameOf(0, 60))
+				r.deliver(l, frametest.Seq(0, 60))
 			}
 			r.dev.flush()
 			r.starve()
@@ -54,7 +55,7 @@ func (r *rig) starve() {
 	r.cache.Flush()
 	hoard += r.pool.Get(bufs[hoard:])
 	got := make([]*mbuf.Buf, 32)
-	for r.useAll(frameOf(0, 60)) > 0 {
+	for r.useAll(frametest.Seq(0, 60)) > 0 {
 		for n := r.rx.Burst(got); n > 0; n = r.rx.Burst(got) {
 			hoard += copy(bufs[hoard:], got[:n])
 		}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
+	"github.com/virtio-pmd/virtio-pmd/test/frametest"
 )
 
 // The tests of this file are named after the rules of test/conformance/rules.md
@@ -220,7 +221,7 @@ func testMaxFrame(t *testing.T, packed bool) {
 	} {
 		drops := r.tx.Stats().LengthDrops.Load()
 		b := r.chained(c.lengths...)
-		want := append(make([]byte, 12), bytesOf(b)...)
+		want := append(make([]byte, 12), frametest.Content(b)...)
 		if r.tx.Burst([]*mbuf.Buf{b}) != 1 {
 			t.Fatalf("%v: not taken", c.lengths)
 		}
@@ -303,10 +304,10 @@ func testHeaderIgnored(t *testing.T, packed bool) {
 	for i := range 256 {
 		l, _ := r.dev.pop()
 		header := bytes.Repeat([]byte{byte(i)}, 12) // flags, gso_type, hdr_len, csum…
-		n := r.device().write(l, append(header, frameOf(i, 60)...))
+		n := r.device().write(l, append(header, frametest.Seq(i, 60)...))
 		r.dev.push(l.id, uint32(n), 1)
 		r.dev.flush()
-		if r.rx.Burst(bufs) != 1 || !bytes.Equal(bufs[0].Data(), frameOf(i, 60)) {
+		if r.rx.Burst(bufs) != 1 || !bytes.Equal(bufs[0].Data(), frametest.Seq(i, 60)) {
 			t.Fatalf("header % x: the frame does not arrive", header)
 		}
 		r.cache.Put(bufs[:1])
@@ -322,7 +323,7 @@ func testMerge(t *testing.T, packed bool) {
 	var want [][]byte
 	received := 0
 	for n := range 600 {
-		frame := frameOf(n, 60+(n*977)%20000)
+		frame := frametest.Seq(n, 60+(n*977)%20000)
 		if n%3 == 0 {
 			frame = frame[:60]
 		}
@@ -333,7 +334,7 @@ func testMerge(t *testing.T, packed bool) {
 		}
 		for got := r.rx.Burst(bufs); got > 0; got = r.rx.Burst(bufs) {
 			for _, b := range bufs[:got] {
-				if !bytes.Equal(bytesOf(b), want[received]) || b.PacketLen() != len(want[received]) {
+				if !bytes.Equal(frametest.Content(b), want[received]) || b.PacketLen() != len(want[received]) {
 					t.Fatalf("packet %d of %d bytes in %d segments is not what was sent", received, b.PacketLen(), b.NumSegments())
 				}
 				received++

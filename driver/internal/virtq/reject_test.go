@@ -7,6 +7,7 @@ import (
 
 	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
+	"github.com/virtio-pmd/virtio-pmd/test/frametest"
 )
 
 // TestForeignPool sends buffers of a pool that the device cannot reach, alone
@@ -20,7 +21,7 @@ func TestForeignPool(t *testing.T) {
 			if other.Get(b) != 1 {
 				t.Fatal("the other pool is empty")
 			}
-			copy(b[0].Append(64), frameOf(7, 64))
+			copy(b[0].Append(64), frametest.Seq(7, 64))
 			return b[0]
 		}
 		mixed := r.packets(1, 64)[0]
@@ -42,7 +43,7 @@ func TestForeignPool(t *testing.T) {
 		}
 		mixed = r.packets(1, 64)[0]
 		mixed.SetNext(foreign())
-		want := append(make([]byte, 12), bytesOf(mixed)...)
+		want := append(make([]byte, 12), frametest.Content(mixed)...)
 		if n := r.tx.Burst([]*mbuf.Buf{foreign(), mixed}); n != 2 {
 			t.Fatalf("%d of 2 taken", n)
 		}
@@ -119,7 +120,7 @@ func TestSetCache(t *testing.T) {
 		for round := range 50 { // what is in the ring was sent with the other cache
 			tx.tx.Burst([]*mbuf.Buf{tx.chained(60, 60)})
 			tx.send(2)
-			rx.useAll(frameOf(round, 60))
+			rx.useAll(frametest.Seq(round, 60))
 			n := rx.rx.Burst(bufs)
 			sent := tx.tx.Burst(bufs[:n])
 			mbuf.Free(bufs[sent:n])

@@ -6,6 +6,7 @@ import (
 
 	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
+	"github.com/virtio-pmd/virtio-pmd/test/frametest"
 )
 
 // Device addresses of the test: far from virtual addresses, so that one is not
@@ -261,26 +262,6 @@ func netHeader(n uint16) []byte {
 	return h
 }
 
-// frameOf makes a frame of n bytes that differs from its neighbours throughout
-// and starts with its number.
-func frameOf(number, n int) []byte {
-	b := make([]byte, n)
-	for at := 0; at < n; {
-		at += copy(b[at:], pattern[number%251:])
-	}
-	if n >= 4 {
-		le.PutUint32(b, uint32(number))
-	}
-	return b
-}
-
-var pattern = func() (p [1024]byte) {
-	for i := range p {
-		p[i] = byte(i * 7 >> 1)
-	}
-	return p
-}()
-
 // kinds runs a test on both ring formats.
 func kinds(t *testing.T, f func(t *testing.T, packed bool)) {
 	t.Run("split", func(t *testing.T) { f(t, false) })
@@ -295,7 +276,7 @@ func (r *rig) packets(n, bytes int) []*mbuf.Buf {
 		r.t.Fatalf("%d of %d buffers", got, n)
 	}
 	for i, b := range bufs {
-		copy(b.Append(bytes), frameOf(i, bytes))
+		copy(b.Append(bytes), frametest.Seq(i, bytes))
 	}
 	return bufs
 }
@@ -340,21 +321,12 @@ func (r *rig) chained(lengths ...int) *mbuf.Buf {
 		r.t.Fatal("too few buffers")
 	}
 	for i, b := range segs {
-		copy(b.Append(lengths[i]), frameOf(i, lengths[i]))
+		copy(b.Append(lengths[i]), frametest.Seq(i, frametest.MinLen+lengths[i])[frametest.MinLen:])
 		if i > 0 {
 			segs[i-1].SetNext(b)
 		}
 	}
 	return segs[0]
-}
-
-// bytesOf gathers the data of a packet.
-func bytesOf(b *mbuf.Buf) []byte {
-	var all []byte
-	for ; b != nil; b = b.Next() {
-		all = append(all, b.Data()...)
-	}
-	return all
 }
 
 // newChainRig makes a control queue.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
+	"github.com/virtio-pmd/virtio-pmd/test/frametest"
 )
 
 // sizes are the ring sizes that wrap-around is tested with.
@@ -46,13 +47,13 @@ func receive(t *testing.T, s setup) {
 			if !ok {
 				break
 			}
-			r.deliver(l, frameOf(sent, 60+sent%200))
+			r.deliver(l, frametest.Seq(sent, 60+sent%200))
 			sent++
 		}
 		r.dev.flush()
 		n := r.rx.Burst(bufs)
 		for _, b := range bufs[:n] {
-			if want := frameOf(got, 60+got%200); !bytes.Equal(b.Data(), want) {
+			if want := frametest.Seq(got, 60+got%200); !bytes.Equal(b.Data(), want) {
 				t.Fatalf("frame %d is % x", got, b.Data()[:16])
 			}
 			got++
@@ -104,7 +105,7 @@ func transmit(t *testing.T, s setup) {
 	for got < total {
 		n := r.cache.Get(bufs[:min(len(bufs), total-sent)])
 		for i, b := range bufs[:n] {
-			copy(b.Append(60+(sent+i)%200), frameOf(sent+i, 60+(sent+i)%200))
+			copy(b.Append(60+(sent+i)%200), frametest.Seq(sent+i, 60+(sent+i)%200))
 		}
 		took := r.tx.Burst(bufs[:n])
 		sent += took
@@ -115,7 +116,7 @@ func transmit(t *testing.T, s setup) {
 				break
 			}
 			idle = 0
-			want := append(make([]byte, 12), frameOf(got, 60+got%200)...)
+			want := append(make([]byte, 12), frametest.Seq(got, 60+got%200)...)
 			if frame := r.device().read(l); !bytes.Equal(frame, want) {
 				t.Fatalf("frame %d: % x", got, frame[:min(len(frame), 30)])
 			}
