@@ -8,13 +8,12 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
-// netConfigLen is how much of the network device configuration is shown: up to
-// the duplex field.
+// netConfigLen is the size of the device configuration here: up to the duplex field.
 const netConfigLen = virtio.NetConfigDuplex + 1
 
-// ReadConfig implements transport.Transport. Each field comes from the back end
-// if it tells its configuration and has the field, otherwise from Options; the
-// link is then up for as long as there is a connection.
+// ReadConfig implements transport.Transport. Each field comes from [Options] if it
+// is set there, otherwise from the back end if that has a configuration with the
+// field; without one the link is up for as long as there is a connection.
 func (d *Device) ReadConfig(off, width int, b []byte) error {
 	s, err := d.current()
 	if err != nil {
@@ -38,14 +37,14 @@ func (d *Device) ReadConfig(off, width int, b []byte) error {
 	return err
 }
 
-// netConfig puts the device configuration together.
+// netConfig returns the device configuration.
 func (d *Device) netConfig(s *session) ([]byte, error) {
 	image := make([]byte, netConfigLen)
-	told, err := s.readConfig(s.config)
+	own, err := s.readConfig(s.config)
 	if err != nil {
 		return nil, err
 	}
-	copy(image, told)
+	copy(image, own)
 	if d.opt.MAC != nil {
 		copy(image[virtio.NetConfigMAC:], d.opt.MAC)
 	}
@@ -59,9 +58,9 @@ func (d *Device) netConfig(s *session) ([]byte, error) {
 	return image, nil
 }
 
-// probeConfig finds out what the back end tells of its configuration: no more
-// is asked for than its features say there is. One that says it tells and then
-// does not, tells nothing.
+// probeConfig finds out how much of its configuration the back end reports: no more
+// is requested than its features say there is. A back end that offers the protocol
+// feature and then answers with nothing has no configuration.
 func (s *session) probeConfig() error {
 	if !s.has(protocolConfig) {
 		return nil
@@ -78,30 +77,30 @@ func (s *session) probeConfig() error {
 			need = field.end
 		}
 	}
-	told, err := s.readConfig(need)
-	s.config = len(told)
-	if err == nil && need >= virtio.NetConfigMTU && len(told) != 0 && s.backEnd().Has(virtio.NetMQ) {
+	own, err := s.readConfig(need)
+	s.config = len(own)
+	if err == nil && need >= virtio.NetConfigMTU && len(own) != 0 && s.backEnd().Has(virtio.NetMQ) {
 		// GET_QUEUE_NUM counts pairs with some back ends and rings with others.
-		pairs := int(binary.LittleEndian.Uint16(told[virtio.NetConfigMaxPairs:]))
+		pairs := int(binary.LittleEndian.Uint16(own[virtio.NetConfigMaxPairs:]))
 		s.pairs = max(1, min(s.pairs, pairs))
 	}
 	return err
 }
 
-// readConfig asks for the first n bytes of configuration. It returns none if
-// the back end has none.
+// readConfig requests the first n bytes of configuration. It returns none if the
+// back end has none.
 func (s *session) readConfig(n int) ([]byte, error) {
 	if n == 0 {
 		return nil, nil
 	}
-	b, err := s.call(readConfig(n), false, expectation{request: getConfig, size: configHead + n, orNone: true})
+	b, err := s.call(readConfig(n), false, expectation{request: getConfig, size: configHead + n, orEmpty: true})
 	if err != nil || len(b) == 0 {
 		return nil, err
 	}
-	told, err := decodeConfig(b, n)
+	own, err := decodeConfig(b, n)
 	if err != nil {
 		s.end(err)
-		return nil, s.lost()
+		return nil, s.disconnected()
 	}
-	return told, nil
+	return own, nil
 }

@@ -22,22 +22,22 @@ const (
 	DefaultSetUpTimeout = 10 * time.Second
 )
 
-// Options are what Open can be told. The zero value will do.
+// Options configure [Open]. The zero value is valid.
 type Options struct {
 	// Server has the device listen on the socket and the back end connect to
 	// it. Otherwise the back end listens.
 	Server bool
-	// Queues is how many queue pairs the device is to have, at most 128. A
-	// back end with fewer has fewer. 0 is as many as it says; note that some
-	// say 128 and serve fewer.
+	// Queues is the number of queue pairs of the device, at most 128 and no more
+	// than the back end has. 0 takes the number that the back end reports; some
+	// report 128 and serve fewer.
 	Queues int
-	// MAC and MTU are what the device shows as its own, nil and 0 for none,
-	// or what the back end tells if it tells anything.
+	// MAC and MTU are those in the device configuration. nil and 0 leave them to the
+	// back end, which may have none.
 	MAC net.HardwareAddr
 	MTU int
-	// Polled says that the back end looks at its rings all the time and need not
-	// be told: there are no doorbells and no eventfds (VHOST_USER_VRING_NOFD_MASK).
-	// A back end that sleeps would never wake up.
+	// Polled says that the back end polls its rings and need not be notified: there
+	// are no doorbells and no eventfds (VHOST_USER_VRING_NOFD_MASK). A back end that
+	// sleeps would never wake up.
 	Polled bool
 	// Timeout bounds each request; 0 is DefaultTimeout.
 	Timeout time.Duration
@@ -46,12 +46,13 @@ type Options struct {
 	// that is mapped while rings run, and of the beginning of a connection. 0 is
 	// DefaultSetUpTimeout.
 	SetUpTimeout time.Duration
-	// Logger gets what is worth knowing and no error; nil is silent.
+	// Logger receives events that are not returned as errors; nil discards them.
 	Logger *slog.Logger
 }
 
 // Device is a virtio network device behind a vhost-user socket. It implements
-// transport.Transport and transport.QueuePairSetter.
+// [transport.Transport], [transport.QueuePairSetter] and [transport.Disconnecter],
+// whose rules on goroutines apply.
 type Device struct {
 	path string
 	name string
@@ -59,54 +60,56 @@ type Device struct {
 	log  *slog.Logger
 	peer connector
 
-	// session is the connection, nil while there is none. keep replaces it.
+	// session is the connection, nil while there is none. reconnectLoop replaces it.
 	session atomic.Pointer[session]
-	ended   atomic.Pointer[transport.Error] // how the last one did
+	ended   atomic.Pointer[transport.Error] // how the last one ended
 
-	// needsReset: the back end has reported a broken ring.
+	// needsReset is set when the back end has reported a broken ring.
 	needsReset atomic.Bool
 
-	// What follows belongs to the caller.
-	mapped  []*hugepages.Memory
-	bells   bells
-	closed  bool
-	closing context.Context
-	cancel  context.CancelFunc
-	running sync.WaitGroup
-	events  chan transport.Event
+	// The fields below are used by the goroutine that calls the methods.
+	mapped   []*hugepages.Memory
+	eventfds eventfds
+	closed   bool
+	closing  context.Context
+	cancel   context.CancelFunc
+	running  sync.WaitGroup
+	events   chan transport.Event
 }
 
 var (
 	_ transport.Transport       = (*Device)(nil)
 	_ transport.QueuePairSetter = (*Device)(nil)
+	_ transport.Disconnecter    = (*Device)(nil)
 )
 
 // connector makes connections to back ends, one after the other.
 type connector interface {
-	// connect returns the next connection. It does not wait for a back end
-	// that could be there and is not, unless that has to come by itself.
+	// connect returns the next connection. A client does not wait for a back end to
+	// listen, a server waits for one to connect.
 	connect(ctx context.Context) (*net.UnixConn, error)
-	// close gives back what the connector itself holds.
+	// close releases what the connector itself holds.
 	close() error
 }
 
-// Open connects to the back end that listens on a socket, or with
-// Options.Server listens on it and waits until a back end connects, and agrees
-// with it on the protocol. ctx bounds Open alone.
+// Open connects to the back end that listens on the socket path, or with
+// Options.Server listens on it and waits until a back end connects, and negotiates
+// the protocol features. ctx bounds Open alone. The caller owns the device and
+// ends it with Close.
 //
 // It fails with an [*Error] for an option that cannot be used, a path longer than
 // 107 bytes among them, and for the socket, and with transport.ErrDisconnected
 // around an [*Error] for what the back end did. A server goes on waiting when a
 // back end closes the connection.
 //
-// A socket file that was left behind by a server that is no more is replaced.
+// A socket file that was left behind by a server that has ended is replaced.
 func Open(ctx context.Context, path string, o Options) (*Device, error) {
 	if err := o.complete(path); err != nil {
 		return nil, err
 	}
 	d := &Device{path: path, name: "vhost-user:" + path, opt: o, log: o.Logger.With("port", "vhost-user:"+path),
-		bells: bells{callFD: -1},
-		// Room for an end and a beginning that follow each other.
+		eventfds: eventfds{callFD: -1},
+		// Room for a Disconnected and the Reconnected that follows it.
 		events: make(chan transport.Event, 4)}
 	d.closing, d.cancel = context.WithCancel(context.Background())
 	var err error
@@ -124,13 +127,13 @@ func Open(ctx context.Context, path string, o Options) (*Device, error) {
 		return nil, errors.Join(err, d.peer.close())
 	}
 	d.session.Store(s)
-	d.running.Go(func() { d.keep(s) })
+	d.running.Go(func() { d.reconnectLoop(s) })
 	return d, nil
 }
 
-// openFirst makes the first connection. A server lets those pass that hang up:
-// they may only have looked whether somebody listens, as another server does
-// before it takes a socket over.
+// openFirst makes the first connection. A server ignores those that are closed at
+// once: another server connects only to check that the socket is in use, before it
+// would replace it.
 func (d *Device) openFirst(ctx context.Context) (*session, error) {
 	var last error
 	for {
@@ -140,9 +143,9 @@ func (d *Device) openFirst(ctx context.Context) (*session, error) {
 		}
 		last = err
 		d.log.Warn("no connection yet", "err", err)
-		select { // one that does it all the time costs little
+		select { // a peer that does so all the time costs little
 		case <-ctx.Done():
-		case <-time.After(firstPause):
+		case <-time.After(minBackoff):
 		}
 	}
 }
@@ -158,7 +161,7 @@ func withLast(err, last error) error {
 	return err
 }
 
-// open makes one connection and agrees on the protocol.
+// open makes one connection and negotiates the protocol features.
 func (d *Device) open(ctx context.Context) (*session, error) {
 	conn, err := d.peer.connect(ctx)
 	if err != nil {
@@ -175,18 +178,18 @@ func (d *Device) open(ctx context.Context) (*session, error) {
 		s.close()
 		return nil, err
 	}
-	s.left = unlimited
+	s.remaining = unlimited
 	d.log.Info("back end connected", "features", d.offer(s).String(), "protocol", s.protocol, "pairs", s.pairs, "slots", s.slots)
 	return s, nil
 }
 
-// Name is "vhost-user:" and the path of the socket.
+// Name returns "vhost-user:" and the path of the socket.
 func (d *Device) Name() string { return d.name }
 
 // Events implements transport.Transport.
 func (d *Device) Events() <-chan transport.Event { return d.events }
 
-// current returns the connection there is.
+// current returns the connection, or the error of a device that has none.
 func (d *Device) current() (*session, error) {
 	if d.closed {
 		return nil, &transport.Error{Device: d.name, Err: os.ErrClosed}
@@ -194,7 +197,7 @@ func (d *Device) current() (*session, error) {
 	if s := d.session.Load(); s != nil {
 		select {
 		case <-s.done:
-			return nil, s.lost()
+			return nil, s.disconnected()
 		default:
 			return s, nil
 		}
@@ -215,7 +218,7 @@ func (d *Device) Close() error {
 	}
 	err := d.peer.close()
 	d.running.Wait()
-	err = errors.Join(err, d.bells.close())
+	err = errors.Join(err, d.eventfds.close())
 	d.mapped = nil
 	close(d.events)
 	return err

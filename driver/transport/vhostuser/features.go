@@ -5,11 +5,11 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
-// DeviceFeatures implements transport.Transport. It is what the back end
-// offers, less what would need a control queue or cannot be carried out over a
-// socket, and what is carried out here: STATUS always (the link is the
-// connection), MAC and MTU if Options have them, CTRL_VQ beside MQ, because MQ
-// does not stand without it; SetQueuePairs takes its place.
+// DeviceFeatures implements transport.Transport. The features are those that the
+// back end offers, without those that need a control queue or that vhost-user
+// cannot carry, and with those that the front end provides: STATUS always (the link
+// is the connection), MAC and MTU if [Options] have them, and CTRL_VQ beside MQ,
+// because MQ requires it; SetQueuePairs takes the place of the control queue.
 func (d *Device) DeviceFeatures() (virtio.Features, error) {
 	s, err := d.current()
 	if err != nil {
@@ -35,7 +35,7 @@ func (d *Device) offer(s *session) virtio.Features {
 	return f.With(virtio.NetStatus)
 }
 
-// pairs is how many queue pairs can be used.
+// pairs returns how many queue pairs can be used.
 func (d *Device) pairs(s *session) int {
 	if d.opt.Queues == 0 {
 		return s.pairs
@@ -58,7 +58,7 @@ func (d *Device) CheckFeatures(f virtio.Features) error {
 		refused.Remedy = "use a back end that offers it, as DPDK, QEMU's and this project's do"
 	case !f.Minus(d.offer(s)).Empty():
 		refused.Unusable = f.Minus(d.offer(s))
-		refused.Reason = "the back end does not offer it, or it cannot be carried out over vhost-user"
+		refused.Reason = "the back end does not offer it, or vhost-user cannot carry it"
 		refused.Remedy = "refuse it"
 	default:
 		return nil
@@ -66,8 +66,8 @@ func (d *Device) CheckFeatures(f virtio.Features) error {
 	return refused
 }
 
-// SetDriverFeatures implements transport.Transport. The back end is told of
-// what is its own business only, and that rings begin disabled (bit 30).
+// SetDriverFeatures implements transport.Transport. The back end is sent only those
+// that it offered itself, and that rings begin disabled (bit 30).
 func (d *Device) SetDriverFeatures(f virtio.Features) error {
 	s, err := d.current()
 	if err != nil {
@@ -81,8 +81,8 @@ func (d *Device) SetDriverFeatures(f virtio.Features) error {
 	if s.enables() {
 		bits |= 1 << bitProtocolFeatures
 	}
-	s.told = true
-	if err := s.tell(number(setFeatures, bits), " "+own.String()); err != nil {
+	s.dirty = true
+	if err := s.command(u64Message(setFeatures, bits), " "+own.String()); err != nil {
 		return err
 	}
 	s.features, s.packed = bits, f.Has(virtio.RingPacked)

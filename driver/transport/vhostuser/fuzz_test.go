@@ -33,21 +33,21 @@ func FuzzReply(f *testing.F) {
 		}
 		want := expectation{request: request(asked), size: u64Len}
 		if want.request == getConfig {
-			want.size, want.orNone = configHead+n, true
+			want.size, want.orEmpty = configHead+n, true
 		}
 		h := decodeHeader((*[headerLen]byte)(data))
 		if (*expectation)(nil).check(h) == nil {
-			t.Fatal("something was accepted that nobody asked for")
+			t.Fatal("a message was accepted that was not expected")
 		}
 		if want.check(h) != nil {
 			return
 		}
-		if h.request != want.request || h.flags&7 != 5 || int(h.size) != want.size && (h.size != 0 || !want.orNone) {
+		if h.request != want.request || h.flags&7 != 5 || int(h.size) != want.size && (h.size != 0 || !want.orEmpty) {
 			t.Fatalf("accepted %+v for %+v", h, want)
 		}
 		payload := data[headerLen:]
 		if uint64(h.size) > uint64(len(payload)) {
-			return // the rest does not come
+			return // the rest is never received
 		}
 		decode(t, want.request, n, payload[:h.size])
 	})
@@ -66,15 +66,15 @@ func decode(t *testing.T, r request, n int, payload []byte) {
 			t.Fatalf("%d bytes of configuration: %x", n, payload)
 		}
 	default:
-		v, err := decodeNumber(r, payload)
+		v, err := decodeU64(r, payload)
 		if err != nil || !bytes.Equal(payload, order.AppendUint64(nil, v)) {
 			t.Fatalf("the number %d: %x, %v", v, payload, err)
 		}
 	}
 }
 
-// FuzzBegin has a back end say anything at all and go. The front end comes to
-// an end, with or without an error, and leaves no descriptor open.
+// FuzzBegin has a back end send any bytes and close the connection. The front end
+// returns, with or without an error, and leaves no descriptor open.
 func FuzzBegin(f *testing.F) {
 	f.Add(bytesOf(getFeatures, 5, 8, 0, 0, 0, 0, 1, 0, 0, 0), false)
 	features := bytesOf(getFeatures, 5, 8, 0, 0, 0, 0x40, 1, 0, 0, 0)
@@ -106,8 +106,8 @@ func FuzzBegin(f *testing.F) {
 		before := count(t)
 		s := newSession("fuzz", conn.(*net.UnixConn), 5*time.Second, time.Minute)
 		began := time.Now()
-		if err := s.begin(); err == nil && (s.protocol&^protocolTaken != 0 || s.pairs < 1 || s.pairs > maxRings/2 || s.slots < 0) {
-			t.Fatalf("agreed on %+v", s.terms)
+		if err := s.begin(); err == nil && (s.protocol&^protocolImplemented != 0 || s.pairs < 1 || s.pairs > maxRings/2 || s.slots < 0) {
+			t.Fatalf("negotiated %+v", s.negotiated)
 		}
 		s.close()
 		if time.Since(began) > 2*time.Second {

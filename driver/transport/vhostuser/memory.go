@@ -9,14 +9,14 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/hugepages"
 )
 
-// DMA implements transport.Transport. Memory may be anywhere.
+// DMA implements transport.Transport. Memory may be at any address.
 func (d *Device) DMA() transport.DMA { return transport.DMA{Last: math.MaxUint64} }
 
 // MapDMA implements transport.Transport. The device address of memory is its
-// virtual address. The back end hears of it when the first queue is set up, or
-// at once if there is one already; its rings then rest for a moment. Without a
-// connection the memory is remembered for the next one, also if the back end
-// loses it here because its rings do not rest or do not go on. One piece of
+// virtual address. The memory is shared with the back end when the first queue is
+// set up, or at once if there is one already; rings are disabled meanwhile. Without
+// a connection the memory is shared over the next one, also if the connection ends
+// here because the back end refuses to disable or enable its rings. One piece of
 // memory more than the back end takes is an [*Error].
 func (d *Device) MapDMA(mem *hugepages.Memory) ([]uint64, error) {
 	if d.closed {
@@ -40,7 +40,7 @@ func (d *Device) MapDMA(mem *hugepages.Memory) ([]uint64, error) {
 	return pages, nil
 }
 
-// shareNow gives a back end that is already at work the memory there is.
+// shareNow shares the mapped memory with a back end that has rings already.
 func (d *Device) shareNow() error {
 	s, err := d.current()
 	if err != nil {
@@ -50,10 +50,10 @@ func (d *Device) shareNow() error {
 		return regionError(d.name, len(d.mapped), s.slots)
 	}
 	if len(s.rings) == 0 {
-		return nil // SetQueue will
+		return nil // SetQueue will share it
 	}
-	err = s.within(func() error {
-		return s.resting(func() error { return s.share(d.regions()) })
+	err = s.withBudget(func() error {
+		return s.withRingsDisabled(func() error { return s.share(d.regions()) })
 	})
 	if errors.Is(err, transport.ErrDisconnected) {
 		return nil
@@ -73,13 +73,13 @@ func (d *Device) UnmapDMA(mem *hugepages.Memory) error {
 		if len(s.rings) != 0 {
 			return &transport.StopError{Device: d.name, Reason: "its queues are in use; reset it first"}
 		}
-		s.forget(regionOf(mem))
+		s.unshare(regionOf(mem))
 	}
 	d.mapped = slices.Delete(d.mapped, i, i+1)
 	return nil
 }
 
-// regions are what is mapped, as the back end sees it.
+// regions returns the mapped memory as the back end sees it.
 func (d *Device) regions() []region {
 	list := make([]region, len(d.mapped))
 	for i, mem := range d.mapped {
@@ -92,7 +92,7 @@ func regionOf(mem *hugepages.Memory) region {
 	return region{guest: mem.Address(), size: uint64(len(mem.Bytes())), user: mem.Address(), fd: mem.FD()}
 }
 
-// share gives the back end these regions, as far as it does not have them.
+// share gives the back end those of these regions that it does not have.
 func (s *session) share(regions []region) error {
 	if len(regions) > s.slots {
 		return regionError(s.name, len(regions), s.slots)
@@ -101,7 +101,7 @@ func (s *session) share(regions []region) error {
 		return nil
 	}
 	if !s.has(protocolMemSlots) {
-		if err := s.tell(memTable(regions), ""); err != nil {
+		if err := s.command(memTable(regions), ""); err != nil {
 			return err
 		}
 		s.memory = regions
@@ -111,7 +111,7 @@ func (s *session) share(regions []region) error {
 		if slices.Contains(s.memory, r) {
 			continue
 		}
-		if err := s.tell(memRegion(addMemReg, r), ""); err != nil {
+		if err := s.command(memRegion(addMemReg, r), ""); err != nil {
 			return err
 		}
 		s.memory = append(s.memory, r)
@@ -119,9 +119,9 @@ func (s *session) share(regions []region) error {
 	return s.fence()
 }
 
-// forget takes a region back from a back end whose rings are stopped. One that
-// will not give it back is not talked to any more.
-func (s *session) forget(r region) {
+// unshare takes a region back from a back end whose rings are stopped. The
+// connection to one that refuses is ended.
+func (s *session) unshare(r region) {
 	i := slices.Index(s.memory, r)
 	if i < 0 {
 		return
@@ -131,7 +131,7 @@ func (s *session) forget(r region) {
 		return
 	}
 	s.memory = slices.Delete(s.memory, i, i+1)
-	if err := s.tell(memRegion(remMemReg, r), ""); err != nil {
+	if err := s.command(memRegion(remMemReg, r), ""); err != nil {
 		s.end(err)
 	}
 }

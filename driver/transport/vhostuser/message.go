@@ -43,7 +43,7 @@ var requestNames = map[request]string{
 	setStatus: "SET_STATUS", getStatus: "GET_STATUS",
 }
 
-// String is the name that the protocol's description has for it, or "request N".
+// String returns the name in the description of the protocol, or "request N".
 func (r request) String() string {
 	if name, ok := requestNames[r]; ok {
 		return name
@@ -72,14 +72,15 @@ const (
 	maxRegions = 8
 	// maxRings is bounded by the 8 bits for the ring in KICK, CALL and ERR.
 	maxRings = 256
-	// noFD in the payload of KICK, CALL and ERR says that none comes along: ring and calls are polled.
+	// noFD in the payload of KICK, CALL and ERR says that there is no descriptor: the
+	// ring is polled.
 	noFD = 1 << 8
 )
 
 // Numbers are in the byte order of the machine: both sides run on it.
 var order = binary.NativeEndian
 
-// message is a request on its way to the back end.
+// message is a request to the back end.
 type message struct {
 	request request
 	payload []byte
@@ -99,11 +100,11 @@ func (m message) encode(needReply bool) []byte {
 	return append(b, m.payload...)
 }
 
-// plain is a message without a payload.
-func plain(r request) message { return message{request: r} }
+// emptyMessage is a message without a payload.
+func emptyMessage(r request) message { return message{request: r} }
 
-// number is a message of one number.
-func number(r request, v uint64) message {
+// u64Message is a message with one u64.
+func u64Message(r request, v uint64) message {
 	return message{request: r, payload: order.AppendUint64(nil, v)}
 }
 
@@ -116,14 +117,14 @@ func vringState(r request, i int, v uint32) message {
 // vringFile is a message that gives ring i an eventfd, -1 for none.
 func vringFile(r request, i, fd int) message {
 	if fd < 0 {
-		return number(r, uint64(i)|noFD)
+		return u64Message(r, uint64(i)|noFD)
 	}
-	m := number(r, uint64(i))
+	m := u64Message(r, uint64(i))
 	m.fds = []int{fd}
 	return m
 }
 
-// vringAddress says where ring i is. The used (device) area comes before the
+// vringAddress gives the addresses of ring i. The used (device) area comes before the
 // available (driver) area.
 func vringAddress(i int, desc, used, avail uint64) message {
 	b := make([]byte, 0, addrLen)
@@ -148,7 +149,7 @@ func (r region) append(b []byte) []byte {
 	return b
 }
 
-// memTable gives the back end all its memory; at most maxRegions of it.
+// memTable gives the back end all its memory, at most maxRegions regions.
 func memTable(regions []region) message {
 	m := message{request: setMemTable}
 	b := order.AppendUint32(nil, uint32(len(regions)))
@@ -171,7 +172,7 @@ func memRegion(r request, reg region) message {
 	return m
 }
 
-// readConfig asks for the first n bytes of device configuration.
+// readConfig requests the first n bytes of device configuration.
 func readConfig(n int) message {
 	b := make([]byte, 0, configHead+n)
 	b = order.AppendUint32(b, 0)

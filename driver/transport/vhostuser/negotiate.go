@@ -20,83 +20,84 @@ const (
 	protocolStatus   = 16
 )
 
-// protocolTaken are the protocol features that are carried out here. All others
-// are refused; one of them (XEN_MMAP, bit 17) even changes the layout of the
+// protocolImplemented are the protocol features that are implemented here. All
+// others are refused; one of them (XEN_MMAP, bit 17) even changes the layout of the
 // messages about memory.
-const protocolTaken = 1<<protocolMQ | 1<<protocolReplyAck | 1<<protocolConfig |
+const protocolImplemented = 1<<protocolMQ | 1<<protocolReplyAck | 1<<protocolConfig |
 	1<<protocolReset | 1<<protocolMemSlots | 1<<protocolStatus
 
-// terms are what a connection begins with.
-type terms struct {
+// negotiated is what begin has found out about the back end.
+type negotiated struct {
 	offered  uint64 // GET_FEATURES, with the protocol's own bits
 	protocol uint64 // protocol features in force
 	pairs    int    // queue pairs that the back end has, at least 1
 	slots    int    // regions of memory that it takes
-	config   int    // bytes of device configuration that it tells, 0 for none
+	config   int    // bytes of device configuration that it reports, 0 for none
 }
 
-func (t *terms) has(protocol int) bool { return t.protocol>>protocol&1 != 0 }
+func (t *negotiated) has(protocol int) bool { return t.protocol>>protocol&1 != 0 }
 
-// acknowledges tells whether every request can be answered.
-func (t *terms) acknowledges() bool { return t.has(protocolReplyAck) }
+// acknowledges reports whether every request can be answered.
+func (t *negotiated) acknowledges() bool { return t.has(protocolReplyAck) }
 
-// enables tells whether rings begin disabled and are enabled by message.
-func (t *terms) enables() bool { return t.offered>>bitProtocolFeatures&1 != 0 }
+// enables reports whether rings begin disabled and are enabled by message.
+func (t *negotiated) enables() bool { return t.offered>>bitProtocolFeatures&1 != 0 }
 
-// begin says hello and finds out what the back end can do. Nothing of it
-// depends on the driver, so that it is done as soon as there is a connection.
+// begin sets the owner and negotiates the protocol features. Nothing of it depends
+// on the driver, so that it is done as soon as there is a connection.
 func (s *session) begin() error {
-	if err := s.send(plain(setOwner), false); err != nil {
+	if err := s.send(emptyMessage(setOwner), false); err != nil {
 		return err
 	}
 	var err error
-	if s.offered, err = s.ask(getFeatures); err != nil {
+	if s.offered, err = s.query(getFeatures); err != nil {
 		return err
 	}
 	s.pairs, s.slots = 1, maxRegions
 	if !s.enables() {
 		return nil
 	}
-	protocol, err := s.ask(getProtocolFeatures)
+	protocol, err := s.query(getProtocolFeatures)
 	if err != nil {
 		return err
 	}
-	protocol &= protocolTaken
-	if err := s.send(number(setProtocolFeatures, protocol), false); err != nil {
+	protocol &= protocolImplemented
+	if err := s.send(u64Message(setProtocolFeatures, protocol), false); err != nil {
 		return err
 	}
 	s.protocol = protocol
-	if err := s.askPairs(); err != nil {
+	if err := s.queryPairs(); err != nil {
 		return err
 	}
-	if err := s.askSlots(); err != nil {
+	if err := s.querySlots(); err != nil {
 		return err
 	}
 	return s.probeConfig()
 }
 
-// askPairs finds out how many queue pairs there are. One that says 0 has one.
-func (s *session) askPairs() error {
+// queryPairs finds out how many queue pairs there are. A back end that reports 0 has
+// one.
+func (s *session) queryPairs() error {
 	if !s.has(protocolMQ) {
 		return nil
 	}
-	n, err := s.ask(getQueueNum)
+	n, err := s.query(getQueueNum)
 	s.pairs = int(max(1, min(n, maxRings/2)))
 	return err
 }
 
-// askSlots finds out how many regions of memory the back end takes.
-func (s *session) askSlots() error {
+// querySlots finds out how many regions of memory the back end takes.
+func (s *session) querySlots() error {
 	if !s.has(protocolMemSlots) {
 		return nil
 	}
-	n, err := s.ask(getMaxMemSlots)
+	n, err := s.query(getMaxMemSlots)
 	s.slots = int(min(n, 1<<16))
 	return err
 }
 
-// unsupported are features that a back end may offer and that this transport
-// cannot carry out: addresses translated by an IOMMU (which takes a channel for
+// unsupported are features that a back end may offer and that this transport does
+// not implement: addresses translated by an IOMMU (which takes a channel for
 // the back end's own requests), doorbells with a value (they are eventfds), and
 // resets of single queues, which have no message here.
 var unsupported = virtio.FeatureSet(virtio.AccessPlatform, virtio.NotificationData, virtio.NotifConfigData,
@@ -113,6 +114,6 @@ var controlled = virtio.FeatureSet(virtio.NetCtrlVQ, virtio.NetCtrlRx, virtio.Ne
 var configured = virtio.FeatureSet(virtio.NetMAC, virtio.NetMTU, virtio.NetStatus, virtio.NetSpeedDuplex)
 
 // backEnd are the device features that the back end itself offers.
-func (t *terms) backEnd() virtio.Features {
+func (t *negotiated) backEnd() virtio.Features {
 	return virtio.Features{t.offered &^ (1<<bitProtocolFeatures | 1<<bitLogAll)}
 }

@@ -12,77 +12,78 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
-// bell is an eventfd that wakes a back end which sleeps until there is
-// something to do in a ring.
-type bell struct{ fd int }
+// doorbell is an eventfd that wakes a back end which sleeps until a ring has new
+// buffers.
+type doorbell struct{ fd int }
 
 // one is what adds 1 to an eventfd.
 var one = order.AppendUint64(nil, 1)
 
-// Ring implements virtio.Doorbell. What it writes is of no account: an eventfd
-// only counts. The system call orders all stores before it.
-func (b *bell) Ring(uint32) {
-	// A counter that is full makes no difference: the back end is as good as woken.
+// Ring implements virtio.Doorbell. The value is ignored: an eventfd only counts.
+// The system call orders all earlier stores before it; a back end that woke
+// without seeing them would go back to sleep.
+func (b *doorbell) Ring(uint32) {
+	// A full counter makes no difference: the back end wakes in any case.
 	_, _ = unix.Write(b.fd, one)
 }
 
-func (b *bell) close() error { return closeFD(b.fd) }
+func (b *doorbell) close() error { return closeFD(b.fd) }
 
-// silence is the bell of a back end that polls.
-type silence struct{}
+// noDoorbell is the doorbell of a back end that polls.
+type noDoorbell struct{}
 
-func (silence) Ring(uint32) {}
+func (noDoorbell) Ring(uint32) {}
 
-// bells are the eventfds that one back end was given. The next one gets others:
-// a back end that hangs keeps these, and could go on ringing and blocking them.
-type bells struct {
+// eventfds are those that one back end was given. The next back end is given others:
+// one that hangs keeps these, and could go on writing to them and blocking them.
+type eventfds struct {
 	of     *session
-	kicks  map[int]*bell // of each ring that was set up
-	callFD int           // for all rings, nobody reads it; -1 if there is none
+	kicks  map[int]*doorbell // of each ring that was set up
+	callFD int               // for all rings, never read; -1 if there is none
 }
 
-// kick returns the bell of ring i of this connection and its eventfd, and makes
-// sure that there is one for calls. Those of the connection before are closed:
-// nobody rings them any more, because a new connection begins with a reset. For a
-// back end that polls there are none.
-func (d *Device) kick(s *session, i int) (virtio.Doorbell, int, error) {
+// doorbell returns the doorbell of ring i of this connection and its eventfd, and
+// makes sure that there is an eventfd for calls. Those of the connection before are
+// closed: their doorbells are not rung any more, because a new connection begins
+// with a reset. For a back end that polls there are none.
+func (d *Device) doorbell(s *session, i int) (virtio.Doorbell, int, error) {
 	if d.opt.Polled {
-		return silence{}, -1, nil
+		return noDoorbell{}, -1, nil
 	}
-	b := &d.bells
-	if b.of != s {
-		if err := b.close(); err != nil {
+	e := &d.eventfds
+	if e.of != s {
+		if err := e.close(); err != nil {
 			return nil, -1, err
 		}
-		b.of, b.kicks = s, make(map[int]*bell)
+		e.of, e.kicks = s, make(map[int]*doorbell)
 	}
 	var err error
-	if b.callFD < 0 {
-		// Packets are polled for, so nobody reads it. Still there is one, for
-		// back ends that signal without looking whether they have one.
-		if b.callFD, err = eventfd(); err != nil {
+	if e.callFD < 0 {
+		// The driver polls for packets and never reads it. It exists for back ends
+		// that signal without checking that they have one.
+		if e.callFD, err = eventfd(); err != nil {
 			return nil, -1, err
 		}
 	}
-	if b.kicks[i] == nil {
+	if e.kicks[i] == nil {
 		fd, err := eventfd()
 		if err != nil {
 			return nil, -1, err
 		}
-		b.kicks[i] = &bell{fd: fd}
+		e.kicks[i] = &doorbell{fd: fd}
 	}
-	return b.kicks[i], b.kicks[i].fd, nil
+	return e.kicks[i], e.kicks[i].fd, nil
 }
 
-func (b *bells) close() error {
+func (e *eventfds) close() error {
 	var errs []error
-	for _, k := range b.kicks {
+	for _, k := range e.kicks {
 		errs = append(errs, k.close())
 	}
-	if b.callFD >= 0 {
-		errs = append(errs, closeFD(b.callFD))
+	if e.callFD >= 0 {
+		errs = append(errs, closeFD(e.callFD))
 	}
-	*b = bells{callFD: -1}
+	*e = eventfds{callFD: -1}
 	return errors.Join(errs...)
 }
 
@@ -100,8 +101,8 @@ func closeFD(fd int) error { return os.NewSyscallError("close", unix.Close(fd)) 
 // eventfd because both sides share an eventfd with its flags: a back end could
 // make reading it block.
 type faultPipe struct {
-	file   *os.File // what is read
-	sendFD int      // what the back end gets
+	file   *os.File // the end that is read
+	sendFD int      // the end that the back end is given
 	once   sync.Once
 }
 
@@ -120,8 +121,9 @@ func (p *faultPipe) close() {
 	})
 }
 
-// stormPause is the least time between two reports that are looked at.
-const stormPause = 10 * time.Millisecond
+// minReportInterval is the least time between two reports that are read, so that a
+// back end that reports all the time costs little.
+const minReportInterval = 10 * time.Millisecond
 
 // watchFaults turns what the back end reports into DEVICE_NEEDS_RESET, for as
 // long as the connection lasts.
@@ -142,16 +144,16 @@ func (d *Device) watchFaults(s *session) error {
 			select {
 			case <-s.done:
 				return
-			case <-time.After(stormPause):
+			case <-time.After(minReportInterval):
 			}
 		}
 	})
 	return nil
 }
 
-// report puts an event into the channel, and tells whether the device is still
-// open. A change that finds it full is seen together with what is in there; an
-// end or a beginning of a connection waits.
+// report puts an event into the channel, and reports whether the device is still
+// open. A change that finds the channel full is seen together with the event in
+// it; the end and the beginning of a connection wait for room.
 func (d *Device) report(e transport.Event) bool {
 	if e == transport.ConfigChanged {
 		select {

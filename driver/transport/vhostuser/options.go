@@ -14,7 +14,7 @@ const (
 	macBytes = 6
 )
 
-// complete checks what can be checked without a socket and fills in defaults.
+// complete checks the options as far as that needs no socket and sets defaults.
 func (o *Options) complete(path string) error {
 	switch {
 	case path == "":
@@ -23,7 +23,7 @@ func (o *Options) complete(path string) error {
 		return optionError("path", path, "longer than the 107 bytes that a socket address holds",
 			"take a shorter path, or a relative one")
 	case o.Queues < 0 || o.Queues > maxRings/2:
-		return optionError("Queues", o.Queues, "not between 1 and 128, which is as far as the messages count",
+		return optionError("Queues", o.Queues, "not between 1 and 128, the most that the messages can number",
 			"0 takes what the back end has")
 	case o.MTU != 0 && (o.MTU < virtio.MinMTU || o.MTU > maxMTU):
 		return optionError("MTU", o.MTU, "not between 68 and 65535", "0 is none")

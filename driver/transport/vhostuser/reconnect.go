@@ -7,23 +7,24 @@ import (
 )
 
 const (
-	// The pauses before connecting again after a connection that was short, so
-	// that a back end that fails all the time costs little.
-	firstPause = 10 * time.Millisecond
-	lastPause  = time.Second
-	// lasting is how long a connection lives that was not in vain.
-	lasting = 2 * time.Second
-	// workedPause is the longest pause after one that was set up: traffic waits
-	// for the next.
-	workedPause = 100 * time.Millisecond
-	// lastRetry is the longest pause between attempts while there is nobody to
-	// connect to. That costs next to nothing, and traffic waits for it.
-	lastRetry = 100 * time.Millisecond
+	// minBackoff and maxBackoff bound the waits before connecting again after a
+	// short connection, so that a back end that fails all the time costs little.
+	minBackoff = 10 * time.Millisecond
+	maxBackoff = time.Second
+	// stableAfter is how long a connection lasts that resets the back-off.
+	stableAfter = 2 * time.Second
+	// maxReadyBackoff is the longest wait after a connection that reached DRIVER_OK:
+	// traffic waits for the next one.
+	maxReadyBackoff = 100 * time.Millisecond
+	// maxRetryBackoff is the longest wait between attempts while no back end listens.
+	// An attempt costs next to nothing, and traffic waits for it.
+	maxRetryBackoff = 100 * time.Millisecond
 )
 
-// keep waits for the end of the connection and makes the next one, until Close.
-func (d *Device) keep(s *session) {
-	pause := firstPause
+// reconnectLoop waits for the end of the connection and makes the next one, until
+// Close.
+func (d *Device) reconnectLoop(s *session) {
+	backoff := minBackoff
 	for s != nil {
 		began := time.Now()
 		select {
@@ -41,30 +42,29 @@ func (d *Device) keep(s *session) {
 			return
 		}
 		switch {
-		case time.Since(began) >= lasting:
-			pause = firstPause
-		case s.worked.Load():
-			pause = min(pause, workedPause)
+		case time.Since(began) >= stableAfter:
+			backoff = minBackoff
+		case s.ready.Load():
+			backoff = min(backoff, maxReadyBackoff)
 		}
-		s = d.reopen(pause)
-		pause = min(2*pause, lastPause)
+		s = d.reconnect(backoff)
+		backoff = min(2*backoff, maxBackoff)
 	}
 }
 
-// Disconnect ends the connection that there is, if any, as if the back end had
-// gone. A driver does so with one that it cannot set up. The pauses before the
-// next connection grow with each that was short.
+// Disconnect implements transport.Disconnecter. The connection ends as if the back
+// end had ended it. The waits before the next connection grow with each short one.
 func (d *Device) Disconnect(cause error) {
 	if s, err := d.current(); err == nil {
 		s.end(cause)
 	}
 }
 
-// reopen makes the next connection, however long it takes. It returns nil when
-// the device is being closed.
-func (d *Device) reopen(pause time.Duration) *session {
-	retry, said := firstPause, ""
-	for d.wait(pause) {
+// reconnect makes the next connection, however long it takes, the first attempt
+// after backoff. It returns nil when the device is being closed.
+func (d *Device) reconnect(backoff time.Duration) *session {
+	retry, logged := minBackoff, ""
+	for d.wait(backoff) {
 		s, err := d.open(d.closing)
 		if err == nil {
 			d.session.Store(s)
@@ -74,16 +74,17 @@ func (d *Device) reopen(pause time.Duration) *session {
 			s.close()
 			return nil
 		}
-		if d.closing.Err() == nil && err.Error() != said { // not the same ten times a second
-			said = err.Error()
+		// The same error is not logged ten times a second.
+		if d.closing.Err() == nil && err.Error() != logged {
+			logged = err.Error()
 			d.log.Warn("no connection yet", "err", err)
 		}
-		pause, retry = retry, min(2*retry, lastRetry)
+		backoff, retry = retry, min(2*retry, maxRetryBackoff)
 	}
 	return nil
 }
 
-// wait lets time pass, and tells whether the device is still open.
+// wait lets time pass, and reports whether the device is still open.
 func (d *Device) wait(long time.Duration) bool {
 	timer := time.NewTimer(long)
 	defer timer.Stop()

@@ -20,11 +20,12 @@ func decodeHeader(b *[headerLen]byte) header {
 type expectation struct {
 	request request
 	size    int  // of the payload, bytes
-	orNone  bool // an empty payload will do too: it says that the request failed
+	orEmpty bool // an empty payload is accepted too: it says that the request failed
 }
 
-// check compares the header of a reply with what may come. nil is nothing at
-// all. The size is settled here, so no payload is longer than was expected.
+// check compares the header of a reply with what is expected. A nil expectation
+// accepts no message. The size is checked here, so that no payload is longer than
+// expected.
 func (e *expectation) check(h header) error {
 	if e == nil {
 		return protocolError(h.request.String(), "request", uint64(h.request), 0, "a message came that was not asked for")
@@ -39,7 +40,7 @@ func (e *expectation) check(h header) error {
 		return wrong("flags", uint64(h.flags), flagVersion|flagReply, "the message is not marked as a reply")
 	case h.request != e.request:
 		return wrong("request", uint64(h.request), uint64(e.request), "the reply is to another request, "+h.request.String())
-	case int64(h.size) != int64(e.size) && (h.size != 0 || !e.orNone):
+	case int64(h.size) != int64(e.size) && (h.size != 0 || !e.orEmpty):
 		return wrong("size", uint64(h.size), uint64(e.size), "the payload of the reply has another size")
 	}
 	return nil
@@ -57,8 +58,8 @@ func decodeState(b []byte, i int) (uint32, error) {
 	return order.Uint32(b[4:]), nil
 }
 
-// decodeNumber reads a payload of one number.
-func decodeNumber(r request, b []byte) (uint64, error) {
+// decodeU64 reads a payload of one u64.
+func decodeU64(r request, b []byte) (uint64, error) {
 	if len(b) != u64Len {
 		return 0, sizeError(r, len(b), u64Len)
 	}
@@ -66,7 +67,7 @@ func decodeNumber(r request, b []byte) (uint64, error) {
 }
 
 // decodeConfig reads the payload of GET_CONFIG for the first n bytes of device
-// configuration. The fields in front of them have to be as they were sent.
+// configuration. The fields before them have to be as they were sent.
 func decodeConfig(b []byte, n int) ([]byte, error) {
 	if len(b) != configHead+n {
 		return nil, sizeError(getConfig, len(b), configHead+n)

@@ -5,37 +5,37 @@ import (
 	"time"
 )
 
-// The pauses between two looks at the status of a device that is resetting.
+// The bounds of the pauses between two reads of the status during a reset.
 const (
-	firstResetPause = 100 * time.Microsecond
-	lastResetPause  = 10 * time.Millisecond
+	minResetPoll = 100 * time.Microsecond
+	maxResetPoll = 10 * time.Millisecond
 )
 
 // Reset implements transport.Transport. Rings are disabled and stopped, which
 // the back end has to confirm, then the device is reset. A connection over
 // which nothing was set up yet has nothing to reset.
 //
-// It does not fail: a back end that does not confirm while ctx lasts, or
-// refuses, loses the connection, and without one there is no device that could
-// be using the rings. What follows then fails with
-// transport.ErrDisconnected, until there is a new connection.
+// It does not fail: the connection to a back end that refuses, or does not confirm
+// before ctx ends, is ended, and without a connection there is no device that could
+// be using the rings. Later calls fail with transport.ErrDisconnected until there
+// is a new connection.
 func (d *Device) Reset(ctx context.Context) error {
 	s, err := d.current()
 	if err != nil {
 		return nil
 	}
-	s.written, s.left = 0, s.budget
+	s.written, s.remaining = 0, s.budget
 	stop := s.endWith(ctx, "a reset")
 	defer stop()
 	if err := s.reset(); err != nil {
 		s.end(err)
-		d.log.Warn("the back end was not reset; the connection is given up", "err", err)
+		d.log.Warn("the back end was not reset; the connection is ended", "err", err)
 	}
 	d.needsReset.Store(false)
 	return nil
 }
 
-// reset stops everything that this connection has started.
+// reset stops everything that was started over this connection.
 func (s *session) reset() error {
 	for _, i := range s.started() {
 		if err := s.enable(i, false); err != nil {
@@ -50,7 +50,7 @@ func (s *session) reset() error {
 	if !s.has(protocolMemSlots) {
 		s.memory = nil // sent again: a reset may have made the back end forget it
 	}
-	if !s.told {
+	if !s.dirty {
 		return nil
 	}
 	switch {
@@ -59,14 +59,14 @@ func (s *session) reset() error {
 			return err
 		}
 	case s.has(protocolReset):
-		if err := s.tell(plain(resetDevice), ""); err != nil {
+		if err := s.command(emptyMessage(resetDevice), ""); err != nil {
 			return err
 		}
 		if err := s.fence(); err != nil {
 			return err
 		}
 	}
-	s.told, s.features, s.packed = false, 0, false
+	s.dirty, s.features, s.packed = false, 0, false
 	return nil
 }
 
@@ -88,17 +88,17 @@ func (s *session) stop(i int) error {
 // resetStatus writes 0 to the device status and waits until it reads back 0.
 // The end of the connection ends the wait.
 func (s *session) resetStatus() error {
-	if err := s.tell(number(setStatus, 0), " 0"); err != nil {
+	if err := s.command(u64Message(setStatus, 0), " 0"); err != nil {
 		return err
 	}
-	for pause := firstResetPause; ; pause = min(2*pause, lastResetPause) {
+	for pause := minResetPoll; ; pause = min(2*pause, maxResetPoll) {
 		status, err := s.status()
 		if err != nil || status == 0 {
 			return err
 		}
 		select {
 		case <-s.done:
-			return s.lost()
+			return s.disconnected()
 		case <-time.After(pause):
 		}
 	}

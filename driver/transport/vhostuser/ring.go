@@ -16,8 +16,8 @@ const packedBase = 1<<15 | 1<<31
 // ring is a ring that was started.
 type ring struct{ enabled bool }
 
-// Queues implements transport.Transport. It counts the control queue with MQ
-// that is not there, behind all pairs (5.1.2).
+// Queues implements transport.Transport. With more than one pair it counts the
+// control queue that MQ places after all pairs (5.1.2), although there is none.
 func (d *Device) Queues() (int, error) {
 	s, err := d.current()
 	if err != nil {
@@ -29,8 +29,8 @@ func (d *Device) Queues() (int, error) {
 	return 2, nil
 }
 
-// QueueSize implements transport.Transport. The protocol does not tell: a back
-// end that can do less refuses what is too much.
+// QueueSize implements transport.Transport. The protocol has no message for it: a
+// back end with a lower limit refuses a larger queue.
 func (d *Device) QueueSize(q int) (int, error) {
 	s, err := d.current()
 	if err != nil {
@@ -43,8 +43,8 @@ func (d *Device) QueueSize(q int) (int, error) {
 }
 
 // SetQueue implements transport.Transport. The rings of the first pair are
-// enabled at once, those of others by SetQueuePairs. A ring that cannot be as it is
-// asked for is a *transport.Error, one that the back end refuses an
+// enabled at once, those of others by SetQueuePairs. A ring that cannot be set up
+// with these areas is a [*transport.Error], one that the back end refuses an
 // [*Error].
 func (d *Device) SetQueue(q int, areas transport.Queue) (transport.Notifier, error) {
 	s, err := d.current()
@@ -57,11 +57,11 @@ func (d *Device) SetQueue(q int, areas transport.Queue) (transport.Notifier, err
 	if err := s.share(d.regions()); err != nil {
 		return transport.Notifier{}, err
 	}
-	bell, kickFD, err := d.kick(s, q)
+	doorbell, kickFD, err := d.doorbell(s, q)
 	if err != nil {
 		return transport.Notifier{}, err
 	}
-	if err := s.start(q, areas, kickFD, d.bells.callFD); err != nil {
+	if err := s.start(q, areas, kickFD, d.eventfds.callFD); err != nil {
 		return transport.Notifier{}, err
 	}
 	if q < 2 {
@@ -70,11 +70,11 @@ func (d *Device) SetQueue(q int, areas transport.Queue) (transport.Notifier, err
 	if err == nil {
 		err = s.fence()
 	}
-	return transport.Notifier{Doorbell: bell, ID: uint16(q)}, err
+	return transport.Notifier{Doorbell: doorbell, ID: uint16(q)}, err
 }
 
-// start tells the back end all about ring i; the last message starts it. There
-// may be no eventfds, -1.
+// start describes ring i to the back end; the last message starts it. kickFD and
+// callFD are -1 if there are no eventfds.
 func (s *session) start(i int, areas transport.Queue, kickFD, callFD int) error {
 	var base uint32
 	if s.packed {
@@ -88,15 +88,15 @@ func (s *session) start(i int, areas transport.Queue, kickFD, callFD int) error 
 		vringFile(setVringCall, i, callFD),
 		vringFile(setVringErr, i, s.faults.sendFD),
 	} {
-		if err := s.tell(m, what); err != nil {
+		if err := s.command(m, what); err != nil {
 			return err
 		}
 	}
 	s.rings[i] = &ring{enabled: !s.enables()}
-	return s.tell(vringFile(setVringKick, i, kickFD), what)
+	return s.command(vringFile(setVringKick, i, kickFD), what)
 }
 
-// enable switches a ring that was started on or off.
+// enable enables or disables ring i, if it was started.
 func (s *session) enable(i int, on bool) error {
 	r := s.rings[i]
 	if r == nil || r.enabled == on || !s.enables() {
@@ -106,20 +106,20 @@ func (s *session) enable(i int, on bool) error {
 	if on {
 		v, what = 1, fmt.Sprintf(" 1 of ring %d", i)
 	}
-	if err := s.tell(vringState(setVringEnable, i, v), what); err != nil {
+	if err := s.command(vringState(setVringEnable, i, v), what); err != nil {
 		return err
 	}
 	r.enabled = on
 	return nil
 }
 
-// started lists the rings that were started, in order.
+// started returns the numbers of the rings that were started, in order.
 func (s *session) started() []int { return slices.Sorted(maps.Keys(s.rings)) }
 
-// resting does something while all rings are disabled. A back end that will not
-// disable or enable them loses the connection: the device status would not show
-// that some of them rest for good.
-func (s *session) resting(do func() error) error {
+// withRingsDisabled calls do while all rings are disabled. The connection to a back
+// end that refuses to disable or enable them is ended: the device status would not
+// show that some of them stay disabled.
+func (s *session) withRingsDisabled(do func() error) error {
 	var on []int
 	for _, i := range s.started() {
 		if !s.rings[i].enabled {
@@ -127,27 +127,28 @@ func (s *session) resting(do func() error) error {
 		}
 		if err := s.enable(i, false); err != nil {
 			s.end(err)
-			return s.lost()
+			return s.disconnected()
 		}
 		on = append(on, i)
 	}
 	if err := s.fence(); err != nil {
 		return err
 	}
-	failed := do()
+	doErr := do()
 	for _, i := range on {
 		if err := s.enable(i, true); err != nil {
 			s.end(err)
-			return s.lost()
+			return s.disconnected()
 		}
 	}
-	if failed != nil {
-		return failed
+	if doErr != nil {
+		return doErr
 	}
 	return s.fence()
 }
 
-// SetQueuePairs implements transport.QueuePairSetter.
+// SetQueuePairs implements transport.QueuePairSetter. A pair whose queues have not
+// been set up is a [*transport.Error].
 func (d *Device) SetQueuePairs(n int) error {
 	s, err := d.current()
 	if err != nil {
@@ -159,9 +160,9 @@ func (d *Device) SetQueuePairs(n int) error {
 		}
 	}
 	if n < 1 {
-		return d.queueError(0, "pairs", uint64(n), "one pair at least is in use")
+		return d.queueError(0, "pairs", uint64(n), "at least one pair is in use")
 	}
-	return s.within(func() error {
+	return s.withBudget(func() error {
 		for _, i := range s.started() {
 			if err := s.enable(i, i < 2*n); err != nil {
 				return err
@@ -171,7 +172,7 @@ func (d *Device) SetQueuePairs(n int) error {
 	})
 }
 
-// checkQueue judges what the driver asks for.
+// checkQueue checks the size and the areas that the driver asks for.
 func (d *Device) checkQueue(s *session, q int, a transport.Queue) error {
 	wrong := func(field string, v uint64, format string, args ...any) error {
 		return d.queueError(q, field, v, fmt.Sprintf(format, args...))
@@ -179,7 +180,7 @@ func (d *Device) checkQueue(s *session, q int, a transport.Queue) error {
 	switch size := a.Size; {
 	case q < 0 || q >= 2*d.pairs(s):
 		return wrong("queue_size", uint64(size), "the back end has %d queues, and no control queue", 2*d.pairs(s))
-	case s.features == 0: // the format of the ring follows from them
+	case s.features == 0: // they decide the format of the ring
 		return wrong("queue_size", uint64(size), "no features have been accepted")
 	case s.rings[q] != nil:
 		return wrong("queue_size", uint64(size), "the queue is in use; the device has to be reset first")
@@ -210,7 +211,7 @@ type area struct {
 	address, size, align uint64
 }
 
-// areasOf are the parts of a ring with their sizes and alignments (2.7, 2.8).
+// areasOf returns the parts of a ring with their sizes and alignments (2.7, 2.8).
 func areasOf(a transport.Queue, packed bool) []area {
 	n := uint64(a.Size)
 	if packed {
@@ -219,7 +220,7 @@ func areasOf(a transport.Queue, packed bool) []area {
 	return []area{{"queue_desc", a.Desc, 16 * n, 16}, {"queue_driver", a.Driver, 6 + 2*n, 2}, {"queue_device", a.Device, 6 + 8*n, 4}}
 }
 
-// covers tells whether one piece of memory holds all of these bytes.
+// covers reports whether one piece of mapped memory holds all size bytes at address.
 func (d *Device) covers(address, size uint64) bool {
 	return slices.ContainsFunc(d.regions(), func(r region) bool {
 		return address >= r.guest && address-r.guest <= r.size && size <= r.size-(address-r.guest)

@@ -13,18 +13,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// server waits for back ends to connect. A second one waits in the kernel until
-// the first has gone.
+// server waits for back ends to connect. While one is connected the next waits in
+// the kernel.
 type server struct {
 	path     string
 	listener *net.UnixListener
-	made     os.FileInfo // the socket file that was made here
+	created  os.FileInfo // the socket file that this server created
 	once     sync.Once
 	err      error
 }
 
-// listen makes a socket. The file of one that nobody listens on any more is
-// replaced.
+// listen creates a socket. The file of a socket on which no process listens any
+// more is replaced.
 func listen(path string) (connector, error) {
 	s, err := bind(path)
 	if !errors.Is(err, unix.EADDRINUSE) {
@@ -42,16 +42,15 @@ func bind(path string) (connector, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.SetUnlinkOnClose(false) // only if it is still ours, see close
-	made, err := os.Lstat(path)
-	if err != nil { // moved away already; then it is somebody else's affair
-		made = nil
+	l.SetUnlinkOnClose(false) // another process may have replaced the file, see close
+	created, err := os.Lstat(path)
+	if err != nil { // another process has removed it already: close leaves the path alone
+		created = nil
 	}
-	return &server{path: path, listener: l, made: made}, nil
+	return &server{path: path, listener: l, created: created}, nil
 }
 
-// clearStale removes the file of a socket that is in the way, if it is one and
-// nobody answers there.
+// clearStale removes the file at path if it is a socket on which no process listens.
 func clearStale(path string) error {
 	info, err := os.Lstat(path)
 	if err == nil && info.Mode()&fs.ModeSocket == 0 {
@@ -67,7 +66,7 @@ func clearStale(path string) error {
 		return inUseError(path)
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
-	case !errors.Is(err, unix.ECONNREFUSED): // EAGAIN: somebody is there and does not answer
+	case !errors.Is(err, unix.ECONNREFUSED): // EAGAIN: a process listens and does not accept
 		return inUseError(path)
 	}
 	return asListenError(path, os.Remove(path))
@@ -77,22 +76,22 @@ func asListenError(path string, err error) error {
 	if err == nil {
 		return nil
 	}
-	e := &Error{Device: "vhost-user:" + path, Op: opListen, Err: err, Reason: "the socket cannot be made", Remedy: "take another path"}
+	e := &Error{Device: "vhost-user:" + path, Op: opListen, Err: err, Reason: "the socket cannot be created", Remedy: "take another path"}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		e.Reason, e.Remedy = "its directory does not exist", "make the directory first"
+		e.Reason, e.Remedy = "its directory does not exist", "create the directory first"
 	case errors.Is(err, fs.ErrPermission):
-		e.Reason, e.Remedy = "this user may not make files there", "take a directory of your own, as in $XDG_RUNTIME_DIR"
+		e.Reason, e.Remedy = "this user may not create files there", "take a directory of your own, as in $XDG_RUNTIME_DIR"
 	}
 	return e
 }
 
-// connect implements connector. It waits for a back end as long as ctx allows.
+// connect implements connector. It waits for a back end until ctx ends.
 func (s *server) connect(ctx context.Context) (*net.UnixConn, error) {
 	start := time.Now()
 	var conn *net.UnixConn
 	err := os.ErrDeadlineExceeded
-	// A deadline can be left over from the call before, whose context ended late.
+	// The context of the call before may have ended late and set its deadline only now.
 	for ctx.Err() == nil && errors.Is(err, os.ErrDeadlineExceeded) {
 		conn, err = s.accept(ctx)
 	}
@@ -117,11 +116,12 @@ func (s *server) accept(ctx context.Context) (*net.UnixConn, error) {
 	return s.listener.AcceptUnix()
 }
 
-// close implements connector. The file is removed if it is the one made here.
+// close implements connector. The file is removed if it is still the one that this
+// server created.
 func (s *server) close() error {
 	s.once.Do(func() {
 		s.err = s.listener.Close()
-		if now, err := os.Lstat(s.path); err == nil && s.made != nil && os.SameFile(now, s.made) {
+		if now, err := os.Lstat(s.path); err == nil && s.created != nil && os.SameFile(now, s.created) {
 			s.err = errors.Join(s.err, os.Remove(s.path))
 		}
 	})

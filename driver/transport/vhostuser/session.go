@@ -17,14 +17,15 @@ import (
 )
 
 // session is one connection, from the first byte to the last. Requests are made
-// from one goroutine at a time; another one reads all that comes.
+// from one goroutine at a time; another goroutine reads everything that arrives.
 type session struct {
 	name    string
 	sock    socket
 	timeout time.Duration // of one request
 	budget  time.Duration // of all requests of a set-up
-	left    time.Duration // of the budget, or unlimited
-	worked  atomic.Bool   // DRIVER_OK was reached
+	// remaining is what is left of the budget, or unlimited.
+	remaining time.Duration
+	ready     atomic.Bool // DRIVER_OK was reached
 
 	mu       sync.Mutex
 	awaited  *expectation // the reply that may come; guarded by mu
@@ -34,25 +35,24 @@ type session struct {
 	err      error // how it ended; written before done is closed
 	running  sync.WaitGroup
 
-	// Agreed upon in the beginning (negotiate.go).
-	terms
+	negotiated // by begin
 
 	// What the back end has been given.
 	features uint64 // accepted, with bit 30; 0 before SET_FEATURES
 	packed   bool   // RING_PACKED is among them
-	told     bool   // of a device status or of features: there is something to reset
+	dirty    bool   // a device status or features were sent: there is something to reset
 	written  virtio.Status
 	memory   []region
 	rings    map[int]*ring // started, by their numbers
 	faults   *faultPipe
 }
 
-// unlimited is more time than anybody has.
+// unlimited is the remaining time when no set-up is going on.
 const unlimited = time.Duration(math.MaxInt64)
 
-// newSession begins with a budget for the first requests.
+// newSession returns the session of conn, with a budget for the first requests.
 func newSession(name string, conn *net.UnixConn, timeout, budget time.Duration) *session {
-	s := &session{name: name, sock: socket{conn}, timeout: timeout, budget: budget, left: budget,
+	s := &session{name: name, sock: socket{conn}, timeout: timeout, budget: budget, remaining: budget,
 		replies: make(chan []byte, 1), done: make(chan struct{}), rings: make(map[int]*ring)}
 	s.running.Go(s.read)
 	return s
@@ -62,13 +62,13 @@ func newSession(name string, conn *net.UnixConn, timeout, budget time.Duration) 
 func (s *session) end(err error) {
 	s.doneOnce.Do(func() {
 		s.err = err
-		// The kernel closes whatever is still unread in the socket.
+		// The kernel closes the descriptors that are still unread in the socket.
 		_ = s.sock.conn.Close()
 		close(s.done)
 	})
 }
 
-// close ends the connection and returns when nothing of it is left.
+// close ends the connection and returns when its goroutines have ended.
 func (s *session) close() {
 	s.end(os.ErrClosed)
 	if s.faults != nil {
@@ -77,8 +77,8 @@ func (s *session) close() {
 	s.running.Wait()
 }
 
-// lost is what requests return when there is no connection any more.
-func (s *session) lost() error { return disconnectedError(s.name, s.err) }
+// disconnected is the error of a request after the end of the connection.
+func (s *session) disconnected() error { return disconnectedError(s.name, s.err) }
 
 // disconnectedError is the error of a device without a connection, which ended for
 // the reason cause.
@@ -102,7 +102,7 @@ func (s *session) call(m message, needReply bool, want expectation) ([]byte, err
 	if err := s.send(m, needReply); err != nil {
 		return nil, err
 	}
-	limit := s.patience()
+	limit := s.requestLimit()
 	defer s.spend(time.Now())
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
@@ -110,29 +110,29 @@ func (s *session) call(m message, needReply bool, want expectation) ([]byte, err
 	case b := <-s.replies:
 		return b, nil
 	case <-timer.C:
-		s.end(s.late(m, limit))
+		s.end(s.requestTimeout(m, limit))
 	case <-s.done:
 	}
-	select { // a refusal that was followed by the end of the connection is still the better answer
+	select { // a refusal says more than the end of the connection that followed it
 	case b := <-s.replies:
 		return b, nil
 	default:
-		return nil, s.lost()
+		return nil, s.disconnected()
 	}
 }
 
-// send sends a request. A connection that cannot be written to is over.
+// send sends a request. A failed write ends the connection.
 func (s *session) send(m message, needReply bool) error {
-	limit := s.patience()
+	limit := s.requestLimit()
 	defer s.spend(time.Now())
 	err := s.sock.send(m.encode(needReply), m.fds, time.Now().Add(limit))
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		s.end(s.late(m, limit))
+		s.end(s.requestTimeout(m, limit))
 	default:
-		// The reader comes to the end as well, past what is still to be read:
+		// The reader reaches the end as well, after everything that is still unread:
 		// that may say why.
 		timer := time.NewTimer(s.timeout)
 		defer timer.Stop()
@@ -142,21 +142,21 @@ func (s *session) send(m message, needReply bool) error {
 			s.end(closedError(false, err))
 		}
 	}
-	return s.lost()
+	return s.disconnected()
 }
 
-// patience is how long the back end may take over a request.
-func (s *session) patience() time.Duration { return min(s.timeout, s.left) }
+// requestLimit is how long the back end may take over a request.
+func (s *session) requestLimit() time.Duration { return min(s.timeout, s.remaining) }
 
-// spend takes what the back end took since began off the budget.
+// spend takes the time since began off the budget.
 func (s *session) spend(began time.Time) {
-	if s.left != unlimited {
-		s.left = max(0, s.left-time.Since(began))
+	if s.remaining != unlimited {
+		s.remaining = max(0, s.remaining-time.Since(began))
 	}
 }
 
-// late is the error of a request that was given limit.
-func (s *session) late(m message, limit time.Duration) error {
+// requestTimeout is the error of a request that took longer than limit.
+func (s *session) requestTimeout(m message, limit time.Duration) error {
 	if limit < s.timeout {
 		return &Error{Op: m.request.String(), Field: "SetUpTimeout", Value: s.budget, Err: os.ErrDeadlineExceeded,
 			Reason: "the back end took longer over all requests of a set-up, of which this was the last",
@@ -165,30 +165,30 @@ func (s *session) late(m message, limit time.Duration) error {
 	return timeoutError(m.request.String(), s.timeout, os.ErrDeadlineExceeded)
 }
 
-// within does something that takes many requests with a budget of its own.
-func (s *session) within(do func() error) error {
-	s.left = s.budget
-	defer func() { s.left = unlimited }()
+// withBudget calls do, which makes many requests, with a budget of its own.
+func (s *session) withBudget(do func() error) error {
+	s.remaining = s.budget
+	defer func() { s.remaining = unlimited }()
 	return do()
 }
 
-// ask makes a request that is answered with one number.
-func (s *session) ask(r request) (uint64, error) {
-	b, err := s.call(plain(r), false, expectation{request: r, size: u64Len})
+// query makes a request that is answered with a u64.
+func (s *session) query(r request) (uint64, error) {
+	b, err := s.call(emptyMessage(r), false, expectation{request: r, size: u64Len})
 	if err != nil {
 		return 0, err
 	}
-	v, err := decodeNumber(r, b)
+	v, err := decodeU64(r, b)
 	if err != nil {
 		s.end(err)
-		return 0, s.lost()
+		return 0, s.disconnected()
 	}
 	return v, nil
 }
 
-// tell makes a request that has no reply of its own. With REPLY_ACK its success
-// is awaited. what adds to the request's name in an error.
-func (s *session) tell(m message, what string) error {
+// command makes a request that has no reply of its own. With REPLY_ACK its success
+// is awaited. what is added to the name of the request in an error.
+func (s *session) command(m message, what string) error {
 	if !s.acknowledges() {
 		return s.send(m, false)
 	}
@@ -196,10 +196,10 @@ func (s *session) tell(m message, what string) error {
 	if err != nil {
 		return err
 	}
-	code, err := decodeNumber(m.request, b)
+	code, err := decodeU64(m.request, b)
 	if err != nil {
 		s.end(err)
-		return s.lost()
+		return s.disconnected()
 	}
 	if code != 0 {
 		return &Error{Device: s.name, Op: m.request.String() + what, Field: "answer", Value: code,
@@ -208,19 +208,19 @@ func (s *session) tell(m message, what string) error {
 	return nil
 }
 
-// fence returns when everything that was told has been carried out. With
-// REPLY_ACK that is so anyway; without, messages are carried out in order, so
-// that the answer to a harmless request will do.
+// fence returns when all earlier commands have been carried out. With REPLY_ACK
+// they have been; without it messages are carried out in order, so that the reply
+// to a harmless request shows it.
 func (s *session) fence() error {
 	if s.acknowledges() {
 		return nil
 	}
-	_, err := s.ask(getFeatures)
+	_, err := s.query(getFeatures)
 	return err
 }
 
-// read takes what comes until the connection ends. Being the only reader, it
-// notices at once that a back end has gone.
+// read reads messages until the connection ends. Being the only reader, it notices
+// at once that a back end has closed the connection.
 func (s *session) read() {
 	for {
 		if err := s.readReply(); err != nil {
@@ -230,11 +230,11 @@ func (s *session) read() {
 	}
 }
 
-// readReply reads one message and hands its payload over.
+// readReply reads one message and sends its payload to the goroutine that awaits it.
 func (s *session) readReply() error {
 	var b [headerLen]byte
 	if err := s.sock.receive(b[:]); err != nil {
-		return s.broken(err, 0)
+		return s.readError(err, 0)
 	}
 	h := decodeHeader(&b)
 	s.mu.Lock()
@@ -246,15 +246,15 @@ func (s *session) readReply() error {
 	}
 	payload := make([]byte, h.size)
 	if err := s.sock.receive(payload); err != nil {
-		return s.broken(err, headerLen)
+		return s.readError(err, headerLen)
 	}
 	s.replies <- payload
 	return nil
 }
 
-// broken says why nothing more could be read, after a number of bytes of a
+// readError says why nothing more could be read, after a number of bytes of a
 // message.
-func (s *session) broken(err error, got int) error {
+func (s *session) readError(err error, got int) error {
 	if err == errDescriptors {
 		return protocolError("a message", "number of descriptors", 1, 0, "file descriptors came along, which were closed")
 	}

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// socket moves bytes and descriptors. Sending and receiving may go on at the
-// same time, each in one goroutine.
+// socket sends and receives bytes and descriptors. One goroutine may send while
+// another receives.
 type socket struct{ conn *net.UnixConn }
 
 // send writes a whole message. Descriptors go with its first byte, in the same
@@ -32,15 +32,14 @@ func (s socket) send(b []byte, fds []int, deadline time.Time) error {
 	return err
 }
 
-// errDescriptors is what receive fails with when descriptors came along.
+// errDescriptors is the error of receive for bytes that came with descriptors.
 var errDescriptors = errors.New("file descriptors came along")
 
 // receive fills b. The end of the stream is io.EOF before the first byte and
 // io.ErrUnexpectedEOF after it.
 //
-// No reply that this front end asks for carries descriptors. So none is taken:
-// without room for control data the kernel closes them itself and sets
-// MSG_CTRUNC.
+// No reply that this front end expects carries descriptors, so none is accepted:
+// without room for control data the kernel closes them itself and sets MSG_CTRUNC.
 func (s socket) receive(b []byte) error {
 	for got := 0; got < len(b); {
 		n, _, flags, _, err := s.conn.ReadMsgUnix(b[got:], nil)
