@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"fmt"
 	"log/slog"
 	"regexp"
@@ -17,6 +16,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver"
 	"github.com/virtio-pmd/virtio-pmd/driver/devargs"
 	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
+	"github.com/virtio-pmd/virtio-pmd/test/frametest"
 )
 
 // lab is an l2fwd between two cables, and at their other ends a port each.
@@ -169,36 +169,18 @@ func (s *station) send(peer *station, q, n, least, most, window int) {
 	s.sent += sent
 }
 
-// write makes b frame number i: addresses, the sender's id, the number, and
-// bytes that follow from them.
+// write makes b frame number i of the station.
 func (s *station) write(b *mbuf.Buf, i, least, most int) {
-	frame := content(s.id, i, least, most)
-	for {
-		n := min(len(frame), b.Tailroom())
-		copy(b.Append(n), frame)
-		if frame = frame[n:]; len(frame) == 0 {
-			return
-		}
-		next := make([]*mbuf.Buf, 1)
-		if s.port.Pool().Get(next) == 0 {
-			s.fault = fmt.Errorf("station %d: no buffers", s.id)
-			return
-		}
-		b.SetNext(next[0])
-		b = next[0]
+	if !b.AppendBytes(seqFrame(s.id, i, least, most)) {
+		s.fault = fmt.Errorf("station %d: no buffers", s.id)
 	}
 }
 
-// content is frame number i of a station. Sizes go up and down through all
-// that are allowed, in steps that do not divide them.
-func content(id byte, i, least, most int) []byte {
-	frame := make([]byte, least+i*977%(most-least+1))
-	copy(frame, []byte{0x02, 0xd, 0, 0, 0, id, 0x02, 0x5, 0, 0, 0, id, 0x88, 0xb5, id})
-	binary.BigEndian.PutUint32(frame[15:], uint32(i))
-	for j := 19; j < len(frame); j++ {
-		frame[j] = byte(i*31 + j*7 + int(id))
-	}
-	return frame
+// seqFrame returns frame number i of a station, whose id is in the upper bits of the
+// number in the frame. Sizes go up and down through all that are allowed, in steps
+// that do not divide them.
+func seqFrame(id byte, i, least, most int) []byte {
+	return frametest.Seq(int(id)<<24|i, least+i*977%(most-least+1))
 }
 
 func (s *station) receive(peer *station, q, least, most int) {
@@ -214,14 +196,11 @@ func (s *station) receive(peer *station, q, least, most int) {
 
 // check compares a received frame with what the peer sent.
 func (s *station) check(b *mbuf.Buf, from byte, least, most int) error {
-	var frame []byte
-	for ; b != nil; b = b.Next() {
-		frame = append(frame, b.Data()...)
-	}
-	if len(frame) < 19 || frame[14] != from {
+	frame := frametest.Content(b)
+	if len(frame) < frametest.MinLen || frametest.Number(frame)>>24 != int(from) {
 		return fmt.Errorf("not one of station %d: %x", from, frame)
 	}
-	i := int(binary.BigEndian.Uint32(frame[15:]))
+	i := frametest.Number(frame) & 0xffffff
 	if i >= len(s.seen) || s.seen[i] {
 		return fmt.Errorf("number %d came twice or was never sent", i)
 	}
@@ -229,7 +208,7 @@ func (s *station) check(b *mbuf.Buf, from byte, least, most int) error {
 		return fmt.Errorf("number %d came after %d", i, s.last)
 	}
 	s.seen[i], s.last = true, i
-	want := content(from, i, least, most)
+	want := seqFrame(from, i, least, most)
 	if s.mac != nil {
 		copy(want, s.mac[:])
 	}

@@ -5,6 +5,8 @@ import (
 	"net"
 	"runtime"
 	"testing"
+
+	"github.com/virtio-pmd/virtio-pmd/test/frametest"
 )
 
 // rings are the forms of rings that the modes are tested on.
@@ -30,16 +32,16 @@ func TestForwarding(t *testing.T) {
 				r := start(t, p)
 				for from := 0; from < 400; from += window {
 					for i := range window {
-						left.send(t, numbered(from+i))
-						right.send(t, numbered(from+i+1))
+						left.send(t, frametest.Varied(from+i))
+						right.send(t, frametest.Varied(from+i+1))
 					}
 					for i, f := range right.receive(t, window) {
-						if err := diff(f, rewritten(t, mode, numbered(from+i), 1, rightMAC)); err != nil {
+						if err := diff(f, rewritten(t, mode, frametest.Varied(from+i), 1, rightMAC)); err != nil {
 							t.Fatalf("frame %d to the right: %v", from+i, err)
 						}
 					}
 					for i, f := range left.receive(t, window) {
-						if err := diff(f, rewritten(t, mode, numbered(from+i+1), 0, leftMAC)); err != nil {
+						if err := diff(f, rewritten(t, mode, frametest.Varied(from+i+1), 0, leftMAC)); err != nil {
 							t.Fatalf("frame %d to the left: %v", from+i, err)
 						}
 					}
@@ -59,10 +61,10 @@ func TestSelf(t *testing.T) {
 		left := newStation(t, "emu:cable=l", p.cables)
 		r := start(t, p)
 		for i := range window {
-			left.send(t, numbered(i))
+			left.send(t, frametest.Varied(i))
 		}
 		for i, f := range left.receive(t, window) {
-			if err := diff(f, rewritten(t, mode, numbered(i), 0, leftMAC)); err != nil {
+			if err := diff(f, rewritten(t, mode, frametest.Varied(i), 0, leftMAC)); err != nil {
 				t.Fatalf("%s, frame %d: %v", mode, i, err)
 			}
 		}
@@ -95,7 +97,7 @@ func TestRxOnly(t *testing.T) {
 		e := openEngine(t, p)
 		const frames = 2000
 		for i := range frames {
-			left.send(t, numbered(i))
+			left.send(t, frametest.Varied(i))
 			for !e.pollers[0].poll() { // the frame is on its way
 				runtime.Gosched()
 			}
@@ -121,9 +123,9 @@ func TestTxFirst(t *testing.T) {
 		for i, f := range left.receive(t, 3*8) {
 			checkUDP(t, i, f, 64, "02:00:00:00:00:00", leftMAC, "198.18.0.1", "198.18.0.2", 9, 9)
 		}
-		left.send(t, numbered(5))
+		left.send(t, frametest.Varied(5))
 		if mode == "io" {
-			if err := diff(left.receive(t, 1)[0], numbered(5)); err != nil {
+			if err := diff(left.receive(t, 1)[0], frametest.Varied(5)); err != nil {
 				t.Error(err)
 			}
 		}

@@ -8,6 +8,8 @@ import (
 
 	"github.com/google/gopacket"
 	"github.com/google/gopacket/layers"
+
+	"github.com/virtio-pmd/virtio-pmd/test/frametest"
 )
 
 // TestTxOnly: every packet is the one that testpmd sends, whatever its length
@@ -47,7 +49,7 @@ func TestFlowGen(t *testing.T) {
 			n := i % flows
 			dst := netip.AddrFrom4([4]byte{10, 253, byte(n >> 8), byte(n)}).String()
 			checkUDP(t, i, f, 60, "00:01:02:03:04:01", "00:01:02:03:04:00", "10.254.0.0", dst, 1000, 1001)
-			left.send(t, numbered(i))
+			left.send(t, frametest.Varied(i))
 		}
 		r.stop(t)
 	}

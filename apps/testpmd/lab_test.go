@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"fmt"
 	"log/slog"
 	"runtime"
@@ -15,6 +14,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver"
 	"github.com/virtio-pmd/virtio-pmd/driver/devargs"
 	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
+	"github.com/virtio-pmd/virtio-pmd/test/frametest"
 )
 
 // patience is for how long nothing may move in a test.
@@ -108,11 +108,7 @@ func (s *station) receive(t *testing.T, n int) [][]byte {
 	for deadline := time.Now().Add(patience); len(frames) < n; {
 		got := s.bufs[:s.port.RxQueue(0).Burst(s.bufs[:min(n-len(frames), len(s.bufs))])]
 		for _, b := range got {
-			var content []byte
-			for ; b != nil; b = b.Next() {
-				content = append(content, b.Data()...)
-			}
-			frames = append(frames, content)
+			frames = append(frames, frametest.Content(b))
 		}
 		mbuf.Free(got)
 		if len(got) == 0 {
@@ -133,17 +129,6 @@ func (s *station) silent(t *testing.T) {
 		t.Errorf("%d frames came that should not, the first %x", n, s.bufs[0].Data())
 		mbuf.Free(s.bufs[:n])
 	}
-}
-
-// numbered is frame number i, of 60 to 1514 bytes.
-func numbered(i int) []byte {
-	content := make([]byte, 60+i*977%1455)
-	copy(content, []byte{0x02, 0xd, 0, 0, 0, byte(i), 0x02, 0x5, 0, 0, byte(i), 1, 0x88, 0xb5})
-	binary.BigEndian.PutUint32(content[14:], uint32(i))
-	for j := 18; j < len(content); j++ {
-		content[j] = byte(i*31 + j*7)
-	}
-	return content
 }
 
 // diff says where frames differ.

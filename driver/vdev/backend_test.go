@@ -2,13 +2,13 @@ package vdev_test
 
 import (
 	"bytes"
-	"math/rand/v2"
 	"path/filepath"
 	"slices"
 	"testing"
 
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev/wire"
+	"github.com/virtio-pmd/virtio-pmd/test/frametest"
 )
 
 // receiver is a device with a wire and a driver that only receives.
@@ -25,14 +25,6 @@ func (p *port) receiveAll() (frames [][]byte) {
 	return frames
 }
 
-func numbered(from, n int) (frames [][]byte) {
-	r := rand.New(rand.NewPCG(3, uint64(from)))
-	for i := range n {
-		frames = append(frames, frameOf(r, from+i))
-	}
-	return frames
-}
-
 // Without buffers a device drops, as a network card does, and counts; with Hold
 // and for patient back ends nothing gets lost.
 func TestNoBuffers(t *testing.T) {
@@ -40,7 +32,7 @@ func TestNoBuffers(t *testing.T) {
 		a, b := wire.Cable()
 		p := receiver(t, vdev.Config{Backend: a, Hold: hold, Burst: 8}, 3)
 		p.refill()
-		want := numbered(0, 8)
+		want := frametest.Series(0, 8)
 		if n := b.Transmit(0, want); n != 8 {
 			t.Fatalf("the cable took %d frames", n)
 		}
@@ -128,7 +120,7 @@ func TestCaptureRoundTrip(t *testing.T) {
 	g := newGuest(t, vdev.Config{Backend: record}, 8<<20)
 	rx, tx := g.up(split, 64)
 	p := newPort(g, 0, 1, rx, tx, 64, 2048)
-	want := numbered(0, 300)
+	want := frametest.Series(0, 300)
 	for _, f := range want {
 		for !p.send(f) {
 		}

@@ -8,6 +8,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev/wire"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
+	"github.com/virtio-pmd/virtio-pmd/test/frametest"
 )
 
 // eventually polls for something that another goroutine does.
@@ -39,11 +40,11 @@ func TestSleepAndWake(t *testing.T) {
 				if i%50 == 0 {
 					eventually(t, "the device sleeps", func() bool { return g.d.Stats().Sleeps > 0 })
 				}
-				if !p.send(numbered(i, 1)[0]) {
-					eventually(t, "there is room", func() bool { return p.send(numbered(i, 1)[0]) })
+				if !p.send(frametest.Varied(i)) {
+					eventually(t, "there is room", func() bool { return p.send(frametest.Varied(i)) })
 				}
 				eventually(t, "a frame goes out", func() bool { return b.Receive(vdev.AnyPair, frames) == 1 })
-				b.Transmit(0, numbered(i, 1))
+				b.Transmit(0, frametest.Series(i, 1))
 				eventually(t, "a frame comes in", func() bool { return p.recv() != nil })
 				p.refill()
 				_ = sleeps

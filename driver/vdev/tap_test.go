@@ -11,6 +11,7 @@ import (
 
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev/wire"
+	"github.com/virtio-pmd/virtio-pmd/test/frametest"
 )
 
 // inNamespace runs f on a thread with a network namespace of its own. The thread
@@ -77,7 +78,7 @@ func TestTap(t *testing.T) {
 	p.refill()
 	g.d.Start()
 	b := make([]byte, 4096)
-	for i, f := range numbered(0, 200) {
+	for i, f := range frametest.Series(0, 200) {
 		f[0], f[6], f[12] = 0xff, 2, 0x88 // not IP: the kernel itself leaves them alone
 		f[13] = 0xb5
 		if !p.send(f) {

@@ -2,8 +2,6 @@ package vdev_test
 
 import (
 	"bytes"
-	"fmt"
-	"math/rand/v2"
 	"runtime"
 	"testing"
 	"time"
@@ -13,6 +11,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev/wire"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
+	"github.com/virtio-pmd/virtio-pmd/test/frametest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -155,15 +154,6 @@ func variants() []variant {
 	return list
 }
 
-func frameOf(r *rand.Rand, number int) []byte {
-	b := make([]byte, 60+r.IntN(1455))
-	for i := 14; i < len(b); i++ {
-		b[i] = byte(r.Uint32())
-	}
-	copy(b[14:], fmt.Sprintf("%08d", number))
-	return b
-}
-
 // Frames sent through a device that loops them back come out unharmed and in
 // order, whatever was negotiated, in a ring that wraps many times.
 func TestLoopStepped(t *testing.T) {
@@ -201,14 +191,13 @@ func runLoop(t *testing.T, v variant, started bool, size, frames int) {
 		defer g.d.Stop()
 	}
 	p.refill()
-	r := rand.New(rand.NewPCG(1, 2))
 	var want [][]byte
 	deadline := time.Now().Add(20 * time.Second)
 	for sent, got := 0, 0; got < frames; {
 		if sent < frames {
 			p.indirect = v.f.Has(virtio.RingIndirectDesc) && sent%3 == 0
 			p.pieces = 1 + sent%4
-			f := frameOf(r, sent)
+			f := frametest.Varied(sent)
 			if p.send(f) {
 				want, sent = append(want, f), sent+1
 			}

@@ -3,7 +3,6 @@ package vdev_test
 import (
 	"bytes"
 	"errors"
-	"math/rand/v2"
 	"runtime"
 	"runtime/debug"
 	"strings"
@@ -15,6 +14,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev/wire"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
+	"github.com/virtio-pmd/virtio-pmd/test/frametest"
 )
 
 var ringFeatures = virtio.FeatureSet(virtio.Version1, virtio.NetMrgRxbuf)
@@ -59,11 +59,10 @@ func TestRingsStopAndGoOn(t *testing.T) {
 		p := newPort(g, 0, 1, rx, tx, size, 2048)
 		p.refill()
 		g.d.Start()
-		r := rand.New(rand.NewPCG(1, 2))
 		var want [][]byte
 		deadline := time.Now().Add(20 * time.Second)
 		for got := 0; got < 300; {
-			frame := frameOf(r, len(want))
+			frame := frametest.Varied(len(want))
 			if len(want) < 300 && p.send(frame) {
 				want = append(want, frame)
 			}

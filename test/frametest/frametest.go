@@ -39,12 +39,21 @@ func Seq(n, length int) []byte {
 // Number returns the number of a frame that Seq made.
 func Number(frame []byte) int { return int(binary.BigEndian.Uint32(frame[HeaderLen:])) }
 
-// Series returns count frames from number first on, of all the lengths in turn.
+// Varied returns frame number n, of 60 to 1514 bytes: lengths go up and down through
+// all of them.
+func Varied(n int) []byte { return Seq(n, 60+n*977%1455) }
+
+// Series returns count frames from number first on, of all the lengths in turn, or
+// Varied ones if there are none.
 func Series(first, count int, lengths ...int) [][]byte {
 	list := make([][]byte, count)
 	for i := range list {
 		n := first + i
-		list[i] = Seq(n, lengths[n%len(lengths)])
+		if len(lengths) == 0 {
+			list[i] = Varied(n)
+		} else {
+			list[i] = Seq(n, lengths[n%len(lengths)])
+		}
 	}
 	return list
 }
@@ -52,27 +61,15 @@ func Series(first, count int, lengths ...int) [][]byte {
 // Fill makes an empty buffer a packet, a chain of buffers of its pool if it is long.
 func Fill(t testing.TB, b *mbuf.Buf, frame []byte) {
 	t.Helper()
-	for {
-		n := min(len(frame), b.Tailroom())
-		copy(b.Append(n), frame)
-		if frame = frame[n:]; len(frame) == 0 {
-			return
-		}
-		next := make([]*mbuf.Buf, 1)
-		if b.Pool().Get(next) != 1 {
-			t.Fatal("the pool is empty")
-		}
-		b.SetNext(next[0])
-		b = next[0]
+	if !b.AppendBytes(frame) {
+		t.Fatalf("the pool has too few buffers for %d bytes", len(frame))
 	}
 }
 
 // Content returns a copy of a packet.
 func Content(b *mbuf.Buf) []byte {
-	frame := make([]byte, 0, b.PacketLen())
-	for ; b != nil; b = b.Next() {
-		frame = append(frame, b.Data()...)
-	}
+	frame := make([]byte, b.PacketLen())
+	b.CopyTo(frame)
 	return frame
 }
 
