@@ -24,7 +24,7 @@ const (
 	unmapDMA       request = requestBase + 14 // container, type1
 )
 
-// String is the name in linux/vfio.h.
+// String returns the name in linux/vfio.h.
 func (r request) String() string {
 	switch r {
 	case getAPIVersion:
@@ -61,7 +61,7 @@ func (r request) String() string {
 
 const apiVersion = 0
 
-// Kinds of IOMMU, which are also extensions that can be asked for.
+// Types of IOMMU, which are also extensions that VFIO_CHECK_EXTENSION takes.
 const (
 	type1IOMMU   = 1
 	type1v2IOMMU = 3
@@ -77,8 +77,8 @@ const (
 	removalIndex = 4
 )
 
-// The structures have no padding but what is written out, so that encoding/
-// binary and the C compiler agree on them.
+// All padding of the structures is written out, so that encoding/binary and the C compiler agree on
+// their layout.
 
 type groupStatus struct{ Argsz, Flags uint32 }
 
@@ -150,8 +150,8 @@ type dmaUnmap struct {
 	Iova, Length uint64
 }
 
-// capHeader begins each entry of a capability chain; Next is an offset from
-// the start of the reply, 0 at the end.
+// capHeader begins each entry of a capability chain; Next is an offset from the start of the reply,
+// 0 at the end.
 type capHeader struct {
 	ID, Version uint16
 	Next        uint32
@@ -165,8 +165,7 @@ const (
 	capIOVARange = 1
 )
 
-// capArray begins the body of capSparseMmap and capIOVARange: Count pairs of
-// 64 bits follow.
+// capArray begins the body of capSparseMmap and capIOVARange: Count pairs of 64 bits follow.
 type capArray struct{ Count, _ uint32 }
 
 // sparseArea is a part of a region that can be mapped.

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// The numbers are those that a C program gets from linux/vfio.h.
+// The expected numbers were printed by a C program that includes linux/vfio.h.
 func TestRequestNumbers(t *testing.T) {
 	for _, c := range []struct {
 		r    request
@@ -56,7 +56,7 @@ func TestStructures(t *testing.T) {
 		{sparseArea{}, 16, map[string]uintptr{"Size": 8}},
 	} {
 		typ := reflect.TypeOf(c.v)
-		// The encoder knows no padding: both must agree.
+		// The encoder adds no padding: its size must be that of the structure in memory.
 		if encoded := binary.Size(c.v); encoded != c.size || int(typ.Size()) != c.size || len(encode(c.v)) != c.size {
 			t.Errorf("%s: %d bytes encoded, %d in memory, want %d", typ, encoded, typ.Size(), c.size)
 		}

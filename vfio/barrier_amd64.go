@@ -1,7 +1,6 @@
 package vfio
 
-// barrier orders accesses to memory and to registers. This architecture does it
-// by itself: registers are mapped uncached, and neither is a store to them seen
-// before an earlier store to memory, nor a load from them made after a later
-// one.
+// barrier orders accesses to memory and to registers. It is empty on amd64: registers are mapped
+// uncached, a store to one is not visible before an earlier store to memory, and a load from one is
+// not delayed behind a later access.
 func barrier() {}

@@ -1,8 +1,7 @@
 package vfio
 
-// barrier orders accesses to memory and to registers: those before it come
-// before those after it, for the device too. Without it the device could be
-// told of a descriptor that it does not see yet.
+// barrier orders accesses to memory and to registers, for the device too: without it a doorbell
+// could reach the device before the descriptor that it announces.
 //
 //go:noescape
 func barrier()

@@ -20,18 +20,18 @@ const (
 	capPairSize   = 16
 )
 
-// capabilities walks the chain in a reply that begins at offset first, 0 for
-// no chain. The kernel appends entries, so the offsets ascend; a chain that
-// does not is broken, and one that does must end.
+// capabilities walks the chain in a reply that begins at offset first, 0 for no chain. The kernel
+// appends entries, so that the offsets ascend; a chain whose offsets do not is invalid, which also
+// bounds the walk.
 func capabilities(call string, reply []byte, first uint32) ([]capability, error) {
 	var caps []capability
 	var last uint32
 	for at := first; at != 0; {
 		if at <= last {
-			return nil, &ReplyError{Call: call, Value: uint64(at), Reason: "its capability chain leads back"}
+			return nil, replyError(call, uint64(at), "its capability chain leads back")
 		}
 		if uint64(at)+capHeaderSize > uint64(len(reply)) {
-			return nil, &ReplyError{Call: call, Value: uint64(at), Reason: "its capability chain leads out of the reply"}
+			return nil, replyError(call, uint64(at), "its capability chain leads out of the reply")
 		}
 		var h capHeader
 		if err := decode(reply[at:], &h); err != nil {
@@ -43,16 +43,16 @@ func capabilities(call string, reply []byte, first uint32) ([]capability, error)
 	return caps, nil
 }
 
-// pairs returns the pairs of 64-bit numbers in the body of a capability, which
-// begins with how many there are.
+// pairs returns the pairs of 64-bit numbers in the body of a capability, which begins with their
+// count.
 func (c capability) pairs(call string) ([][2]uint64, error) {
 	var head capArray
 	if err := decode(c.body, &head); err != nil {
-		return nil, &ReplyError{Call: call, Value: uint64(len(c.body)), Reason: "it ends inside a capability"}
+		return nil, replyError(call, uint64(len(c.body)), "it ends inside a capability")
 	}
 	rest := c.body[capArraySize:]
 	if uint64(head.Count)*capPairSize > uint64(len(rest)) {
-		return nil, &ReplyError{Call: call, Value: uint64(head.Count), Reason: "a capability has more entries than it has room for"}
+		return nil, replyError(call, uint64(head.Count), "a capability has more entries than it has room for")
 	}
 	list := make([][2]uint64, head.Count)
 	for i := range list {
@@ -66,9 +66,9 @@ func (c capability) pairs(call string) ([][2]uint64, error) {
 type iommuLimits struct {
 	// pageSize is the smallest page: addresses and sizes are multiples of it.
 	pageSize uint64
-	// ranges are the device addresses that can be mapped, in ascending order.
-	// The kernel has taken out what is reserved, such as the window of message
-	// interrupts. Kernels before 4.17 do not say: then it is empty.
+	// ranges are the device addresses that can be mapped, in ascending order, without reserved ones
+	// such as the window of message interrupts. It is empty on kernels before 4.17, which do not
+	// report them.
 	ranges []pci.Range
 }
 
@@ -77,7 +77,7 @@ func parseIOMMUInfo(reply []byte) (iommuLimits, error) {
 	call := getIOMMUInfo.String()
 	var info iommuInfo
 	if err := decode(reply, &info); err != nil {
-		return iommuLimits{}, &ReplyError{Call: call, Value: uint64(len(reply)), Reason: "it is too short"}
+		return iommuLimits{}, replyError(call, uint64(len(reply)), "it is too short")
 	}
 	limits := iommuLimits{pageSize: 4096}
 	if info.Flags&iommuPageSizes != 0 && info.PageSizes != 0 {
@@ -110,19 +110,19 @@ func iovaRanges(call string, c capability) ([]pci.Range, error) {
 	ranges := make([]pci.Range, 0, len(list))
 	for _, p := range list {
 		if p[0] > p[1] {
-			return nil, &ReplyError{Call: call, Value: p[0], Reason: "a range of device addresses ends before it begins"}
+			return nil, replyError(call, p[0], "a range of device addresses ends before it begins")
 		}
 		ranges = append(ranges, pci.Range{First: p[0], Last: p[1]})
 	}
 	slices.SortFunc(ranges, func(a, b pci.Range) int { return cmp.Compare(a.First, b.First) })
 	for i := 1; i < len(ranges); i++ {
 		if ranges[i].First <= ranges[i-1].Last {
-			return nil, &ReplyError{Call: call, Value: ranges[i].First, Reason: "ranges of device addresses overlap"}
+			return nil, replyError(call, ranges[i].First, "ranges of device addresses overlap")
 		}
 	}
 	if len(ranges) == 0 {
-		// An empty list would mean "everything" to whoever asks.
-		return nil, &ReplyError{Call: call, Reason: "no device address at all can be mapped"}
+		// pci.DMA.Ranges means all addresses if it is empty.
+		return nil, replyError(call, 0, "no device address at all can be mapped")
 	}
 	return ranges, nil
 }
@@ -131,22 +131,21 @@ func iovaRanges(call string, c capability) ([]pci.Range, error) {
 type regionLayout struct {
 	size   uint64
 	offset uint64 // in the device's file
-	// areas can be mapped; whatever lies outside is read and written by calls.
+	// areas can be mapped; the rest is accessed by system calls.
 	areas []sparseArea
 }
 
-// parseRegionInfo reads the reply to VFIO_DEVICE_GET_REGION_INFO. hole is the
-// MSI-X table if it lies in this region: kernels that do not say otherwise
-// refuse to map it.
+// parseRegionInfo reads the reply to VFIO_DEVICE_GET_REGION_INFO. hole is the MSI-X table if it is in
+// this region: kernels without capMSIXMappable refuse to map it.
 func parseRegionInfo(reply []byte, hole sparseArea, page uint64) (regionLayout, error) {
 	call := getRegionInfo.String()
 	var info regionInfo
 	if err := decode(reply, &info); err != nil {
-		return regionLayout{}, &ReplyError{Call: call, Value: uint64(len(reply)), Reason: "it is too short"}
+		return regionLayout{}, replyError(call, uint64(len(reply)), "it is too short")
 	}
 	layout := regionLayout{size: info.Size, offset: info.Offset}
 	if info.Size > 1<<62 || info.Offset > 1<<62 {
-		return regionLayout{}, &ReplyError{Call: call, Value: info.Size, Reason: "the region is impossibly large"}
+		return regionLayout{}, replyError(call, info.Size, "the region is too large")
 	}
 	if info.Flags&regionMmap == 0 || info.Size == 0 {
 		return layout, nil
@@ -171,12 +170,12 @@ func parseRegionInfo(reply []byte, hole sparseArea, page uint64) (regionLayout, 
 			return layout, nil
 		}
 	}
-	layout.areas = around(hole, info.Size, page)
+	layout.areas = areasAround(hole, info.Size, page)
 	return layout, nil
 }
 
-// sparseAreas returns the listed areas that whole pages can be mapped of. One
-// that cannot is left out: calls reach it as well.
+// sparseAreas returns the listed areas that consist of pages of the region. Others cannot be mapped
+// and are accessed by system calls.
 func sparseAreas(list [][2]uint64, size, page uint64) []sparseArea {
 	var areas []sparseArea
 	for _, p := range list {
@@ -189,9 +188,9 @@ func sparseAreas(list [][2]uint64, size, page uint64) []sparseArea {
 	return areas
 }
 
-// around returns the whole pages of a region without those that the hole
-// touches. The last page may reach beyond the region.
-func around(hole sparseArea, size, page uint64) []sparseArea {
+// areasAround returns the pages of a region without those that the hole overlaps. The last page may
+// extend beyond the region.
+func areasAround(hole sparseArea, size, page uint64) []sparseArea {
 	end := (size + page - 1) &^ (page - 1)
 	if hole.Size == 0 || hole.Offset >= size {
 		return []sparseArea{{Size: end}}

@@ -21,8 +21,7 @@ func entry(id, version uint16, next uint32, pairs ...[2]uint64) []byte {
 	return b
 }
 
-// iommuReply encodes a reply to VFIO_IOMMU_GET_INFO with a chain that begins
-// at offset first.
+// iommuReply encodes a reply to VFIO_IOMMU_GET_INFO with a chain that begins at offset first.
 func iommuReply(flags uint32, pageSizes uint64, first uint32, chain ...[]byte) []byte {
 	tail := slices.Concat(chain...)
 	return append(encode(iommuInfo{Argsz: uint32(24 + len(tail)), Flags: flags, PageSizes: pageSizes, CapOffset: first}), tail...)
@@ -30,7 +29,7 @@ func iommuReply(flags uint32, pageSizes uint64, first uint32, chain ...[]byte) [
 
 func TestIOMMUInfo(t *testing.T) {
 	const both = iommuPageSizes | iommuCaps
-	// What an Intel IOMMU of 39 bits answers: migration, mappings left, ranges.
+	// The reply of an Intel IOMMU of 39 bits: migration, mappings available, ranges.
 	migration := slices.Concat(encode(capHeader{ID: 2, Version: 1, Next: 24 + 24}), make([]byte, 16))
 	available := slices.Concat(encode(capHeader{ID: 3, Version: 1, Next: 24 + 24 + 16}), encode(uint32(65535)), make([]byte, 4))
 	ranges := entry(capIOVARange, 1, 0, [2]uint64{0, 0xfedfffff}, [2]uint64{0xfef00000, 1<<39 - 1})
@@ -61,7 +60,7 @@ func TestIOMMUInfo(t *testing.T) {
 	}
 }
 
-func TestIOMMUInfoThatMakesNoSense(t *testing.T) {
+func TestInvalidIOMMUInfo(t *testing.T) {
 	const both = iommuPageSizes | iommuCaps
 	tooMany := entry(capIOVARange, 1, 0, [2]uint64{0, 1})
 	tooMany[8] = 200
@@ -80,15 +79,16 @@ func TestIOMMUInfoThatMakesNoSense(t *testing.T) {
 		{"next outside", "out of the reply", iommuReply(both, 4096, 24, entry(9, 1, 40))},
 		{"no room for the count", "inside a capability", iommuReply(both, 4096, 24, entry(capIOVARange, 1, 0)[:12])},
 		{"more ranges than bytes", "more entries", iommuReply(both, 4096, 24, tooMany)},
-		{"as many ranges as there can be", "more entries", iommuReply(both, 4096, 24, most)},
+		{"largest count of ranges", "more entries", iommuReply(both, 4096, 24, most)},
 		{"range upside down", "ends before", iommuReply(both, 4096, 24, entry(capIOVARange, 1, 0, [2]uint64{2, 1}))},
 		{"overlap", "overlap", iommuReply(both, 4096, 24, entry(capIOVARange, 1, 0, [2]uint64{0, 10}, [2]uint64{10, 20}))},
 		{"no range", "no device address", iommuReply(both, 4096, 24, entry(capIOVARange, 1, 0))},
 	} {
 		_, err := parseIOMMUInfo(c.reply)
-		var reply *ReplyError
-		if !errors.As(err, &reply) || !strings.Contains(err.Error(), c.want) || reply.Call != "VFIO_IOMMU_GET_INFO" {
-			t.Errorf("%s: %v; want a *ReplyError with %q", c.name, err, c.want)
+		var reply *Error
+		if !errors.As(err, &reply) || !strings.Contains(reply.Reason, "invalid reply") ||
+			!strings.Contains(err.Error(), c.want) || reply.Op != "VFIO_IOMMU_GET_INFO" {
+			t.Errorf("%s: %v; want an invalid reply with %q", c.name, err, c.want)
 		}
 	}
 }
@@ -115,7 +115,7 @@ func TestRegionInfo(t *testing.T) {
 	}{
 		{"an I/O BAR", regionReply(access, 0x20), sparseArea{}, nil},
 		{"no such BAR", regionReply(access|regionMmap, 0), sparseArea{}, nil},
-		{"plain", regionReply(access|regionMmap, 0x4000), sparseArea{}, []sparseArea{{0, 0x4000}}},
+		{"mapped as a whole", regionReply(access|regionMmap, 0x4000), sparseArea{}, []sparseArea{{0, 0x4000}}},
 		{"smaller than a page", regionReply(access|regionMmap, 0x100), sparseArea{}, []sparseArea{{0, 0x1000}}},
 		{"table in another BAR or none", regionReply(access|regionMmap|regionCaps, 0x4000, mappable), sparseArea{}, []sparseArea{{0, 0x4000}}},
 		{"table can be mapped", regionReply(access|regionMmap|regionCaps, 0x4000, mappable), table, []sparseArea{{0, 0x4000}}},
@@ -143,17 +143,18 @@ func TestRegionInfo(t *testing.T) {
 	}
 }
 
-func TestRegionInfoThatMakesNoSense(t *testing.T) {
+func TestInvalidRegionInfo(t *testing.T) {
 	const mapped = regionRead | regionWrite | regionMmap | regionCaps
 	for name, reply := range map[string][]byte{
 		"cut off":              regionReply(0, 0)[:31],
-		"impossibly large":     regionReply(mapped, math.MaxUint64),
+		"too large":            regionReply(mapped, math.MaxUint64),
 		"loop":                 regionReply(mapped, 4096, entry(9, 1, 32)),
 		"more areas than room": regionReply(mapped, 4096, entry(capSparseMmap, 1, 0, [2]uint64{0, 4096})[:31]),
 	} {
-		var want *ReplyError
-		if _, err := parseRegionInfo(reply, sparseArea{}, 4096); !errors.As(err, &want) {
-			t.Errorf("%s: %v, want a *ReplyError", name, err)
+		var want *Error
+		_, err := parseRegionInfo(reply, sparseArea{}, 4096)
+		if !errors.As(err, &want) || !strings.Contains(want.Reason, "invalid reply") {
+			t.Errorf("%s: %v, want an invalid reply", name, err)
 		}
 	}
 }

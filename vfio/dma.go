@@ -13,35 +13,34 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/pci"
 )
 
-// DMA tells which device addresses MapDMA takes.
+// DMA returns which device addresses [Function.MapDMA] accepts.
 func (f *Function) DMA() pci.DMA {
 	return pci.DMA{Physical: f.physical, Ranges: f.limits.ranges}
 }
 
-// MapDMA lets the device read and write mem at the addresses from iova on.
-// iova, the address and the length of mem are multiples of the IOMMU's page
-// size. The pages are locked into memory: a *MemlockError says that the process
-// may not lock as much, a *DMAError what else is wrong.
+// MapDMA lets the device read and write mem at the addresses from iova on. iova, the address and the
+// length of mem are multiples of the IOMMU's page size. The pages are locked into memory: a
+// [MemlockError] says that the process may not lock as many, an [Error] what else is wrong.
 //
-// Without an IOMMU there is nothing to map and every address is taken: mem must
-// be in hugepages, which stay where they are.
+// Without an IOMMU there is nothing to map and every address is accepted: mem must be in hugepages,
+// which have fixed physical addresses.
 func (f *Function) MapDMA(iova uint64, mem []byte) error {
 	size := uint64(len(mem))
 	fail := func(reason string, err error) error {
-		return &DMAError{Op: "map", IOVA: iova, Size: size, Reason: reason, Err: err}
+		return dmaError("map", iova, size, reason, err)
 	}
 	if size == 0 || iova+(size-1) < iova {
-		return fail("nothing, or beyond the last address", nil)
+		return fail("it is empty, or it ends beyond the last address", nil)
 	}
 	if f.physical {
 		return nil
 	}
 	if (iova|size|addressOf(mem))&(f.limits.pageSize-1) != 0 {
-		return fail(fmt.Sprintf("address %#x in memory, address for the device and length must be multiples of the IOMMU's pages of %d bytes",
-			addressOf(mem), f.limits.pageSize), nil)
+		return fail(fmt.Sprintf("address %#x in memory, address for the device and length must be "+
+			"multiples of the IOMMU's pages of %d bytes", addressOf(mem), f.limits.pageSize), nil)
 	}
 	if !inRanges(f.limits.ranges, iova, size) {
-		return fail("the IOMMU does not take these addresses; it takes "+rangesText(f.limits.ranges), nil)
+		return fail("the IOMMU does not accept these addresses; it accepts "+rangesText(f.limits.ranges), nil)
 	}
 	lock := memlock()
 	if err := lock.check(size); err != nil {
@@ -50,7 +49,8 @@ func (f *Function) MapDMA(iova uint64, mem []byte) error {
 	arg := dmaMap{Flags: dmaRead | dmaWrite, Vaddr: addressOf(mem), Iova: iova, Length: size}
 	_, err := ioctlBytes(f.container, mapDMA, argument(arg))
 	if errors.Is(err, unix.ENOMEM) {
-		// Capabilities in a user namespace are not those that the kernel asks for.
+		// The kernel checks for the capability in the initial user namespace, /proc shows those of
+		// this one.
 		lock.exempt = false
 		if short := lock.check(size); short != nil {
 			short.Err = err
@@ -63,7 +63,7 @@ func (f *Function) MapDMA(iova uint64, mem []byte) error {
 	return nil
 }
 
-// mapRefusal says in words why the kernel refused a mapping.
+// mapRefusal returns why the kernel refused a mapping.
 func mapRefusal(err error) string {
 	switch {
 	case errors.Is(err, unix.ENOMEM):
@@ -76,13 +76,13 @@ func mapRefusal(err error) string {
 	return "the kernel refused it"
 }
 
-// UnmapDMA takes back a mapping that MapDMA made, as a whole.
+// UnmapDMA removes a mapping of [Function.MapDMA], as a whole.
 func (f *Function) UnmapDMA(iova uint64, size int) error {
 	if f.physical {
 		return nil
 	}
 	fail := func(reason string, err error) error {
-		return &DMAError{Op: "unmap", IOVA: iova, Size: uint64(size), Reason: reason, Err: err}
+		return dmaError("unmap", iova, uint64(size), reason, err)
 	}
 	arg := dmaUnmap{Iova: iova, Length: uint64(size)}
 	if err := exchange(f.container, unmapDMA, &arg); err != nil {
@@ -94,8 +94,13 @@ func (f *Function) UnmapDMA(iova uint64, size int) error {
 	return nil
 }
 
-// inRanges tells whether size bytes at iova lie in one of the ranges. No ranges
-// at all are all addresses.
+// dmaError is memory that cannot be mapped for the device, or not be unmapped.
+func dmaError(op string, iova, size uint64, reason string, err error) *Error {
+	return &Error{Op: fmt.Sprintf("%s %#x bytes at device address", op, size), Value: iova, Reason: reason, Err: err}
+}
+
+// inRanges reports whether size bytes at iova are in one of the ranges. No ranges at all are all
+// addresses.
 func inRanges(ranges []pci.Range, iova, size uint64) bool {
 	for _, r := range ranges {
 		if iova >= r.First && iova <= r.Last && size-1 <= r.Last-iova {
@@ -105,7 +110,7 @@ func inRanges(ranges []pci.Range, iova, size uint64) bool {
 	return len(ranges) == 0
 }
 
-// rangesText writes ranges for people.
+// rangesText formats ranges for a message.
 func rangesText(ranges []pci.Range) string {
 	var list []string
 	for _, r := range ranges {
@@ -114,14 +119,13 @@ func rangesText(ranges []pci.Range) string {
 	return strings.Join(list, ", ")
 }
 
-// lockedMemory is what the process has locked and what it may lock.
+// lockedMemory is how much memory the process has locked and how much it may lock.
 type lockedMemory struct {
 	locked, limit uint64
 	exempt        bool // CAP_IPC_LOCK: the limit does not apply
 }
 
-// memlock reads it. What cannot be read counts as no hindrance: the kernel
-// decides in the end.
+// memlock reads it. What cannot be read counts as no limit, because the kernel checks again.
 func memlock() lockedMemory {
 	lock := lockedMemory{limit: math.MaxUint64}
 	var limit unix.Rlimit
@@ -135,7 +139,7 @@ func memlock() lockedMemory {
 	return lock
 }
 
-// parse takes what is of interest from the text of /proc/PID/status.
+// parse reads locked and exempt from the text of /proc/PID/status.
 func (l *lockedMemory) parse(status string) {
 	for line := range strings.Lines(status) {
 		key, value, _ := strings.Cut(line, ":")
@@ -153,7 +157,7 @@ func (l *lockedMemory) parse(status string) {
 	}
 }
 
-// check tells whether size more bytes may be locked.
+// check returns nil if size more bytes may be locked.
 func (l *lockedMemory) check(size uint64) *MemlockError {
 	if l.exempt || l.limit == math.MaxUint64 || l.limit >= l.locked && l.limit-l.locked >= size {
 		return nil

@@ -1,203 +1,164 @@
 package vfio
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/virtio-pmd/virtio-pmd/pci"
 )
 
-// NotFoundError says that sysfs does not have the function.
-type NotFoundError struct {
-	Address string
-	Err     error
+// ErrInUse is answered by [errors.Is] where the IOMMU group, or another function of it, is in use by
+// this process, another process or a kernel driver.
+var ErrInUse = errors.New("in use")
+
+// Error is an operation on a function that failed.
+//
+// It answers [ErrInUse], [io/fs.ErrPermission] where the process lacks a right,
+// [io/fs.ErrNotExist] for a function or a device node that does not exist,
+// [errors.ErrUnsupported] where there is no IOMMU or no reset, and [os.ErrClosed] after
+// [Function.Close].
+type Error struct {
+	Op     string // "open", "reset", "map … bytes at device address", or the name of an ioctl
+	Device string // the address of the function, the IOMMU group or the device node; may be ""
+	Value  any    // what is wrong, nil if Reason says it
+	Reason string
+	Remedy string // "" if there is none
+	Err    error  // cause, nil if there is none
 }
 
-func (e *NotFoundError) Error() string {
-	return fmt.Sprintf("vfio: there is no PCI function %s (%v); lspci -D lists those that there are", e.Address, e.Err)
-}
-func (e *NotFoundError) Unwrap() error { return e.Err }
-
-// NotBoundError says that the function has another driver than vfio-pci.
-type NotBoundError struct {
-	Address string
-	// Driver is the one it has, "" for none.
-	Driver string
-}
-
-func (e *NotBoundError) Error() string {
-	has := "has no driver"
-	if e.Driver != "" {
-		has = "has the driver " + e.Driver
+// Error names the operation, the device, the reason and the remedy.
+func (e *Error) Error() string {
+	text := "vfio: " + e.Op
+	if e.Device != "" {
+		text += " " + e.Device
 	}
-	return fmt.Sprintf("vfio: PCI function %s %s and must have vfio-pci; as root: devbind bind %s", e.Address, has, e.Address)
-}
-
-// NoIOMMUError says that no IOMMU stands between the function and memory, and
-// that this was not allowed, or that the kernel does not allow it.
-type NoIOMMUError struct {
-	Address string
-	// Group is true if the kernel offers the function all the same, in
-	// no-IOMMU mode.
-	Group bool
-}
-
-func (e *NoIOMMUError) Error() string {
-	if e.Group {
-		return fmt.Sprintf("vfio: PCI function %s has no IOMMU: it could write to all of memory; "+
-			"boot with intel_iommu=on or amd_iommu=on (in a VM: ask for a vIOMMU), or accept the risk with noiommu=1", e.Address)
+	if e.Value != nil {
+		text += fmt.Sprintf(" %#x", e.Value)
 	}
-	return fmt.Sprintf("vfio: PCI function %s is in no IOMMU group; boot with intel_iommu=on or amd_iommu=on (in a VM: ask for a vIOMMU), "+
-		"or, unsafe, as root: echo 1 > /sys/module/vfio/parameters/enable_unsafe_noiommu_mode, bind it anew and use noiommu=1", e.Address)
-}
-
-// Member is one function of an IOMMU group.
-type Member struct {
-	Address string
-	// Driver is "" for none.
-	Driver string
-}
-
-// NotViableError says that the IOMMU group cannot be used because functions in
-// it belong to kernel drivers: the IOMMU cannot tell them from ours.
-type NotViableError struct {
-	Group   int
-	Members []Member
-}
-
-func (e *NotViableError) Error() string {
-	var all, bind []string
-	for _, m := range e.Members {
-		driver := m.Driver
-		if driver == "" {
-			driver = "no driver"
-		}
-		all = append(all, fmt.Sprintf("%s (%s)", m.Address, driver))
-		if m.Driver != "" && !isVFIO(m.Driver) && m.Driver != "pci-stub" && m.Driver != "pcieport" {
-			bind = append(bind, m.Address)
-		}
+	switch {
+	case e.Reason == "":
+		text += fmt.Sprintf(": %v", e.Err)
+	case e.Err == nil, e.Err == ErrInUse, e.Err == errors.ErrUnsupported: // Reason says it
+		text += ": " + e.Reason
+	default:
+		text += fmt.Sprintf(": %s (%v)", e.Reason, e.Err)
 	}
-	text := fmt.Sprintf("vfio: IOMMU group %d is not viable, all its functions must belong to vfio-pci or to no driver: %s",
-		e.Group, strings.Join(all, ", "))
-	if len(bind) > 0 {
-		text += "; as root: devbind bind " + strings.Join(bind, " ")
-	}
-	return text
-}
-
-// BusyError says that the IOMMU group is open already, in this process or in
-// another: a group has one owner, and one function of a group can be open.
-type BusyError struct {
-	Group int
-	Path  string
-}
-
-func (e *BusyError) Error() string {
-	return fmt.Sprintf("vfio: IOMMU group %d is in use: %s is open already; end the other user (as root: fuser -v %s), "+
-		"or use functions of different groups", e.Group, e.Path, e.Path)
-}
-
-// OpenError says that a node below /dev/vfio cannot be opened.
-type OpenError struct {
-	Path   string
-	Err    error
-	Remedy string
-}
-
-func (e *OpenError) Error() string {
-	return fmt.Sprintf("vfio: cannot open %s: %v; %s", e.Path, e.Err, e.Remedy)
-}
-func (e *OpenError) Unwrap() error { return e.Err }
-
-// CallError says that the kernel refused a request.
-type CallError struct {
-	// Call is the name of the ioctl.
-	Call   string
-	Err    error
-	Remedy string
-}
-
-func (e *CallError) Error() string {
-	text := fmt.Sprintf("vfio: %s: %v", e.Call, e.Err)
 	if e.Remedy != "" {
 		text += "; " + e.Remedy
 	}
 	return text
 }
-func (e *CallError) Unwrap() error { return e.Err }
 
-// ReplyError says that the kernel's reply to a request makes no sense.
-type ReplyError struct {
-	Call   string
-	Value  uint64
-	Reason string
+// Is reports whether target is [ErrInUse] and the kernel answered EBUSY.
+func (e *Error) Is(target error) bool { return target == ErrInUse && errors.Is(e.Err, unix.EBUSY) }
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// NotBoundError says that the function has another driver than vfio-pci.
+type NotBoundError struct {
+	Address string
+	Driver  string // the driver it has, "" for none
 }
 
-func (e *ReplyError) Error() string {
-	return fmt.Sprintf("vfio: the reply to %s makes no sense: %s (%#x); is this kernel's VFIO the one of linux/vfio.h?", e.Call, e.Reason, e.Value)
+// Error names the function, its driver and the command that changes it.
+func (e *NotBoundError) Error() string {
+	has := "has no driver"
+	if e.Driver != "" {
+		has = "has the driver " + e.Driver
+	}
+	return fmt.Sprintf("vfio: PCI function %s %s and must have vfio-pci; as root: devbind bind %s",
+		e.Address, has, e.Address)
 }
 
-// MemlockError says that mapping memory would lock more of it than the process
-// may.
+// MemlockError says that mapping memory would lock more of it than the process may. It answers
+// [io/fs.ErrPermission].
 type MemlockError struct {
-	// Need is what would be locked in all, Limit what may be, in bytes.
+	// Need is what would be locked in total, Limit what may be, in bytes.
 	Need, Limit uint64
 	// Err is what the kernel answered, nil if it was not asked.
 	Err error
 }
 
+// Error names both numbers and the ways to raise the limit.
 func (e *MemlockError) Error() string {
 	return fmt.Sprintf("vfio: the device's memory must be locked: %d bytes in all, and the limit is %d; "+
-		"raise it (ulimit -l %d, LimitMEMLOCK= of systemd, memlock in /etc/security/limits.conf), or give the process CAP_IPC_LOCK",
-		e.Need, e.Limit, (e.Need+1023)/1024)
+		"raise it (ulimit -l %d, LimitMEMLOCK= of systemd, memlock in /etc/security/limits.conf), "+
+		"or give the process CAP_IPC_LOCK", e.Need, e.Limit, (e.Need+1023)/1024)
 }
+
+// Is reports whether target is [io/fs.ErrPermission].
+func (e *MemlockError) Is(target error) bool { return target == fs.ErrPermission }
+
+// Unwrap returns what the kernel answered.
 func (e *MemlockError) Unwrap() error { return e.Err }
 
-// DMAError says that memory cannot be mapped for the device, or not be taken
-// back.
-type DMAError struct {
-	// Op is "map" or "unmap".
-	Op string
-	// IOVA is the device address and Size the length in bytes.
-	IOVA, Size uint64
-	Reason     string
-	Err        error
-}
-
-func (e *DMAError) Error() string {
-	text := fmt.Sprintf("vfio: cannot %s %#x bytes at device address %#x: %s", e.Op, e.Size, e.IOVA, e.Reason)
-	if e.Err != nil {
-		text += fmt.Sprintf(" (%v)", e.Err)
+// noIOMMUError refuses a function that no IOMMU confines. inGroup says that the kernel offers it in
+// no-IOMMU mode, so that only the application's consent is missing.
+func noIOMMUError(address string, inGroup bool) *Error {
+	e := &Error{Op: "open", Device: address, Err: errors.ErrUnsupported}
+	if inGroup {
+		e.Reason = "the function has no IOMMU: it could write to all of memory"
+		e.Remedy = "boot with intel_iommu=on or amd_iommu=on (in a VM: ask for a vIOMMU), " +
+			"or accept the risk with noiommu=1"
+		return e
 	}
-	return text
-}
-func (e *DMAError) Unwrap() error { return e.Err }
-
-// IRQError says that interrupts cannot be set up.
-type IRQError struct {
-	Kind pci.IRQ
-	// Wanted and Vectors are how many there were to be and how many there are.
-	Wanted, Vectors int
-	Reason          string
-	Err             error
+	e.Reason = "the function is in no IOMMU group"
+	e.Remedy = "boot with intel_iommu=on or amd_iommu=on (in a VM: ask for a vIOMMU), or, unsafe, as root: " +
+		"echo 1 > /sys/module/vfio/parameters/enable_unsafe_noiommu_mode, bind it again and use noiommu=1"
+	return e
 }
 
-func (e *IRQError) Error() string {
-	text := fmt.Sprintf("vfio: %s interrupts (%d of %d vectors): %s", e.Kind, e.Wanted, e.Vectors, e.Reason)
-	if e.Err != nil {
-		text += fmt.Sprintf(" (%v)", e.Err)
+// notViableError says that functions of the group belong to kernel drivers: the IOMMU cannot
+// separate them from the function to open.
+func notViableError(group int, members []member) *Error {
+	var all, bind []string
+	for _, m := range members {
+		driver := m.driver
+		if driver == "" {
+			driver = "no driver"
+		}
+		all = append(all, fmt.Sprintf("%s (%s)", m.address, driver))
+		if m.driver != "" && !isVFIO(m.driver) && m.driver != "pci-stub" && m.driver != "pcieport" {
+			bind = append(bind, m.address)
+		}
 	}
-	return text
+	e := &Error{Op: "open", Device: groupName(group), Err: ErrInUse,
+		Reason: "it is not viable, all its functions must belong to vfio-pci or to no driver: " +
+			strings.Join(all, ", ")}
+	if len(bind) > 0 {
+		e.Remedy = "as root: devbind bind " + strings.Join(bind, " ")
+	}
+	return e
 }
-func (e *IRQError) Unwrap() error { return e.Err }
 
-// ResetError says that the function cannot be reset as a whole.
-type ResetError struct {
-	Address string
-	Err     error
+// busyError says that the group is open: a group has one owner, and one function of a group can be
+// open.
+func busyError(group int, path string) *Error {
+	return &Error{Op: "open", Device: groupName(group), Err: ErrInUse,
+		Reason: fmt.Sprintf("it is in use: %s is open already", path),
+		Remedy: fmt.Sprintf("end the other user (as root: fuser -v %s), or use functions of different groups", path)}
 }
 
-func (e *ResetError) Error() string {
-	return fmt.Sprintf("vfio: PCI function %s cannot be reset as a whole: %v", e.Address, e.Err)
+func groupName(group int) string { return fmt.Sprintf("IOMMU group %d", group) }
+
+// replyError is a reply of the kernel that is invalid.
+func replyError(call string, value uint64, reason string) *Error {
+	return &Error{Op: call, Reason: fmt.Sprintf("invalid reply: %s (%#x)", reason, value),
+		Remedy: "is this kernel's VFIO the one of linux/vfio.h?"}
 }
-func (e *ResetError) Unwrap() error { return e.Err }
+
+// irqError is a failure to set up interrupts: wanted vectors of those that there are.
+func irqError(kind pci.IRQ, wanted, vectors int, reason string, err error) *Error {
+	return &Error{Op: fmt.Sprintf("set %s interrupts (%d of %d vectors)", kind, wanted, vectors),
+		Reason: reason, Err: err}
+}
+
+// resetError says that the function cannot be reset.
+func resetError(address string, err error) *Error {
+	return &Error{Op: "reset", Device: address, Reason: "the function cannot be reset as a whole", Err: err}
+}

@@ -13,8 +13,9 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/pci"
 )
 
-// Function is a PCI function that this process owns. Its methods may be called
-// from several goroutines, except Close, after which nothing of it may be used.
+// Function is a PCI function that this process owns; it implements [pci.Function]. Its methods may be
+// called from several goroutines, except [Function.Close], after which neither it nor its regions
+// may be used.
 type Function struct {
 	address                  string
 	group, container, device *os.File
@@ -34,15 +35,15 @@ type Function struct {
 
 var _ pci.Function = (*Function)(nil)
 
-// setUp reads what the device file says about itself and turns decoding on:
-// without it an access to a mapped register raises SIGBUS.
+// setUp reads the description of the device and enables memory and I/O decoding, without which an
+// access to a mapped register raises SIGBUS.
 func (f *Function) setUp() error {
 	var info deviceInfo
 	if err := exchange(f.device, getDeviceInfo, &info); err != nil {
 		return err
 	}
 	if info.Flags&devicePCI == 0 || info.Regions <= configRegion {
-		return &ReplyError{Call: getDeviceInfo.String(), Value: uint64(info.Flags), Reason: "this is no PCI function"}
+		return replyError(getDeviceInfo.String(), uint64(info.Flags), "this is not a PCI function")
 	}
 	f.regions, f.irqs, f.resets = int(info.Regions), int(info.IRQs), info.Flags&deviceReset != 0
 	reply, err := query(f.device, getRegionInfo, &regionInfo{Index: configRegion})
@@ -57,7 +58,7 @@ func (f *Function) setUp() error {
 	return err
 }
 
-// Address returns the address as sysfs writes it.
+// Address returns the address in the form that sysfs uses: "0000:00:03.0".
 func (f *Function) Address() string { return f.address }
 
 // ReadConfig reads configuration space in one access.
@@ -67,13 +68,13 @@ func (f *Function) ReadConfig(off, width int) (uint32, error) {
 	}
 	var b [4]byte
 	if _, err := f.device.ReadAt(b[:width], int64(f.config.offset)+int64(off)); err != nil {
-		return 0, &CallError{Call: "read of configuration space", Err: cause(err)}
+		return 0, &Error{Op: "read configuration space of", Device: f.address, Err: withoutPath(err)}
 	}
 	return binary.LittleEndian.Uint32(b[:]), nil
 }
 
-// WriteConfig writes configuration space in one access. The kernel keeps some
-// registers, such as the BARs, to itself: it makes believe they were written.
+// WriteConfig writes configuration space in one access. The kernel emulates some registers, such as
+// the BARs: writes to them do not reach the device.
 func (f *Function) WriteConfig(off, width int, v uint32) error {
 	if err := pci.CheckConfigAccess(off, width, int(f.config.size)); err != nil {
 		return err
@@ -81,29 +82,30 @@ func (f *Function) WriteConfig(off, width int, v uint32) error {
 	var b [4]byte
 	binary.LittleEndian.PutUint32(b[:], v)
 	if _, err := f.device.WriteAt(b[:width], int64(f.config.offset)+int64(off)); err != nil {
-		return &CallError{Call: "write of configuration space", Err: cause(err)}
+		return &Error{Op: "write configuration space of", Device: f.address, Err: withoutPath(err)}
 	}
 	return nil
 }
 
-// Reset resets the function as a whole. Its command register keeps what it
-// held. A function that cannot do it, or is busy for long, is a *ResetError.
+// Reset resets the function as a whole (function level reset). The kernel restores its command
+// register. It fails for a function that has no reset, with [errors.ErrUnsupported], and for one
+// that stays busy.
 func (f *Function) Reset() error {
 	if !f.resets {
-		return &ResetError{Address: f.address, Err: errors.ErrUnsupported}
+		return resetError(f.address, errors.ErrUnsupported)
 	}
-	err := again(func() error {
+	err := retryEAGAIN(func() error {
 		_, err := ioctl(f.device, resetDevice, 0)
 		return err
 	})
 	if err != nil {
-		return &ResetError{Address: f.address, Err: err}
+		return resetError(f.address, err)
 	}
 	return nil
 }
 
-// again calls try until it answers something else than EAGAIN, for a second.
-func again(try func() error) error {
+// retryEAGAIN calls try until it returns anything but EAGAIN, for a second.
+func retryEAGAIN(try func() error) error {
 	const tries, pause = 20, 50 * time.Millisecond
 	err := try()
 	for i := 1; i < tries && errors.Is(err, unix.EAGAIN); i++ {
@@ -113,9 +115,9 @@ func again(try func() error) error {
 	return err
 }
 
-// Close stops the function's DMA, turns its interrupts off, unmaps its
-// registers and gives it back to the kernel, which resets it and undoes the
-// DMA mappings. Every step is made, whatever becomes of the one before.
+// Close stops the function's DMA, disables its interrupts, unmaps its registers and returns it to the
+// kernel, which resets it and removes the DMA mappings. No step is left out if an earlier one fails.
+// It may be called more than once.
 func (f *Function) Close() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -129,7 +131,7 @@ func (f *Function) Close() error {
 		errs = append(errs, err)
 	}
 	for kind := range f.enabled {
-		errs = append(errs, f.turnOff(kind))
+		errs = append(errs, f.disable(kind))
 	}
 	for _, r := range f.bars {
 		if r != nil {

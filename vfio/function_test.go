@@ -2,6 +2,7 @@ package vfio
 
 import (
 	"errors"
+	"io/fs"
 	"log/slog"
 	"math"
 	"os"
@@ -58,6 +59,10 @@ func TestCloseTurnsBusMasteringOffAndMayBeRepeated(t *testing.T) {
 	if _, err := f.ReadConfig(0, 4); !errors.Is(err, os.ErrClosed) {
 		t.Errorf("after Close: %v, want os.ErrClosed", err)
 	}
+	f.resets = true
+	if err := f.Reset(); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("a request after Close: %v, want os.ErrClosed", err)
+	}
 }
 
 func TestRequestToAFileThatIsNotVFIO(t *testing.T) {
@@ -76,21 +81,29 @@ func TestRequestToAFileThatIsNotVFIO(t *testing.T) {
 		"VFIO_IOMMU_UNMAP_DMA":     func() error { return f.UnmapDMA(4096, 4096) },
 		"VFIO_IOMMU_GET_INFO":      func() error { _, err := query(null, getIOMMUInfo, iommuInfo{}); return err },
 	} {
-		var call *CallError
-		if err := try(); !errors.As(err, &call) || call.Call != name || !errors.Is(err, unix.ENOTTY) {
-			t.Errorf("%s: %v, want a *CallError with ENOTTY", name, err)
+		if call := innermost(try()); call == nil || call.Op != name || call.Err != unix.ENOTTY {
+			t.Errorf("%s: %v, want an *Error with ENOTTY", name, call)
 		}
 	}
 }
 
+// innermost returns the last [Error] in the chain of causes.
+func innermost(err error) (last *Error) {
+	for e := (*Error)(nil); errors.As(err, &e); err = e.Err {
+		last = e
+	}
+	return last
+}
+
 func TestResetThatIsNotOffered(t *testing.T) {
-	var want *ResetError
-	if err := (&Function{address: "0000:00:03.0"}).Reset(); !errors.As(err, &want) || !errors.Is(err, errors.ErrUnsupported) {
-		t.Errorf("got %v, want a *ResetError", err)
+	var want *Error
+	err := (&Function{address: "0000:00:03.0"}).Reset()
+	if !errors.As(err, &want) || want.Op != "reset" || !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("got %v, want errors.ErrUnsupported", err)
 	}
 }
 
-func TestOnlyEAGAINIsTriedAgain(t *testing.T) {
+func TestOnlyEAGAINIsRetried(t *testing.T) {
 	for _, c := range []struct {
 		answers []error
 		want    error
@@ -100,7 +113,7 @@ func TestOnlyEAGAINIsTriedAgain(t *testing.T) {
 		{[]error{unix.EAGAIN, unix.EIO}, unix.EIO},
 	} {
 		n := 0
-		err := again(func() error { n++; return c.answers[n-1] })
+		err := retryEAGAIN(func() error { n++; return c.answers[n-1] })
 		if err != c.want || n != len(c.answers) {
 			t.Errorf("%v: %v after %d tries", c.answers, err, n)
 		}
@@ -109,13 +122,13 @@ func TestOnlyEAGAINIsTriedAgain(t *testing.T) {
 
 func TestRemediesAreAddedToRefusals(t *testing.T) {
 	advice := map[unix.Errno]string{unix.EPERM: "ask nicely"}
-	if err := remedy(&CallError{Call: "X", Err: unix.EPERM}, advice); !strings.Contains(err.Error(), "X: operation not permitted; ask nicely") {
+	if err := addRemedy(&Error{Op: "X", Err: unix.EPERM}, advice); !strings.Contains(err.Error(), "X: operation not permitted; ask nicely") {
 		t.Errorf("got %q", err)
 	}
-	if err := remedy(&CallError{Call: "X", Err: unix.EIO}, advice); strings.Contains(err.Error(), ";") {
+	if err := addRemedy(&Error{Op: "X", Err: unix.EIO}, advice); strings.Contains(err.Error(), ";") {
 		t.Errorf("got %q", err)
 	}
-	if err := remedy(nil, advice); err != nil {
+	if err := addRemedy(nil, advice); err != nil {
 		t.Errorf("no refusal: %v", err)
 	}
 }
@@ -143,12 +156,13 @@ func TestInterruptsThatDoNotExist(t *testing.T) {
 		if n, err := f.Vectors(kind); n != 0 || err != nil {
 			t.Errorf("%s: %d, %v; want none", kind, n, err)
 		}
-		var want *IRQError
-		if err := f.SetIRQ(kind, []int{0}); !errors.As(err, &want) || want.Kind != kind || want.Wanted != 1 {
-			t.Errorf("%s: %v, want an *IRQError", kind, err)
+		err := f.SetIRQ(kind, []int{0})
+		var want *Error
+		if !errors.As(err, &want) || want.Op != "set "+kind.String()+" interrupts (1 of 0 vectors)" {
+			t.Errorf("%s: %v, want an *Error that names it", kind, err)
 		}
 		if err := f.SetIRQ(kind, nil); err != nil {
-			t.Errorf("turning %s off: %v", kind, err)
+			t.Errorf("disabling %s: %v", kind, err)
 		}
 	}
 }
@@ -162,18 +176,19 @@ func TestMapDMAChecksFirst(t *testing.T) {
 		iova       uint64
 		mem        []byte
 	}{
-		{"nothing", "nothing", 0, nil},
+		{"nothing", "is empty", 0, nil},
 		{"wraps around", "beyond the last address", math.MaxUint64 - 0xfff, mem},
 		{"unaligned for the device", "multiples", 0x1001, mem},
 		{"unaligned in memory", "multiples", 0x1000, mem[1:4097]},
 		{"unaligned length", "multiples", 0x1000, mem[:4095]},
 		{"between the ranges", "0x0-0xffff, 0x20000-0x2ffff", 0x10000, mem},
-		{"across an end", "does not take", 0xf000, mem},
-		{"beyond all", "does not take", 1 << 40, mem},
+		{"across an end", "does not accept", 0xf000, mem},
+		{"beyond all", "does not accept", 1 << 40, mem},
 	} {
-		var want *DMAError
-		if err := f.MapDMA(c.iova, c.mem); !errors.As(err, &want) || want.IOVA != c.iova || !strings.Contains(err.Error(), c.text) {
-			t.Errorf("%s: %v; want a *DMAError with %q", c.name, err, c.text)
+		err := f.MapDMA(c.iova, c.mem)
+		var want *Error
+		if !errors.As(err, &want) || want.Value != c.iova || !strings.Contains(err.Error(), c.text) {
+			t.Errorf("%s: %v; want an *Error with the address and %q", c.name, err, c.text)
 		}
 	}
 	if d := f.DMA(); d.Physical || len(d.Ranges) != 2 {
@@ -220,7 +235,7 @@ func TestMemlock(t *testing.T) {
 	}
 }
 
-// The limit of this process is found without asking the kernel to map.
+// The limit of this process is checked before the kernel is asked to map.
 func TestMapDMABeyondTheLimit(t *testing.T) {
 	var before unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_MEMLOCK, &before); err != nil {
@@ -238,8 +253,7 @@ func TestMapDMABeyondTheLimit(t *testing.T) {
 	defer unix.Munmap(mem)
 	result := make(chan error)
 	go func() {
-		// Capabilities are the thread's: it is not unlocked, and so ends with
-		// this goroutine.
+		// Capabilities belong to the thread: it is not unlocked, so that it ends with this goroutine.
 		runtime.LockOSThread()
 		if err := dropCapabilities(); err != nil {
 			result <- err
@@ -250,12 +264,12 @@ func TestMapDMABeyondTheLimit(t *testing.T) {
 	}()
 	err = <-result
 	var short *MemlockError
-	if !errors.As(err, &short) || short.Limit != limit || short.Need < 1<<20 || !strings.Contains(err.Error(), "ulimit -l") {
+	if !errors.As(err, &short) || !errors.Is(err, fs.ErrPermission) || short.Limit != limit || short.Need < 1<<20 || !strings.Contains(err.Error(), "ulimit -l") {
 		t.Errorf("got %v, want a *MemlockError with the limit %d", err, limit)
 	}
 }
 
-// dropCapabilities takes the effective capabilities from this thread.
+// dropCapabilities removes the effective capabilities of this thread.
 func dropCapabilities() error {
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var data [2]unix.CapUserData

@@ -11,28 +11,30 @@ import (
 // ioctl makes a request whose argument is a number.
 func ioctl(file *os.File, r request, arg uintptr) (int, error) {
 	for {
-		n, _, err := unix.Syscall(unix.SYS_IOCTL, file.Fd(), uintptr(r), arg)
+		fd := file.Fd()
+		n, _, err := unix.Syscall(unix.SYS_IOCTL, fd, uintptr(r), arg)
 		runtime.KeepAlive(file)
 		if err == 0 {
 			return int(n), nil
 		}
 		if err != unix.EINTR {
-			return 0, &CallError{Call: r.String(), Err: err}
+			return 0, callError(r, fd, err)
 		}
 	}
 }
 
-// ioctlBytes makes a request whose argument is a structure that the kernel
-// reads and may write.
+// ioctlBytes makes a request whose argument is a structure that the kernel reads and may write.
 func ioctlBytes(file *os.File, r request, arg []byte) (int, error) {
 	for {
-		n, _, err := unix.Syscall(unix.SYS_IOCTL, file.Fd(), uintptr(r), uintptr(unsafe.Pointer(unsafe.SliceData(arg))))
+		fd := file.Fd()
+		n, _, err := unix.Syscall(unix.SYS_IOCTL, fd, uintptr(r),
+			uintptr(unsafe.Pointer(unsafe.SliceData(arg))))
 		runtime.KeepAlive(file)
 		if err == 0 {
 			return int(n), nil
 		}
 		if err != unix.EINTR {
-			return 0, &CallError{Call: r.String(), Err: err}
+			return 0, callError(r, fd, err)
 		}
 	}
 }

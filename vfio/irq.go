@@ -2,6 +2,7 @@ package vfio
 
 import (
 	"errors"
+	"fmt"
 	"math"
 
 	"github.com/virtio-pmd/virtio-pmd/pci"
@@ -20,8 +21,7 @@ func irqIndex(kind pci.IRQ) (uint32, bool) {
 	return 0, false
 }
 
-// Vectors returns how many vectors of a kind the function has, 0 if it lacks
-// the kind.
+// Vectors returns how many vectors of a kind the function has, 0 if it does not have the kind.
 func (f *Function) Vectors(kind pci.IRQ) (int, error) {
 	index, known := irqIndex(kind)
 	if !known || int(index) >= f.irqs {
@@ -37,35 +37,34 @@ func (f *Function) Vectors(kind pci.IRQ) (int, error) {
 	return int(info.Count), nil
 }
 
-// SetIRQ has vector i signal the eventfd fds[i]; -1 leaves a vector alone, nil
-// turns the kind off. INTx and MSI-X exclude each other: one has to be turned
-// off before the other is set. More MSI-X vectors than at first may be refused
-// by kernels before 6.5 until the kind was turned off.
+// SetIRQ connects vector i to the eventfd fds[i]; -1 leaves a vector alone, nil disables the kind.
+// INTx and MSI-X exclude each other: one has to be disabled before the other is set. Kernels before
+// 6.5 may refuse more MSI-X vectors than in the first call until the kind was disabled.
 //
-// The kernel masks INTx when it signals it. Setting it again, to the same
-// descriptor too, unmasks it.
+// The kernel masks INTx when it signals it. Setting it again, also to the same descriptor, unmasks
+// it.
 func (f *Function) SetIRQ(kind pci.IRQ, fds []int) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if fds == nil {
-		return f.turnOff(kind)
+		return f.disable(kind)
 	}
 	index, known := irqIndex(kind)
 	if !known {
-		return &IRQError{Kind: kind, Wanted: len(fds), Reason: "VFIO has no such kind"}
+		return irqError(kind, len(fds), 0, "VFIO has no such kind", nil)
 	}
 	vectors, err := f.Vectors(kind)
 	if err != nil {
 		return err
 	}
 	fail := func(reason string, err error) error {
-		return &IRQError{Kind: kind, Wanted: len(fds), Vectors: vectors, Reason: reason, Err: err}
+		return irqError(kind, len(fds), vectors, reason, err)
 	}
 	if len(fds) == 0 || len(fds) > vectors {
 		return fail("the function does not have as many vectors", nil)
 	}
 	for _, r := range runs(fds, !f.enabled[kind]) {
-		// A positive answer is how many vectors the kernel could get instead.
+		// A positive result is the number of vectors that are available instead.
 		n, err := f.trigger(index, r.start, fds[r.start:r.end])
 		if err != nil {
 			return fail("the kernel refused them; is another kind in use?", err)
@@ -82,12 +81,12 @@ func (f *Function) SetIRQ(kind pci.IRQ, fds []int) error {
 	return nil
 }
 
-// run is a stretch of vectors, end excluded.
+// run is a range of vectors, end excluded.
 type run struct{ start, end int }
 
-// runs returns what is to be set in one request each: everything for the first
-// time, because that settles how many vectors there are; later on only the
-// vectors that have a descriptor, because -1 would disconnect the others.
+// runs returns the ranges to set in one request each: all vectors the first time, because that
+// determines how many are allocated; later only the vectors that have a descriptor, because -1 would
+// disconnect the others.
 func runs(fds []int, first bool) []run {
 	if first {
 		return []run{{0, len(fds)}}
@@ -106,7 +105,7 @@ func runs(fds []int, first bool) []run {
 	return list
 }
 
-// trigger connects a stretch of vectors to descriptors.
+// trigger connects a range of vectors to descriptors.
 func (f *Function) trigger(index uint32, start int, fds []int) (int, error) {
 	set := irqSet{Flags: irqDataEventfd | irqActionTrigger, Index: index, Start: uint32(start), Count: uint32(len(fds))}
 	var data []byte
@@ -116,22 +115,22 @@ func (f *Function) trigger(index uint32, start int, fds []int) (int, error) {
 	return ioctlBytes(f.device, setIRQs, argument(set, data...))
 }
 
-// unmask lets the line interrupt be raised again.
+// unmask enables the line interrupt after the kernel masked it.
 func (f *Function) unmask(index uint32) error {
 	set := irqSet{Flags: irqDataNone | irqActionUnmask, Index: index, Count: 1}
 	_, err := ioctlBytes(f.device, setIRQs, argument(set))
 	return err
 }
 
-// turnOff turns a kind off if it is on. f.mu is held.
-func (f *Function) turnOff(kind pci.IRQ) error {
+// disable disables a kind of interrupt if it is enabled. f.mu is held.
+func (f *Function) disable(kind pci.IRQ) error {
 	if !f.enabled[kind] {
 		return nil
 	}
 	index, _ := irqIndex(kind)
 	set := irqSet{Flags: irqDataNone | irqActionTrigger, Index: index}
 	if _, err := ioctlBytes(f.device, setIRQs, argument(set)); err != nil {
-		return &IRQError{Kind: kind, Reason: "they cannot be turned off", Err: errors.Unwrap(err)}
+		return &Error{Op: fmt.Sprintf("disable %s interrupts", kind), Err: errors.Unwrap(err)}
 	}
 	delete(f.enabled, kind)
 	return nil

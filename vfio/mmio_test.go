@@ -13,8 +13,8 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/pci"
 )
 
-// registers returns a file of some pages that stands for a device's, and what
-// it holds as a second mapping.
+// registers returns a file of some pages that stands in for the file of a device, and a second
+// mapping of it.
 func registers(t *testing.T, pages int) (*os.File, []byte) {
 	t.Helper()
 	fd, err := unix.MemfdCreate("registers", unix.MFD_CLOEXEC)
@@ -54,9 +54,9 @@ func bar(t *testing.T, file *os.File, layout regionLayout) *region {
 func TestRegisterAccess(t *testing.T) {
 	page := uint64(os.Getpagesize())
 	for name, areas := range map[string][]sparseArea{
-		"mapped": {{0, 2 * page}},
-		"called": nil,
-		"sparse": {{page, page}},
+		"mapped":       {{0, 2 * page}},
+		"system calls": nil,
+		"sparse":       {{page, page}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			file, data := registers(t, 2)
@@ -83,7 +83,7 @@ func checkReads(t *testing.T, r *region, base uint64) {
 	}
 }
 
-// checkWrites writes each width in turn and looks at the neighbours too.
+// checkWrites writes each width in turn and checks the neighbouring bytes too.
 func checkWrites(t *testing.T, r *region, base uint64, data []byte) {
 	t.Helper()
 	for _, c := range []struct {
@@ -137,9 +137,9 @@ func TestAccessThatDoesNotFit(t *testing.T) {
 	}
 }
 
-// A function that was unplugged, or does not decode its addresses, makes the
-// kernel answer with SIGBUS. A file that was cut short does the same.
-func TestRegistersOfAFunctionThatHasGoneReadAsAllOnes(t *testing.T) {
+// An access to a function that was unplugged, or does not decode its addresses, raises SIGBUS, as an
+// access beyond the end of a truncated file does.
+func TestRegistersOfARemovedFunctionReadAsAllOnes(t *testing.T) {
 	page := uint64(os.Getpagesize())
 	file, _ := registers(t, 1)
 	r := bar(t, file, regionLayout{size: page, areas: []sparseArea{{0, page}}})
@@ -164,7 +164,7 @@ func TestRegistersOfAFunctionThatHasGoneReadAsAllOnes(t *testing.T) {
 	}
 	doorbell.Ring(1)
 	if debug.SetPanicOnFault(false) {
-		t.Error("faults elsewhere in this goroutine would not be fatal any more")
+		t.Error("SetPanicOnFault is still set for this goroutine")
 	}
 	if err := file.Truncate(int64(page)); err != nil {
 		t.Fatal(err)
@@ -174,7 +174,7 @@ func TestRegistersOfAFunctionThatHasGoneReadAsAllOnes(t *testing.T) {
 	}
 }
 
-func TestAreaThatCannotBeMappedIsReachedByCalls(t *testing.T) {
+func TestAreaThatCannotBeMappedIsAccessedBySystemCalls(t *testing.T) {
 	page := uint64(os.Getpagesize())
 	file, data := registers(t, 1)
 	f := &Function{device: file, log: discard()}
@@ -187,7 +187,7 @@ func TestAreaThatCannotBeMappedIsReachedByCalls(t *testing.T) {
 	}
 }
 
-func TestRegionOfABARThatCannotBe(t *testing.T) {
+func TestRegionOfAnInvalidBAR(t *testing.T) {
 	f := &Function{address: "0000:00:03.0", log: discard()}
 	for _, n := range []int{-1, 6, 7} {
 		var want *pci.Error

@@ -5,16 +5,14 @@ import (
 	"unsafe"
 )
 
-// A register is a slice of 1, 2 or 4 bytes, naturally aligned, in memory that
-// is a device's. It is accessed by one instruction of exactly that width: the
-// functions that do it are not inlined, so that the compiler can neither split
-// an access, nor join it with another, nor leave it out.
+// A register is a slice of 1, 2 or 4 bytes, naturally aligned, in mapped device memory. It is
+// accessed by one instruction of exactly that width: the functions that do it are not inlined, so
+// that the compiler can neither split an access, nor merge it with another, nor remove it.
 //
-// The kernel answers an access with SIGBUS when the function does not decode
-// its addresses, because it is being reset, sleeps or has gone. It is turned
-// into what the bus answers then: all ones.
+// An access raises SIGBUS if the function does not decode its addresses, because it is being reset,
+// is in a low-power state or was removed. A read then returns all ones, as on the bus.
 
-// load reads a register. What the caller reads afterwards is read afterwards.
+// load reads a register. The barrier keeps later reads of the caller behind it.
 func load(register []byte) (v uint32) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
@@ -35,7 +33,8 @@ func load(register []byte) (v uint32) {
 	return v
 }
 
-// store writes a register, behind everything that the caller stored before.
+// store writes a register. The barrier keeps it behind earlier stores of the caller, so that the
+// device sees a descriptor before the doorbell.
 func store(register []byte, v uint32) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() { _ = recover() }()

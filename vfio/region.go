@@ -11,11 +11,11 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/pci"
 )
 
-// region is the registers behind one BAR. What can be mapped is mapped; the
-// rest, and all of an I/O BAR, is reached by calls on the device's file.
+// region is the registers behind one BAR. What can be mapped is mapped; the rest, and all of an I/O
+// BAR, is accessed by system calls on the device's file.
 //
-// Once the function has gone, or no longer decodes its addresses, reading
-// yields all ones and writing does nothing, as on the bus itself.
+// If the function was removed, or does not decode its addresses, reads return all ones and writes do
+// nothing, as on the bus.
 type region struct {
 	bar     int
 	file    *os.File
@@ -23,7 +23,7 @@ type region struct {
 	windows []window
 }
 
-// window is a mapped part of a BAR, from offset first on.
+// window is a mapped part of a BAR that begins at offset first.
 type window struct {
 	first uint64
 	data  []byte
@@ -54,7 +54,7 @@ func (f *Function) noBAR(bar int) error {
 	return &pci.Error{Device: f.address, Field: fmt.Sprintf("BAR %d", bar), Reason: "the function has no such BAR"}
 }
 
-// layout asks the kernel about a BAR.
+// layout queries the kernel about a BAR.
 func (f *Function) layout(bar int) (regionLayout, error) {
 	reply, err := query(f.device, getRegionInfo, &regionInfo{Index: uint32(bar)})
 	if err != nil {
@@ -63,9 +63,9 @@ func (f *Function) layout(bar int) (regionLayout, error) {
 	return parseRegionInfo(reply, f.vectorTable(bar), uint64(os.Getpagesize()))
 }
 
-// vectorTable returns where the MSI-X table lies in a BAR, nowhere if it does
-// not, or if the device's capabilities make no sense: the caller of the
-// function will find that out, and mapping is tried before it is relied upon.
+// vectorTable returns where in a BAR the MSI-X table is, an empty area if it is not there or if the
+// device's capabilities are invalid: the transport reports those, and an area that the kernel
+// refuses to map is accessed by system calls.
 func (f *Function) vectorTable(bar int) sparseArea {
 	caps, err := pci.Capabilities(f)
 	if err != nil {
@@ -82,15 +82,14 @@ func (f *Function) vectorTable(bar int) sparseArea {
 	return sparseArea{Offset: uint64(table.TableOffset), Size: table.Size()}
 }
 
-// mapRegion maps what can be mapped of a BAR. What cannot works all the same,
-// only slower.
+// mapRegion maps what can be mapped of a BAR. The rest is accessed by system calls, which are slower.
 func (f *Function) mapRegion(bar int, layout regionLayout) *region {
 	r := &region{bar: bar, file: f.device, layout: layout}
 	for _, area := range layout.areas {
 		data, err := unix.Mmap(int(f.device.Fd()), int64(layout.offset+area.Offset), int(area.Size),
 			unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 		if err != nil {
-			f.log.Warn("registers cannot be mapped and are reached by system calls",
+			f.log.Warn("registers cannot be mapped and are accessed by system calls",
 				"function", f.address, "bar", bar, "offset", area.Offset, "size", area.Size, "error", err)
 			continue
 		}
@@ -99,7 +98,7 @@ func (f *Function) mapRegion(bar int, layout regionLayout) *region {
 	return r
 }
 
-// unmap takes the mappings back.
+// unmap removes the mappings.
 func (r *region) unmap() error {
 	var errs []error
 	for _, w := range r.windows {
@@ -109,7 +108,7 @@ func (r *region) unmap() error {
 	return errors.Join(errs...)
 }
 
-// Size is the length of the BAR in bytes.
+// Size returns the length of the BAR in bytes.
 func (r *region) Size() uint64 { return r.layout.size }
 
 func (r *region) Read8(off uint64) (uint8, error) {
@@ -130,7 +129,7 @@ func (r *region) Write16(off uint64, v uint16) error { return r.write(off, 2, ui
 
 func (r *region) Write32(off uint64, v uint32) error { return r.write(off, 4, v) }
 
-// Doorbell returns one register for being written again and again.
+// Doorbell returns a register as a doorbell.
 func (r *region) Doorbell(off uint64, width int) (interface{ Ring(v uint32) }, error) {
 	if err := pci.CheckDoorbell(r.bar, off, width, r.layout.size); err != nil {
 		return nil, err
@@ -138,7 +137,7 @@ func (r *region) Doorbell(off uint64, width int) (interface{ Ring(v uint32) }, e
 	if register := r.mapped(off, width); register != nil {
 		return &mappedDoorbell{register: register}, nil
 	}
-	return &calledDoorbell{region: r, off: off, width: width}, nil
+	return &syscallDoorbell{region: r, off: off, width: width}, nil
 }
 
 // mapped returns the bytes of a register if all of them are mapped.
@@ -164,7 +163,7 @@ func (r *region) read(off uint64, width int) (uint32, error) {
 		if errors.Is(err, unix.EIO) { // it does not decode its addresses
 			return 1<<(8*width) - 1, nil
 		}
-		return 0, &CallError{Call: "read of a register", Err: cause(err)}
+		return 0, &Error{Op: "read a register of", Device: r.name(), Err: withoutPath(err)}
 	}
 	return binary.LittleEndian.Uint32(b[:]), nil
 }
@@ -178,15 +177,17 @@ func (r *region) write(off uint64, width int, v uint32) error {
 		store(register, v)
 		return nil
 	}
-	return r.call(off, width, v)
+	return r.pwrite(off, width, v)
 }
 
-// call writes a register by a system call.
-func (r *region) call(off uint64, width int, v uint32) error {
+func (r *region) name() string { return fmt.Sprintf("BAR %d", r.bar) }
+
+// pwrite writes a register by a system call.
+func (r *region) pwrite(off uint64, width int, v uint32) error {
 	var b [4]byte
 	binary.LittleEndian.PutUint32(b[:], v)
 	if _, err := r.file.WriteAt(b[:width], int64(r.layout.offset+off)); err != nil && !errors.Is(err, unix.EIO) {
-		return &CallError{Call: "write of a register", Err: cause(err)}
+		return &Error{Op: "write a register of", Device: r.name(), Err: withoutPath(err)}
 	}
 	return nil
 }
@@ -194,17 +195,16 @@ func (r *region) call(off uint64, width int, v uint32) error {
 // mappedDoorbell is a register in mapped memory.
 type mappedDoorbell struct{ register []byte }
 
-// Ring stores v. A function that has gone does not hear it.
+// Ring stores v. It does nothing if the function was removed.
 func (d *mappedDoorbell) Ring(v uint32) { store(d.register, v) }
 
-// calledDoorbell is a register that takes a system call.
-type calledDoorbell struct {
+// syscallDoorbell is a register that is written by a system call.
+type syscallDoorbell struct {
 	region *region
 	off    uint64
 	width  int
 }
 
-// Ring stores v. A system call orders it behind every store before. What goes
-// wrong is what goes wrong with a function that has gone: nobody hears it, and
-// the owner learns of it by other means.
-func (d *calledDoorbell) Ring(v uint32) { _ = d.region.call(d.off, d.width, v) }
+// Ring stores v. The system call orders it behind every earlier store. It fails only if the function
+// was removed, which the owner of the function detects by other means.
+func (d *syscallDoorbell) Ring(v uint32) { _ = d.region.pwrite(d.off, d.width, v) }

@@ -2,6 +2,7 @@ package vfio
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -10,62 +11,68 @@ import (
 	"strings"
 )
 
-// place is where sysfs says a function is.
-type place struct {
+// location is the driver and the IOMMU group that sysfs shows for a function.
+type location struct {
 	driver string // "" for none
 	group  int    // number of its IOMMU group, -1 for none
-	// pretended is true for the groups of no-IOMMU mode, which the kernel
-	// makes up. The name of the node in /dev does not tell: containers are
-	// given /dev/vfio/noiommu-N under the name /dev/vfio/N.
-	pretended bool
+	// noIOMMU is set for the groups of no-IOMMU mode, which isolate nothing. The name of the device
+	// node does not show it: a container may have /dev/vfio/noiommu-N under the name /dev/vfio/N.
+	noIOMMU bool
 }
 
 // find looks a function up in sysfs.
-func find(root, address string) (place, error) {
+func find(root, address string) (location, error) {
 	dir := filepath.Join(root, "sys/bus/pci/devices", address)
 	if _, err := os.Stat(dir); err != nil {
-		return place{}, &NotFoundError{Address: address, Err: err}
+		return location{}, &Error{Op: "open", Device: address, Reason: "there is no such PCI function",
+			Remedy: "lspci -D lists those that there are", Err: withoutPath(err)}
 	}
-	p := place{group: -1}
+	p := location{group: -1}
 	var err error
 	if p.driver, err = linkName(filepath.Join(dir, "driver")); err != nil {
-		return place{}, err
+		return location{}, err
 	}
 	group, err := linkName(filepath.Join(dir, "iommu_group"))
 	if err != nil || group == "" {
 		return p, err
 	}
 	if p.group, err = strconv.Atoi(group); err != nil || p.group < 0 {
-		return place{}, &NotFoundError{Address: address, Err: errors.New("its IOMMU group " + strconv.Quote(group) + " has no number")}
+		return location{}, &Error{Op: "open", Device: address,
+			Reason: fmt.Sprintf("its IOMMU group %q has no number", group)}
 	}
 	name, err := os.ReadFile(filepath.Join(dir, "iommu_group", "name"))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return place{}, err
+		return location{}, err
 	}
-	p.pretended = strings.TrimSpace(string(name)) == "vfio-noiommu"
+	p.noIOMMU = strings.TrimSpace(string(name)) == "vfio-noiommu"
 	return p, nil
 }
 
-// members returns the functions in a group and the drivers they have.
-func members(root string, group int) ([]Member, error) {
+// member is one function of an IOMMU group.
+type member struct {
+	address string
+	driver  string // "" for none
+}
+
+// members returns the functions in a group and their drivers.
+func members(root string, group int) ([]member, error) {
 	devices, err := os.ReadDir(filepath.Join(root, "sys/kernel/iommu_groups", strconv.Itoa(group), "devices"))
 	if err != nil {
 		return nil, err
 	}
-	var list []Member
+	var list []member
 	for _, d := range devices {
 		driver, err := linkName(filepath.Join(root, "sys/bus/pci/devices", d.Name(), "driver"))
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, Member{Address: d.Name(), Driver: driver})
+		list = append(list, member{address: d.Name(), driver: driver})
 	}
-	slices.SortFunc(list, func(a, b Member) int { return strings.Compare(a.Address, b.Address) })
+	slices.SortFunc(list, func(a, b member) int { return strings.Compare(a.address, b.address) })
 	return list, nil
 }
 
-// linkName returns the last element of what a symbolic link points to, "" if
-// there is no such link.
+// linkName returns the last element of the target of a symbolic link, "" if there is no such link.
 func linkName(path string) (string, error) {
 	target, err := os.Readlink(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -77,6 +84,6 @@ func linkName(path string) (string, error) {
 	return filepath.Base(target), nil
 }
 
-// isVFIO tells whether a driver hands functions to VFIO: vfio-pci, or a variant
-// for one kind of device, such as virtio_vfio_pci.
+// isVFIO reports whether a driver is one of VFIO: vfio-pci, or a variant for one kind of device, such
+// as virtio_vfio_pci.
 func isVFIO(driver string) bool { return strings.Contains(driver, "vfio") }

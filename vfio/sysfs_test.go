@@ -2,6 +2,7 @@ package vfio
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -13,7 +14,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/pci"
 )
 
-// machine is a tree with the parts of sys and dev that Open looks at.
+// machine is a tree with the parts of sys and dev that Open reads.
 type machine struct {
 	t    *testing.T
 	root string
@@ -73,10 +74,10 @@ func TestFind(t *testing.T) {
 	m.function("0000:00:04.0", "", "")
 	m.function("0000:00:05.0", "virtio_vfio_pci", "0")
 	m.file("sys/kernel/iommu_groups/0/name", "vfio-noiommu\n")
-	for address, want := range map[string]place{
+	for address, want := range map[string]location{
 		"0000:00:03.0": {driver: "vfio-pci", group: 7},
 		"0000:00:04.0": {group: -1},
-		"0000:00:05.0": {driver: "virtio_vfio_pci", group: 0, pretended: true},
+		"0000:00:05.0": {driver: "virtio_vfio_pci", group: 0, noIOMMU: true},
 	} {
 		if got, err := find(m.root, address); err != nil || got != want {
 			t.Errorf("%s: %+v, %v; want %+v", address, got, err, want)
@@ -91,7 +92,7 @@ func TestMembers(t *testing.T) {
 	m.function("0000:00:03.2", "", "7")
 	m.function("0000:00:04.0", "nvme", "8")
 	got, err := members(m.root, 7)
-	want := []Member{{"0000:00:03.0", "vfio-pci"}, {"0000:00:03.1", "e1000e"}, {"0000:00:03.2", ""}}
+	want := []member{{"0000:00:03.0", "vfio-pci"}, {"0000:00:03.1", "e1000e"}, {"0000:00:03.2", ""}}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v, %v; want %v", got, err, want)
 	}
@@ -108,26 +109,24 @@ func TestOpenRefusals(t *testing.T) {
 	m.function("0000:00:07.0", "vfio-pci", "7") // its node is an ordinary file
 	m.file("dev/vfio/7", "")
 
-	var notFound *NotFoundError
 	var notBound *NotBoundError
-	var noIOMMU *NoIOMMUError
-	var open *OpenError
-	var call *CallError
+	var wrong *Error
 	for _, c := range []struct {
 		device  uint8
 		options Options
 		want    any
+		is      error
 		text    []string
 	}{
-		{1, Options{}, &notFound, []string{"0000:00:01.0", "lspci -D"}},
-		{2, Options{}, &notBound, []string{"has the driver virtio-pci", "devbind bind 0000:00:02.0"}},
-		{3, Options{}, &notBound, []string{"has no driver", "devbind bind 0000:00:03.0"}},
-		{4, Options{}, &noIOMMU, []string{"in no IOMMU group", "intel_iommu=on", "enable_unsafe_noiommu_mode"}},
-		{4, Options{NoIOMMU: true}, &noIOMMU, []string{"in no IOMMU group", "enable_unsafe_noiommu_mode"}},
-		{5, Options{}, &noIOMMU, []string{"could write to all of memory", "noiommu=1"}},
-		{5, Options{NoIOMMU: true}, &open, []string{"dev/vfio/noiommu-5", "container"}},
-		{6, Options{}, &open, []string{"dev/vfio/6", "container"}},
-		{7, Options{}, &call, []string{"VFIO_GROUP_GET_STATUS", "inappropriate ioctl"}},
+		{1, Options{}, &wrong, fs.ErrNotExist, []string{"0000:00:01.0", "lspci -D"}},
+		{2, Options{}, &notBound, nil, []string{"has the driver virtio-pci", "devbind bind 0000:00:02.0"}},
+		{3, Options{}, &notBound, nil, []string{"has no driver", "devbind bind 0000:00:03.0"}},
+		{4, Options{}, &wrong, errors.ErrUnsupported, []string{"in no IOMMU group", "intel_iommu=on", "enable_unsafe_noiommu_mode"}},
+		{4, Options{NoIOMMU: true}, &wrong, errors.ErrUnsupported, []string{"in no IOMMU group", "enable_unsafe_noiommu_mode"}},
+		{5, Options{}, &wrong, errors.ErrUnsupported, []string{"could write to all of memory", "noiommu=1"}},
+		{5, Options{NoIOMMU: true}, &wrong, fs.ErrNotExist, []string{"open " + m.root + "/dev/vfio/noiommu-5", "container"}},
+		{6, Options{}, &wrong, fs.ErrNotExist, []string{"open " + m.root + "/dev/vfio/6", "container"}},
+		{7, Options{}, &wrong, unix.ENOTTY, []string{"VFIO_GROUP_GET_STATUS", "inappropriate ioctl"}},
 	} {
 		c.options.Root = m.root
 		f, err := Open(pci.Address{Device: c.device}, c.options)
@@ -136,8 +135,8 @@ func TestOpenRefusals(t *testing.T) {
 			t.Errorf("device %d %+v: opened", c.device, c.options)
 			continue
 		}
-		if !errors.As(err, c.want) {
-			t.Errorf("device %d %+v: %T, want %T", c.device, c.options, err, c.want)
+		if !errors.As(err, c.want) || c.is != nil && !errors.Is(err, c.is) {
+			t.Errorf("device %d %+v: %T %v, want %T and %v", c.device, c.options, err, err, c.want, c.is)
 		}
 		for _, text := range c.text {
 			if !strings.Contains(err.Error(), text) {
@@ -151,13 +150,13 @@ func TestOpenRefusals(t *testing.T) {
 func TestNoIOMMUNodeUnderAnotherName(t *testing.T) {
 	m := machine{t, t.TempDir()}
 	m.file("dev/vfio/5", "")
-	file, err := openGroup(m.root, place{group: 5, pretended: true})
+	file, err := openGroup(m.root, location{group: 5, noIOMMU: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	file.Close()
 	m.file("dev/vfio/noiommu-5", "")
-	if file, err = openGroup(m.root, place{group: 5, pretended: true}); err != nil {
+	if file, err = openGroup(m.root, location{group: 5, noIOMMU: true}); err != nil {
 		t.Fatal(err)
 	}
 	defer file.Close()
@@ -167,15 +166,20 @@ func TestNoIOMMUNodeUnderAnotherName(t *testing.T) {
 }
 
 func TestContainerThatCannotBeOpened(t *testing.T) {
-	var open *OpenError
-	if _, err := openContainer(t.TempDir()); !errors.As(err, &open) || !errors.Is(err, unix.ENOENT) || !strings.Contains(err.Error(), "modprobe vfio-pci") {
-		t.Errorf("got %v, want an *OpenError that says to load vfio-pci", err)
+	var open *Error
+	_, err := openContainer(t.TempDir())
+	if !errors.As(err, &open) || open.Op != "open" || !errors.Is(err, unix.ENOENT) ||
+		!strings.Contains(open.Remedy, "modprobe vfio-pci") {
+		t.Errorf("got %v, want an *Error that says to load vfio-pci", err)
 	}
 }
 
 func TestNotViableListsMembersAndTheCommand(t *testing.T) {
-	err := &NotViableError{Group: 7, Members: []Member{{"0000:00:03.0", "vfio-pci"}, {"0000:00:03.1", "e1000e"},
-		{"0000:00:03.2", ""}, {"0000:00:1c.0", "pcieport"}, {"0000:00:03.3", "nvme"}}}
+	err := notViableError(7, []member{{"0000:00:03.0", "vfio-pci"}, {"0000:00:03.1", "e1000e"},
+		{"0000:00:03.2", ""}, {"0000:00:1c.0", "pcieport"}, {"0000:00:03.3", "nvme"}})
+	if !errors.Is(err, ErrInUse) {
+		t.Errorf("%v is not ErrInUse", err)
+	}
 	for _, want := range []string{"IOMMU group 7", "0000:00:03.0 (vfio-pci)", "0000:00:03.1 (e1000e)", "0000:00:03.2 (no driver)"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q lacks %q", err, want)
@@ -183,5 +187,26 @@ func TestNotViableListsMembersAndTheCommand(t *testing.T) {
 	}
 	if want := "devbind bind 0000:00:03.1 0000:00:03.3"; !strings.HasSuffix(err.Error(), want) {
 		t.Errorf("%q does not end with %q", err, want)
+	}
+}
+
+func TestInUse(t *testing.T) {
+	for name, c := range map[string]struct {
+		err  *Error
+		want bool
+	}{
+		"open elsewhere":     {busyError(7, "/dev/vfio/7"), true},
+		"EBUSY":              {&Error{Op: setContainer.String(), Err: unix.EBUSY}, true},
+		"another refusal":    {&Error{Op: setContainer.String(), Err: unix.EPERM}, false},
+		"without a cause":    {&Error{Op: "open", Reason: "x"}, false},
+		"EBUSY further down": {resetError("0000:00:03.0", &Error{Op: resetDevice.String(), Err: unix.EBUSY}), true},
+	} {
+		if got := errors.Is(c.err, ErrInUse); got != c.want {
+			t.Errorf("%s: %v; want %v", name, got, c.want)
+		}
+	}
+	if text := busyError(7, "/dev/vfio/7").Error(); !strings.Contains(text, "IOMMU group 7") ||
+		!strings.Contains(text, "fuser -v /dev/vfio/7") {
+		t.Errorf("%q", text)
 	}
 }
