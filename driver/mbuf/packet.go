@@ -13,12 +13,12 @@ func (b *Buf) SetNext(next *Buf) { b.next = next }
 // loop body may detach the segment that it is given, but must not free it.
 func (b *Buf) Segments() iter.Seq[*Buf] {
 	return func(yield func(*Buf) bool) {
-		for b != nil {
-			next := b.following()
-			if !yield(b) {
+		for s := b; s != nil; {
+			next := s.following() // before the body can detach s
+			if !yield(s) {
 				return
 			}
-			b = next
+			s = next
 		}
 	}
 }
