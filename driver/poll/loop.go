@@ -1,0 +1,119 @@
+package poll
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"runtime"
+	"syscall"
+	"time"
+
+	"github.com/virtio-pmd/virtio-pmd/driver"
+	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
+)
+
+// DefaultBurst is how many packets a stream receives at a time unless
+// [Loop.Burst] says otherwise.
+const DefaultBurst = 32
+
+// idleRounds is how many rounds in a row find nothing before Run pauses: packets
+// often come just after the queue was empty.
+const idleRounds = 16
+
+// Loop polls streams. Its fields must not be changed once it polls. Run and Poll
+// belong to one goroutine, Stats may be called from any.
+type Loop struct {
+	// Streams are served in turn, each with one burst a round.
+	Streams []Stream
+	// Ports are the ports whose end ends Run: usually those that the queues of
+	// Streams belong to.
+	Ports []*driver.Port
+	// Burst is how many packets a stream receives at most in a round; 0 means
+	// DefaultBurst.
+	Burst int
+	// Idle is how long Run sleeps after each round once several in a row found no
+	// packet. 0 yields the CPU to other goroutines without sleeping; a negative
+	// Idle does not pause at all. Run notices the end of its context only after
+	// it has slept.
+	Idle time.Duration
+	// NoSignals leaves SIGINT and SIGTERM to the application. Otherwise they end
+	// Run, and not the process, while Run is in progress.
+	NoSignals bool
+
+	bufs []*mbuf.Buf
+}
+
+// Run polls until ctx ends, the process receives SIGINT or SIGTERM, or one of
+// Ports ends. It returns nil in the first two cases, because that is how a loop
+// is meant to end: [context.Cause] tells why ctx ended. Otherwise it returns the
+// error of the port that ended, which is [os.ErrClosed] if the application closed
+// it. Run holds no packet when it returns, and may be called again.
+func (l *Loop) Run(ctx context.Context) error {
+	if !l.NoSignals {
+		var stop context.CancelFunc
+		ctx, stop = signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+		defer stop()
+	}
+	for idle := 0; ; {
+		select {
+		case <-ctx.Done():
+			return nil
+		default:
+		}
+		for _, p := range l.Ports {
+			select {
+			case <-p.Done():
+				return p.Err()
+			default:
+			}
+		}
+		if l.Poll() {
+			idle = 0
+		} else if idle++; idle > idleRounds {
+			l.pause()
+		}
+	}
+}
+
+// Poll makes one round: every stream receives a burst, handles it and sends it. It
+// reports whether there was a packet. It never waits and does not look at Ports.
+func (l *Loop) Poll() (busy bool) {
+	if l.bufs == nil {
+		l.bufs = make([]*mbuf.Buf, l.burst())
+	}
+	for i := range l.Streams {
+		if l.Streams[i].poll(l.bufs) {
+			busy = true
+		}
+	}
+	return busy
+}
+
+// Stats returns the sums of the counters of all streams.
+func (l *Loop) Stats() Stats {
+	var sum Stats
+	for i := range l.Streams {
+		s := l.Streams[i].Stats()
+		sum.Received += s.Received
+		sum.Sent += s.Sent
+		sum.Dropped += s.Dropped
+		sum.Kept += s.Kept
+	}
+	return sum
+}
+
+func (l *Loop) burst() int {
+	if l.Burst > 0 {
+		return l.Burst
+	}
+	return DefaultBurst
+}
+
+func (l *Loop) pause() {
+	switch {
+	case l.Idle > 0:
+		time.Sleep(l.Idle)
+	case l.Idle == 0:
+		runtime.Gosched()
+	}
+}
