@@ -20,6 +20,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/transport/vpci"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev/pcifn"
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev/wire"
 	"github.com/virtio-pmd/virtio-pmd/hugepages"
 )
 
@@ -276,7 +277,7 @@ func TestNoSignals(t *testing.T) {
 // TestRunEndsWithPort: closed by the application, and pulled out.
 func TestRunEndsWithPort(t *testing.T) {
 	pool := newPool(t, 4096)
-	fn, err := pcifn.New(pcifn.Config{Device: vdev.Config{Backend: vdev.Gen(60)}})
+	fn, err := pcifn.New(pcifn.Config{Device: vdev.Config{Backend: wire.Gen(60)}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -296,7 +297,7 @@ func TestRunEndsWithPort(t *testing.T) {
 		end  func()
 		want error
 	}{
-		{pulled, fn.Remove, transport.ErrRemoved},
+		{pulled, fn.Unplug, transport.ErrRemoved},
 		{closed, func() { _ = closed.Close() }, os.ErrClosed},
 	} {
 		other, _ := open(t, "emu:null", pool)

@@ -33,6 +33,7 @@ var edges = map[string][]string{
 	"driver/internal/stat":       {},
 	"driver/internal/virtq":      {"driver/internal/stat", "driver/mbuf", "driver/virtio"},
 	"driver/lcore":               {"driver/internal/stat"},
+	"driver/poll":                {"driver", "driver/mbuf", "driver/internal/stat"},
 	"driver/mbuf":                {"driver/internal/stat", "hugepages"},
 	"driver/transport":           {"driver/virtio", "hugepages"},
 	"driver/transport/vhostuser": {"driver/transport", "driver/virtio", "hugepages"},
