@@ -10,7 +10,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/hugepages"
 )
 
-// What a Config that leaves them open means.
+// Defaults.
 const (
 	// DefaultQueueSize is the number of descriptors of a queue. A device that
 	// allows fewer gets its own maximum.
@@ -18,19 +18,21 @@ const (
 	// DefaultMTU is the MTU when neither the Config nor the device has one.
 	DefaultMTU = 1500
 
-	DefaultResetTimeout   = 3 * time.Second
+	// DefaultResetTimeout bounds a reset of the device.
+	DefaultResetTimeout = 3 * time.Second
+	// DefaultControlTimeout bounds a command on the control queue.
 	DefaultControlTimeout = time.Second
 )
 
-// Config says how a port is to be set up. The zero value is a port with one
-// pair of queues, everything the driver can make use of, and its own buffers.
+// Config says how a port is to be set up. The zero value is a port with one pair
+// of queues, all features that the driver implements, and a pool of its own.
 type Config struct {
 	// Queues is the number of queue pairs wanted; 0 means 1. A device with
-	// fewer gives fewer: Port.Queues has the number.
+	// fewer gives fewer: [Port.Queues] returns the number.
 	Queues int
 	// RxQueueSize and TxQueueSize are the descriptors of each queue: at most
 	// what the device allows, and a power of two unless the ring is packed.
-	// 0 means the smaller of DefaultQueueSize and what the device allows.
+	// 0 means the smaller of [DefaultQueueSize] and what the device allows.
 	RxQueueSize, TxQueueSize int
 	// Refuse are features not to be accepted even if the device offers them.
 	Refuse virtio.Features
@@ -39,26 +41,37 @@ type Config struct {
 	// device's address.
 	MAC net.HardwareAddr
 	// MTU is the largest packet without its Ethernet header, 68 to 65535. 0
-	// means the device's, or DefaultMTU if it has none. One above the
+	// means the device's, or [DefaultMTU] if it has none. One above the
 	// device's is lowered to it.
 	MTU int
-	// Pool is where received packets go. It may be shared by several ports
-	// and stays the caller's. nil gives the port a pool of its own, large
-	// enough for all queues and a few bursts more. A port keeps up to a quarter
-	// of the pool in packets that were sent, and its caches have another
-	// quarter, so ports that share a small one should be no more than two; for
-	// rings that are all full it takes the sizes of all of them, and a burst each.
+	// Pool is where received packets go. It may be shared by several ports, and
+	// the caller releases it after they are closed. A port always finds a buffer
+	// if the pool has, for each of its ports,
+	//
+	//	Queues * (RxQueueSize + TxQueueSize + 4*cache + burst)
+	//
+	// buffers: both rings of a pair full; the own caches of both queues, which keep
+	// at most 2*cache buffers each, where cache is 256; and burst buffers that the
+	// application holds. A packet of n segments counts n times. Each cache that the
+	// application makes with NewCache(size) adds 2*size.
+	//
+	// A smaller pool works if no more than two ports share it: a port then takes
+	// sent packets back earlier, so that it keeps at most a quarter of the pool in
+	// them, and its caches keep at most another quarter. A receive queue that finds
+	// the pool empty counts NoMbuf.
+	//
+	// nil gives the port a pool of its own, of the size above with a burst of 1024.
 	Pool *mbuf.Pool
-	// Memory says where the rings and the port's own pool come from. Bytes is
-	// not looked at, and First and Last follow from the device unless set.
+	// Memory says where the rings and the port's own pool come from. Its Bytes
+	// are not used, and First and Last follow from the device unless set.
 	Memory hugepages.Options
-	// Logger hears what is worth knowing and no error; nil is silence.
+	// Logger receives events that are not returned as errors; nil discards them.
 	Logger *slog.Logger
 	// ResetTimeout bounds every wait for the device to finish a reset; 0
-	// means DefaultResetTimeout.
+	// means [DefaultResetTimeout].
 	ResetTimeout time.Duration
 	// ControlTimeout bounds every command on the control queue; 0 means
-	// DefaultControlTimeout.
+	// [DefaultControlTimeout].
 	ControlTimeout time.Duration
 	// Recovery says how a port that failed is recovered.
 	Recovery Recovery
@@ -67,7 +80,8 @@ type Config struct {
 // complete checks what can be checked without the device and fills in defaults.
 func (c *Config) complete() error {
 	if c.Queues < 0 || c.Queues > virtio.MaxQueuePairs {
-		return &Error{Op: "config", Field: "Queues", Value: c.Queues, Reason: "not between 1 and 32768", Remedy: "0 means 1"}
+		return &Error{Op: "config", Field: "Queues", Value: c.Queues,
+			Reason: "not between 1 and 32768", Remedy: "0 means 1"}
 	}
 	for _, s := range []struct {
 		name string
@@ -78,10 +92,12 @@ func (c *Config) complete() error {
 		}
 	}
 	if c.MTU != 0 && (c.MTU < virtio.MinMTU || c.MTU > maxMTU) {
-		return &Error{Op: "config", Field: "MTU", Value: c.MTU, Reason: "not between 68 and 65535", Remedy: "0 leaves it to the device"}
+		return &Error{Op: "config", Field: "MTU", Value: c.MTU,
+			Reason: "not between 68 and 65535", Remedy: "0 leaves it to the device"}
 	}
 	if c.MAC != nil && !usable(c.MAC) {
-		return &Error{Op: "config", Field: "MAC", Value: c.MAC, Reason: "not the address of one Ethernet interface",
+		return &Error{Op: "config", Field: "MAC", Value: c.MAC,
+			Reason: "not the address of one Ethernet interface",
 			Remedy: "6 bytes, not all zero, the lowest bit of the first one 0, as 02:00:00:00:00:01"}
 	}
 	c.Queues = max(c.Queues, 1)

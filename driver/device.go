@@ -22,13 +22,14 @@ import (
 const burstLimit = time.Second
 
 // runningStatus is the device status while packets flow.
-const runningStatus = virtio.StatusAcknowledge | virtio.StatusDriver | virtio.StatusFeaturesOK | virtio.StatusDriverOK
+const runningStatus = virtio.StatusAcknowledge | virtio.StatusDriver |
+	virtio.StatusFeaturesOK | virtio.StatusDriverOK
 
 // device is a virtio network device with everything that the driver has set up
 // for it: what was negotiated, the memory that it can reach, the virtqueues. It
-// does not know who polls the queues, nor who watches it.
+// knows neither the goroutines that poll the queues nor the supervisor.
 //
-// Whoever uses the transport holds mu. Methods take it unless their comment says
+// The transport is only used with mu held. Methods lock mu unless their comment says
 // that it is held.
 type device struct {
 	name     string
@@ -83,7 +84,8 @@ func (d *device) checkStatus() error {
 			Reason: "the device reports an error that only a reset ends", kind: ErrNeedsReset}
 	case !status.Has(runningStatus):
 		return &Error{Device: d.name, Field: "device status", Value: status,
-			Reason: fmt.Sprintf("not the %v that the driver wrote: the device was reset behind the driver's back", d.status)}
+			Reason: fmt.Sprintf("not the %v that the driver wrote: "+
+				"the device was reset behind the driver's back", d.status)}
 	}
 	return nil
 }
@@ -203,7 +205,7 @@ func (d *device) enableRing(r *ringPlan) enableFunc {
 	}
 }
 
-// startQueues tells the queues that DRIVER_OK is set. d.mu is held.
+// startQueues lets the queues ring their doorbells: DRIVER_OK is set. d.mu is held.
 func (d *device) startQueues() {
 	for i := range d.rx {
 		d.rx[i].start()

@@ -1,8 +1,9 @@
-// Package driver is a poll-mode driver for virtio network devices, version 1
-// and later, in user space.
+// Package driver is a poll-mode driver for virtio network devices, version 1 and
+// later, in user space.
 //
-// Open takes a transport.Transport, which is one device however it is reached,
-// and returns a Port. A Port has queue pairs; each queue belongs to one
+// [Open] takes a [transport.Transport], which is one device however it is reached,
+// and returns a [Port]. Package devargs opens one from text such as "0000:00:03.0"
+// or "vhost-user:/run/vm0.sock". A Port has queue pairs; each queue belongs to one
 // goroutine, which polls it:
 //
 //	port, err := driver.Open(device, driver.Config{})
@@ -18,11 +19,62 @@
 //		mbuf.Free(bufs[sent:n])
 //	}
 //
-// Bursts never wait, never allocate and never lock. Everything else, such as
-// the link, a device that asks to be reset and one that is pulled out, is the
-// business of a goroutine of the port. Package lcore runs polling functions on
-// CPUs of their own.
+// Bursts never wait, never allocate and never lock. Everything else is done by a
+// goroutine of the port: it follows the link, recovers a device that needs a reset
+// as [Recovery] says, waits for a back end that has disconnected, and ends the port
+// when the device is removed. Package lcore runs polling functions on CPUs of their
+// own.
 //
-// The device is not trusted. Whatever it writes, it can stop the traffic and
-// spoil the contents of packets, and no more than that.
+// # The life of a packet
+//
+//	  receive                                 transmit
+//
+//	  free buffer of the pool                 packet of the application
+//	     |  RxQueue refills its ring             |  TxQueue.Burst
+//	     v                                       v
+//	+-- receive ring (virtqueue 2i) --+     +-- transmit ring (virtqueue 2i+1) --+
+//	|  available: device may write    |     |  available: device may read        |
+//	|     |  device receives a frame  |     |     |  device sends the frame      |
+//	|     v                           |     |     v                              |
+//	|  used: id and length, checked   |     |  used: id, checked                 |
+//	+---------------------------------+     +------------------------------------+
+//	     |  RxQueue.Burst                        |  a later TxQueue.Burst, or Reclaim
+//	     v                                       v
+//	  packet of the application               free buffer of the pool
+//
+// A burst notifies the device at most once, and only if the device asks for it. A
+// used transmit buffer stays in the ring until its slot is needed again.
+//
+// # The ownership of a buffer
+//
+//	         Get, GetOne, Clone
+//	+------+ ------------------> +-------------+  TxQueue.Burst   +--------+
+//	| pool |                     | application | ---------------> |        |
+//	| and  | <------------------ |             | <--------------- | device |
+//	| its  |      Put, Free      +-------------+  RxQueue.Burst   |        |
+//	|caches| ---------------------------------------------------> |        |
+//	|      |        RxQueue.Burst refills the receive ring        |        |
+//	|      | <--------------------------------------------------- |        |
+//	+------+   TxQueue.Burst and Reclaim, a reset, Port.Close     +--------+
+//
+// At any time a buffer is in one of the three places, and the three add up to the
+// size of the pool. What TxQueue.Burst does not take stays the application's.
+//
+// # Devices in software
+//
+// A port whose text begins with emu: needs no hardware, no virtual machine and, but
+// for tap, no privileges: devargs makes a virtio device in software, in this process,
+// and the driver uses it through an emulated PCI function as it uses the device of a
+// hypervisor, with the same registers, features and rings. The word behind the colon
+// says what the device is connected to: emu:gen receives frames without end, emu:null
+// drops what is sent, emu:loop returns it, emu:cable=NAME connects two ports,
+// emu:tap=IFNAME is a TAP interface of the kernel, emu:pcap=FILE plays a capture, and
+// emu:vhost=SOCKET connects to a virtual machine, DPDK or another process by
+// vhost-user. Tests and benchmarks use such ports, and so can a program that is tried
+// out on a machine without a device.
+//
+// # What a device can do
+//
+// The device is not trusted. Whatever it writes, it can stop the traffic and spoil
+// the contents of packets, and no more than that.
 package driver

@@ -61,7 +61,7 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Is reports whether the error is of the kind target.
+// Is reports whether target is one of the errors above and says what this one is.
 func (e *Error) Is(target error) bool { return e.kind != nil && e.kind == target }
 
 // PoolError says that a port cannot receive into the buffers of a pool: they are
@@ -76,7 +76,8 @@ type PoolError struct {
 
 // Error names the device, what the pool has, what is needed and the remedy.
 func (e *PoolError) Error() string {
-	return fmt.Sprintf("%s: pool: %s: %d, and %d are needed; %s", e.Device, e.Reason, e.Value, e.Need, e.Remedy)
+	return fmt.Sprintf("%s: pool: %s: %d, and %d are needed; %s",
+		e.Device, e.Reason, e.Value, e.Need, e.Remedy)
 }
 
 // QueueBrokenError says that the device wrote something invalid into a virtqueue,
@@ -132,7 +133,8 @@ type MemoryKeptError struct {
 // Error names the device, the memory, the cause and the remedy.
 func (e *MemoryKeptError) Error() string {
 	return fmt.Sprintf("%s: %d bytes of memory are kept for good because they may still be in use: %v; "+
-		"do not release a pool that was shared with this port before the program ends", e.Device, e.Bytes, e.Err)
+		"do not release a pool that was shared with this port before the program ends",
+		e.Device, e.Bytes, e.Err)
 }
 
 // Unwrap returns the cause.

@@ -10,16 +10,16 @@ import (
 
 // Link is the state of a port's link.
 type Link struct {
-	// Up tells whether there is a link. A device without STATUS always has one,
-	// a port that failed or is being recovered never.
+	// Up is whether there is a link. A device without STATUS always has one, a
+	// port that failed or is being recovered never.
 	Up bool
 	// Speed is in Mbit/s, 0 if unknown.
 	Speed int
-	// Duplex is UnknownDuplex unless the device says better.
+	// Duplex is [UnknownDuplex] unless the device says which it is.
 	Duplex Duplex
 }
 
-// Duplex tells whether a link carries frames both ways at once.
+// Duplex is whether a link carries frames both ways at once.
 type Duplex int
 
 // The values of Duplex.
@@ -29,7 +29,7 @@ const (
 	FullDuplex
 )
 
-// String is "up", with speed and duplex if they are known, or "down".
+// String returns "up", with speed and duplex if they are known, or "down".
 func (l Link) String() string {
 	if !l.Up {
 		return "down"
@@ -44,7 +44,7 @@ func (l Link) String() string {
 	return s
 }
 
-// String is "full-duplex", "half-duplex" or "unknown duplex".
+// String returns "full-duplex", "half-duplex" or "unknown duplex".
 func (d Duplex) String() string {
 	switch d {
 	case FullDuplex:
@@ -62,7 +62,8 @@ const (
 	duplexHalf = 0
 )
 
-// readLink reads the state of the link, as far as features allow to look.
+// readLink reads those fields of the link's state that the negotiated features f
+// include.
 func readLink(t transport.Transport, f virtio.Features) (Link, error) {
 	link := Link{Up: true} // without STATUS the link counts as up (5.1.4.2)
 	if f.Has(virtio.NetStatus) {

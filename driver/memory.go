@@ -10,7 +10,7 @@ import (
 
 const (
 	// spareBuffers is how many buffers of a port's own pool are for the
-	// application, for each queue pair.
+	// application, for each queue pair: the burst in the formula of Config.Pool.
 	spareBuffers = 1024
 	// minData is room for an Ethernet frame of the usual size, which a receive
 	// buffer should have whatever the MTU (5.1.9.3.1).

@@ -13,8 +13,8 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
-// implemented are the features that this driver does something about. Every
-// other bit a device offers is as good as absent (2.2.1).
+// implemented are the features that this driver implements. Every other bit that a
+// device offers is ignored (2.2.1).
 var implemented = virtio.FeatureSet(
 	virtio.Version1, virtio.AccessPlatform, virtio.OrderPlatform,
 	virtio.RingPacked, virtio.InOrder, virtio.RingIndirectDesc, virtio.RingEventIdx,
@@ -25,8 +25,8 @@ var implemented = virtio.FeatureSet(
 
 const (
 	maxMTU = 65535
-	// l2Header is what Ethernet puts before the MTU's bytes: two addresses and
-	// a type. A VLAN tag in between is part of it, where there is one.
+	// l2Header is the length of what Ethernet puts in front of the MTU's bytes: two
+	// addresses and a type. A VLAN tag, if there is one, is between them.
 	l2Header = 14
 	vlanTag  = 4
 
@@ -185,7 +185,8 @@ func (d *device) checkVersion(offered virtio.Features) error {
 	switch {
 	case !offered.Has(virtio.Version1):
 		return &Error{Device: d.name, kind: errors.ErrUnsupported,
-			Reason: "the device does not offer VERSION_1: it is a legacy device, which this driver does not support",
+			Reason: "the device does not offer VERSION_1: " +
+				"it is a legacy device, which this driver does not support",
 			Remedy: "have the host offer a modern one (QEMU: disable-legacy=on)"}
 	case d.cfg.Refuse.Has(virtio.Version1):
 		return &Error{Device: d.name, kind: errors.ErrUnsupported,
@@ -223,7 +224,7 @@ func (d *device) selectPairs(n *negotiated) error {
 		}
 		// The control queue comes after all pairs, so all of them must exist.
 		if pairs < 1 || pairs > virtio.MaxQueuePairs || 2*pairs+1 > queues {
-			d.log.Warn("the device's max_virtqueue_pairs does not fit its number of virtqueues; using one pair",
+			d.log.Warn("max_virtqueue_pairs does not fit the number of virtqueues; using one pair",
 				"max_virtqueue_pairs", pairs, "virtqueues", queues)
 			pairs = 1
 		}
@@ -300,9 +301,9 @@ func (n *negotiated) maxFrame(asked int) int {
 	return n.mtu + l2Header
 }
 
-// selectMAC returns the port's address. That of the device is the one to use if
-// MAC was accepted (5.1.4.2). One that no interface can have is replaced: a
-// device must not be able to make its host answer for a multicast address.
+// selectMAC returns the port's address. If MAC was accepted, it is the device's
+// (5.1.4.2). An address that no interface can have is replaced: a device must not be
+// able to make its host answer for a multicast address.
 // last is the address before the device was reset, nil if there was none. d.mu is
 // held.
 func (d *device) selectMAC(f virtio.Features, last net.HardwareAddr) (net.HardwareAddr, error) {
@@ -317,7 +318,7 @@ func (d *device) selectMAC(f virtio.Features, last net.HardwareAddr) (net.Hardwa
 		if usable(mac) {
 			return mac, nil
 		}
-		d.log.Warn("the device's MAC address is not that of one interface and not used", "mac", mac)
+		d.log.Warn("the device's MAC address is not that of one interface; it is not used", "mac", mac)
 	}
 	if last != nil {
 		return last, nil

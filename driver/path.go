@@ -11,15 +11,15 @@ import (
 // faster.
 type Path struct {
 	Rx, Tx string
-	// Rejected are the ways that would be faster and were not chosen, with the
-	// reason, the most rewarding first.
+	// Rejected are the faster paths that were not chosen, with the reason, the one
+	// that would gain most first.
 	Rejected []Rejected
 }
 
 // Rejected is a faster path and why it was not chosen.
 type Rejected struct{ Path, Reason string }
 
-// String is Path on one line.
+// String returns the path on one line.
 func (p Path) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "RX %s; TX %s", p.Rx, p.Tx)
@@ -29,7 +29,7 @@ func (p Path) String() string {
 	return b.String()
 }
 
-// faster lists the features that make a path faster, the most rewarding first.
+// faster lists the features that make a path faster, the one that gains most first.
 var faster = []struct {
 	feature virtio.Feature
 	word    string

@@ -25,12 +25,12 @@ type Port struct {
 // Open sets up the device behind t and returns its port. The port takes over
 // t, which is closed if Open fails.
 //
-// What is wrong with cfg itself is found before the device is touched: a
-// *ConfigError or a *QueueSizeError. Later failures leave the device with
-// FAILED set or reset, and nothing allocated: *LegacyDeviceError,
-// *FeaturesRefusedError, *QueueSizeError for a size this device cannot have,
-// *PoolError, *RingMemoryError, the errors of the transport (ResetError,
-// FeatureError, …), of hugepages.Allocate and of ctrlq.
+// An invalid cfg is found before the device is touched. Later failures leave the
+// device with FAILED set or reset, and nothing allocated. The error is an [*Error],
+// a [*PoolError], or one of the transport ([*transport.ResetError],
+// [*transport.FeatureError], …) or of [hugepages.Allocate]. [errors.Is] finds
+// [errors.ErrUnsupported] for a legacy device and for features that the device
+// refuses, and [context.DeadlineExceeded] for a device that did not answer in time.
 func Open(t transport.Transport, cfg Config) (*Port, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, errors.Join(err, t.Close())
@@ -44,18 +44,17 @@ func Open(t transport.Transport, cfg Config) (*Port, error) {
 	return &Port{device: d, supervisor: s}, nil
 }
 
-// Close takes the port down: the device is reset, and when it has confirmed
-// that, its memory is unmapped and everything released; buffers that the queues
-// held are back in their pools. The caller has stopped polling, although bursts
-// that come too late do no harm.
+// Close resets the device and, when the device has confirmed that, unmaps its memory
+// and releases everything; buffers that the queues held are back in their pools. The
+// caller has stopped polling, although later bursts do no harm: they return 0.
 //
-// A device that does not confirm the reset is stopped by closing it. If even
-// that cannot be relied upon, memory that it may still write to is deliberately
-// kept, and the error is a *MemoryKeptError. So is all that a goroutine may still
-// use that has been inside a burst for longer than any burst takes: the device
-// is reset, and nothing else is touched.
+// A device that does not confirm the reset is stopped by closing the transport. If
+// even that does not stop it, memory that it may still write to is deliberately
+// kept, and the error is a [*MemoryKeptError]. The same holds for a goroutine that
+// has been inside a burst for longer than any burst takes: the device is reset, and
+// what the goroutine may still use is kept.
 //
-// Close may be called more than once and then returns the same again.
+// Close may be called more than once and then returns the same error again.
 func (p *Port) Close() error {
 	p.closeOnce.Do(func() {
 		p.supervisor.stop()
@@ -70,7 +69,7 @@ func (p *Port) Close() error {
 	return p.closeErr
 }
 
-// Name says which device this is and how it is reached.
+// Name returns which device this is and how it is reached.
 func (p *Port) Name() string { return p.device.name }
 
 // Queues returns the number of queue pairs in use.
@@ -115,21 +114,25 @@ func (p *Port) Path() Path { return p.device.current.Load().path(p.device.cfg.Re
 // Pool returns where received packets go.
 func (p *Port) Pool() *mbuf.Pool { return p.device.pool }
 
-// Attach maps the memory of another pool, so that its buffers can be
-// transmitted here. It must not be released before the port is closed. A pool
-// that the port has already is fine.
+// Attach maps the memory of another pool, so that its buffers can be transmitted
+// here. The pool must not be released before the port is closed. To attach a pool
+// again has no effect.
 func (p *Port) Attach(pool *mbuf.Pool) error { return p.device.attach(pool) }
 
-// Done is closed when the port has come to its end: it failed, its device was
-// removed, or Close was called. Bursts return 0 from then on. A port that
-// failed still has to be closed.
+// Done returns a channel that is closed when the port ends: it failed, its device
+// was removed, or Close was called. Bursts return 0 from then on. A port that failed
+// still has to be closed.
 func (p *Port) Done() <-chan struct{} { return p.supervisor.done }
 
-// Err returns nil until Done is closed, then why: *RemovedError,
-// *NeedsResetError, *LostStatusError, *QueueBrokenError, *BusyQueueError, a
-// *RecoveryError around one of them, or *ClosedError. A back end that has gone
-// is waited for, unless Config.Recovery rules that out: then
-// errors.Is finds transport.ErrDisconnected in it.
+// Err returns nil until Done is closed, and then why the port ended: an [*Error], a
+// [*QueueBrokenError], or a [*RecoveryError] around what could not be recovered from.
+// [errors.Is] finds
+//
+//   - [os.ErrClosed] after Close,
+//   - [transport.ErrRemoved] if the device was removed,
+//   - [ErrNeedsReset] if the device asked for a reset,
+//   - [transport.ErrDisconnected] if the back end disconnected and [Recovery] allows
+//     no resets. Otherwise the port waits for it and does not end.
 func (p *Port) Err() error {
 	select {
 	case <-p.supervisor.done:

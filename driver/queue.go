@@ -16,7 +16,7 @@ const cacheSize = 256
 // may be called from any goroutine.
 type RxQueue struct {
 	gate gate.Gate // with ring at the front: all that an empty burst touches here
-	ring *virtq.Rx // nil for none
+	ring *virtq.Rx // nil if there is none
 	queue
 	past RxQueueStats // of the rings before this one
 }
@@ -25,7 +25,7 @@ type RxQueue struct {
 // may be called from any goroutine.
 type TxQueue struct {
 	gate gate.Gate // with ring at the front: all that an empty burst touches here
-	ring *virtq.Tx // nil for none
+	ring *virtq.Tx // nil if there is none
 	queue
 	past TxQueueStats // of the rings before this one
 }
@@ -33,9 +33,9 @@ type TxQueue struct {
 // queue is what both directions have in common. It outlives its rings: each reset
 // of the device ends one, and the next set-up makes another.
 //
-// A burst uses the ring inside the gate, without a lock. Everything else that
-// uses the ring holds mu, and what replaces it statMu as well and has the gate
-// closed.
+// A burst uses the ring inside the gate, without a lock. Everything else that uses
+// the ring locks mu or statMu, and the set-up and the end of a ring lock both, with
+// the gate closed.
 type queue struct {
 	device   string // its name, for errors
 	index    int    // of the virtqueue
@@ -63,8 +63,8 @@ func (q *queue) init(device string, index int, own *mbuf.Cache, onBroken func(*Q
 }
 
 // Burst fills bufs with received packets and returns how many. It never waits.
-// The packets are the caller's. One that is longer than a buffer is a chain. 0
-// comes back when there is nothing, and from a port that failed, is being
+// The packets are the caller's. One that is longer than a buffer is a chain. Burst
+// returns 0 when there is nothing, and while the port has failed, is being
 // recovered, or is closed.
 func (q *RxQueue) Burst(bufs []*mbuf.Buf) int {
 	if !q.gate.Enter() {
@@ -81,8 +81,8 @@ func (q *RxQueue) Burst(bufs []*mbuf.Buf) int {
 // Burst takes packets from the front of bufs for transmission and returns how
 // many; they are freed when the device has sent them. The rest stays the
 // caller's. It never waits. A packet that cannot be sent at all, as one that is
-// longer than the MTU allows, is taken, freed and counted. 0 comes back when
-// there is no room, and from a port that failed, is being recovered, or is
+// longer than the MTU allows, is taken, freed and counted. Burst returns 0 when
+// there is no room, and while the port has failed, is being recovered, or is
 // closed.
 func (q *TxQueue) Burst(bufs []*mbuf.Buf) int {
 	if !q.gate.Enter() {
@@ -97,9 +97,10 @@ func (q *TxQueue) Burst(bufs []*mbuf.Buf) int {
 }
 
 // Reclaim takes back the packets that the device has sent by now, and returns how
-// many buffers they were. Burst does so by itself when there are many; who needs
-// the last ones back after sending has ended, to release a pool or to use them
-// again, calls it. It belongs to the goroutine that calls Burst.
+// many buffers they were. Burst does so by itself when there are many; an
+// application calls Reclaim when it needs the last ones back after it has stopped
+// sending, to release a pool or to use them again. It belongs to the goroutine that
+// calls Burst.
 func (q *TxQueue) Reclaim() int {
 	if !q.gate.Enter() {
 		return 0
@@ -221,10 +222,10 @@ func (q *TxQueue) addPool(pool *mbuf.Pool) error {
 	return q.ring.AddPool(pool)
 }
 
-// start tells the ring that DRIVER_OK is set.
+// start lets the ring ring its doorbell: DRIVER_OK is set.
 func (q *RxQueue) start() { q.ring.Start(q.notifier.Doorbell, q.notifier.ID) }
 
-// start tells the ring that DRIVER_OK is set.
+// start lets the ring ring its doorbell: DRIVER_OK is set.
 func (q *TxQueue) start() { q.ring.Start(q.notifier.Doorbell, q.notifier.ID) }
 
 // drain ends the ring: its buffers go back to their pools and its counters are

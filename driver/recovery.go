@@ -7,18 +7,18 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/transport"
 )
 
-// Recovery says how a port recovers when its device asks for a reset, lost its
-// state, or wrote what it never may: the queues are taken from their pollers,
-// the device is reset and set up again, and bursts go on. Packets that the
-// device had are lost, buffers are not. The zero value is a good choice.
+// Recovery says how a port recovers when its device asks for a reset, has lost its
+// state, or has written something invalid into a virtqueue: bursts return 0 while
+// the device is reset and set up again, and then go on. Packets that the device had
+// are lost, buffers are not. The zero value is a good choice.
 type Recovery struct {
-	// MaxResets is how many resets there may be within Window; with one more the
-	// port fails. 0 means 5 and a negative number none.
+	// MaxResets is how many resets there may be within Window; if one more is
+	// needed, the port fails. 0 means 5 and a negative number none.
 	MaxResets int
-	// Window is the time in which resets are counted; 0 means a minute.
+	// Window is the time within which resets are counted; 0 means a minute.
 	Window time.Duration
-	// MinBackoff goes before the first reset in a Window, and twice as much
-	// before each further one, up to MaxBackoff. 0 means 10 ms and 5 s.
+	// MinBackoff is the wait before the first reset in a Window. It doubles with
+	// each further one, up to MaxBackoff. 0 means 10 ms and 5 s.
 	MinBackoff, MaxBackoff time.Duration
 }
 
@@ -29,18 +29,21 @@ func (r *Recovery) complete() {
 	for _, d := range []struct {
 		value *time.Duration
 		or    time.Duration
-	}{{&r.Window, time.Minute}, {&r.MinBackoff, 10 * time.Millisecond}, {&r.MaxBackoff, 5 * time.Second}} {
+	}{
+		{&r.Window, time.Minute},
+		{&r.MinBackoff, 10 * time.Millisecond},
+		{&r.MaxBackoff, 5 * time.Second},
+	} {
 		if *d.value <= 0 {
 			*d.value = d.or
 		}
 	}
 }
 
-// attempts remembers when resets were made. It is the supervisor's.
+// attempts remembers when resets were made.
 type attempts struct{ at []time.Time }
 
-// next returns how long to wait before another reset, false if there were
-// enough of them.
+// next returns how long to wait before another reset, false if r allows no more.
 func (a *attempts) next(r Recovery, now time.Time) (time.Duration, bool) {
 	for len(a.at) > 0 && now.Sub(a.at[0]) > r.Window {
 		a.at = a.at[1:]
@@ -148,7 +151,7 @@ func (s *supervisor) restart() error {
 	}
 	s.link.Store(&link)
 	s.device.openGates()
-	s.resets.Add(1) // whoever sees it finds the gates open
+	s.resets.Add(1) // last, so that the gates are open when Stats returns it
 	s.log.Info("recovered", "features", s.device.current.Load().features.String())
 	return nil
 }

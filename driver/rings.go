@@ -10,35 +10,41 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/hugepages"
 )
 
-// segments is the number of entries of an indirect table: 17 pages of 4 KiB
-// hold the largest packet wherever it starts, and one more has its header.
-const segments = 18
+// indirectSize is the number of entries of an indirect table: 17 pages of 4 KiB hold
+// the largest packet wherever it starts, and one more entry its header.
+const indirectSize = 18
+
+// controlQueue is the name of the control queue, whose size no field of Config has.
+const controlQueue = "control queue"
 
 // ringPlan is one virtqueue that is about to be set up.
 type ringPlan struct {
 	cfg    virtq.Config
-	name   string // of the field of Config that has its size, or of the queue
+	name   string // the field of Config that has its size, or controlQueue
 	bytes  int    // of memory that it needs
 	offset int    // in the memory of all rings
 }
 
 // planRings lists the virtqueues to be used with their sizes, receiveq and
-// transmitq of each pair in turn, the control queue last.
+// transmitq of each pair in turn, the control queue last. d.mu is held.
 func (d *device) planRings(n *negotiated) ([]ringPlan, error) {
 	var rings []ringPlan
 	for i := range n.pairs {
 		rings = append(rings,
-			ringPlan{name: "RxQueueSize", cfg: virtq.Config{Index: virtio.RxQueueIndex(i), Size: d.cfg.RxQueueSize}},
-			ringPlan{name: "TxQueueSize", cfg: virtq.Config{Index: virtio.TxQueueIndex(i), Size: d.cfg.TxQueueSize,
-				IndirectSize: segments, MaxFrame: n.maxFrame(d.cfg.MTU)}})
+			ringPlan{name: "RxQueueSize", cfg: virtq.Config{
+				Index: virtio.RxQueueIndex(i), Size: d.cfg.RxQueueSize}},
+			ringPlan{name: "TxQueueSize", cfg: virtq.Config{
+				Index: virtio.TxQueueIndex(i), Size: d.cfg.TxQueueSize,
+				IndirectSize: indirectSize, MaxFrame: n.maxFrame(d.cfg.MTU)}})
 	}
 	if n.features.Has(virtio.NetCtrlVQ) {
-		rings = append(rings, ringPlan{name: "control queue", cfg: virtq.Config{Index: virtio.CtrlQueueIndex(n.features, n.maxPairs)}})
+		rings = append(rings, ringPlan{name: controlQueue, cfg: virtq.Config{
+			Index: virtio.CtrlQueueIndex(n.features, n.maxPairs)}})
 	}
 	for i := range rings {
 		r := &rings[i]
 		r.cfg.Features = n.features
-		if err := d.chooseSize(r); err != nil {
+		if err := d.selectSize(r); err != nil {
 			return nil, err
 		}
 		layout, err := r.cfg.Layout()
@@ -46,16 +52,16 @@ func (d *device) planRings(n *negotiated) ([]ringPlan, error) {
 			return nil, err
 		}
 		r.bytes = layout.Bytes
-		if r.name == "control queue" {
+		if r.name == controlQueue {
 			r.bytes += ctrlq.BufferSize
 		}
 	}
 	return rings, nil
 }
 
-// chooseSize settles the size of a ring. What was asked for is taken or
-// refused, never changed.
-func (d *device) chooseSize(r *ringPlan) error {
+// selectSize selects the size of a ring. What the Config asks for is taken or
+// refused, never changed. d.mu is held.
+func (d *device) selectSize(r *ringPlan) error {
 	limit, err := d.t.QueueSize(r.cfg.Index)
 	if err != nil {
 		return err
@@ -63,7 +69,9 @@ func (d *device) chooseSize(r *ringPlan) error {
 	limit = min(limit, virtio.MaxQueueSize)
 	split := !r.cfg.Features.Has(virtio.RingPacked)
 	if limit < 1 {
-		return &Error{Device: d.name, Field: fmt.Sprintf("size of virtqueue %d", r.cfg.Index), Value: limit,
+		return &Error{Device: d.name,
+			Field:  fmt.Sprintf("size of virtqueue %d", r.cfg.Index),
+			Value:  limit,
 			Reason: "the device does not have this virtqueue",
 			Remedy: "ask for fewer queue pairs, or restart or update what provides the device"}
 	}
@@ -71,10 +79,10 @@ func (d *device) chooseSize(r *ringPlan) error {
 	switch {
 	case size == 0:
 		size = min(limit, DefaultQueueSize)
-		if r.name == "control queue" {
+		if r.name == controlQueue {
 			size = min(limit, ctrlq.QueueSize)
 		}
-		if split { // a device may show a maximum that no split ring can have
+		if split { // the maximum of a device may be a size that no split ring can have
 			size = 1 << (bits.Len(uint(size)) - 1)
 		}
 	case size > limit:
@@ -90,9 +98,9 @@ func (d *device) chooseSize(r *ringPlan) error {
 	return nil
 }
 
-// placeRings gives each ring its place and returns the bytes they take. With
-// page not 0 no ring may cross a multiple of it: those are the places where
-// physical addresses do not run on.
+// placeRings gives each ring its offset and returns the bytes they take. If page is
+// not 0, no ring may cross a multiple of it: physical addresses are contiguous only
+// within a page.
 func (d *device) placeRings(rings []ringPlan, page int) (int, error) {
 	end := 0
 	for i := range rings {
@@ -102,8 +110,10 @@ func (d *device) placeRings(rings []ringPlan, page int) (int, error) {
 			end = (end + page - 1) / page * page
 		}
 		if page != 0 && r.bytes > page {
-			return 0, &Error{Device: d.name, Op: fmt.Sprintf("virtqueue %d", r.cfg.Index), Field: "bytes of ring", Value: r.bytes,
-				Reason: fmt.Sprintf("the device takes physical addresses, so it needs the ring in one page of %d bytes", page),
+			return 0, &Error{Device: d.name,
+				Op: fmt.Sprintf("virtqueue %d", r.cfg.Index), Field: "bytes of ring", Value: r.bytes,
+				Reason: fmt.Sprintf("the device takes physical addresses, "+
+					"so it needs the ring in one page of %d bytes", page),
 				Remedy: "take a smaller queue, refuse INDIRECT_DESC, or set Memory.PageSize to 1 GiB"}
 		}
 		r.offset = end
@@ -112,7 +122,7 @@ func (d *device) placeRings(rings []ringPlan, page int) (int, error) {
 	return end, nil
 }
 
-// allocateRings gives the rings memory that the device can reach.
+// allocateRings gives the rings memory that the device can reach. d.mu is held.
 func (d *device) allocateRings(rings []ringPlan) error {
 	if err := d.fitRings(rings); err != nil {
 		return err
@@ -130,8 +140,8 @@ func (d *device) allocateRings(rings []ringPlan) error {
 	return nil
 }
 
-// fitRings places the rings and makes d.rings hold them. The memory of an
-// earlier life is used again if it is large enough.
+// fitRings places the rings and makes d.rings hold them. The memory that the rings
+// had before a reset is used again if it is large enough. d.mu is held.
 func (d *device) fitRings(rings []ringPlan) error {
 	physical := d.t.DMA().Physical
 	page := 0
@@ -146,7 +156,7 @@ func (d *device) fitRings(rings []ringPlan) error {
 			return err
 		}
 		if d.rings != nil && len(d.rings.Bytes()) < need {
-			if err := d.dropRings(); err != nil {
+			if err := d.releaseRings(); err != nil {
 				return err
 			}
 		}
@@ -159,12 +169,13 @@ func (d *device) fitRings(rings []ringPlan) error {
 		if !physical || got >= page {
 			return nil
 		}
-		page = got // the pages are smaller than was thought: place them again
+		page = got // the pages are smaller than assumed: place the rings again
 	}
 }
 
-// dropRings gives the memory of the rings back. The device has been reset.
-func (d *device) dropRings() error {
+// releaseRings releases the memory of the rings. The device has been reset. d.mu is
+// held.
+func (d *device) releaseRings() error {
 	mem := d.rings
 	if err := d.unmapMemory(mem); err != nil {
 		return err
@@ -173,6 +184,6 @@ func (d *device) dropRings() error {
 	return mem.Release()
 }
 
-// commonHugepage is what rings are laid out for before it is known which pages
-// there are. Most larger ones are multiples of it.
+// commonHugepage is the page size that rings are placed for before it is known which
+// pages there are. Larger pages are multiples of it.
 const commonHugepage = 2 << 20

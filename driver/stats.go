@@ -5,15 +5,15 @@ import "github.com/virtio-pmd/virtio-pmd/driver/internal/virtq"
 // Stats counts what a port did since it was opened.
 type Stats struct {
 	RxPackets, RxBytes uint64 // received; bytes from the destination address on
-	RxErrors           uint64 // packets lost because the device wrote what makes no sense
-	RxNoMbuf           uint64 // times a receive queue could not be filled: the pool was empty
-	TxPackets, TxBytes uint64 // handed to the device
-	TxDropped          uint64 // packets taken and not sent: shorter or longer than a frame may be
-	TxErrors           uint64 // packets taken and not sent: not held, out of reach, too many segments
+	RxErrors           uint64 // packets lost because the device wrote an invalid length or header
+	RxNoMbuf           uint64 // times a receive queue could not be refilled: the pool was empty
+	TxPackets, TxBytes uint64 // made available to the device
+	TxDropped          uint64 // taken and not sent: shorter or longer than a frame may be
+	TxErrors           uint64 // taken and not sent: freed before, of an unknown pool, too long a chain
 	Polls, EmptyPolls  uint64 // calls of RxQueue.Burst, and those that found nothing
 	Kicks              uint64 // times the device was notified
 	Resets             uint64 // times the port was recovered by a reset
-	Disconnects        uint64 // times the back end went away, with the link
+	Disconnects        uint64 // times the back end disconnected
 
 	Queues []QueueStats // one for each queue pair
 }
@@ -28,11 +28,11 @@ type QueueStats struct {
 type RxQueueStats struct {
 	Packets, Bytes    uint64 // received
 	Polls, EmptyPolls uint64 // calls of Burst, and those that found nothing
-	Kicks, Rekicks    uint64 // notifications, and those of them sent because nothing had moved for long
-	NoMbuf            uint64 // times the ring could not be filled: the pool was empty
+	Kicks, Rekicks    uint64 // notifications, and those sent again because nothing moved
+	NoMbuf            uint64 // times the ring could not be refilled: the pool was empty
 	Dropped           uint64 // packets lost for one of the next two reasons
-	LengthErrors      uint64 // a length that makes no sense
-	HeaderErrors      uint64 // a number of buffers that makes no sense
+	LengthErrors      uint64 // an invalid length
+	HeaderErrors      uint64 // an invalid number of buffers
 	ShortMerges       uint64 // buffers in the middle of a packet that were not full
 	FlagErrors        uint64 // bursts with reserved flags in used descriptors
 	Posted            int    // buffers that the device has now
@@ -40,22 +40,22 @@ type RxQueueStats struct {
 
 // TxQueueStats are the counters of a transmit queue.
 type TxQueueStats struct {
-	Packets, Bytes uint64 // handed to the device
+	Packets, Bytes uint64 // made available to the device
 	Polls, Full    uint64 // calls of Burst, and those that could not take everything
-	Kicks, Rekicks uint64 // notifications, and those of them sent because nothing had moved for long
+	Kicks, Rekicks uint64 // notifications, and those sent again because nothing moved
 	Dropped        uint64 // packets taken and not sent for one of the next reasons
 	LengthDrops    uint64 // shorter than an Ethernet header or longer than the MTU allows
 	ChainDrops     uint64 // more segments than the ring can take
-	PoolDrops      uint64 // buffers of a pool that the port does not have: see Port.Attach
+	PoolDrops      uint64 // buffers of a pool that is not attached: see [Port.Attach]
 	OwnerDrops     uint64 // buffers that were freed or sent before
-	UsedLengths    uint64 // completions with a length though nothing was to be written
+	UsedLengths    uint64 // completions with a length, although nothing was to be written
 	FlagErrors     uint64 // completions with reserved flags in used descriptors
 	Lost           uint64 // buffers that the device had when it was reset, sent or not
 	Posted         int    // buffers that the device has now
 }
 
-// Stats returns the counters. Each is exact and may be a burst behind; they do
-// not belong to one instant.
+// Stats returns the counters. Each is exact and may be a burst behind; they are not
+// all of the same instant.
 func (p *Port) Stats() Stats {
 	d, sup := p.device, p.supervisor
 	s := Stats{
@@ -87,7 +87,7 @@ func (q *RxQueue) Stats() RxQueueStats {
 	return q.total()
 }
 
-// total is what all rings of the queue have counted. q.statMu is held.
+// total returns what all rings of the queue have counted. q.statMu is held.
 func (q *RxQueue) total() RxQueueStats {
 	s := q.past
 	if q.ring != nil {
@@ -119,7 +119,7 @@ func (q *TxQueue) Stats() TxQueueStats {
 	return q.total()
 }
 
-// total is what all rings of the queue have counted. q.statMu is held.
+// total returns what all rings of the queue have counted. q.statMu is held.
 func (q *TxQueue) total() TxQueueStats {
 	s := q.past
 	if q.ring != nil {

@@ -14,11 +14,11 @@ import (
 )
 
 const (
-	// QueueSize is how many descriptors are enough: a command has three
-	// segments at most, and there is one command at a time.
+	// QueueSize is enough descriptors: a command has at most three segments,
+	// and there is one command at a time.
 	QueueSize = 64
-	// BufferSize is how many bytes of device memory a Queue needs behind its
-	// ring, for the one command.
+	// BufferSize is how many bytes of device memory a Queue needs behind its ring,
+	// for the command.
 	BufferSize = virtq.RingAlign
 	// MaxData is the longest data of a command.
 	MaxData = ackOffset - dataOffset
@@ -28,7 +28,7 @@ const (
 	ackOffset  = BufferSize - 64
 
 	// ackUnset is what the ack byte holds before the device answers. It is
-	// neither OK nor ERR, so that an answer that never came is not one.
+	// neither OK nor ERR, so that an ack that was not written is not taken for one.
 	ackUnset = 0xff
 
 	// spin is how long await polls without a pause at first: most devices answer
@@ -56,7 +56,8 @@ func New(cfg virtq.Config) (*Queue, error) {
 	}
 	need := layout.Bytes + BufferSize
 	if len(cfg.Memory) < need {
-		return nil, &virtq.MemoryError{Queue: cfg.Index, Address: cfg.Address, Bytes: len(cfg.Memory), Need: need,
+		return nil, &virtq.MemoryError{
+			Queue: cfg.Index, Address: cfg.Address, Bytes: len(cfg.Memory), Need: need,
 			Reason: "there is no room for a command"}
 	}
 	ring, err := virtq.NewControl(cfg)
@@ -73,8 +74,8 @@ func New(cfg virtq.Config) (*Queue, error) {
 // Areas returns the device addresses of the areas of the ring.
 func (q *Queue) Areas() (desc, driver, device uint64) { return q.ring.Areas() }
 
-// Start says that DRIVER_OK is set; no command can be sent before. id is what
-// the low 16 bits of a rung value are.
+// Start is called when DRIVER_OK is set; no command can be sent before. bell and id
+// are those of the transport's notifier.
 func (q *Queue) Start(bell virtio.Doorbell, id uint16) { q.ring.Start(bell, id) }
 
 // Broken returns why no command can be sent any more before a reset of the
@@ -130,7 +131,8 @@ func (q *Queue) Do(ctx context.Context, class, command uint8, data []byte) error
 		if ack == ackUnset {
 			reason = "the device is done and wrote no ack"
 		}
-		return &Error{Queue: q.index, Class: class, Command: command, Value: int(ack), Reason: reason, Err: ErrRefused}
+		return &Error{Queue: q.index, Class: class, Command: command,
+			Value: int(ack), Reason: reason, Err: ErrRefused}
 	}
 	return nil
 }

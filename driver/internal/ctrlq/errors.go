@@ -21,7 +21,8 @@ type Error struct {
 
 // Error names the command, the reason, the cause and the remedy.
 func (e *Error) Error() string {
-	text := fmt.Sprintf("control queue %d: command %d of class %d: %s", e.Queue, e.Command, e.Class, e.Reason)
+	text := fmt.Sprintf("control queue %d: command %d of class %d: %s",
+		e.Queue, e.Command, e.Class, e.Reason)
 	if e.Err != nil {
 		text += fmt.Sprintf(": %v", e.Err)
 	}

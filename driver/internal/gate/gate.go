@@ -1,15 +1,15 @@
-// Package gate is where the goroutine that polls a queue and the one that takes
-// the queue out of service meet. The poller enters and leaves once a burst and
-// never waits; the other side closes the gate and waits until the poller is out.
+// Package gate keeps the goroutine that polls a queue, the poller, apart from the
+// one that takes the queue out of service, the closer. The poller enters and leaves
+// once a burst and never waits; the closer closes the gate and waits until the poller
+// is out.
 //
-// It is Dekker's protocol: the poller marks itself inside and then reads whether
-// the gate is closed, the other side closes it and then reads whether the poller
-// is inside. At least one of them sees the other, provided that neither load
-// overtakes the store before it. A fence would cost the poller more than the
-// rest of an empty burst, so the poller goes without and the other side, which
-// runs rarely, has the kernel issue one on every CPU that runs this program:
-// membarrier(2). Where the kernel does not have it, the poller's marks are atomic
-// exchanges.
+// It is Dekker's protocol: the poller marks itself inside and then reads whether the
+// gate is closed, the closer closes the gate and then reads whether the poller is
+// inside. At least one of them sees the other, provided that neither load overtakes
+// the store before it. A fence would cost the poller more than the rest of an empty
+// burst, so the poller has none, and the closer, which runs rarely, has the kernel
+// issue one on every CPU that runs this program: membarrier(2). Where the kernel does
+// not have it, the poller's marks are atomic exchanges.
 package gate
 
 import (
@@ -19,21 +19,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Gate guards one queue. The zero value is open; Init goes first.
+// Gate guards one queue. Init is called before anything else.
 type Gate struct {
 	inside   uint32 // 1 during a burst; written by the poller only
 	exchange bool   // the poller's marks are exchanges; set by Init
 	closed   atomic.Bool
 }
 
-// Init makes the gate ready, closed or open, before the poller's first Enter.
+// Init prepares the gate, closed or open, before the poller's first Enter.
 func (g *Gate) Init(closed bool) {
 	g.exchange = membarrier(membarrierRegisterPrivateExpedited) != nil
 	g.closed.Store(closed)
 }
 
-// Enter reports whether the poller may touch the queue. Only then must it call
-// Leave.
+// Enter reports whether the poller may use the queue. If so, the poller calls Leave
+// afterwards, and otherwise it does not.
 func (g *Gate) Enter() bool {
 	if atomicMarks || g.exchange {
 		atomic.StoreUint32(&g.inside, 1)
@@ -47,10 +47,9 @@ func (g *Gate) Enter() bool {
 	return true
 }
 
-// Leave ends what Enter began. Everything the poller did to the queue is visible
-// to another goroutine before the mark is seen to be gone, or that goroutine
-// could take the queue apart in the middle of a burst: on amd64 stores are not
-// reordered, elsewhere the store is a release.
+// Leave ends what Enter began. Everything that the poller did to the queue is visible
+// before its mark is gone, or the closer could take the queue apart in the middle of
+// a burst: on amd64 stores are not reordered, elsewhere the store is a release.
 func (g *Gate) Leave() {
 	if atomicMarks || g.exchange {
 		atomic.StoreUint32(&g.inside, 0)
@@ -59,7 +58,7 @@ func (g *Gate) Leave() {
 	}
 }
 
-// Open lets the poller in again.
+// Open opens the gate again.
 func (g *Gate) Open() { g.closed.Store(false) }
 
 // Close closes the gates and waits, at most limit, until no poller is inside any
@@ -68,10 +67,10 @@ func Close(gates []*Gate, limit time.Duration) int {
 	for _, g := range gates {
 		g.closed.Store(true)
 	}
-	// Without the fence a poller may be inside that is not yet seen to be. Where
-	// the kernel does not have membarrier the marks are exchanges and need none;
-	// where it is short of memory, time does the same: no store stays in a store
-	// buffer for a millisecond.
+	// Without the fence the mark of a poller that is inside could still be in the
+	// store buffer of its CPU. Where the kernel does not have membarrier the marks are
+	// exchanges and need none; where it is short of memory, waiting does the same: no
+	// store stays in a store buffer for a millisecond.
 	for tries := 0; tries < 3 && membarrier(membarrierPrivateExpedited) != nil; tries++ {
 		time.Sleep(time.Millisecond)
 	}
@@ -80,8 +79,8 @@ func Close(gates []*Gate, limit time.Duration) int {
 	checks := 0
 	for i, g := range gates {
 		for atomic.LoadUint32(&g.inside) != 0 {
-			// Time alone is no measure: after a stop of the whole machine it is
-			// over before the poller has had a chance.
+			// Time alone is no measure: if the whole machine was stopped, the
+			// deadline has passed before the poller has run again.
 			if checks++; checks > minChecks && time.Now().After(deadline) {
 				return i
 			}

@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// writes is how much is written behind a gate at a time, so that two goroutines
+// writes is how much is written inside a gate at a time, so that two goroutines
 // that are there at once are likely to overwrite each other.
 const writes = 50
 
-// A poller and the other side both write what the gate guards. One lost mark
+// The poller and the closer both write what the gate guards. One lost mark
 // shows as a wrong sum, or to the race detector.
 func TestKeepsBothSidesApart(t *testing.T) {
 	for _, exchange := range []bool{false, true} {
@@ -82,7 +82,7 @@ func TestClosedGateLetsNoPollerIn(t *testing.T) {
 	}
 }
 
-// A goroutine that dies in a burst must not block the other side for ever.
+// A goroutine that dies in a burst must not block the closer for ever.
 func TestCloseGivesUpAfterTheLimit(t *testing.T) {
 	free, stuck := &Gate{}, &Gate{}
 	stuck.Enter()

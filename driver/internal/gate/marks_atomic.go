@@ -2,7 +2,7 @@
 
 package gate
 
-// atomicMarks is whether a poller's marks are atomic stores even where
-// membarrier(2) works: the race detector has to see them, and on machines that
+// atomicMarks is whether the poller's marks are atomic stores even where
+// membarrier(2) works. The race detector has to see them, and on machines that
 // reorder stores Leave has to be a release.
 const atomicMarks = true

@@ -1,8 +1,0 @@
-//go:build amd64 && !race
-
-package gate
-
-// atomicMarks is whether a poller's marks are atomic stores even where
-// membarrier(2) works. They need not be: on amd64 plain stores become visible in
-// program order, which is all that Leave needs.
-const atomicMarks = false
