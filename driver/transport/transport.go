@@ -1,5 +1,5 @@
 // Package transport is the seam between the driver and what carries it to a
-// device: a PCI function, a vhost-user socket, a vDPA node.
+// device: a PCI function or a vhost-user socket.
 package transport
 
 import (
@@ -9,31 +9,35 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/hugepages"
 )
 
-// Transport is one virtio device as its transport shows it. It is used to set
-// a device up, to watch it and to take it down; a packet crosses it never, a
-// burst only when it rings a doorbell.
+// Transport is one virtio device, as the driver reaches it. The driver uses it to
+// set the device up, to watch it and to close it; packets do not pass through it,
+// and a burst uses it only to ring a [virtio.Doorbell].
 //
-// Apart from Events the methods are for one goroutine at a time.
+// The methods may be called by one goroutine at a time; only the channel of Events
+// may be received from meanwhile. They do not wait without a bound: a device that does
+// not answer is an error. Errors are an [*Error], or the types that the methods name;
+// errors.Is finds [ErrRemoved] and [ErrDisconnected] in them, and os.ErrClosed after
+// Close.
 type Transport interface {
-	// Name says which device this is and how it is reached, for people.
+	// Name returns which device this is and how it is reached, for messages.
 	Name() string
 
 	// Reset writes 0 to the device status and waits until it reads back 0
 	// (2.4.1). When ctx ends first the device may still be using its memory:
-	// the error is a *ResetError and nothing may be released that was mapped.
+	// the error is a [*ResetError] and mapped memory must not be released.
 	Reset(ctx context.Context) error
-	// Status reads the device status. The error of a device that
-	// was removed is ErrRemoved.
+	// Status reads the device status. The error of a device that was removed is
+	// ErrRemoved.
 	Status() (virtio.Status, error)
 	// SetStatus writes the device status.
 	SetStatus(s virtio.Status) error
 
-	// DeviceFeatures reads what the device offers.
+	// DeviceFeatures reads the features that the device offers.
 	DeviceFeatures() (virtio.Features, error)
-	// SetDriverFeatures writes what the driver accepts.
+	// SetDriverFeatures writes the features that the driver accepts.
 	SetDriverFeatures(f virtio.Features) error
-	// CheckFeatures tells whether the transport can work with the set that is
-	// about to be accepted; a *FeatureError says why not and what to do.
+	// CheckFeatures returns nil if the transport can work with the features that
+	// are about to be accepted, otherwise a [*FeatureError] with reason and remedy.
 	CheckFeatures(f virtio.Features) error
 
 	// ReadConfig fills b from device configuration at off with accesses of
@@ -44,88 +48,96 @@ type Transport interface {
 	Queues() (int, error)
 	// QueueSize returns the largest size of virtqueue q, 0 if it does not exist.
 	QueueSize(q int) (int, error)
-	// SetQueue hands the areas of virtqueue q to the device and enables it.
+	// SetQueue gives the device the areas of virtqueue q and enables it. The device
+	// may access the areas until a Reset is confirmed. The Notifier is valid until
+	// then.
 	SetQueue(q int, areas Queue) (Notifier, error)
 
-	// DMA says which device addresses can be used, and whether they are
-	// physical ones.
+	// DMA returns which device addresses can be used, and whether they are
+	// physical addresses.
 	DMA() DMA
-	// MapDMA lets the device reach mem and returns the device address of each
-	// of its pages. Mapping the same memory twice returns the same addresses.
+	// MapDMA lets the device access mem and returns the device address of each of
+	// its pages; the slice belongs to the caller. mem must not be released before
+	// UnmapDMA or Close. Mapping it twice returns the same addresses.
 	MapDMA(mem *hugepages.Memory) ([]uint64, error)
-	// UnmapDMA takes the mapping back. The device must have been reset.
+	// UnmapDMA removes the mapping of mem. While queues are in use, because no reset
+	// was confirmed, the error is a [*StopError] and mem stays mapped.
 	UnmapDMA(mem *hugepages.Memory) error
 
-	// Events delivers what the device reports on its own. The channel is
-	// closed by Close.
+	// Events returns the channel of what the device reports on its own. Close
+	// closes it.
 	Events() <-chan Event
 
-	// Close gives the device back. Every queue should have been stopped by
-	// Reset; a device that was not is kept from its memory in the hardest way
-	// there is. Memory may be released afterwards unless the error is a
-	// *StopError. It may be called more than once.
+	// Close stops the device and releases what the transport holds. Every queue
+	// should have been stopped by Reset; if not, the device is stopped by other
+	// means, such as a reset of the PCI function. Mapped memory may be released
+	// afterwards unless the error is a [*StopError]. Close may be called more than
+	// once.
 	Close() error
 }
 
-// Disconnecter is a Transport that can have its back end go and wait for the next
-// one.
+// Disconnecter is a [Transport] that can end the connection to its back end and
+// waits for the next one.
 type Disconnecter interface {
-	// Disconnect ends the connection that there is, if any, for the reason cause.
+	// Disconnect ends the connection, if there is one. cause is the reason that
+	// later calls report. [Disconnected] and [Reconnected] follow as events. It is
+	// called by the same goroutine as the methods of Transport.
 	Disconnect(cause error)
 }
 
-// QueuePairSetter is a Transport that enables queue pairs itself, because its device
-// has no control queue to be told so (5.1.9.5.5). Its features then have CTRL_VQ
-// with MQ, so that MQ stands, but there is no control queue to set up.
+// QueuePairSetter is a [Transport] that enables queue pairs itself, because its
+// device has no control queue for the command (5.1.9.5.5). It offers CTRL_VQ with MQ,
+// because MQ requires it, but there is no control queue to set up.
 type QueuePairSetter interface {
 	// SetQueuePairs has the device use the first n queue pairs, at least 1, and no
-	// others. The queues of all n have been set up.
+	// others. The queues of all n have been set up by SetQueue, otherwise the error
+	// is an [*Error]. It is called by the same goroutine as the methods of Transport.
 	SetQueuePairs(n int) error
 }
 
-// DMA tells which memory can be mapped.
+// DMA is the memory that can be mapped.
 type DMA struct {
-	// Physical memory must be in hugepages: its addresses are fixed by where
-	// the pages are.
+	// Physical says that device addresses are physical addresses. Memory then has to
+	// be in hugepages, which the kernel does not move.
 	Physical bool
 	// First and Last bound the addresses that may be chosen, both included.
 	First, Last uint64
 }
 
-// Queue says where the areas of a virtqueue are, as device addresses (2.7, 2.8).
+// Queue holds the device addresses of the areas of a virtqueue (2.7, 2.8).
 type Queue struct {
 	Size                 int
 	Desc, Driver, Device uint64
-	// NotificationData is true if NOTIFICATION_DATA was negotiated: the
-	// doorbell then takes 32 bits.
+	// NotificationData says that NOTIFICATION_DATA was negotiated: 32 bits are
+	// written to the doorbell.
 	NotificationData bool
-	// NotifConfigData is true if NOTIF_CONFIG_DATA was negotiated: the
-	// doorbell then carries a value of the device's choice, which SetQueue
-	// returns in place of the queue's number.
+	// NotifConfigData says that NOTIF_CONFIG_DATA was negotiated: in place of the
+	// number of the queue a value that the device chose is written to the doorbell.
 	NotifConfigData bool
 }
 
-// Notifier is how a virtqueue's device is notified of new buffers.
+// Notifier is how the device is notified of new buffers in a virtqueue. It may be
+// used by one goroutine at a time.
 type Notifier struct {
 	Doorbell virtio.Doorbell
-	// ID is what the low 16 bits of the rung value are: the number of the
-	// queue, or what the device asked for with NOTIF_CONFIG_DATA.
+	// ID is the low 16 bits of the value to ring with: the number of the queue, or
+	// with NOTIF_CONFIG_DATA the value that the device chose.
 	ID uint16
 }
 
-// Event is something the device reports on its own.
+// Event is what a device reports on its own.
 type Event int
 
 const (
-	// ConfigChanged: device configuration or status may have changed.
+	// ConfigChanged says that device configuration or status may have changed.
 	ConfigChanged Event = iota
-	// Removed: the device is being taken away and has to be closed at once.
+	// Removed says that the device is being removed and has to be closed at once.
 	Removed
-	// Disconnected: the back end has gone and the transport is waiting for it
-	// to come back. Until Reconnected every call that needs it fails with
-	// ErrDisconnected; the queues are dead for good.
+	// Disconnected says that the back end has ended the connection and that the
+	// transport waits for the next one. Until Reconnected every call that needs a
+	// connection fails with [ErrDisconnected]; the queues cannot be used again.
 	Disconnected
-	// Reconnected: a back end is there, in the state after a reset. It need not
-	// be the old one, nor offer the same.
+	// Reconnected says that there is a connection to a back end, in the state after
+	// a reset. It may be another back end with other features.
 	Reconnected
 )

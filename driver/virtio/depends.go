@@ -1,6 +1,6 @@
 package virtio
 
-// requirement says that a feature is meaningless unless every bit of all and,
+// requirement says that a feature must not be accepted unless every bit of all and,
 // when any is not empty, at least one bit of any is accepted too (5.1.3.1).
 type requirement struct {
 	feature Feature
@@ -33,7 +33,7 @@ var requirements = []requirement{
 	{feature: NetHashReport, all: FeatureSet(NetCtrlVQ)},
 	{feature: NetRSS, all: FeatureSet(NetCtrlVQ)},
 	{feature: NetHashTunnel, all: FeatureSet(NetCtrlVQ), any: FeatureSet(NetRSS, NetHashReport)},
-	// The text ties RSC_EXT to GUEST_TSO, the list to HOST_TSO: both are asked for.
+	// The text ties RSC_EXT to GUEST_TSO, the list to HOST_TSO: both are required here.
 	{feature: NetRSCExt, all: FeatureSet(NetHostTSO4, NetHostTSO6, NetGuestTSO4, NetGuestTSO6)},
 	{feature: NetRSSContext, all: FeatureSet(NetCtrlVQ, NetRSS)},
 	{feature: NetGuestTunnel, all: FeatureSet(NetGuestTSO4, NetGuestTSO6, NetGuestUSO4, NetGuestUSO6)},
@@ -42,8 +42,8 @@ var requirements = []requirement{
 	{feature: NetHostTunnelC, all: FeatureSet(NetHostTunnel)},
 }
 
-// Closure returns the largest subset of s in which every feature has what it
-// requires (2.2.1). The order of removals does not matter.
+// Closure returns the largest subset of s in which every feature has the features
+// it requires (2.2.1). The order of removals does not matter.
 func (s Features) Closure() Features {
 	for {
 		before := s

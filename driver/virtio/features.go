@@ -94,7 +94,8 @@ var featureNames = map[Feature]string{
 	RingReset: "RING_RESET", AdminVQ: "ADMIN_VQ", Suspend: "SUSPEND",
 }
 
-// String is the specification's name of the bit without its prefix, or "bit N".
+// String returns the name of the bit in the specification, without its prefix, or
+// "bit N".
 func (f Feature) String() string {
 	if name, ok := featureNames[f]; ok {
 		return name
@@ -115,7 +116,7 @@ func FeatureSet(fs ...Feature) Features {
 	return s
 }
 
-// Has tells whether f is in the set.
+// Has reports whether f is in the set.
 func (s Features) Has(f Feature) bool { return s[f>>6&1]>>(f&63)&1 != 0 }
 
 // With returns the set with f added.
@@ -133,10 +134,10 @@ func (s Features) Or(t Features) Features { return Features{s[0] | t[0], s[1] | 
 // Minus returns the bits of s that are not in t.
 func (s Features) Minus(t Features) Features { return Features{s[0] &^ t[0], s[1] &^ t[1]} }
 
-// Empty tells whether no bit is set.
+// Empty reports whether no bit is set.
 func (s Features) Empty() bool { return s[0]|s[1] == 0 }
 
-// Window returns the 32 bits that feature_select i shows, i from 0 to 3 (4.1.4.3).
+// Window returns the 32 bits that feature_select i selects, i from 0 to 3 (4.1.4.3).
 func (s Features) Window(i int) uint32 { return uint32(s[i>>1&1] >> (i & 1 * 32)) }
 
 // WithWindow returns the set with the 32 bits of window i replaced by v.
@@ -167,5 +168,5 @@ func (s Features) Names() []string {
 	return names
 }
 
-// String joins the names with spaces.
+// String returns the names, separated by spaces.
 func (s Features) String() string { return strings.Join(s.Names(), " ") }

@@ -13,8 +13,8 @@ const (
 // DescLen is the size of one descriptor in either ring format.
 const DescLen = 16
 
-// Flags of the split ring's avail and used areas: the owner of the area asks
-// the other side not to notify it (2.7.6, 2.7.8).
+// Flags of the split ring's avail and used areas: the side that writes
+// the area asks the other side not to notify it (2.7.6, 2.7.8).
 const (
 	AvailNoInterrupt = 1
 	UsedNoNotify     = 1
@@ -30,5 +30,5 @@ const (
 // MaxQueueSize is the largest queue size of either ring format (2.7, 2.8).
 const MaxQueueSize = 32768
 
-// NoVector tells the device to send no MSI-X interrupt (4.1.5.1.2).
+// NoVector is the MSI-X vector of a queue that has no interrupt (4.1.5.1.2).
 const NoVector = 0xffff

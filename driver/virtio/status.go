@@ -15,10 +15,10 @@ const (
 	StatusFailed      Status = 128
 )
 
-// Has tells whether every bit of b is set.
+// Has reports whether every bit of b is set.
 func (s Status) Has(b Status) bool { return s&b == b }
 
-// String lists the names of the bits that are set, or "RESET" for zero.
+// String returns the names of the bits that are set, or "RESET" for zero.
 func (s Status) String() string {
 	if s == 0 {
 		return "RESET"

@@ -19,7 +19,7 @@ func (d *Device) DeviceFeatures() (virtio.Features, error) {
 }
 
 func (d *Device) offer(s *session) virtio.Features {
-	f := s.backEnd().Minus(unsupported).Minus(controlled)
+	f := s.backEnd().Minus(unimplemented).Minus(controlled)
 	if s.config == 0 {
 		f = f.Minus(configured)
 	}

@@ -96,11 +96,11 @@ func (s *session) querySlots() error {
 	return err
 }
 
-// unsupported are features that a back end may offer and that this transport does
+// unimplemented are features that a back end may offer and that this transport does
 // not implement: addresses translated by an IOMMU (which takes a channel for
 // the back end's own requests), doorbells with a value (they are eventfds), and
 // resets of single queues, which have no message here.
-var unsupported = virtio.FeatureSet(virtio.AccessPlatform, virtio.NotificationData, virtio.NotifConfigData,
+var unimplemented = virtio.FeatureSet(virtio.AccessPlatform, virtio.NotificationData, virtio.NotifConfigData,
 	virtio.RingReset, virtio.AdminVQ, virtio.SRIOV, virtio.Suspend)
 
 // controlled are features that are used through the control queue. Back ends do

@@ -33,8 +33,8 @@ func (k kind) String() string {
 	return fmt.Sprintf("type %d", uint8(k))
 }
 
-// needed is how much of a structure must be there before it is of any use, and
-// align what its offset must be a multiple of.
+// needed returns the least length of a structure that can be used, and what its
+// offset must be a multiple of.
 func (k kind) needed() (length, align uint64) {
 	switch k {
 	case commonKind:
@@ -59,8 +59,8 @@ const (
 	capNotifyLen  = 20
 )
 
-// capability is a virtio capability as the device wrote it: where one of the
-// structures is said to be.
+// capability is a virtio capability as the device wrote it: where it says that a
+// structure is.
 type capability struct {
 	at             int // in configuration space
 	kind           kind
@@ -69,10 +69,10 @@ type capability struct {
 	multiplier     uint32 // of notifyKind
 }
 
-// parseCapability reads the bytes of a vendor-specific capability. What a
-// driver has to pass over is not ok, with the reason: types it does not know,
-// BARs that do not exist, and capabilities too short for their type. Longer
-// ones are fine.
+// parseCapability reads the bytes of a vendor-specific capability. ok is false, with
+// the reason, for those that a driver has to ignore: types it does not know, BARs
+// that do not exist, and capabilities too short for their type. Longer ones are
+// accepted.
 func parseCapability(at int, b []byte) (c capability, reason string, ok bool) {
 	if len(b) < capLen {
 		return c, fmt.Sprintf("it has %d bytes of %d", len(b), capLen), false
@@ -85,7 +85,7 @@ func parseCapability(at int, b []byte) (c capability, reason string, ok bool) {
 		length: binary.LittleEndian.Uint32(b[capLength:]),
 	}
 	if c.kind < commonKind || c.kind > deviceKind {
-		return c, fmt.Sprintf("its type %d is none that is used here", b[capType]), false
+		return c, fmt.Sprintf("its type %d is not used here", b[capType]), false
 	}
 	if c.bar > 5 {
 		return c, fmt.Sprintf("its BAR %d does not exist", c.bar), false
@@ -100,7 +100,7 @@ func parseCapability(at int, b []byte) (c capability, reason string, ok bool) {
 }
 
 // virtioCapabilities returns the capabilities that describe structures, in the
-// order of the list. none tells that there was no virtio capability at all.
+// order of the list. none is true if there was no virtio capability at all.
 func virtioCapabilities(fn pci.Function, caps []pci.Capability, log *slog.Logger) (found []capability, none bool, err error) {
 	none = true
 	for entry := range pci.Vendor(caps) {
@@ -111,7 +111,7 @@ func virtioCapabilities(fn pci.Function, caps []pci.Capability, log *slog.Logger
 		}
 		c, reason, ok := parseCapability(entry.Offset, b)
 		if !ok {
-			log.Debug("virtio capability passed over", "function", fn.Address(), "at", entry.Offset, "reason", reason)
+			log.Debug("virtio capability ignored", "function", fn.Address(), "at", entry.Offset, "reason", reason)
 			continue
 		}
 		found = append(found, c)

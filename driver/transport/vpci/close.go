@@ -8,10 +8,10 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/pci"
 )
 
-// Close implements transport.Transport. DMA is turned off first. If queues are
-// still enabled, because Reset failed or was not called, and DMA cannot be
-// turned off, the whole function is reset; if that fails too, the error is a
-// *transport.StopError.
+// Close implements transport.Transport. Bus mastering is disabled first. If queues
+// are still enabled, because Reset failed or was not called, and bus mastering
+// cannot be disabled, the whole function is reset; if that fails too, the error is
+// a [*transport.StopError].
 func (d *Device) Close() error {
 	if d.closed {
 		return d.closeErr
@@ -24,24 +24,24 @@ func (d *Device) Close() error {
 	return d.closeErr
 }
 
-// stop makes sure that the device leaves memory alone from here on.
+// stop makes sure that the device does not access memory any more.
 func (d *Device) stop() error {
 	failed := d.stopDMA()
-	if failed == nil || !d.live || absent(d.fn) {
+	if failed == nil || !d.mayDMA || absent(d.fn) {
 		// A device that is not on the bus does no DMA; one without queues has
 		// no address to do it to.
-		d.live = false
+		d.mayDMA = false
 		return nil
 	}
 	if err := d.fn.Reset(); err != nil {
 		return &transport.StopError{Device: d.Name(), Err: errors.Join(failed, err),
 			Reason: "it did not confirm a reset, its DMA cannot be turned off, and the function cannot be reset"}
 	}
-	d.live = false
+	d.mayDMA = false
 	return nil
 }
 
-// stopDMA turns bus mastering off and makes sure that it is.
+// stopDMA disables bus mastering and reads back that it is.
 func (d *Device) stopDMA() error {
 	if _, err := pci.UpdateCommand(d.fn, 0, pci.CommandBusMaster); err != nil {
 		return fmt.Errorf("writing the PCI command register: %w", err)

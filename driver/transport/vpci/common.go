@@ -1,7 +1,7 @@
 package vpci
 
-// Registers of the common configuration structure (4.1.4.3): byte offsets. The
-// width in bytes stands in the comment.
+// Registers of the common configuration structure (4.1.4.3): byte offsets, with
+// the width in bytes as a comment.
 const (
 	regDeviceFeatureSelect = 0  // 4
 	regDeviceFeature       = 4  // 4, read only
@@ -20,8 +20,8 @@ const (
 	regQueueDriver         = 40 // 8, as two of 4
 	regQueueDevice         = 48 // 8, as two of 4
 
-	// commonLen is what every modern device has. The registers after it came
-	// with later versions and are there if the structure is long enough.
+	// commonLen is the length that every modern device has. The registers after it
+	// were added by later versions and exist if the structure is long enough.
 	commonLen = 56
 
 	regQueueNotifyData = 56 // 2, read only

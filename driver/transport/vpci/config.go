@@ -9,16 +9,16 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/pci"
 )
 
-// configTries bounds how often configuration that keeps changing is read again.
+// configTries bounds how often configuration that changes all the time is read.
 const configTries = 16
 
 // ReadConfig implements transport.Transport. A part that the device does not
-// have, or that changes during each of 16 readings, is a *transport.Error
-// and leaves b as it was.
+// have, or that changes each of the 16 times it is read, is a
+// [*transport.Error] and leaves b as it was.
 func (d *Device) ReadConfig(off, width int, b []byte) error {
 	size := 0
-	if d.at.device != nil {
-		size = int(min(d.at.device.size, uint64(^uint32(0))))
+	if d.regs.device != nil {
+		size = int(min(d.regs.device.size, uint64(^uint32(0))))
 	}
 	refused := &transport.Error{Device: d.Name(),
 		Op:     fmt.Sprintf("reading %d bytes of device configuration at %#x in accesses of %d", len(b), off, width),
@@ -27,7 +27,7 @@ func (d *Device) ReadConfig(off, width int, b []byte) error {
 	case width != 1 && width != 2 && width != 4 || off < 0 || off%width != 0 || len(b)%width != 0:
 		refused.Reason = "this is not an aligned access of 1, 2 or 4 bytes"
 		return refused
-	case d.at.device == nil:
+	case d.regs.device == nil:
 		refused.Reason = "the device has no device configuration"
 		return refused
 	case off > size || len(b) > size-off:
@@ -50,8 +50,8 @@ func (d *Device) ReadConfig(off, width int, b []byte) error {
 	return refused
 }
 
-// readGeneration reads configuration once and tells whether it stayed the same
-// meanwhile (2.5.1, 4.1.4.3.1).
+// readGeneration reads configuration once and reports whether config_generation
+// stayed the same meanwhile (2.5.1, 4.1.4.3.1).
 func (d *Device) readGeneration(off, width int, b []byte) (same bool, err error) {
 	before, err := d.read8(regConfigGeneration)
 	if err != nil {
@@ -68,7 +68,7 @@ func (d *Device) readGeneration(off, width int, b []byte) (same bool, err error)
 
 // readConfig reads one field into b with one access of its width.
 func (d *Device) readConfig(off uint64, b []byte) error {
-	err := d.access(d.at.device, func(r pci.Region, base uint64) error {
+	err := d.access(d.regs.device, func(r pci.Region, base uint64) error {
 		switch len(b) {
 		case 1:
 			v, err := r.Read8(base + off)
@@ -84,5 +84,5 @@ func (d *Device) readConfig(off uint64, b []byte) error {
 		return err
 	})
 	ones := !slices.ContainsFunc(b, func(v byte) bool { return v != 0xff })
-	return d.presentUnless(ones, err)
+	return d.checkPresent(ones, err)
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/pci"
 )
 
-// DMA implements transport.Transport. Of several ranges it names the largest.
+// DMA implements transport.Transport. Of several ranges it returns the largest.
 func (d *Device) DMA() transport.DMA {
 	dma := d.fn.DMA()
 	w := transport.DMA{Physical: dma.Physical, Last: math.MaxUint64}
@@ -31,8 +31,8 @@ func (d *Device) DMA() transport.DMA {
 
 // MapDMA implements transport.Transport. Behind an IOMMU the device address of
 // memory is its virtual address, so that one buffer has the same address for
-// every device; it must lie inside the function's ranges, else it is a
-// *transport.Error. Without an IOMMU it is where each page really is.
+// every device; memory outside the function's ranges is a [*transport.Error].
+// Without an IOMMU it is the physical address of each page.
 func (d *Device) MapDMA(mem *hugepages.Memory) ([]uint64, error) {
 	if d.closed {
 		return nil, fmt.Errorf("%s: %w", d.Name(), os.ErrClosed)
@@ -79,7 +79,7 @@ func (d *Device) mapVirtual(mem *hugepages.Memory) ([]uint64, error) {
 	return pages, nil
 }
 
-// reachable tells whether one of the ranges holds all of first to last.
+// reachable reports whether one of the ranges holds all of first to last.
 func reachable(ranges []pci.Range, first, last uint64) bool {
 	if len(ranges) == 0 {
 		return true
@@ -101,7 +101,7 @@ func (d *Device) mapPages(pages []uint64, b []byte) error {
 	return nil
 }
 
-// unmapPages takes all mappings back, also if one of them fails.
+// unmapPages removes all mappings, also if one of them fails.
 func (d *Device) unmapPages(pages []uint64, size int) error {
 	var errs []error
 	for _, page := range pages {
@@ -111,14 +111,14 @@ func (d *Device) unmapPages(pages []uint64, size int) error {
 }
 
 // UnmapDMA implements transport.Transport. Memory that is not mapped is no
-// error. While the device may be using it, it is a *transport.StopError, and
+// error. While the device may be using it, the error is a [*transport.StopError] and
 // the memory stays mapped.
 func (d *Device) UnmapDMA(mem *hugepages.Memory) error {
 	pages, ok := d.mapped[mem]
 	if !ok {
 		return nil
 	}
-	if d.live {
+	if d.mayDMA {
 		return &transport.StopError{Device: d.Name(), Reason: "its queues are enabled and no reset was confirmed; reset it first"}
 	}
 	if len(pages) == 0 {

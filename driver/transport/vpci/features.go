@@ -5,8 +5,8 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
-// featureWindows is how many groups of 32 feature bits there are. A device
-// that knows fewer shows 0 in the rest.
+// featureWindows is how many groups of 32 feature bits there are. A device with
+// fewer reads as 0 in the rest.
 const featureWindows = 4
 
 // DeviceFeatures implements transport.Transport. Features whose register the
@@ -25,14 +25,14 @@ func (d *Device) DeviceFeatures() (virtio.Features, error) {
 	}
 	if lacking := f.And(d.withoutRegister()); !lacking.Empty() {
 		d.log.Warn("the device offers features whose register it does not have", "function", d.Name(),
-			"features", lacking.Names(), "common_length", d.at.common.size)
+			"features", lacking.Names(), "common_length", d.regs.common.size)
 		f = f.Minus(lacking)
 	}
 	return f, nil
 }
 
 // SetDriverFeatures implements transport.Transport. All windows are written,
-// so that nothing is left from an earlier driver.
+// so that no bit of an earlier driver stays set.
 func (d *Device) SetDriverFeatures(f virtio.Features) error {
 	for i := range featureWindows {
 		if err := d.write32(regDriverFeatureSelect, uint32(i)); err != nil {
@@ -50,10 +50,10 @@ func (d *Device) SetDriverFeatures(f virtio.Features) error {
 // common configuration which this device does not have.
 func (d *Device) withoutRegister() virtio.Features {
 	var f virtio.Features
-	if !d.at.common.covers(regQueueNotifyData, 2) {
+	if !d.regs.common.covers(regQueueNotifyData, 2) {
 		f = f.With(virtio.NotifConfigData)
 	}
-	if !d.at.common.covers(regQueueReset, 2) {
+	if !d.regs.common.covers(regQueueReset, 2) {
 		f = f.With(virtio.RingReset)
 	}
 	return f
@@ -61,10 +61,9 @@ func (d *Device) withoutRegister() virtio.Features {
 
 // CheckFeatures implements transport.Transport.
 //
-// The addresses given to the device must be of the kind it will take them for:
-// without ACCESS_PLATFORM it bypasses the IOMMU and wants physical ones. With
-// ACCESS_PLATFORM and no IOMMU at all both are the same (6.1), so physical
-// addressing goes with either.
+// Without ACCESS_PLATFORM the device bypasses the IOMMU and uses physical
+// addresses, so that it cannot be used behind one. Without an IOMMU device and
+// physical addresses are the same (6.1), with ACCESS_PLATFORM or without.
 func (d *Device) CheckFeatures(f virtio.Features) error {
 	refused := &transport.FeatureError{Device: d.Name()}
 	switch {
@@ -80,8 +79,8 @@ func (d *Device) CheckFeatures(f virtio.Features) error {
 	case !f.And(d.withoutRegister()).Empty():
 		refused.Unusable = f.And(d.withoutRegister())
 		refused.Reason = "the device does not have the register that belongs to it"
-	case !f.And(unsupported).Empty():
-		refused.Unusable = f.And(unsupported)
+	case !f.And(unimplemented).Empty():
+		refused.Unusable = f.And(unimplemented)
 		refused.Reason = "this transport does not support it"
 	default:
 		return nil
@@ -89,6 +88,6 @@ func (d *Device) CheckFeatures(f virtio.Features) error {
 	return refused
 }
 
-// unsupported would have the driver do things that this transport does not:
-// virtual functions and administration queues belong to other programs.
-var unsupported = virtio.FeatureSet(virtio.SRIOV, virtio.AdminVQ)
+// unimplemented are features that this transport does not implement: virtual
+// functions and administration virtqueues belong to other programs.
+var unimplemented = virtio.FeatureSet(virtio.SRIOV, virtio.AdminVQ)

@@ -6,7 +6,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/pci"
 )
 
-// Identifiers of a virtio network device (4.1.2). Any revision will do.
+// Identifiers of a virtio network device (4.1.2), of any revision.
 const (
 	vendorVirtio          = 0x1af4
 	deviceModernNet       = 0x1041 // 0x1040 and the device type, 1 for network
@@ -15,8 +15,8 @@ const (
 	deviceLast            = 0x107f
 )
 
-// identify tells whether fn is a virtio network device, and whether its id is
-// the one that legacy devices have too.
+// identify fails unless fn is a virtio network device, and reports whether its id
+// is the one that legacy devices have too.
 func identify(fn pci.Function) (transitional bool, err error) {
 	vendor, err := fn.ReadConfig(pci.RegVendorID, 2)
 	if err != nil {

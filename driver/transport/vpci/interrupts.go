@@ -13,23 +13,23 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/pci"
 )
 
-// notice is how the driver learns of configuration changes.
-type notice string
+// interruptMode is how the device reports configuration changes.
+type interruptMode string
 
 const (
-	byMSIX    notice = "MSI-X"
-	byINTx    notice = "INTx"
-	byPolling notice = "none, polled"
+	byMSIX    interruptMode = "MSI-X"
+	byINTx    interruptMode = "INTx"
+	byPolling interruptMode = "none, polled"
 )
 
-// stormPause is the least time between two signals that are looked at, so that
+// minSignalInterval is the least time between two signals that are handled, so that
 // a device that interrupts all the time costs little.
-const stormPause = time.Millisecond
+const minSignalInterval = time.Millisecond
 
 // interrupts turn what the function signals into events. Each signal has a
 // goroutine of its own.
 type interrupts struct {
-	how      notice
+	mode     interruptMode
 	interval time.Duration // of polling
 	polling  bool
 	events   chan transport.Event
@@ -45,11 +45,11 @@ type signal struct {
 	fd   int
 }
 
-// openInterrupts connects what the function has. A kind that cannot be
-// connected is done without: in the end status and configuration are polled.
+// openInterrupts connects the interrupts that the function has. A kind that cannot
+// be connected is not used: without any, status and config_generation are polled.
 func (d *Device) openInterrupts(interval time.Duration) {
 	d.interrupts = &interrupts{
-		how:      byPolling,
+		mode:     byPolling,
 		interval: interval,
 		// Room for a change and the removal that follows it.
 		events:  make(chan transport.Event, 2),
@@ -58,14 +58,14 @@ func (d *Device) openInterrupts(interval time.Duration) {
 	d.connect(pci.Removal, func(signal) { d.report(transport.Removed) })
 	switch {
 	case d.connect(pci.MSIX, func(signal) { d.report(transport.ConfigChanged) }):
-		d.interrupts.how = byMSIX
-	case d.at.isr != nil && d.connect(pci.INTx, d.onLine):
-		d.interrupts.how = byINTx
+		d.interrupts.mode = byMSIX
+	case d.regs.isr != nil && d.connect(pci.INTx, d.handleINTx):
+		d.interrupts.mode = byINTx
 	}
 }
 
-// connect has handle called each time vector 0 of a kind is raised, and tells
-// whether that works.
+// connect has handle called each time vector 0 of a kind is raised, and reports
+// whether the interrupt can be used.
 func (d *Device) connect(kind pci.IRQ, handle func(signal)) bool {
 	vectors, err := d.fn.Vectors(kind)
 	if err == nil && vectors == 0 {
@@ -89,7 +89,7 @@ func (d *Device) connect(kind pci.IRQ, handle func(signal)) bool {
 	in.running.Go(func() {
 		for s.wait() == nil {
 			handle(s)
-			if !in.pause(stormPause) {
+			if !in.pause(minSignalInterval) {
 				return
 			}
 		}
@@ -114,7 +114,7 @@ func (s signal) wait() error {
 	return err
 }
 
-// pause waits, and is false if closing ended it.
+// pause waits, and reports whether the device is still open.
 func (in *interrupts) pause(long time.Duration) bool {
 	t := time.NewTimer(long)
 	defer t.Stop()
@@ -127,7 +127,7 @@ func (in *interrupts) pause(long time.Duration) bool {
 }
 
 // report puts an event into the channel. A change that finds another event
-// waiting there is seen together with it; a removal must not be lost.
+// waiting there is seen together with it; a removal waits for room.
 func (d *Device) report(e transport.Event) {
 	in := d.interrupts
 	if e == transport.ConfigChanged {
@@ -137,7 +137,7 @@ func (d *Device) report(e transport.Event) {
 		}
 		return
 	}
-	d.log.Warn("the function is being taken away", "function", d.Name())
+	d.log.Warn("the function is being removed", "function", d.Name())
 	select {
 	case in.events <- e:
 	case <-in.closing:
@@ -145,18 +145,18 @@ func (d *Device) report(e transport.Event) {
 }
 
 // isrConfig is the bit of the ISR status for configuration changes (4.1.4.5).
-// The other one is for queues, which are polled.
+// The other bit is for queues, which are polled.
 const isrConfig = 1 << 1
 
-// onLine finds out what the line interrupt was for. Reading the ISR status
-// also has the device lower the line; after that it may be raised again.
-func (d *Device) onLine(s signal) {
+// handleINTx reads what an INTx interrupt was for. Reading the ISR status also makes
+// the device lower the line; only then INTx is unmasked.
+func (d *Device) handleINTx(s signal) {
 	var isr uint8
-	err := d.access(d.at.isr, func(r pci.Region, base uint64) (err error) {
+	err := d.access(d.regs.isr, func(r pci.Region, base uint64) (err error) {
 		isr, err = r.Read8(base)
 		return err
 	})
-	if err = d.presentUnless(isr == 0xff, err); errors.Is(err, transport.ErrRemoved) {
+	if err = d.checkPresent(isr == 0xff, err); errors.Is(err, transport.ErrRemoved) {
 		d.report(transport.Removed)
 		return
 	}
@@ -164,7 +164,7 @@ func (d *Device) onLine(s signal) {
 		d.report(transport.ConfigChanged)
 	}
 	if err := d.fn.SetIRQ(pci.INTx, []int{s.fd}); err != nil {
-		d.log.Warn("the line interrupt cannot be turned on again", "function", d.Name(), "error", err)
+		d.log.Warn("INTx cannot be unmasked", "function", d.Name(), "error", err)
 	}
 }
 
@@ -180,8 +180,9 @@ func (d *Device) closeInterrupts() error {
 	for _, s := range in.signals {
 		errs = append(errs, s.file.SetReadDeadline(time.Unix(1, 0)))
 	}
-	// Now no goroutine turns the line interrupt on again, and once the function
-	// has let go of the eventfds their numbers may be used for other files.
+	// Once all goroutines have ended none of them unmasks INTx any more, and the
+	// eventfds are closed only after the function has released them: their numbers
+	// may then be those of other files.
 	in.running.Wait()
 	for _, s := range in.signals {
 		if err := d.fn.SetIRQ(s.kind, nil); err != nil {

@@ -6,7 +6,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/transport"
 )
 
-// doorbell finds the doorbell of the selected queue q (4.1.4.4): at
+// doorbell returns the doorbell of the selected queue q (4.1.4.4): at
 // queue_notify_off times the multiplier, not at a number of bytes. A multiplier
 // of 0 is one doorbell for all queues. The product has 48 bits at most.
 func (d *Device) doorbell(q int, areas transport.Queue) (transport.Notifier, error) {
@@ -22,7 +22,7 @@ func (d *Device) doorbell(q int, areas transport.Queue) (transport.Notifier, err
 	if areas.NotificationData {
 		width = 4
 	}
-	notify := d.at.notify
+	notify := d.regs.notify
 	refused := func(reason string) error {
 		return &Error{Device: d.Name(), Field: fmt.Sprintf("virtqueue %d", q), Value: fmt.Sprintf("queue_notify_off %d", offset),
 			Reason: fmt.Sprintf("its doorbell of %d bytes at %#x + %d × %d %s (the notification structure has %#x bytes)",
@@ -37,19 +37,19 @@ func (d *Device) doorbell(q int, areas transport.Queue) (transport.Notifier, err
 	if off%uint64(width) != 0 {
 		return transport.Notifier{}, refused("would not be aligned")
 	}
-	bell, err := notify.region.Doorbell(off, width)
+	doorbell, err := notify.region.Doorbell(off, width)
 	if err != nil {
 		return transport.Notifier{}, err
 	}
-	return transport.Notifier{Doorbell: bell, ID: id}, nil
+	return transport.Notifier{Doorbell: doorbell, ID: id}, nil
 }
 
-// doorbellID returns what the low 16 bits of the doorbell's value have to be.
+// doorbellID returns the low 16 bits of the value that is written to the doorbell.
 func (d *Device) doorbellID(q int, areas transport.Queue) (uint16, error) {
 	if !areas.NotifConfigData {
 		return uint16(q), nil
 	}
-	if !d.at.common.covers(regQueueNotifyData, 2) {
+	if !d.regs.common.covers(regQueueNotifyData, 2) {
 		return 0, d.queueError(q, "queue_notif_config_data", 0, "the device does not have this register, so NOTIF_CONFIG_DATA cannot be used")
 	}
 	return d.read16(regQueueNotifyData)

@@ -12,46 +12,47 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/pci"
 )
 
-// Options are what Open can be told. The zero value will do.
+// Options configure [Open]. The zero value is valid.
 type Options struct {
-	// Logger gets what is worth knowing and no error; nil is silent.
+	// Logger receives events that are not returned as errors; nil discards them.
 	Logger *slog.Logger
-	// PollInterval is how often status and configuration are looked at when the
-	// device cannot interrupt for them; 0 is 250 ms.
+	// PollInterval is how often device status and config_generation are read when
+	// the device cannot interrupt for changes of them; 0 is 250 ms.
 	PollInterval time.Duration
 }
 
-// Device is a modern virtio network device behind a PCI function.
+// Device is a modern virtio network device behind a PCI function. It implements
+// [transport.Transport], whose rules on goroutines apply.
 type Device struct {
 	fn   pci.Function
 	log  *slog.Logger
-	at   structures
-	msix []place // of the function's interrupt table, which no doorbell may hit
+	regs structures
+	msix []barRange // of the MSI-X table, which no doorbell may overlap
 
 	interrupts *interrupts
 	accepted   virtio.Features // what SetDriverFeatures wrote last
 	mapped     map[*hugepages.Memory][]uint64
 
-	// armed is false from a reset on until the first queue is set up.
-	armed bool
-	// live is true while the device may use memory: from the first enabled
+	// prepared is false from a reset until the first queue is set up.
+	prepared bool
+	// mayDMA is true while the device may access memory: from the first enabled
 	// queue to the next confirmed reset.
-	live     bool
+	mayDMA   bool
 	closed   bool
 	closeErr error
 }
 
 var _ transport.Transport = (*Device)(nil)
 
-// Open takes over fn: Close gives it back, and so does Open if it fails.
+// Open takes ownership of fn: Close closes it, and so does Open if it fails.
 //
 // It fails with an [*UnsupportedError] if fn is not a virtio network device or a
 // legacy one, an [*Error] if a register structure is missing or outside its BAR,
 // an error of package pci if the capability list is broken, and with
 // transport.ErrRemoved if every register reads as all ones. Nothing is written to the function
-// before all this is known to be in order.
+// before all this has been checked.
 //
-// The device is left as it was found, except that it cannot do DMA: Reset it
+// Open changes nothing but the PCI command register. The caller resets the device
 // first.
 func Open(fn pci.Function, o Options) (*Device, error) {
 	d := &Device{fn: fn, log: o.Logger, mapped: make(map[*hugepages.Memory][]uint64)}
@@ -61,22 +62,22 @@ func Open(fn pci.Function, o Options) (*Device, error) {
 	if o.PollInterval <= 0 {
 		o.PollInterval = 250 * time.Millisecond
 	}
-	if err := d.find(); err != nil {
+	if err := d.findStructures(); err != nil {
 		return nil, errors.Join(err, fn.Close())
 	}
 	if err := d.enable(); err != nil {
 		return nil, errors.Join(err, fn.Close())
 	}
 	d.openInterrupts(o.PollInterval)
-	d.log.Info("virtio device opened", "function", fn.Address(), "physical", fn.DMA().Physical, "interrupts", d.interrupts.how)
+	d.log.Info("virtio device opened", "function", fn.Address(), "physical", fn.DMA().Physical, "interrupts", d.interrupts.mode)
 	return d, nil
 }
 
-// Name is the PCI address.
+// Name returns the PCI address.
 func (d *Device) Name() string { return d.fn.Address() }
 
-// find looks for the register structures, in configuration space only.
-func (d *Device) find() error {
+// findStructures finds the register structures by reading configuration space only.
+func (d *Device) findStructures() error {
 	transitional, err := identify(d.fn)
 	if err != nil {
 		return err
@@ -92,24 +93,24 @@ func (d *Device) find() error {
 	if none && transitional {
 		return &UnsupportedError{Function: d.Name(), Vendor: vendorVirtio, Device: deviceTransitionalNet, Legacy: true}
 	}
-	if d.at, err = choose(d.fn, found); err != nil {
+	if d.regs, err = selectStructures(d.fn, found); err != nil {
 		return err
 	}
-	if d.msix, err = msixPlaces(d.fn, caps); err != nil {
+	if d.msix, err = msixRanges(d.fn, caps); err != nil {
 		return err
 	}
-	return d.at.separate(d.fn, d.msix)
+	return d.regs.checkOverlaps(d.fn, d.msix)
 }
 
-// enable has the function answer at its BARs and stops its DMA: an earlier
-// driver may have left it running, with addresses that are no longer its own.
+// enable enables decoding of the BARs that are used and disables bus mastering: an
+// earlier driver may have left it on, with addresses that are not its own any more.
 func (d *Device) enable() error {
 	set := pci.CommandMemory
 	ports, err := portBARs(d.fn)
 	if err != nil {
 		return err
 	}
-	for _, s := range d.at.all() {
+	for _, s := range d.regs.all() {
 		if ports[s.bar] {
 			set |= pci.CommandIO
 		}

@@ -7,23 +7,23 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/pci"
 )
 
-// place is a range of a BAR that belongs to something.
-type place struct {
+// barRange is a range of a BAR that a structure or a table occupies.
+type barRange struct {
 	name       string
 	bar        int
 	start, end uint64 // end is the first byte after it
 }
 
-func (s *structure) place() place {
-	return place{s.kind.String() + " structure", s.bar, s.base(), s.end()}
+func (s *structure) barRange() barRange {
+	return barRange{s.kind.String() + " structure", s.bar, s.base(), s.end()}
 }
 
-func (p place) overlaps(q place) bool {
+func (p barRange) overlaps(q barRange) bool {
 	return p.bar == q.bar && p.start < q.end && q.start < p.end
 }
 
-// msixPlaces returns where the interrupt table and its pending bits are.
-func msixPlaces(fn pci.Function, caps []pci.Capability) ([]place, error) {
+// msixRanges returns the ranges of the MSI-X table and of its pending bits.
+func msixRanges(fn pci.Function, caps []pci.Capability) ([]barRange, error) {
 	entry, ok := pci.First(caps, pci.CapabilityMSIX)
 	if !ok {
 		return nil, nil
@@ -33,28 +33,28 @@ func msixPlaces(fn pci.Function, caps []pci.Capability) ([]place, error) {
 		return nil, fmt.Errorf("%s: %w", fn.Address(), err)
 	}
 	table, pba := uint64(m.TableOffset), uint64(m.PBAOffset)
-	return []place{
+	return []barRange{
 		{"MSI-X table", m.TableBAR, table, table + m.Size()},
 		{"MSI-X pending bits", m.PBABAR, pba, pba + m.PBASize()},
 	}, nil
 }
 
-// separate makes sure that each structure is on its own. A length that leaves
-// the BAR cannot be meant and has to be coped with (4.1.4.1): it is cut to the
-// space before whatever comes next. Lengths that fit are believed, and then
-// common, ISR and device configuration must not share registers, nor must a
-// doorbell hit the MSI-X table: what is written there is where interrupts go.
-func (s *structures) separate(fn pci.Function, msix []place) error {
+// checkOverlaps makes sure that no structure overlaps another. A length that leaves
+// the BAR has to be accepted (4.1.4.1): it is reduced to the space before the next
+// range. Lengths that fit are taken as they are, and then common, ISR and device
+// configuration must not share registers, nor must the doorbells overlap the MSI-X
+// table: a doorbell would overwrite where interrupts go.
+func (s *structures) checkOverlaps(fn pci.Function, msix []barRange) error {
 	others := slices.Clone(msix)
 	for _, one := range s.all() {
-		others = append(others, one.place())
+		others = append(others, one.barRange())
 	}
 	for _, one := range s.all() {
 		if one.end() > one.region.Size() {
-			one.cut(others)
+			one.truncate(others)
 		}
 	}
-	var taken []place
+	var taken []barRange
 	for _, one := range []*structure{s.common, s.isr, s.device} {
 		if one == nil {
 			continue
@@ -62,13 +62,14 @@ func (s *structures) separate(fn pci.Function, msix []place) error {
 		if err := one.checkFree(fn, taken); err != nil {
 			return err
 		}
-		taken = append(taken, one.place())
+		taken = append(taken, one.barRange())
 	}
 	return s.notify.checkFree(fn, msix)
 }
 
-// cut ends the structure where the next thing in its BAR begins, or with the BAR.
-func (s *structure) cut(others []place) {
+// truncate ends the structure where the next range in its BAR begins, or with the
+// BAR.
+func (s *structure) truncate(others []barRange) {
 	end := s.region.Size()
 	for _, p := range others {
 		if p.bar == s.bar && p.start > s.base() {
@@ -78,13 +79,13 @@ func (s *structure) cut(others []place) {
 	s.size = end - s.base()
 }
 
-// checkFree fails if the structure shares registers with one of the places, or
-// was cut to less than it needs.
-func (s *structure) checkFree(fn pci.Function, taken []place) error {
+// checkFree fails if the structure overlaps one of the ranges in taken, or was
+// truncated to less than it needs.
+func (s *structure) checkFree(fn pci.Function, taken []barRange) error {
 	needed, _ := s.kind.needed()
 	refused := s.refused(fn, s.region.Size())
 	for _, p := range taken {
-		if s.place().overlaps(p) {
+		if s.barRange().overlaps(p) {
 			refused.Reason = fmt.Sprintf("it overlaps the %s at %#x to %#x", p.name, p.start, p.end-1)
 			return refused
 		}

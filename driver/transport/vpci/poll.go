@@ -7,14 +7,14 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
-// watched is what polling compares: two registers that tell of a change, and
-// that do not mind being read while the driver works with the others.
-type watched struct {
+// polled is what polling compares: two registers that show a change and that can be
+// read while the driver uses the others.
+type polled struct {
 	status     virtio.Status
 	generation uint8
 }
 
-func (d *Device) watched() (w watched, err error) {
+func (d *Device) polled() (w polled, err error) {
 	if w.status, err = d.Status(); err != nil {
 		return w, err
 	}
@@ -22,12 +22,12 @@ func (d *Device) watched() (w watched, err error) {
 	return w, err
 }
 
-// poll stands in for interrupts until Close, or until the device is gone. What
-// it finds at first is reported too: the driver may have looked earlier.
+// poll takes the place of interrupts until Close, or until the device is removed.
+// The first state is reported too: the driver may have read an earlier one.
 func (d *Device) poll() {
-	var last watched
+	var last polled
 	for d.interrupts.pause(d.interrupts.interval) {
-		now, err := d.watched()
+		now, err := d.polled()
 		if errors.Is(err, transport.ErrRemoved) {
 			d.report(transport.Removed)
 			return

@@ -15,8 +15,8 @@ func (d *Device) Queues() (int, error) {
 }
 
 // QueueSize implements transport.Transport. Before SetQueue it is the largest
-// size the device can do, afterwards the one that was set. It is not bounded:
-// a device may say more than 32768.
+// size of the device, afterwards the size that was set. A device may report more
+// than 32768.
 func (d *Device) QueueSize(q int) (int, error) {
 	n, err := d.Queues()
 	if err != nil {
@@ -32,12 +32,12 @@ func (d *Device) QueueSize(q int) (int, error) {
 	return int(size), err
 }
 
-// SetQueue implements transport.Transport. A queue that cannot be set up as
-// asked is a *transport.Error, one whose doorbell is not where a doorbell
-// may be an [*Error]; the queue is then not enabled, unless the error is
-// about queue_enable itself.
+// SetQueue implements transport.Transport. A queue that cannot be set up with these
+// areas is a [*transport.Error], one whose doorbell is outside its structure an
+// [*Error]; the queue is then not enabled, unless the error is about queue_enable
+// itself.
 //
-// The first queue after a Reset lets the device do DMA.
+// The first queue after a Reset enables bus mastering.
 func (d *Device) SetQueue(q int, areas transport.Queue) (transport.Notifier, error) {
 	if err := d.checkQueue(q, areas); err != nil {
 		return transport.Notifier{}, err
@@ -45,26 +45,26 @@ func (d *Device) SetQueue(q int, areas transport.Queue) (transport.Notifier, err
 	if err := d.checkFree(q); err != nil {
 		return transport.Notifier{}, err
 	}
-	bell, err := d.doorbell(q, areas)
+	notifier, err := d.doorbell(q, areas)
 	if err != nil {
 		return transport.Notifier{}, err
 	}
-	if err := d.arm(); err != nil {
+	if err := d.prepareQueues(); err != nil {
 		return transport.Notifier{}, err
 	}
 	// The queue is still selected: nothing above selects another one.
 	if err := d.writeQueue(q, areas); err != nil {
 		return transport.Notifier{}, err
 	}
-	// From here on the device may use the areas, whatever it answers.
-	d.live = true
+	// The device may use the areas after this write, even if it fails.
+	d.mayDMA = true
 	if err := d.writeBack(q, "queue_enable", regQueueEnable, 1); err != nil {
 		return transport.Notifier{}, err
 	}
-	return bell, nil
+	return notifier, nil
 }
 
-// checkQueue judges the size and the areas the driver asks for, and selects the
+// checkQueue checks the size and the areas that the driver asks for, and selects the
 // queue.
 func (d *Device) checkQueue(q int, areas transport.Queue) error {
 	largest, err := d.QueueSize(q)
@@ -84,7 +84,7 @@ func (d *Device) checkQueue(q int, areas transport.Queue) error {
 	case size > virtio.MaxQueueSize:
 		return wrong("queue_size", uint64(size), "a queue has at most %d entries", virtio.MaxQueueSize)
 	case size > largest:
-		return wrong("queue_size", uint64(size), "the device can do %d", largest)
+		return wrong("queue_size", uint64(size), "the largest size of the device is %d", largest)
 	case !packed && size&(size-1) != 0:
 		return wrong("queue_size", uint64(size), "the size of a split queue is a power of two")
 	}
@@ -103,8 +103,7 @@ func (d *Device) checkQueue(q int, areas transport.Queue) error {
 	return nil
 }
 
-// checkFree refuses a selected queue that is in use: a reset should have ended
-// that, and only a reset can.
+// checkFree refuses a selected queue that is enabled: only a reset disables it.
 func (d *Device) checkFree(q int) error {
 	enabled, err := d.read16(regQueueEnable)
 	if err != nil {
@@ -117,7 +116,7 @@ func (d *Device) checkFree(q int) error {
 }
 
 // writeQueue writes everything but queue_enable, which comes last (4.1.4.3.2).
-// Packets are polled for, so that no queue gets an interrupt vector.
+// The driver polls for packets, so that no queue gets an interrupt vector.
 func (d *Device) writeQueue(q int, areas transport.Queue) error {
 	if err := d.writeBack(q, "queue_size", regQueueSize, uint16(areas.Size)); err != nil {
 		return err
@@ -136,7 +135,7 @@ func (d *Device) writeQueue(q int, areas transport.Queue) error {
 }
 
 // writeBack writes a register of the selected queue and makes sure that the
-// device took the value.
+// device accepted the value.
 func (d *Device) writeBack(q int, field string, off uint64, v uint16) error {
 	if err := d.write16(off, v); err != nil {
 		return err
@@ -151,10 +150,10 @@ func (d *Device) writeBack(q int, field string, off uint64, v uint16) error {
 	return nil
 }
 
-// arm readies a device that was reset for its queues: it forgot every address,
-// so it may do DMA now, and it forgot its interrupt vectors.
-func (d *Device) arm() error {
-	if d.armed {
+// prepareQueues enables bus mastering, which is safe because the reset made the
+// device forget every address, and sets the interrupt vector, which it forgot too.
+func (d *Device) prepareQueues() error {
+	if d.prepared {
 		return nil
 	}
 	if _, err := pci.UpdateCommand(d.fn, pci.CommandBusMaster, 0); err != nil {
@@ -163,7 +162,7 @@ func (d *Device) arm() error {
 	if err := d.routeConfigInterrupt(); err != nil {
 		return err
 	}
-	d.armed = true
+	d.prepared = true
 	return nil
 }
 

@@ -40,7 +40,7 @@ func TestBadQueuesAreRefused(t *testing.T) {
 		"size -1":                {packed, 0, areas(page, -1, split), "queue_size", "at least 1"},
 		"size 3, split":          {split, 0, areas(page, 3, split), "queue_size", "power of two"},
 		"size 100, split":        {split, 0, areas(page, 100, split), "queue_size", "power of two"},
-		"size 512":               {packed, 0, areas(page, 512, split), "queue_size", "the device can do 256"},
+		"size 512":               {packed, 0, areas(page, 512, split), "queue_size", "largest size of the device is 256"},
 		"size 65536":             {split, 0, areas(page, 65536, split), "queue_size", "at most 32768"},
 		"no such queue":          {split, 3, areas(page, 64, split), "queue_size", "does not have this queue"},
 		"queue of size 0":        {split, 2, areas(page, 64, split), "queue_size", "does not have this queue"},

@@ -9,43 +9,43 @@ import (
 )
 
 // The accessors below are the only way to the common configuration structure.
-// Each makes one access of the width in its name, and takes all ones for what
-// they may be: the sign that nobody is there.
+// Each makes one access of the width in its name, and checks on all ones whether the
+// device is still there.
 
 func (d *Device) read8(off uint64) (v uint8, err error) {
-	err = d.access(d.at.common, func(r pci.Region, base uint64) error {
+	err = d.access(d.regs.common, func(r pci.Region, base uint64) error {
 		v, err = r.Read8(base + off)
 		return err
 	})
-	return v, d.presentUnless(v == 0xff, err)
+	return v, d.checkPresent(v == 0xff, err)
 }
 
 func (d *Device) read16(off uint64) (v uint16, err error) {
-	err = d.access(d.at.common, func(r pci.Region, base uint64) error {
+	err = d.access(d.regs.common, func(r pci.Region, base uint64) error {
 		v, err = r.Read16(base + off)
 		return err
 	})
-	return v, d.presentUnless(v == 0xffff, err)
+	return v, d.checkPresent(v == 0xffff, err)
 }
 
 func (d *Device) read32(off uint64) (v uint32, err error) {
-	err = d.access(d.at.common, func(r pci.Region, base uint64) error {
+	err = d.access(d.regs.common, func(r pci.Region, base uint64) error {
 		v, err = r.Read32(base + off)
 		return err
 	})
-	return v, d.presentUnless(v == 0xffffffff, err)
+	return v, d.checkPresent(v == 0xffffffff, err)
 }
 
 func (d *Device) write8(off uint64, v uint8) error {
-	return d.access(d.at.common, func(r pci.Region, base uint64) error { return r.Write8(base+off, v) })
+	return d.access(d.regs.common, func(r pci.Region, base uint64) error { return r.Write8(base+off, v) })
 }
 
 func (d *Device) write16(off uint64, v uint16) error {
-	return d.access(d.at.common, func(r pci.Region, base uint64) error { return r.Write16(base+off, v) })
+	return d.access(d.regs.common, func(r pci.Region, base uint64) error { return r.Write16(base+off, v) })
 }
 
 func (d *Device) write32(off uint64, v uint32) error {
-	return d.access(d.at.common, func(r pci.Region, base uint64) error { return r.Write32(base+off, v) })
+	return d.access(d.regs.common, func(r pci.Region, base uint64) error { return r.Write32(base+off, v) })
 }
 
 // write64 writes a register of 64 bits the way such registers are accessed: as
@@ -72,18 +72,18 @@ func (d *Device) access(s *structure, op func(r pci.Region, base uint64) error) 
 	return nil
 }
 
-// presentUnless passes err on, or says that the device is gone if a register
-// read as all ones and the function does not answer otherwise.
-func (d *Device) presentUnless(ones bool, err error) error {
+// checkPresent returns err, or ErrRemoved if a register read as all ones and the
+// function has left the bus.
+func (d *Device) checkPresent(ones bool, err error) error {
 	if err == nil && ones && absent(d.fn) {
 		return removedError(d.Name())
 	}
 	return err
 }
 
-// absent tells whether a function has left the bus. All ones in a register can
-// be a value; in revision and class they cannot. The identifiers say nothing:
-// VFIO shows them from a copy of its own, whatever became of the function.
+// absent reports whether a function has left the bus. All ones in a register can
+// be a value; in revision and class they cannot. The identifiers do
+// not show it: VFIO returns them from a copy of its own.
 func absent(fn pci.Function) bool {
 	v, err := fn.ReadConfig(pci.RegRevisionID, 4)
 	return err != nil || v == 0xffffffff

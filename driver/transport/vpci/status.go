@@ -8,10 +8,10 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
-// The pauses between two looks at the status of a device that is resetting.
+// The bounds of the pauses between two reads of the status during a reset.
 const (
-	firstPause = 20 * time.Microsecond
-	lastPause  = 10 * time.Millisecond
+	minResetPoll = 20 * time.Microsecond
+	maxResetPoll = 10 * time.Millisecond
 )
 
 // Reset implements transport.Transport. Its pauses grow from 20 µs to 10 ms.
@@ -20,15 +20,15 @@ func (d *Device) Reset(ctx context.Context) error {
 	if err := d.write8(regDeviceStatus, 0); err != nil {
 		return err
 	}
-	pause := time.NewTimer(firstPause)
+	pause := time.NewTimer(minResetPoll)
 	defer pause.Stop()
-	for next := firstPause; ; {
+	for next := minResetPoll; ; {
 		status, err := d.Status()
 		if err != nil {
 			return err
 		}
 		if status == 0 {
-			d.armed, d.live, d.accepted = false, false, virtio.Features{}
+			d.prepared, d.mayDMA, d.accepted = false, false, virtio.Features{}
 			return nil
 		}
 		select {
@@ -36,7 +36,7 @@ func (d *Device) Reset(ctx context.Context) error {
 			return &transport.ResetError{Device: d.Name(), Status: status, Waited: time.Since(start), Err: ctx.Err()}
 		case <-pause.C:
 		}
-		next = min(2*next, lastPause)
+		next = min(2*next, maxResetPoll)
 		pause.Reset(next)
 	}
 }

@@ -14,18 +14,19 @@ type structure struct {
 	size   uint64 // bytes
 }
 
-// covers tells whether width bytes at off belong to the structure. Fields at
+// covers reports whether width bytes at off belong to the structure. Fields at
 // the end of a structure exist only in devices of newer versions.
 func (s *structure) covers(off uint64, width int) bool {
 	return off <= s.size && uint64(width) <= s.size-off
 }
 
-// base and end are the first byte of the structure in its BAR and the one after it.
+// base and end return the first byte of the structure in its BAR and the byte after
+// its last.
 func (s *structure) base() uint64 { return uint64(s.offset) }
 func (s *structure) end() uint64  { return uint64(s.offset) + s.size }
 
-// checkStructure gives a capability its registers, or says why it cannot be
-// used. Sums are of 64 bits: those of the device's 32-bit numbers do not wrap.
+// checkStructure returns the structure that c describes, or why it cannot be used.
+// Sums have 64 bits, so that those of the device's 32-bit numbers do not wrap.
 func checkStructure(fn pci.Function, c capability) (*structure, error) {
 	needed, align := c.kind.needed()
 	region, err := fn.Region(c.bar)
@@ -60,12 +61,13 @@ func (c capability) refused(fn pci.Function, size uint64) *Error {
 		Remedy: brokenDevice}
 }
 
-// structures are those of one device. isr and device are nil if it has none.
+// structures are those of one device. isr and device are nil if it does not have
+// them.
 type structures struct {
 	common, notify, isr, device *structure
 }
 
-// all returns the structures there are.
+// all returns the structures that the device has.
 func (s *structures) all() []*structure {
 	var list []*structure
 	for _, one := range []*structure{s.common, s.notify, s.isr, s.device} {
@@ -76,10 +78,10 @@ func (s *structures) all() []*structure {
 	return list
 }
 
-// choose takes the first usable capability of each type: those in memory
-// first, because each write to a port of an I/O BAR is a system call. If a
-// type has capabilities but none that is usable, the device is refused.
-func choose(fn pci.Function, found []capability) (structures, error) {
+// selectStructures returns the first usable structure of each type, those in memory
+// first, because each write to a port of an I/O BAR is a system call. If a type has
+// capabilities but none that is usable, the device is refused.
+func selectStructures(fn pci.Function, found []capability) (structures, error) {
 	ports, err := portBARs(fn)
 	if err != nil {
 		return structures{}, err
@@ -122,7 +124,7 @@ func choose(fn pci.Function, found []capability) (structures, error) {
 	return s, nil
 }
 
-// portBARs tells which BARs are ports: bit 0 of the register says so.
+// portBARs reports which BARs are in I/O space, by bit 0 of each register.
 func portBARs(fn pci.Function) (ports [6]bool, err error) {
 	for i := range ports {
 		v, err := fn.ReadConfig(pci.RegBAR0+4*i, 4)

@@ -3,11 +3,11 @@ package vpci
 // configVector is the one MSI-X vector that is used: for configuration changes.
 const configVector = 0
 
-// routeConfigInterrupt gives configuration changes their vector, which a reset
-// takes away. A device that refuses it is polled instead (4.1.5.1.2).
+// routeConfigInterrupt sets the vector for configuration changes, which a reset
+// clears. A device that refuses it is polled instead (4.1.5.1.2).
 func (d *Device) routeConfigInterrupt() error {
 	in := d.interrupts
-	if in.how == byMSIX {
+	if in.mode == byMSIX {
 		if err := d.write16(regConfigVector, configVector); err != nil {
 			return err
 		}
@@ -18,10 +18,10 @@ func (d *Device) routeConfigInterrupt() error {
 		if got != configVector {
 			d.log.Warn("the device refuses an interrupt for configuration changes, it is polled instead",
 				"function", d.Name(), "config_msix_vector", got)
-			in.how = byPolling
+			in.mode = byPolling
 		}
 	}
-	if in.how == byPolling && !in.polling {
+	if in.mode == byPolling && !in.polling {
 		in.polling = true
 		in.running.Go(d.poll)
 	}
