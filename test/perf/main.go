@@ -19,9 +19,12 @@
 // between them, measured before and after each run, tells these modes: a pair
 // that saw more than one is run again.
 //
-// "Best" rows set each driver's best path against the other's. Which that is, at
-// each size, rounds of qualifying find out: every path that may be the best runs
-// right before or after a reference, and the best median of their ratios wins.
+// One row of each size sets each driver's best path against the other's. Which that
+// is, rounds of qualifying find out: every path that may be the best runs right before
+// or after a reference, and the best median of their ratios wins. The rows of a size
+// are raced in turn, a pair each, so that they share the modes of the CPUs. The table
+// calls a row "best" if no other row of its size shows a higher rate of either driver,
+// and "qualified" otherwise.
 //
 // One run of ten seconds of ours in heat 2 for each work fails the race if any
 // garbage is collected in it.
@@ -131,18 +134,18 @@ func (l *lab) measureWork(ctx context.Context, heat int, w work, all *outcomes) 
 			return err
 		}
 		all.Qualified = append(all.Qualified, q)
-		r := row{Best: true, Size: size, Ours: q.best(ours), DPDK: q.best(dpdk)}
+		r := row{Qualified: true, Size: size, Ours: q.best(ours), DPDK: q.best(dpdk)}
 		l.say("heat %d, %s, %d bytes, best paths: %s / %s", heat, w, size, r.Ours.Name, r.DPDK.Name)
 		if rows = append(rows, r); size == 64 {
 			fastest = r.Ours
 		}
 	}
-	for _, r := range rows {
-		o, err := l.race(ctx, heat, w, r)
+	for _, group := range bySize(rows) {
+		raced, err := l.race(ctx, heat, w, group)
+		all.Rows = append(all.Rows, raced...)
 		if err != nil {
 			return err
 		}
-		all.Rows = append(all.Rows, o)
 	}
 	if heat != 2 || l.options.Long == 0 {
 		return nil

@@ -29,6 +29,7 @@ func (o *outcomes) write(w io.Writer) error {
 		o.Date.Format("2006-01-02"), o.Machine, o.Version, o.DPDK)
 	fmt.Fprintf(&b, "Driver on CPU %d, back end on CPU %d, burst %d, rings of %d; %d alternating pairs of runs of %v after %v of warm-up; the back end's own counter is the meter for both.\n",
 		o.Options.DriverCPU, o.Options.BackEndCPU, o.Options.Burst, o.Options.Ring, o.Options.Pairs, o.Options.Duration, o.Options.WarmUp)
+	b.WriteString("Rates are medians of the runs, with the lowest and the highest. A ratio is the median of the ratios of pairs, that is of runs right after each other, and not the quotient of the medians beside it: the machine's load changes from minute to minute, and a pair is measured in the same one.\n")
 	for _, h := range []struct {
 		heat  int
 		title string
@@ -55,7 +56,7 @@ func (o *outcomes) heat(b *strings.Builder, heat int, title string) {
 			b.WriteString("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n")
 			first = false
 		}
-		r.line(b)
+		r.line(b, o.Rows)
 		sum = sum.plus(r.tally)
 	}
 	if first {
@@ -80,7 +81,7 @@ func (o *outcomes) footnotes(b *strings.Builder, pairs, found tally) {
 	fmt.Fprintf(b, "A pair during which it changed by more than a factor of two is run again, at most %d times: %d were; %d pairs count although it changed each time.\n",
 		o.Options.Retries, pairs.Again, pairs.Changed)
 	if o.Options.Rounds > 0 {
-		fmt.Fprintf(b, "Best: of %d rounds of runs of %v at that size, the highest median of rates relative to a run of \"%s\" right before or after; of these groups of runs %d were run again, and %d count although the round trip changed each time.\n",
+		fmt.Fprintf(b, "Best: each driver's path with the highest median, over %d rounds of runs of %v at that size, of rates relative to a run of \"%s\" right before or after; where another row of that size shows a higher rate, the row is called qualified. Of these groups of runs %d were run again, and %d count although the round trip changed each time.\n",
 			o.Options.Rounds, o.Options.Qualify, reference().Name, found.Again, found.Changed)
 	}
 	all := pairs.plus(found)
@@ -88,14 +89,23 @@ func (o *outcomes) footnotes(b *strings.Builder, pairs, found tally) {
 	fmt.Fprintf(b, "Garbage collections of ours during %.0f s of measuring: %d.\n", all.Measured.Seconds(), all.Collections)
 }
 
-func (o *outcome) line(b *strings.Builder) {
+// line writes a row of the table. rows are those it is compared with.
+func (o *outcome) line(b *strings.Builder, rows []outcome) {
 	name := o.Ours.Name
-	if o.Best {
-		name = fmt.Sprintf("best: %s / %s", o.Ours.Name, o.DPDK.Name)
+	if o.Qualified {
+		name = fmt.Sprintf("%s: %s / %s", o.rank(rows), o.Ours.Name, o.DPDK.Name)
 	}
 	fmt.Fprintf(b, "| %s | %s | %d | %s | %s | %s | %s | %s | %s | %s |\n", o.Work, name, o.Size,
 		figures(spreadOf(o.OurMpps), 1), figures(spreadOf(o.DPDKMpps), 1), figures(spreadOf(ratios(o.OurMpps, o.DPDKMpps)), 2), o.verdict(), middle(o.Trips),
 		both(percent(o.OurAccount.EmptyShare, o.Work), percent(o.DPDKAccount.EmptyShare, o.Work)), both(whole(o.OurAccount.Cycles), whole(o.DPDKAccount.Cycles)))
+}
+
+// rank is what a row of best paths is called.
+func (o *outcome) rank(rows []outcome) string {
+	if o.best(rows) {
+		return "best"
+	}
+	return "qualified"
 }
 
 // verdict is the bar and whether it was reached.

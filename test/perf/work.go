@@ -67,9 +67,9 @@ func bar(heat int, w work, r row) float64 {
 		return first
 	}
 	switch {
-	case r.Best && r.Size == 1518:
+	case r.Qualified && r.Size == 1518:
 		return 1
-	case r.Best && r.Size == 64:
+	case r.Qualified && r.Size == 64:
 		switch w {
 		case receive:
 			return pick(1.05, 1.50)
