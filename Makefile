@@ -1,17 +1,27 @@
-# The menu. `make run` and `make test` are the two that matter.
+# `make run` and `make test` are the two that matter; `make help` lists all.
 GO     ?= go
 BINS   := l2fwd testpmd vhostdev devbind
 BENCH  ?= .
 FUZZ   ?= 20s
-# Git refuses to tell root about somebody else's clone: no revision then.
+# Git refuses root in a clone that another user owns: no revision then.
 STAMP  := $(shell git status >/dev/null 2>&1 || echo -buildvcs=false)
+# make build VERSION=v1.2.3 stamps that version in; without it Go records the
+# tag or the revision of the work tree.
+VERSION ?=
+ifneq ($(VERSION),)
+STAMP  += -ldflags '-X github.com/virtio-pmd/virtio-pmd/apps/internal/version.stamped=$(VERSION)'
+endif
 export CGO_ENABLED = 0
 
 .NOTPARALLEL:
-.PHONY: build run test test-unit test-race test-vm bench bench-dpdk bench-limit lint fuzz check deps clean
+.PHONY: help build run test test-unit test-race test-vm bench bench-dpdk bench-limit lint fuzz check deps release clean
 .DEFAULT_GOAL := build
 
-build: $(BINS:%=bin/%) ## static commands into bin/
+help: ## this list
+	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | \
+		while IFS="$$(printf '\t')" read -r target text; do printf '  make %-12s %s\n' "$$target" "$$text"; done
+
+build: $(BINS:%=bin/%) ## static commands into bin/; VERSION=v1.2.3 stamps a version in
 
 bin/%: FORCE
 	@$(GO) build -trimpath $(STAMP) -o $@ ./apps/$*
@@ -54,7 +64,10 @@ fuzz: ## every fuzz target for FUZZ (20s)
 check: lint ## quick check before a commit: what needs nothing but Go
 	$(GO) test -count=1 $$($(GO) list ./... | grep -v -e /test/vm -e /test/vhost -e /test/perf)
 
-clean:
+release: ## archives of the commands for amd64 and arm64, with checksums, in bin/release; needs VERSION
+	scripts/release.sh $(VERSION)
+
+clean: ## remove bin/
 	rm -rf bin
 
 FORCE:

@@ -25,7 +25,7 @@ import (
 func main() {
 	own := []cli.Flag{
 		&cli.StringFlag{Name: "portmap", DefaultText: "0 with 1, 2 with 3, ...",
-			Usage: "pairs of ports by their place: `(0,1)(2,3)`"},
+			Usage: "`PAIRS` of ports by their place: (0,1)(2,3)"},
 		&cli.BoolFlag{Name: "no-mac-updating", Usage: "leave the addresses of packets as they are"},
 	}
 	app := command.New("l2fwd", "forward packets between pairs of ports", own, forward)

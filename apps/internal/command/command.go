@@ -49,6 +49,8 @@ func New(name, usage string, own []cli.Flag, action func(*cli.Context, Options) 
 		return action(c, o)
 	})
 	app.ArgsUsage = "PORT..."
+	app.Description = "PORT is a PCI address, vhost-user:SOCKET or emu:BACKEND, then ,key=value;\n" +
+		"BACKEND is gen, null, loop, cable=NAME, tap=IFNAME, pcap=FILE or vhost=SOCKET"
 	return app
 }
 

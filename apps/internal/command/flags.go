@@ -14,7 +14,7 @@ import (
 func flags() []cli.Flag {
 	return append(OutputFlags("how long packets flow, 0 until Ctrl-C"),
 		&cli.StringFlag{Name: "cpus", DefaultText: "one poller, on any",
-			Usage: "CPUs that poll, one core each: `1` or 0,1; ports are dealt out among them"},
+			Usage: "`LIST` of CPUs that poll, one core each: 1 or 0,1; ports are dealt out among them"},
 		&cli.IntFlag{Name: "burst", Value: 32, Usage: "packets a burst"},
 		&cli.IntFlag{Name: "pool-size", Usage: "packet buffers",
 			DefaultText: "as many as the ports need, at least 8192"},
