@@ -19,7 +19,7 @@ func TestZeroConfig(t *testing.T) {
 	}
 }
 
-func TestImpossibleConfig(t *testing.T) {
+func TestInvalidConfig(t *testing.T) {
 	for name, c := range map[string]Config{
 		"Queues -1":                {Queues: -1},
 		"Queues 32769":             {Queues: virtio.MaxQueuePairs + 1},
@@ -38,7 +38,7 @@ func TestImpossibleConfig(t *testing.T) {
 	}
 }
 
-func TestImpossibleQueueSizes(t *testing.T) {
+func TestInvalidQueueSizes(t *testing.T) {
 	split := virtio.FeatureSet(virtio.RingPacked)
 	for _, c := range []struct {
 		cfg  Config

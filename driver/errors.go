@@ -132,7 +132,7 @@ type MemoryKeptError struct {
 
 // Error names the device, the memory, the cause and the remedy.
 func (e *MemoryKeptError) Error() string {
-	return fmt.Sprintf("%s: %d bytes of memory are kept for good because they may still be in use: %v; "+
+	return fmt.Sprintf("%s: %d bytes of memory are kept for good, as they may still be in use: %v; "+
 		"do not release a pool that was shared with this port before the program ends",
 		e.Device, e.Bytes, e.Err)
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // promise/1, promise/2 and fault/1 to fault/20 all at once: a device that writes
-// whatever it likes into all the memory it was given, rings and packet buffers,
+// anything into all the memory it was given, rings and packet buffers,
 // while packets flow. It may stop the traffic, spoil packets, break queues and
 // cause recoveries; in the end every buffer is back, exactly once.
 func TestDeviceThatScribbles(t *testing.T) {
@@ -70,8 +70,8 @@ func scribbled(t *testing.T, without virtio.Features, random *rand.Rand) uint64 
 	return s.Resets + s.RxErrors
 }
 
-// spoil writes at random places: mostly small changes in the rings, where they
-// look like something a device says, now and then a run of garbage.
+// spoil writes at random places: mostly small changes in the rings, where they look
+// like what a device writes, and sometimes a run of garbage.
 func (r *rig) spoil(random *rand.Rand) {
 	mem := r.port.device.rings.Bytes()
 	switch random.IntN(12) {

@@ -68,8 +68,8 @@ func TestEveryCombinationCarriesEveryFrame(t *testing.T) {
 	})
 }
 
-// A pool with fewer buffers than the rings have room for is enough to forward
-// for ever, and what was sent last can be asked for.
+// A pool with fewer buffers than the rings have room for is enough to forward for
+// ever, and Reclaim returns what was sent last.
 func TestForwardingWithASmallPool(t *testing.T) {
 	for _, c := range []Config{{}, refuse(virtio.RingPacked)} {
 		c.Pool = newPool(t, mbuf.Config{Count: 300})
@@ -123,7 +123,7 @@ func checkPath(t *testing.T, p *Port, without virtio.Features) {
 	}
 }
 
-func TestPathTellsRefusedFromNotOffered(t *testing.T) {
+func TestPathDistinguishesRefusedFromNotOffered(t *testing.T) {
 	r := newRig(t, functionWith(vdev.Config{Refuse: virtio.FeatureSet(virtio.InOrder)}), refuse(virtio.RingPacked, virtio.InOrder))
 	got := r.port.Path().String()
 	for _, want := range []string{"RX split", "no packed ring: RING_PACKED is refused by the configuration",
@@ -204,7 +204,7 @@ func TestIndexWrap(t *testing.T) {
 }
 
 // Two ports on a cable, each device at work in a goroutine of its own, frames
-// both ways at once: what the race detector has to see.
+// both ways at once: a test for the race detector.
 func TestCableBothWays(t *testing.T) {
 	for name, c := range map[string]Config{"packed": {}, "split": refuse(virtio.RingPacked), "no events": refuse(virtio.RingEventIdx)} {
 		t.Run(name, func(t *testing.T) {
@@ -291,8 +291,8 @@ func TestAttach(t *testing.T) {
 	}
 }
 
-// A pool that was refused is the caller's again: its memory is not mapped, and
-// what comes to lie at the same place can be.
+// The memory of a pool that was refused is not mapped, so that other memory at the
+// same address can be.
 func TestRefusedAttachMapsNothing(t *testing.T) {
 	r := newRig(t, functionWith(vdev.Config{}), Config{})
 	refused, err := mbuf.NewPool(mbuf.Config{Count: 64, Memory: smallPages})

@@ -55,7 +55,7 @@ func TestBuffersAreConservedByClose(t *testing.T) {
 		bufs := make([]*mbuf.Buf, 60)
 		n := c.Pool.Get(bufs)
 		for _, b := range bufs {
-			frametest.Fill(t, b, frametest.Seq(1, 5000)) // chains, and nobody steps the device any more
+			frametest.Fill(t, b, frametest.Seq(1, 5000)) // chains, and the device is not stepped any more
 		}
 		sent := r.port.TxQueue(0).Burst(bufs[:n])
 		mbuf.Free(bufs[sent:])
@@ -102,9 +102,8 @@ func TestRemovalRequest(t *testing.T) {
 	}
 }
 
-// Without an interrupt for the removal the status poll finds out.
+// Without an interrupt for the removal, the periodic read of the status finds it.
 func TestDeviceGoneIsFoundByPolling(t *testing.T) {
-	const modern = 4
 	r := newRig(t, pcifn.Config{Vectors: pcifn.NoMSIX}, Config{})
 	r.fn.SetHooks(pcifn.Hooks{
 		Read:       func(bar int, off uint64, width int, v uint32) uint32 { return 1<<(8*width) - 1 },
@@ -114,7 +113,6 @@ func TestDeviceGoneIsFoundByPolling(t *testing.T) {
 		t.Errorf("the port ended with %v", err)
 	}
 	r.fn.SetHooks(pcifn.Hooks{})
-	_ = modern
 }
 
 // fault/25: a reset that never completes when the port is closed.
@@ -129,11 +127,11 @@ func TestCloseWithoutConfirmedReset(t *testing.T) {
 	r.dev.ClearViolations() // that it is closed with its rings alive is the point
 }
 
-// stubborn is a transport whose device nothing can stop.
-type stubborn struct{ *vpci.Device }
+// unstoppable is a transport whose device nothing can stop.
+type unstoppable struct{ *vpci.Device }
 
-func (s stubborn) Close() error {
-	return errors.Join(s.Device.Close(), &transport.StopError{Device: s.Name(), Reason: "it does not listen"})
+func (s unstoppable) Close() error {
+	return errors.Join(s.Device.Close(), &transport.StopError{Device: s.Name(), Reason: "it does not stop"})
 }
 
 // promise/6: memory that the device may still write to is kept.
@@ -143,7 +141,7 @@ func TestMemoryIsKeptFromADeviceThatCannotBeStopped(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	port, err := Open(stubborn{dev}, Config{Memory: smallPages, ResetTimeout: 50 * time.Millisecond})
+	port, err := Open(unstoppable{dev}, Config{Memory: smallPages, ResetTimeout: 50 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,7 +158,7 @@ func TestMemoryIsKeptFromADeviceThatCannotBeStopped(t *testing.T) {
 	fn.Device().ClearViolations()
 }
 
-// A port that failed to open leaves a shared pool whole and usable.
+// A port that failed to open leaves a shared pool complete and usable.
 func TestFailedOpenGivesBuffersBack(t *testing.T) {
 	pool := newPool(t, mbuf.Config{Count: 1024})
 	for range 3 {

@@ -25,7 +25,7 @@ func TestMACOfTheDevice(t *testing.T) {
 	}
 }
 
-// net/config/4: without MAC, or if the device's cannot be an address, a local one.
+// net/config/4: without MAC, or with an invalid one, a local one.
 func TestLocalMAC(t *testing.T) {
 	for name, c := range map[string]vdev.Config{
 		"no MAC":    {Refuse: virtio.FeatureSet(virtio.NetMAC)},
@@ -40,7 +40,8 @@ func TestLocalMAC(t *testing.T) {
 	}
 }
 
-// An address of one's own means not to accept MAC, whose acceptance is a promise.
+// With an address in the Config, MAC is not accepted: that would be a promise to use
+// the device's.
 func TestMACOfTheConfig(t *testing.T) {
 	mac := net.HardwareAddr{2, 1, 2, 3, 4, 5}
 	r := newRig(t, pcifn.Config{}, Config{MAC: mac})
@@ -94,8 +95,8 @@ func tagged(frame []byte) []byte {
 	return slices.Concat(frame[:12], []byte{0x81, 0, 0, 7}, frame[12:])
 }
 
-// Where nobody says what the MTU is, it is only a guess, and nothing is held back.
-func TestMTUThatNobodyKnows(t *testing.T) {
+// Where neither the Config nor the device has an MTU, none is enforced.
+func TestUnknownMTU(t *testing.T) {
 	r := newRig(t, functionWith(vdev.Config{Refuse: virtio.FeatureSet(virtio.NetMTU)}), Config{})
 	if r.port.MTU() != DefaultMTU {
 		t.Errorf("MTU is %d", r.port.MTU())
@@ -162,7 +163,7 @@ func TestPoolTooSmallForTheMTU(t *testing.T) {
 	}
 }
 
-// newPool makes a pool that has to be whole again in the end.
+// newPool makes a pool to which every buffer has to be returned in the end.
 func newPool(t *testing.T, c mbuf.Config) *mbuf.Pool {
 	t.Helper()
 	c.Memory = smallPages
@@ -179,7 +180,7 @@ func newPool(t *testing.T, c mbuf.Config) *mbuf.Pool {
 }
 
 // net/config/5, net/config/6, net/config/12: the link is what STATUS says, it is
-// looked at again when the configuration changes, and without STATUS it is up.
+// read again when the configuration changes, and without STATUS it is up.
 func TestLinkState(t *testing.T) {
 	r := newRig(t, pcifn.Config{}, Config{})
 	if !r.port.Link().Up {

@@ -37,7 +37,7 @@ func TestSeveralPairs(t *testing.T) {
 	}
 }
 
-// x/net/ctrlq-index: the control queue lies behind the device's pairs, not ours.
+// x/net/ctrlq-index: the control queue comes after all pairs of the device, not those in use.
 func TestControlQueueIsBehindAllPairs(t *testing.T) {
 	r := newRig(t, functionWith(vdev.Config{Pairs: 8}), Config{Queues: 3})
 	if r.port.Queues() != 3 || r.dev.ActivePairs() != 3 {
@@ -93,7 +93,7 @@ func TestFewerPairsThanAskedFor(t *testing.T) {
 
 // fault/45: a command that is never answered ends Open in time.
 func TestPairsCommandWithoutAnswer(t *testing.T) {
-	fn := newFunction(t, functionWith(vdev.Config{Pairs: 2})) // nobody steps the device
+	fn := newFunction(t, functionWith(vdev.Config{Pairs: 2})) // the device is not stepped
 	start := time.Now()
 	_, err := openPort(fn, Config{Queues: 2, ControlTimeout: 50 * time.Millisecond})
 	var bad *ctrlq.Error

@@ -21,42 +21,42 @@ import (
 
 var errHangUp = errors.New("hang-up")
 
-// parting is a transport whose back end can go and come back: an emulated
-// function that is out of reach meanwhile. It has no control queue.
-type parting struct {
+// reconnecting is a transport whose back end can disconnect and reconnect: an
+// emulated function that is out of reach meanwhile. It has no control queue.
+type reconnecting struct {
 	*vpci.Device
-	events chan transport.Event
-	away   atomic.Bool
-	// leave has it go away by itself when the device status is written for the
-	// n-th time from here on.
-	leave atomic.Int64
+	events       chan transport.Event
+	disconnected atomic.Bool
+	// disconnectAt counts down the writes of the device status at the last of which
+	// the back end disconnects.
+	disconnectAt atomic.Int64
 
 	mu       sync.Mutex
 	hidden   virtio.Features   // not offered
-	pairs    []int             // what SetQueuePairs was told
-	features []virtio.Features // what SetDriverFeatures was told
-	dropped  []error           // what Disconnect was told
+	pairs    []int             // the arguments of SetQueuePairs
+	features []virtio.Features // of SetDriverFeatures
+	dropped  []error           // of Disconnect
 }
 
-func (p *parting) check() error {
-	if p.away.Load() {
+func (p *reconnecting) check() error {
+	if p.disconnected.Load() {
 		return &transport.Error{Device: p.Name(), Err: fmt.Errorf("%w: %w", transport.ErrDisconnected, errHangUp)}
 	}
 	return nil
 }
 
-func (p *parting) Events() <-chan transport.Event { return p.events }
+func (p *reconnecting) Events() <-chan transport.Event { return p.events }
 
-func (p *parting) Status() (virtio.Status, error) {
+func (p *reconnecting) Status() (virtio.Status, error) {
 	if err := p.check(); err != nil {
 		return 0, err
 	}
 	return p.Device.Status()
 }
 
-func (p *parting) SetStatus(s virtio.Status) error {
-	if p.leave.Add(-1) == 0 {
-		p.part()
+func (p *reconnecting) SetStatus(s virtio.Status) error {
+	if p.disconnectAt.Add(-1) == 0 {
+		p.disconnect()
 	}
 	if err := p.check(); err != nil {
 		return err
@@ -65,61 +65,61 @@ func (p *parting) SetStatus(s virtio.Status) error {
 }
 
 // Reset works in any case: without a back end there is nothing to reset.
-func (p *parting) Reset(ctx context.Context) error { return p.Device.Reset(ctx) }
+func (p *reconnecting) Reset(ctx context.Context) error { return p.Device.Reset(ctx) }
 
-func (p *parting) DeviceFeatures() (virtio.Features, error) {
+func (p *reconnecting) DeviceFeatures() (virtio.Features, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	f, err := p.Device.DeviceFeatures()
 	return f.Minus(p.hidden), err
 }
 
-func (p *parting) SetDriverFeatures(f virtio.Features) error {
+func (p *reconnecting) SetDriverFeatures(f virtio.Features) error {
 	p.mu.Lock()
 	p.features = append(p.features, f)
 	p.mu.Unlock()
 	if f.Has(virtio.NetMQ) {
-		f = f.With(virtio.NetCtrlVQ) // the device behind it wants it so
+		f = f.With(virtio.NetCtrlVQ) // the device behind it has a control queue
 	}
 	return p.Device.SetDriverFeatures(f)
 }
 
-func (p *parting) SetQueuePairs(n int) error {
+func (p *reconnecting) SetQueuePairs(n int) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.pairs = append(p.pairs, n)
 	return p.check()
 }
 
-// part has the back end go.
-func (p *parting) part() {
-	p.away.Store(true)
+// disconnect has the back end disconnect.
+func (p *reconnecting) disconnect() {
+	p.disconnected.Store(true)
 	p.events <- transport.Disconnected
 }
 
-// join has it come back.
-func (p *parting) join() {
-	p.away.Store(false)
+// reconnect has the back end reconnect.
+func (p *reconnecting) reconnect() {
+	p.disconnected.Store(false)
 	p.events <- transport.Reconnected
 }
 
-// Disconnect has it go because the port wants it so.
-func (p *parting) Disconnect(cause error) {
+// Disconnect is called by the port.
+func (p *reconnecting) Disconnect(cause error) {
 	p.mu.Lock()
 	p.dropped = append(p.dropped, cause)
 	p.mu.Unlock()
-	p.part()
+	p.disconnect()
 }
 
 // hide has the back end not offer some features from now on.
-func (p *parting) hide(f virtio.Features) {
+func (p *reconnecting) hide(f virtio.Features) {
 	p.mu.Lock()
 	p.hidden = f
 	p.mu.Unlock()
 }
 
-// newParting opens a port on such a transport.
-func newParting(t *testing.T, fc pcifn.Config, c Config) (*rig, *parting) {
+// newReconnecting opens a port on such a transport.
+func newReconnecting(t *testing.T, fc pcifn.Config, c Config) (*rig, *reconnecting) {
 	t.Helper()
 	r := &rig{t: t, wire: newWire()}
 	if fc.Device.Backend == nil {
@@ -132,7 +132,7 @@ func newParting(t *testing.T, fc pcifn.Config, c Config) (*rig, *parting) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &parting{Device: dev, events: make(chan transport.Event, 8)}
+	p := &reconnecting{Device: dev, events: make(chan transport.Event, 8)}
 	c.Memory = smallPages
 	if r.port, err = Open(p, c); err != nil {
 		t.Fatal(err)
@@ -145,27 +145,27 @@ func newParting(t *testing.T, fc pcifn.Config, c Config) (*rig, *parting) {
 	return r, p
 }
 
-// linkDown waits until the port has noticed that the back end has gone.
+// linkDown waits until the port has seen that the back end has disconnected.
 func (r *rig) linkDown() {
 	r.t.Helper()
 	await(r.t, "the link is down", func() bool { return !r.port.Link().Up })
 }
 
-// fault/49: bursts do nothing while there is no back end, and go on
-// with the next one. It may go as often as it likes.
-func TestBackEndGoesAndComesBack(t *testing.T) {
+// fault/49: bursts return 0 while there is no back end, and go on with the next one,
+// however often it disconnects.
+func TestBackEndReconnects(t *testing.T) {
 	for _, c := range []Config{{}, refuse(virtio.RingPacked)} {
 		c.Pool = newPool(t, mbuf.Config{Count: 2048})
-		r, p := newParting(t, pcifn.Config{}, c)
+		r, p := newReconnecting(t, pcifn.Config{}, c)
 		for n := range uint64(10) { // more than Recovery would allow
 			r.carries()
 			r.send(0, frametest.Series(0, 10, 60)...) // some are with the device
-			p.part()
+			p.disconnect()
 			r.linkDown()
 			if got := r.port.RxQueue(0).Burst(make([]*mbuf.Buf, 8)); got != 0 {
 				t.Fatalf("%d packets from nowhere", got)
 			}
-			p.join()
+			p.reconnect()
 			r.recovered(n + 1)
 		}
 		r.carries()
@@ -181,26 +181,26 @@ func TestBackEndGoesAndComesBack(t *testing.T) {
 	}
 }
 
-// It goes again while the port is being set up, at each write of the status, and
-// while another recovery is under way.
-func TestBackEndGoesDuringSetUp(t *testing.T) {
+// The back end disconnects again while the port is being set up, at each write of
+// the status, and while another recovery is under way.
+func TestBackEndDisconnectsDuringSetUp(t *testing.T) {
 	for at := int64(1); at <= 4; at++ {
-		r, p := newParting(t, pcifn.Config{}, Config{})
-		p.part()
+		r, p := newReconnecting(t, pcifn.Config{}, Config{})
+		p.disconnect()
 		r.linkDown()
-		p.leave.Store(at)
-		p.join()
-		await(t, "it has gone again", func() bool { return p.leave.Load() <= 0 })
-		p.join()
+		p.disconnectAt.Store(at)
+		p.reconnect()
+		await(t, "it has disconnected again", func() bool { return p.disconnectAt.Load() <= 0 })
+		p.reconnect()
 		r.recovered(1)
 		r.carries()
 
-		p.leave.Store(at)
+		p.disconnectAt.Store(at)
 		r.dev.NeedReset()
 		p.events <- transport.ConfigChanged
-		await(t, "it has gone again", func() bool { return p.leave.Load() <= 0 })
+		await(t, "it has disconnected again", func() bool { return p.disconnectAt.Load() <= 0 })
 		r.linkDown()
-		p.join()
+		p.reconnect()
 		r.recovered(2)
 		r.carries()
 		if s := r.port.Stats(); s.Disconnects != 3 {
@@ -209,23 +209,23 @@ func TestBackEndGoesDuringSetUp(t *testing.T) {
 	}
 }
 
-// A back end that comes before it is ready is left alone until it comes again,
-// more often than Config.Recovery would allow.
-func TestBackEndComesUnfinished(t *testing.T) {
-	r, p := newParting(t, pcifn.Config{}, Config{Recovery: Recovery{MaxResets: 2}})
-	p.part()
+// A back end that connects before it is ready is left alone until it connects again,
+// more often than Config.Recovery allows resets.
+func TestBackEndReconnectsUnready(t *testing.T) {
+	r, p := newReconnecting(t, pcifn.Config{}, Config{Recovery: Recovery{MaxResets: 2}})
+	p.disconnect()
 	r.linkDown()
 	p.hide(virtio.FeatureSet(virtio.Version1))
 	for n := range 5 {
-		p.join()
-		await(t, "it is sent away", func() bool {
+		p.reconnect()
+		await(t, "it is disconnected", func() bool {
 			p.mu.Lock()
 			defer p.mu.Unlock()
 			return len(p.dropped) > n
 		})
 	}
 	p.hide(virtio.Features{})
-	p.join()
+	p.reconnect()
 	r.recovered(1)
 	r.carries()
 	if s := r.port.Stats(); s.Resets != 1 || s.Disconnects != 6 || !errors.Is(p.dropped[4], errors.ErrUnsupported) {
@@ -233,36 +233,36 @@ func TestBackEndComesUnfinished(t *testing.T) {
 	}
 }
 
-// A next back end that can be seen before it was set up does not make the link
-// come up: the gates are closed.
-func TestNoLookAtABackEndBeforeItWasSetUp(t *testing.T) {
-	r, p := newParting(t, pcifn.Config{}, Config{})
-	p.part()
+// The status of a next back end, which can be read before that is set up, does not
+// bring the link up: the gates are closed.
+func TestStatusIsNotReadBeforeReconnect(t *testing.T) {
+	r, p := newReconnecting(t, pcifn.Config{}, Config{})
+	p.disconnect()
 	r.linkDown()
-	p.away.Store(false) // and its status is still that of the old one
+	p.disconnected.Store(false) // and its status is still that of the old one
 	p.events <- transport.ConfigChanged
-	await(t, "the event is heard", func() bool { return len(p.events) == 0 })
+	await(t, "the event is received", func() bool { return len(p.events) == 0 })
 	time.Sleep(50 * time.Millisecond)
 	if r.port.Link().Up {
 		t.Error("the link is up")
 	}
-	p.join()
+	p.reconnect()
 	r.recovered(1)
 	r.carries()
 }
 
-// The next back end is seen, with a status of 0, before anybody heard that the
-// last one went: that is no lost status.
+// The status of the next back end, which is 0, is read before the event that the last
+// one disconnected is received: that is no lost status.
 func TestBackEndIsSeenBeforeItIsAnnounced(t *testing.T) {
-	r, p := newParting(t, pcifn.Config{}, Config{})
+	r, p := newReconnecting(t, pcifn.Config{}, Config{})
 	r.port.device.mu.Lock()
 	p.events <- transport.ConfigChanged
-	await(t, "somebody looks", func() bool { return len(p.events) == 0 })
+	await(t, "the supervisor reads the status", func() bool { return len(p.events) == 0 })
 	r.dev.Reset()
-	p.part()
-	p.join()
+	p.disconnect()
+	p.reconnect()
 	r.port.device.mu.Unlock()
-	await(t, "all is heard", func() bool { return len(p.events) == 0 })
+	await(t, "all events are received", func() bool { return len(p.events) == 0 })
 	r.recovered(1)
 	r.carries()
 	if err := r.port.Close(); err != nil {
@@ -273,10 +273,10 @@ func TestBackEndIsSeenBeforeItIsAnnounced(t *testing.T) {
 	}
 }
 
-// Without Recovery it is the end.
-func TestBackEndGoesWithoutRecovery(t *testing.T) {
-	r, p := newParting(t, pcifn.Config{}, Config{Recovery: Recovery{MaxResets: -1}})
-	p.part()
+// Without recovery the port ends.
+func TestDisconnectWithoutRecovery(t *testing.T) {
+	r, p := newReconnecting(t, pcifn.Config{}, Config{Recovery: Recovery{MaxResets: -1}})
+	p.disconnect()
 	if err := finished(t, r.port); !errors.Is(err, transport.ErrDisconnected) || !errors.Is(err, errHangUp) {
 		t.Errorf("%T %v", err, err)
 	}
@@ -284,8 +284,8 @@ func TestBackEndGoesWithoutRecovery(t *testing.T) {
 
 // A port without a back end closes at once.
 func TestCloseWithoutBackEnd(t *testing.T) {
-	r, p := newParting(t, pcifn.Config{}, Config{})
-	p.part()
+	r, p := newReconnecting(t, pcifn.Config{}, Config{})
+	p.disconnect()
 	r.linkDown()
 	began := time.Now()
 	if err := r.port.Close(); err != nil || time.Since(began) > 5*time.Second {
@@ -293,18 +293,18 @@ func TestCloseWithoutBackEnd(t *testing.T) {
 	}
 }
 
-// fault/50: a back end that offers less is put up with, and one that
-// offers all of it again is made use of. What was not there in the beginning is
-// not taken.
-func TestBackEndComesBackDifferent(t *testing.T) {
-	r, p := newParting(t, pcifn.Config{}, Config{Refuse: virtio.FeatureSet(virtio.InOrder)})
+// fault/50: a back end may offer fewer features than the first, and of one that
+// offers all of them again all are accepted. What the first did not offer is not
+// accepted.
+func TestBackEndReconnectsWithFewerFeatures(t *testing.T) {
+	r, p := newReconnecting(t, pcifn.Config{}, Config{Refuse: virtio.FeatureSet(virtio.InOrder)})
 	first := r.port.Features()
 	less := virtio.FeatureSet(virtio.RingPacked, virtio.NetMrgRxbuf)
 	for i, hidden := range []virtio.Features{less, {}} {
-		p.part()
+		p.disconnect()
 		r.linkDown()
 		p.hide(hidden)
-		p.join()
+		p.reconnect()
 		r.recovered(uint64(i + 1))
 		if got, want := r.port.Features(), first.Minus(hidden); got != want {
 			t.Errorf("features %v, want %v", got, want)
@@ -313,16 +313,16 @@ func TestBackEndComesBackDifferent(t *testing.T) {
 	}
 }
 
-// A back end with more to offer than the first one had.
-func TestBackEndComesBackWithMore(t *testing.T) {
-	r, p := newParting(t, pcifn.Config{}, Config{})
+// A back end that offers more features than the first one.
+func TestBackEndReconnectsWithMoreFeatures(t *testing.T) {
+	r, p := newReconnecting(t, pcifn.Config{}, Config{})
 	before := r.port.device.current.Load()
 	poorer := *before
 	poorer.allowed = before.allowed.Without(virtio.RingPacked)
 	r.port.device.current.Store(&poorer)
-	p.part()
+	p.disconnect()
 	r.linkDown()
-	p.join()
+	p.reconnect()
 	r.recovered(1)
 	if r.port.Features().Has(virtio.RingPacked) {
 		t.Errorf("features %v", r.port.Features())
@@ -330,13 +330,13 @@ func TestBackEndComesBackWithMore(t *testing.T) {
 	r.carries()
 }
 
-// Queue pairs that the transport enables: no control queue is set up, and MQ is
-// accepted all the same.
+// Where the transport enables the queue pairs, no control queue is set up, and MQ is
+// accepted nevertheless.
 func TestPairsOfTheTransport(t *testing.T) {
-	r, p := newParting(t, pcifn.Config{Device: vdev.Config{Pairs: 4}}, Config{Queues: 3})
-	p.part()
+	r, p := newReconnecting(t, pcifn.Config{Device: vdev.Config{Pairs: 4}}, Config{Queues: 3})
+	p.disconnect()
 	r.linkDown()
-	p.join()
+	p.reconnect()
 	r.recovered(1)
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -24,7 +24,7 @@ import (
 // eager recovers as often as a test likes and without long pauses.
 var eager = Recovery{MaxResets: 1 << 20, MinBackoff: time.Millisecond, MaxBackoff: time.Millisecond}
 
-// carries sends and receives a few frames, which proves that the port works.
+// carries sends and receives a few frames, which shows that the port works.
 func (r *rig) carries() {
 	r.t.Helper()
 	r.settle()
@@ -87,7 +87,7 @@ func (r *rig) scribble(q int, area vdev.Area, off int, b ...byte) {
 	copy(r.port.device.rings.Bytes()[int(at)+off:], b)
 }
 
-// breakRing has the device say something about a fresh virtqueue that cannot be.
+// breakRing has the device write something invalid into a fresh virtqueue.
 func (r *rig) breakRing(q int) {
 	if !r.port.Features().Has(virtio.RingPacked) {
 		var idx [2]byte
@@ -190,7 +190,7 @@ func TestRecoveryWithFewerPairsFails(t *testing.T) {
 	}
 }
 
-// promise/4: given up after so many tries, with everything that is known.
+// promise/4: the recovery is given up after MaxResets, and the error has all causes.
 func TestRecoveryIsGivenUp(t *testing.T) {
 	r := newRig(t, pcifn.Config{}, Config{Recovery: Recovery{MaxResets: 3, MinBackoff: time.Millisecond}})
 	r.dev.SetFaults(vdev.Faults{RefuseFeatures: true})
@@ -243,7 +243,7 @@ func TestRecoveryWithAResetThatNeverCompletes(t *testing.T) {
 	r.dev.SetFaults(vdev.Faults{})
 }
 
-// A goroutine that died inside a burst holds nothing up for ever.
+// A goroutine that died inside a burst does not block the recovery for ever.
 func TestRecoveryWithAPollerThatNeverLeaves(t *testing.T) {
 	r := newRig(t, pcifn.Config{}, Config{})
 	r.port.device.tx[0].gate.Enter()
@@ -255,8 +255,8 @@ func TestRecoveryWithAPollerThatNeverLeaves(t *testing.T) {
 	r.port.device.tx[0].gate.Leave()
 }
 
-// Nor does Close: it resets the device and leaves all alone that the goroutine
-// may still use.
+// Close does not wait for it either: it resets the device and keeps all that the
+// goroutine may still use.
 func TestCloseWithAPollerThatNeverLeaves(t *testing.T) {
 	fn := newFunction(t, pcifn.Config{})
 	port, err := openPort(fn, Config{})
@@ -281,7 +281,7 @@ func TestCloseWithAPollerThatNeverLeaves(t *testing.T) {
 	}
 }
 
-// However long the recovery rests, a function that is to be removed is let go.
+// A removal ends the recovery, however long its back-off is.
 func TestUnplugDuringRecovery(t *testing.T) {
 	r := newRig(t, pcifn.Config{}, Config{Recovery: Recovery{MinBackoff: time.Hour, MaxBackoff: time.Hour}})
 	r.dev.NeedReset()
@@ -370,7 +370,7 @@ func pollUntil(p *Port, stop *atomic.Bool) error {
 	return nil
 }
 
-func TestPausesBetweenResets(t *testing.T) {
+func TestBackoffBetweenResets(t *testing.T) {
 	r := Recovery{MaxResets: 4, Window: time.Minute, MinBackoff: 10 * time.Millisecond, MaxBackoff: 30 * time.Millisecond}
 	var a attempts
 	now := time.Now()

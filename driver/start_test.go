@@ -45,7 +45,7 @@ func TestStatusSequence(t *testing.T) {
 	}
 }
 
-// basic/init/7: filling the receive queue notifies nobody before DRIVER_OK.
+// basic/init/7: filling the receive queue rings no doorbell before DRIVER_OK.
 func TestNoDoorbellBeforeDriverOK(t *testing.T) {
 	for _, c := range []Config{{}, refuse(virtio.RingPacked), refuse(virtio.RingEventIdx)} {
 		r := newRig(t, pcifn.Config{}, c)
@@ -92,7 +92,7 @@ func TestFailureAtEachStep(t *testing.T) {
 			return v, bar != modern || off != 28
 		}}}, want: new(*transport.Error), phrase: "queue_enable is 0"},
 		"pairs refused": {fn: pcifn.Config{Device: vdev.Config{Pairs: 2}, Hooks: pcifn.Hooks{Write: func(bar int, off uint64, width int, v uint32) (uint32, bool) {
-			return v, bar != modern || off < 0x3000 // no doorbell is heard, so the command is never seen
+			return v, bar != modern || off < 0x3000 // no doorbell arrives, so the command is never seen
 		}}}, cfg: Config{Queues: 2, ControlTimeout: 50 * time.Millisecond}, want: new(*ctrlq.Error), phrase: "no answer"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -144,7 +144,7 @@ func TestOfferOfEverything(t *testing.T) {
 	}
 }
 
-// basic/features/3: MQ is worth nothing without CTRL_VQ.
+// basic/features/3: MQ requires CTRL_VQ.
 func TestOfferWithoutPrerequisite(t *testing.T) {
 	offer := vdev.Implemented().Without(virtio.NetCtrlVQ)
 	r := newRig(t, pcifn.Config{Device: vdev.Config{Offer: offer, Pairs: 2}}, Config{Queues: 2})
@@ -240,8 +240,8 @@ func openScattered(t *testing.T, fn *pcifn.Function, c Config) (*Port, error) {
 	return Open(&scattered{Device: dev, fn: fn, next: 1 << 45, mapped: map[*hugepages.Memory][]uint64{}}, c)
 }
 
-// basic/reserved/4, basic/reserved/5: every address the device is given is one that was mapped
-// for it, also where pages are scattered.
+// basic/reserved/4, basic/reserved/5: every address that the device is given was
+// mapped for it, also where pages are scattered.
 func TestScatteredPages(t *testing.T) {
 	for _, size := range []int{64, 16} {
 		for _, c := range []Config{refuse(virtio.RingIndirectDesc), refuse(virtio.RingIndirectDesc, virtio.RingPacked)} {
@@ -267,7 +267,7 @@ func TestScatteredPages(t *testing.T) {
 }
 
 // Pages may turn out smaller than those that rings were first placed for.
-func TestScatteredPagesSmallerThanThought(t *testing.T) {
+func TestScatteredPagesSmallerThanAssumed(t *testing.T) {
 	fn := newFunction(t, pcifn.Config{})
 	dev, err := vpci.Open(fn, vpci.Options{})
 	if err != nil {
@@ -283,7 +283,7 @@ func TestScatteredPagesSmallerThanThought(t *testing.T) {
 	}
 }
 
-// A ring that cannot be in one page is refused, with what would help.
+// A ring that does not fit into one page is refused, with a remedy.
 func TestRingLargerThanAPage(t *testing.T) {
 	fn := newFunction(t, pcifn.Config{})
 	_, err := openScattered(t, fn, Config{RxQueueSize: 256})
@@ -294,8 +294,8 @@ func TestRingLargerThanAPage(t *testing.T) {
 	}
 }
 
-// basic/reset/1, pci/common/5: a reset is over when the status reads 0, and a
-// device that never gets there costs a bounded time.
+// basic/reset/1, pci/common/5: a reset is finished when the status reads 0, and the
+// wait for that is bounded.
 func TestResetThatTakesTime(t *testing.T) {
 	r := newRig(t, pcifn.Config{Device: vdev.Config{Faults: vdev.Faults{ResetReads: 50}}}, Config{})
 	if r.port.Queues() != 1 {
@@ -316,8 +316,8 @@ func TestResetThatNeverCompletes(t *testing.T) {
 	}
 }
 
-// A Config that cannot be leaves the device untouched.
-func TestImpossibleConfigTouchesNothing(t *testing.T) {
+// The device is not touched if the Config is invalid.
+func TestInvalidConfigTouchesNothing(t *testing.T) {
 	for _, c := range []Config{{RxQueueSize: 65536}, {TxQueueSize: -1}, {MTU: 1}, {Queues: -3},
 		{RxQueueSize: 3, Refuse: virtio.FeatureSet(virtio.RingPacked)}} {
 		fn := newFunction(t, pcifn.Config{})

@@ -124,7 +124,7 @@ func (r *rig) deadline(d time.Duration) context.Context {
 
 // x/net/ctrl-frame: commands that the device understands, more of them than the
 // ring has descriptors.
-func TestPairsSet(t *testing.T) {
+func TestSetQueuePairs(t *testing.T) {
 	each(t, func(t *testing.T, r *rig) {
 		r.dev.Start()
 		defer r.dev.Stop()
@@ -221,7 +221,7 @@ func TestAnswerToSomethingElse(t *testing.T) {
 	r.dev.ClearViolations()
 }
 
-func TestImpossibleCommands(t *testing.T) {
+func TestInvalidCommands(t *testing.T) {
 	r := newRig(t, formats["packed"])
 	var data *Error
 	if err := r.queue.Do(r.deadline(time.Second), 1, 1, make([]byte, MaxData+1)); !errors.As(err, &data) || data.Value != MaxData+1 {
