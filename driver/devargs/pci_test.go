@@ -34,7 +34,7 @@ func TestOpenPCIRefuses(t *testing.T) {
 		is     func(error) bool
 		phrase string
 	}{
-		{"0000:00:01.0", is[*sysfs.NotFoundError], "0000:00:01.0"},
+		{"0000:00:01.0", is[*sysfs.Error], "0000:00:01.0"},
 		{"0000:00:03.0", is[*vfio.NotBoundError], "devbind bind 0000:00:03.0"},
 		{"pci:00:03.0,queues=2", is[*vfio.NotBoundError], "virtio-pci"},
 		{"0000:00:04.0", is[*vpci.UnsupportedError], "disable-legacy=on"},

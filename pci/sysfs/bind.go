@@ -6,10 +6,9 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/pci"
 )
 
-// Bind plans to give functions to a driver, whatever driver has them now and
-// whatever ids the driver knows. The driver has to be there: one that is not
-// loaded is a *NoDriverError. A function without an IOMMU group cannot go to
-// vfio-pci, which is a *NoIOMMUError, unless vfio was told to do without.
+// Bind plans to bind functions to a driver, whatever driver has them and whatever ids the driver
+// knows. A driver that is not loaded is an [Error], and so is a function without an IOMMU group and
+// vfio-pci, unless the no-IOMMU mode of vfio is on.
 func (s FS) Bind(driver string, functions ...pci.Address) (Plan, error) {
 	if err := s.checkDriver(driver); err != nil {
 		return nil, err
@@ -32,8 +31,8 @@ func (s FS) Bind(driver string, functions ...pci.Address) (Plan, error) {
 	return plan, nil
 }
 
-// Unbind plans to leave functions without a driver. An override that names the
-// driver they had goes too: it would bring that driver back.
+// Unbind plans to leave functions without a driver. An override that names the driver they had is
+// cleared: it would bring that driver back.
 func (s FS) Unbind(functions ...pci.Address) (Plan, error) {
 	var plan Plan
 	for _, a := range functions {
@@ -50,10 +49,9 @@ func (s FS) Unbind(functions ...pci.Address) (Plan, error) {
 	return plan, nil
 }
 
-// Restore plans to give functions back to the kernel: the override goes, and
-// the driver is the one named or, with "", the one that the kernel chooses by
-// the function's ids; for virtio that is virtio-pci. A function that is with
-// such a driver stays there.
+// Restore plans to return functions to the kernel: the override is cleared, and the driver is the
+// one named or, with "", the one that the kernel chooses by the function's ids; for virtio that is
+// virtio-pci. A function that has such a driver keeps it.
 func (s FS) Restore(driver string, functions ...pci.Address) (Plan, error) {
 	var plan Plan
 	for _, a := range functions {
@@ -75,10 +73,9 @@ func (s FS) Restore(driver string, functions ...pci.Address) (Plan, error) {
 	return plan, nil
 }
 
-// ownDriver is the driver that the kernel gives the function to. Only that of
-// virtio is known here. It is bound by name: vfio-pci may have been told to
-// take the same ids through new_id, and then the kernel's choice is between
-// two.
+// ownDriver returns the driver that the kernel chooses for the function. Only that of virtio is known
+// here. It is bound by name, because new_id may have added the same ids to vfio-pci, and then the
+// kernel has two drivers to choose from.
 func ownDriver(info Info) string {
 	if info.Kind != NotVirtio {
 		return "virtio-pci"
@@ -88,8 +85,8 @@ func ownDriver(info Info) string {
 
 func restore(info Info, want string) Change {
 	change := Change{Address: info.Address, From: info.Driver, To: want}
-	there := info.Driver == want || want == KernelChoice && info.Driver != "" && !userDriver(info.Driver)
-	if !there {
+	bound := info.Driver == want || want == KernelChoice && info.Driver != "" && !userDriver(info.Driver)
+	if !bound {
 		change.Writes = release(info)
 	} else if want == KernelChoice {
 		change.To = info.Driver
@@ -97,17 +94,16 @@ func restore(info Info, want string) Change {
 	if info.Override != "" {
 		change.Writes = append(change.Writes, override(info, ""))
 	}
-	if !there {
+	if !bound {
 		change.Writes = append(change.Writes, attach(info.Address, want))
 	}
 	return change
 }
 
-// The order is always: release, override, attach. Taken back in reverse order
-// the override is the old one again before the old driver gets the function,
-// which it would not get otherwise.
+// The order is always: release, override, attach. Undone in reverse order, the old override is back
+// before the old driver is bound, which the kernel would refuse otherwise.
 
-// release takes the function from its driver, if it has one.
+// release unbinds the function from its driver, if it has one.
 func release(info Info) []Write {
 	if info.Driver == "" {
 		return nil
@@ -120,14 +116,14 @@ func release(info Info) []Write {
 	}}
 }
 
-// override says which driver alone may have the function; "" lets any.
+// override sets the only driver that may have the function; "" allows any.
 func override(info Info, driver string) Write {
 	path := functionDir(info.Address) + "/driver_override"
 	return Write{Path: path, Value: driver, undo: &Write{Path: path, Value: info.Override}}
 }
 
-// attach gives the function to a driver. Writing to bind, other than to
-// drivers_probe, reports why the driver refuses.
+// attach binds the function to a driver. A write to bind, unlike one to drivers_probe, reports why
+// the driver refuses.
 func attach(a pci.Address, driver string) Write {
 	w := Write{
 		Path:  driverDir(driver) + "/bind",
@@ -140,46 +136,46 @@ func attach(a pci.Address, driver string) Write {
 	return w
 }
 
-// checkDriver tells whether a driver is there to be bound to.
+// checkDriver returns an error for a driver that the kernel does not have.
 func (s FS) checkDriver(driver string) error {
-	if driver == "" || driver == "." || driver == ".." || strings.ContainsAny(driver, "/\n") {
-		return &NoDriverError{Driver: driver}
+	if !validDriver(driver) {
+		return driverError(driver, "")
 	}
 	if s.exists(driverDir(driver)) {
 		return nil
 	}
-	missing := &NoDriverError{Driver: driver}
-	// Modules are named with underscores, drivers as their authors like.
+	similar := ""
+	// The names of modules have underscores, those of drivers may have hyphens.
 	for _, other := range []string{strings.ReplaceAll(driver, "_", "-"), strings.ReplaceAll(driver, "-", "_")} {
 		if other != driver && s.exists(driverDir(other)) {
-			missing.Meant = other
+			similar = other
 		}
 	}
-	return missing
+	return driverError(driver, similar)
 }
 
-// checkIOMMU finds out before anything is written what vfio-pci would answer.
+// checkIOMMU returns an error for a function that vfio-pci would refuse, before anything is written.
 func (s FS) checkIOMMU(info Info, driver string) error {
 	if info.Group != nil || !vfioDriver(driver) || info.Driver == driver {
 		return nil
 	}
-	mode, err := s.NoIOMMUMode()
+	mode, err := s.noIOMMUMode()
 	if err != nil {
 		return err
 	}
-	if mode == NoIOMMUOn {
+	if mode == noIOMMUOn {
 		return nil
 	}
-	return &NoIOMMUError{Address: info.Address, Mode: mode}
+	return noIOMMUError(info.Address, mode)
 }
 
-// vfioDriver tells whether a driver is vfio-pci or a variant of it.
+// vfioDriver reports whether a driver is vfio-pci or a variant of it.
 func vfioDriver(name string) bool {
 	return strings.HasSuffix(name, "vfio-pci") || strings.HasSuffix(name, "vfio_pci")
 }
 
-// userDriver tells whether a driver only hands functions to user space or
-// keeps them from others, so that the kernel would not choose it by itself.
+// userDriver reports whether a driver only gives user space access to functions, or only keeps other
+// drivers from them, so that the kernel does not choose it by itself.
 func userDriver(name string) bool {
 	return vfioDriver(name) || name == "uio_pci_generic" || name == "igb_uio" || name == "pci-stub"
 }

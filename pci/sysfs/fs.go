@@ -12,27 +12,26 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/pci"
 )
 
-// FS is the sysfs of one machine. The zero value is this machine's own. Its
-// methods may be called from several goroutines; nothing keeps two callers of
-// Apply from working on the same function.
+// FS is the sysfs of one machine. The zero value is that of this machine. Its methods may be called
+// from several goroutines, but two calls of [FS.Apply] must not change the same function.
 type FS struct {
-	// Root is the directory that has sys in it; "" means "/".
+	// Root is the directory that contains sys; "" means "/".
 	Root string
-	// WriteFile writes value to the file at path, an absolute path that does not
-	// contain Root. Nil writes the file below Root. It is here for models of a
-	// kernel, which answers a write by changing other files.
+	// WriteFile writes value to the file at path, an absolute path that does not contain Root. nil
+	// writes the file below Root. It is for models of the kernel, which changes other files when one
+	// is written.
 	WriteFile func(path, value string) error
 }
 
 const (
-	devicesDir = "/sys/bus/pci/devices"
-	driversDir = "/sys/bus/pci/drivers"
-	groupsDir  = "/sys/kernel/iommu_groups"
-	probeFile  = "/sys/bus/pci/drivers_probe"
-	noIOMMU    = "/sys/module/vfio/parameters/enable_unsafe_noiommu_mode"
+	devicesDir  = "/sys/bus/pci/devices"
+	driversDir  = "/sys/bus/pci/drivers"
+	groupsDir   = "/sys/kernel/iommu_groups"
+	probeFile   = "/sys/bus/pci/drivers_probe"
+	noIOMMUFile = "/sys/module/vfio/parameters/enable_unsafe_noiommu_mode"
 )
 
-// file is the real place of an absolute path.
+// file returns the path of a file below Root.
 func (s FS) file(path string) string { return filepath.Join("/", s.Root, path) }
 
 // read returns the contents of a file without white space around it.
@@ -49,7 +48,7 @@ func (s FS) readHex(path string, bits int) (uint64, error) {
 	}
 	v, err := strconv.ParseUint(strings.TrimPrefix(text, "0x"), 16, bits)
 	if err != nil {
-		return 0, &FormatError{Path: path, Value: text}
+		return 0, formatError(path, text)
 	}
 	return v, nil
 }
@@ -65,13 +64,12 @@ func (s FS) readInt(path string, missing int) (int, error) {
 	}
 	v, err := strconv.Atoi(text)
 	if err != nil {
-		return 0, &FormatError{Path: path, Value: text}
+		return 0, formatError(path, text)
 	}
 	return v, nil
 }
 
-// link returns the last element of what a symbolic link points to, "" when
-// there is no link.
+// link returns the last element of the target of a symbolic link, "" if there is no link.
 func (s FS) link(path string) (string, error) {
 	target, err := os.Readlink(s.file(path))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -83,7 +81,7 @@ func (s FS) link(path string) (string, error) {
 	return filepath.Base(target), nil
 }
 
-// exists tells whether there is something at path that can be seen.
+// exists reports whether there is a file at path, as far as this process may see it.
 func (s FS) exists(path string) bool {
 	_, err := os.Stat(s.file(path))
 	return err == nil

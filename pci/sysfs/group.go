@@ -9,17 +9,18 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/pci"
 )
 
-// Group is an IOMMU group: the functions that the IOMMU cannot keep apart.
-// Either all of them are given to user space or none.
+// Group is an IOMMU group: functions that the IOMMU cannot isolate from each other. User space may
+// use one only if no kernel driver uses another.
 type Group struct {
 	Number int
-	// NoIOMMU is true for the group that vfio makes up for one function when it
-	// is allowed to work without an IOMMU. It protects nothing.
+	// NoIOMMU is true for the group that vfio creates for one function in no-IOMMU mode. It isolates
+	// nothing.
 	NoIOMMU bool
-	Members []pci.Address // in ascending order, the function itself included
+	// Members are in ascending order, the function itself included.
+	Members []pci.Address
 }
 
-// Others are the members of the group apart from a.
+// Others returns the members of the group except a. A nil group has none.
 func (g *Group) Others(a pci.Address) []pci.Address {
 	if g == nil {
 		return nil
@@ -41,27 +42,27 @@ func (s FS) group(dir string) (*Group, error) {
 	}
 	number, err := strconv.Atoi(name)
 	if err != nil {
-		return nil, &FormatError{Path: dir + "/iommu_group", Value: name}
+		return nil, formatError(dir+"/iommu_group", name)
 	}
 	kind, err := s.read(path.Join(groupsDir, name, "name"))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	members, err := s.GroupMembers(number)
+	members, err := s.groupMembers(number)
 	if err != nil {
 		return nil, err
 	}
 	return &Group{Number: number, NoIOMMU: kind == "vfio-noiommu", Members: members}, nil
 }
 
-// GroupMembers lists the PCI functions in an IOMMU group in ascending order. A
-// group that does not exist has none.
-func (s FS) GroupMembers(number int) ([]pci.Address, error) {
+// groupMembers lists the PCI functions in an IOMMU group in ascending order. A group that does not
+// exist has none.
+func (s FS) groupMembers(number int) ([]pci.Address, error) {
 	return s.addresses(path.Join(groupsDir, strconv.Itoa(number), "devices"))
 }
 
-// Nodes lists the device nodes through which user space opens a function that
-// vfio-pci has: that of its group and, where the kernel makes one, its own.
+// Nodes lists the device nodes through which user space opens a function that is bound to vfio-pci:
+// that of its group and, if the kernel creates one, its own.
 func (s FS) Nodes(info Info) ([]string, error) {
 	if info.Group == nil || !vfioDriver(info.Driver) {
 		return nil, nil
@@ -78,16 +79,14 @@ func (s FS) Nodes(info Info) ([]string, error) {
 	return nodes, err
 }
 
-// Blocking lists the members of the function's group that keep user space from
-// using it: those that a kernel driver has. The kernel tolerates bridges and
-// pci-stub.
+// Blocking lists the members of the function's group that keep user space from using it: those with a
+// kernel driver. The kernel tolerates bridges and pci-stub.
 func (s FS) Blocking(info Info) ([]Info, error) {
 	var blocking []Info
 	for _, a := range info.Group.Others(info.Address) {
 		other, err := s.Function(a)
-		var gone *NotFoundError
-		if errors.As(err, &gone) {
-			continue
+		if isNotFound(err) {
+			continue // removed in the meantime
 		}
 		if err != nil {
 			return nil, err
@@ -100,28 +99,28 @@ func (s FS) Blocking(info Info) ([]Info, error) {
 	return blocking, nil
 }
 
-// NoIOMMUMode is whether vfio works without an IOMMU.
-type NoIOMMUMode int
+// noIOMMUMode is whether vfio works without an IOMMU.
+type noIOMMUMode int
 
 const (
-	// NoIOMMUAbsent means that vfio is not loaded or was built without the mode.
-	NoIOMMUAbsent NoIOMMUMode = iota
-	// NoIOMMUOff means that the mode exists and is off.
-	NoIOMMUOff
-	// NoIOMMUOn means that functions without an IOMMU can be bound to vfio-pci.
-	NoIOMMUOn
+	// noIOMMUAbsent means that vfio is not loaded or was built without the mode.
+	noIOMMUAbsent noIOMMUMode = iota
+	// noIOMMUOff means that the mode exists and is off.
+	noIOMMUOff
+	// noIOMMUOn means that functions without an IOMMU can be bound to vfio-pci.
+	noIOMMUOn
 )
 
-// NoIOMMUMode reads the parameter of vfio that allows the mode.
-func (s FS) NoIOMMUMode() (NoIOMMUMode, error) {
-	text, err := s.read(noIOMMU)
+// noIOMMUMode reads the parameter of vfio that allows the mode.
+func (s FS) noIOMMUMode() (noIOMMUMode, error) {
+	text, err := s.read(noIOMMUFile)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return NoIOMMUAbsent, nil
+		return noIOMMUAbsent, nil
 	case err != nil:
-		return NoIOMMUAbsent, err
+		return noIOMMUAbsent, err
 	case text == "Y" || text == "1":
-		return NoIOMMUOn, nil
+		return noIOMMUOn, nil
 	}
-	return NoIOMMUOff, nil
+	return noIOMMUOff, nil
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/pci"
 )
 
-// Info is what sysfs says about one function at one moment.
+// Info is what sysfs shows for one function at one moment.
 type Info struct {
 	Address   pci.Address
 	Vendor    uint16
@@ -19,44 +19,44 @@ type Info struct {
 	Revision  uint8
 	Class     uint32 // 24 bits: base class, sub-class, programming interface
 
-	Driver   string // that has the function, "" for none
-	Override string // the only driver that may have it, "" for any that fits
+	Driver   string // of the function, "" for none
+	Override string // the only driver that may be bound to it, "" for any that knows its ids
 
-	// Netdevs are the network interfaces of the function that this network
-	// namespace can see, its own and those of its virtio child.
+	// Netdevs are the network interfaces of the function in this network namespace, its own and those
+	// of its virtio child.
 	Netdevs []string
-	// Virtio is the name of the virtio child, as "virtio2", and VirtioDriver the
-	// driver of that; both "" when there is none.
+	// Virtio is the name of the virtio child, such as "virtio2", and VirtioDriver the driver of that;
+	// both are "" if there is none.
 	Virtio, VirtioDriver string
 
-	NUMANode int    // -1 when the machine does not say
-	Group    *Group // IOMMU group, nil when there is none
+	NUMANode int    // -1 if the machine does not report it
+	Group    *Group // IOMMU group, nil if there is none
 
 	Kind Kind
-	// Fault says why the capability list could not be walked; nil is well.
+	// Fault is why the capability list could not be read, nil if it could.
 	Fault error
 }
 
-// Network tells whether the class of the function is a network controller.
+// Network reports whether the class of the function is a network controller.
 func (i Info) Network() bool { return i.Class>>16 == 0x02 }
 
-// VirtioNet tells whether the function is a virtio network device.
+// VirtioNet reports whether the function is a virtio network device.
 func (i Info) VirtioNet() bool {
 	return i.Vendor == virtioVendor && (i.Device == transitionalNet || i.Device == modernNet)
 }
 
-// Hidden tells whether the network driver has the function although no
-// interface can be seen: the interface is in another network namespace.
+// Hidden reports whether the function has the network driver but no interface in this network
+// namespace: the interface is in another one.
 func (i Info) Hidden() bool {
 	return len(i.Netdevs) == 0 && i.VirtioDriver == "virtio_net"
 }
 
-// UserDriver tells whether the driver of the function only hands it to user
-// space or keeps it from other drivers.
+// UserDriver reports whether the driver of the function only gives user space access to it, or only
+// keeps other drivers from it.
 func (i Info) UserDriver() bool { return userDriver(i.Driver) }
 
-// Functions lists all functions in ascending order of addresses. One that goes
-// away in the meantime is left out.
+// Functions lists all functions in ascending order of addresses. One that is removed in the meantime
+// is left out.
 func (s FS) Functions() ([]Info, error) {
 	addresses, err := s.addresses(devicesDir)
 	if err != nil {
@@ -65,8 +65,7 @@ func (s FS) Functions() ([]Info, error) {
 	var all []Info
 	for _, a := range addresses {
 		info, err := s.Function(a)
-		var gone *NotFoundError
-		if errors.As(err, &gone) {
+		if isNotFound(err) {
 			continue
 		}
 		if err != nil {
@@ -77,18 +76,18 @@ func (s FS) Functions() ([]Info, error) {
 	return all, nil
 }
 
-// Function reads everything about the function at a. One that does not exist
-// is a *NotFoundError.
+// Function reads all about the function at a. The [Error] for one that does not exist answers
+// [io/fs.ErrNotExist].
 func (s FS) Function(a pci.Address) (Info, error) {
 	dir := functionDir(a)
 	if !s.exists(dir) {
-		return Info{}, &NotFoundError{Address: a}
+		return Info{}, notFoundError(a)
 	}
 	info := Info{Address: a}
-	err := errors.Join(s.readIDs(dir, &info), s.readDrivers(dir, &info), s.readNetdevs(dir, &info), s.readPlace(dir, &info))
+	err := errors.Join(s.readIDs(dir, &info), s.readDrivers(dir, &info), s.readNetdevs(dir, &info), s.readTopology(dir, &info))
 	if err != nil {
 		if !s.exists(dir) {
-			return Info{}, &NotFoundError{Address: a}
+			return Info{}, notFoundError(a)
 		}
 		return Info{}, err
 	}
@@ -124,8 +123,8 @@ func (s FS) readDrivers(dir string, info *Info) (err error) {
 		return err
 	}
 	info.Override, err = s.read(dir + "/driver_override")
-	// The kernel prints an unset override as a null string. A kernel too old for
-	// overrides has no such file.
+	// The kernel prints an unset override as a null string. Kernels without overrides have no such
+	// file.
 	if errors.Is(err, fs.ErrNotExist) || info.Override == "(null)" {
 		info.Override, err = "", nil
 	}
@@ -160,15 +159,14 @@ func (s FS) readNetdevs(dir string, info *Info) error {
 	return nil
 }
 
-// virtioChild tells whether a directory is named as the kernel names virtio
-// devices: "virtio" and a number.
+// virtioChild reports whether a directory has the name of a virtio device: "virtio" and a number.
 func virtioChild(name string) bool {
 	number, ok := strings.CutPrefix(name, "virtio")
 	return ok && number != "" && strings.Trim(number, "0123456789") == ""
 }
 
-// Uppers lists the interfaces that are stacked directly upon an interface of
-// this network namespace: VLANs, bonds, bridges and the like.
+// Uppers lists the interfaces that are stacked directly upon an interface of this network namespace:
+// VLANs, bonds, bridges and the like.
 func (s FS) Uppers(netdev string) ([]string, error) {
 	names, err := s.names("/sys/class/net/" + netdev)
 	var uppers []string
@@ -180,7 +178,7 @@ func (s FS) Uppers(netdev string) ([]string, error) {
 	return uppers, err
 }
 
-func (s FS) readPlace(dir string, info *Info) (err error) {
+func (s FS) readTopology(dir string, info *Info) (err error) {
 	if info.NUMANode, err = s.readInt(dir+"/numa_node", -1); err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package sysfs_test
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -55,8 +56,8 @@ func TestFunctionHiddenInterface(t *testing.T) {
 func TestFunctionMissing(t *testing.T) {
 	m := sysfstest.New(t)
 	_, err := m.FS().Function(address(t, "00:1f.7"))
-	var missing *sysfs.NotFoundError
-	if !errors.As(err, &missing) || missing.Address.String() != "0000:00:1f.7" {
+	var missing *sysfs.Error
+	if !errors.As(err, &missing) || !errors.Is(err, fs.ErrNotExist) || missing.Device != "0000:00:1f.7" {
 		t.Errorf("got %v", err)
 	}
 }
@@ -95,8 +96,8 @@ func TestFunctionBadFile(t *testing.T) {
 		}
 		m.Put(file, value)
 		_, err = m.FS().Function(address(t, "00:03.0"))
-		var wrong *sysfs.FormatError
-		if !errors.As(err, &wrong) || wrong.Path != file || wrong.Value != value {
+		var wrong *sysfs.Error
+		if !errors.As(err, &wrong) || wrong.Op != "read" || wrong.Device != file || wrong.Value != value {
 			t.Errorf("%s: %v", path, err)
 		}
 		m.Put(file, string(before))

@@ -12,21 +12,19 @@ import (
 type Kind int
 
 const (
-	// NotVirtio is a function of another sort.
+	// NotVirtio is a function that is no virtio device.
 	NotVirtio Kind = iota
 	// Modern has the interface of virtio 1.0 and later only.
 	Modern
 	// Transitional has both interfaces; a modern driver can use it.
 	Transitional
-	// Legacy has only the interface of before 1.0, which this project does not
-	// drive.
+	// Legacy has only the interface from before virtio 1.0, which this driver does not support.
 	Legacy
-	// Unclear is Transitional or Legacy: the capability list that would tell was
-	// not readable.
+	// Unclear is Transitional or Legacy: the capability list, which decides it, was not readable.
 	Unclear
 )
 
-// String is the word for the kind, "" for NotVirtio.
+// String returns the name of the kind, "" for NotVirtio.
 func (k Kind) String() string {
 	switch k {
 	case Modern:
@@ -41,8 +39,8 @@ func (k Kind) String() string {
 	return ""
 }
 
-// PCI ids of virtio (4.1.2): transitional ids are numbered by hand, modern
-// ones are 0x1040 plus the device type.
+// PCI ids of virtio (4.1.2): transitional ids are listed, modern ones are 0x1040 plus the device
+// type.
 const (
 	virtioVendor      = 0x1af4
 	firstTransitional = 0x1000
@@ -51,13 +49,13 @@ const (
 	modernNet         = 0x1041
 	lastModern        = 0x107f
 
-	// commonConfig is the cfg_type of the structure that every modern interface
-	// has (4.1.4), in byte 3 of its capability.
+	// commonConfig is the cfg_type of the structure that every modern interface has (4.1.4), in byte
+	// 3 of its capability.
 	commonConfig = 1
 )
 
-// kind tells legacy from transitional as 4.1.2.3 says: by the capabilities.
-// Linux shows them to root only; that is Unclear and no fault.
+// kind distinguishes legacy from transitional by the capabilities, as 4.1.2.3 says. Linux shows them
+// to root only: for others the kind is Unclear, and that is no fault.
 func (s FS) kind(info Info) (Kind, error) {
 	switch {
 	case info.Vendor != virtioVendor || info.Device < firstTransitional || info.Device > lastModern:

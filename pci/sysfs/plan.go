@@ -10,7 +10,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/pci"
 )
 
-// Write is one value for one file. It is what the shell does with
+// Write is one value for one file, as the shell writes it with
 //
 //	echo VALUE > PATH
 //
@@ -19,16 +19,16 @@ type Write struct {
 	Path  string `json:"path"` // absolute, without the root directory
 	Value string `json:"value"`
 
-	// undo takes the write back; nil when there is nothing to take back.
+	// undo undoes the write; nil if there is nothing to undo.
 	undo *Write
-	// optional means that a file which does not exist is no failure.
+	// optional means that a file that does not exist is no failure.
 	optional bool
 }
 
-// KernelChoice stands for the driver that the kernel finds for a function.
+// KernelChoice stands for the driver that the kernel chooses for a function.
 const KernelChoice = "(the kernel's choice)"
 
-// Change is what happens to one function.
+// Change is how the driver of one function changes.
 type Change struct {
 	Address pci.Address
 	From    string // driver before, "" for none
@@ -36,11 +36,11 @@ type Change struct {
 	Writes  []Write
 }
 
-// Plan is what happens to some functions, in that order. A Change without
-// writes is a function that already is as it should be.
+// Plan is the changes to some functions, in order. A [Change] without writes is a function that has
+// the wanted driver already.
 type Plan []Change
 
-// Writes lists all writes of the plan in order.
+// Writes returns all writes of the plan in order.
 func (p Plan) Writes() []Write {
 	var all []Write
 	for _, c := range p {
@@ -49,13 +49,12 @@ func (p Plan) Writes() []Write {
 	return all
 }
 
-// Apply carries a plan out and checks after each function that the driver is
-// the wanted one. When a write or a check fails, or ctx ends between two
-// writes, what was written so far is taken back in reverse order, for all
-// functions, and the error is a *WriteError, a *DriverError or that of ctx. If
-// taking back fails as well the error is a *RollbackError.
+// Apply carries a plan out and verifies after each function that the driver is the wanted one. When a
+// write or a check fails, or ctx ends between two writes, the earlier writes are undone in reverse
+// order, for all functions, and the error is an [Error] or that of ctx. If undoing fails as well the
+// error is a [RollbackError].
 //
-// A write can take long: the kernel waits for whoever uses the function.
+// A write can take long: the kernel waits for the processes that use the function.
 func (s FS) Apply(ctx context.Context, p Plan) error {
 	var undo []Write
 	for _, c := range p {
@@ -77,8 +76,8 @@ func (s FS) Apply(ctx context.Context, p Plan) error {
 	return nil
 }
 
-// verify compares the driver of a changed function with the wanted one: the
-// kernel does not report every refusal.
+// verify compares the driver of a changed function with the wanted one: the kernel does not report
+// every refusal.
 func (s FS) verify(c Change) error {
 	if len(c.Writes) == 0 {
 		return nil
@@ -91,9 +90,10 @@ func (s FS) verify(c Change) error {
 	if got == c.To || chosen {
 		return nil
 	}
-	return &DriverError{Address: c.Address, Want: c.To, Got: got}
+	return verifyError(c.Address, c.To, got)
 }
 
+// rollback undoes writes and returns cause, or a [RollbackError].
 func (s FS) rollback(undo []Write, cause error) error {
 	var failed []error
 	for i := len(undo) - 1; i >= 0; i-- {
@@ -116,11 +116,11 @@ func (s FS) write(w Write) error {
 	if err == nil || w.optional && errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	return &WriteError{Write: w, Err: err}
+	return writeError(w, err)
 }
 
-// put is echo: it makes no file, and hands the value over in one write, which
-// is what an attribute of sysfs takes as one value.
+// put creates no file, and writes the value with one system call, which an attribute of sysfs takes
+// as one value.
 func (s FS) put(path, value string) error {
 	f, err := os.OpenFile(s.file(path), os.O_WRONLY|os.O_TRUNC, 0)
 	if err != nil {
@@ -130,7 +130,7 @@ func (s FS) put(path, value string) error {
 	return bare(errors.Join(err, f.Close()))
 }
 
-// bare takes the path off an error: a WriteError names it.
+// bare returns the error number without the path, which the [Error] names.
 func bare(err error) error {
 	var number syscall.Errno
 	if errors.As(err, &number) {

@@ -3,9 +3,12 @@ package sysfs_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"reflect"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -129,8 +132,9 @@ func TestRestoreAnotherDevice(t *testing.T) {
 
 	m.RemoveDriver("e1000e")
 	err = m.FS().Apply(t.Context(), plan)
-	var nobody *sysfs.DriverError
-	if !errors.As(err, &nobody) || nobody.Got != "" || !strings.Contains(err.Error(), "modprobe") {
+	var unbound *sysfs.Error
+	if !errors.As(err, &unbound) || !strings.Contains(unbound.Reason, "but is with no driver") ||
+		!strings.Contains(unbound.Remedy, "modprobe") {
 		t.Errorf("no driver takes it: %v", err)
 	}
 	expectState(t, m, one, "vfio-pci", "vfio-pci") // taken back
@@ -150,7 +154,7 @@ func TestRestoreAnotherDevice(t *testing.T) {
 
 func TestRestoreClearsOverrideOnly(t *testing.T) {
 	f := isolated(one, 1)
-	f.Override = "vfio-pci" // set by somebody, not acted upon yet
+	f.Override = "vfio-pci" // set, but the function was not bound again
 	m := sysfstest.New(t, f)
 	plan, err := m.FS().Restore("", address(t, one))
 	if err != nil {
@@ -165,16 +169,18 @@ func TestRestoreClearsOverrideOnly(t *testing.T) {
 
 func TestBindRefused(t *testing.T) {
 	m := sysfstest.New(t, isolated(one, 1), sysfstest.VirtioNet(two, 0x1041))
-	var driver *sysfs.NoDriverError
+	var driver *sysfs.Error
 	for name, meant := range map[string]string{
 		"uio_pci_generic": "", "vfio_pci": "vfio-pci", "": "", "..": "", "../devices": "", "vfio-pci/bind": "",
 	} {
-		if _, err := m.FS().Bind(name, address(t, one)); !errors.As(err, &driver) || driver.Driver != name || driver.Meant != meant {
+		_, err := m.FS().Bind(name, address(t, one))
+		if !errors.As(err, &driver) || driver.Op != "find driver" || driver.Device != strconv.Quote(name) ||
+			strings.Contains(driver.Remedy, "did you mean") != (meant != "") || !strings.Contains(driver.Remedy, meant) {
 			t.Errorf("driver %q: %v", name, err)
 		}
 	}
-	var missing *sysfs.NotFoundError
-	if _, err := m.FS().Bind("vfio-pci", address(t, one), address(t, "00:1f.0")); !errors.As(err, &missing) {
+	_, err := m.FS().Bind("vfio-pci", address(t, one), address(t, "00:1f.0"))
+	if !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no such function: %v", err)
 	}
 	m.RemoveDriver("virtio-pci")
@@ -189,12 +195,12 @@ func TestBindRefused(t *testing.T) {
 func TestBindWithoutIOMMU(t *testing.T) {
 	const parameter = "/sys/module/vfio/parameters/enable_unsafe_noiommu_mode"
 	m := sysfstest.New(t, sysfstest.VirtioNet(one, 0x1041))
-	var no *sysfs.NoIOMMUError
-	if _, err := m.FS().Bind("vfio-pci", address(t, one)); !errors.As(err, &no) || no.Mode != sysfs.NoIOMMUAbsent {
+	_, err := m.FS().Bind("vfio-pci", address(t, one))
+	if !errors.Is(err, errors.ErrUnsupported) || !strings.Contains(err.Error(), "CONFIG_VFIO_NOIOMMU") {
 		t.Errorf("no parameter: %v", err)
 	}
 	m.Put(parameter, "N\n")
-	if _, err := m.FS().Bind("vfio-pci", address(t, one)); !errors.As(err, &no) || no.Mode != sysfs.NoIOMMUOff ||
+	if _, err := m.FS().Bind("vfio-pci", address(t, one)); !errors.Is(err, errors.ErrUnsupported) ||
 		!strings.Contains(err.Error(), "echo 1 > "+parameter) {
 		t.Errorf("parameter N: %v", err)
 	}
@@ -216,8 +222,7 @@ func TestBindWithoutIOMMU(t *testing.T) {
 	}
 }
 
-// Whatever write fails, and for whatever function, all functions end as they
-// were.
+// Each write fails once, for each function; all functions end in their former state.
 func TestApplyRollsBack(t *testing.T) {
 	for _, broken := range []string{twoOverride, vfioBind, oneOverride, virtioUnbind} {
 		old := isolated(two, 2)
@@ -229,8 +234,8 @@ func TestApplyRollsBack(t *testing.T) {
 		}
 		m.Refuse[broken] = syscall.EINVAL
 		err = m.FS().Apply(t.Context(), plan)
-		var write *sysfs.WriteError
-		if !errors.As(err, &write) || write.Write.Path != broken || !errors.Is(err, syscall.EINVAL) {
+		var write *sysfs.Error
+		if !errors.As(err, &write) || write.Op != "write" || write.Device != broken || !errors.Is(err, syscall.EINVAL) {
 			t.Errorf("%s refused: %v", broken, err)
 		}
 		var stuck *sysfs.RollbackError
@@ -250,8 +255,9 @@ func TestApplyRollsBackWhatTheKernelIgnored(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = m.FS().Apply(t.Context(), plan)
-	var wrong *sysfs.DriverError
-	if !errors.As(err, &wrong) || wrong.Want != "vfio-pci" || wrong.Got != "" {
+	var wrong *sysfs.Error
+	if !errors.As(err, &wrong) || wrong.Device != one ||
+		wrong.Reason != "it should be with vfio-pci but is with no driver" {
 		t.Errorf("got %v", err)
 	}
 	expectState(t, m, one, "virtio-pci", "")
@@ -280,32 +286,31 @@ func TestApplyEndsWithContext(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	fs := m.FS()
-	fs.WriteFile = func(path, value string) error {
+	machine := m.FS()
+	machine.WriteFile = func(path, value string) error {
 		if path == oneOverride {
 			cancel()
 		}
 		return m.WriteFile(path, value)
 	}
-	if err := fs.Apply(ctx, plan); !errors.Is(err, context.Canceled) {
+	if err := machine.Apply(ctx, plan); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 	expectState(t, m, one, "virtio-pci", "")
 }
 
-// Without a model Apply writes plain files: exactly value and line feed, into
-// files that exist, never making one.
+// Without a model Apply writes files: exactly value and line feed, into files that exist. It creates
+// none.
 func TestApplyWritesFiles(t *testing.T) {
 	m := sysfstest.New(t, isolated(one, 1))
-	fs := sysfs.FS{Root: m.Root}
-	plan, err := fs.Bind("vfio-pci", address(t, one))
+	machine := sysfs.FS{Root: m.Root}
+	plan, err := machine.Bind("vfio-pci", address(t, one))
 	if err != nil {
 		t.Fatal(err)
 	}
-	// A directory takes no reaction: the driver stays, which is found out, and
-	// all is written back.
-	var wrong *sysfs.DriverError
-	if err := fs.Apply(t.Context(), plan); !errors.As(err, &wrong) || wrong.Got != "virtio-pci" {
+	// No kernel reacts to the writes: the driver stays, Apply notices it and undoes the writes.
+	var wrong *sysfs.Error
+	if err := machine.Apply(t.Context(), plan); !errors.As(err, &wrong) || !strings.Contains(wrong.Reason, "but is with virtio-pci") {
 		t.Errorf("got %v", err)
 	}
 	for path, want := range map[string]string{
@@ -319,8 +324,8 @@ func TestApplyWritesFiles(t *testing.T) {
 	if err := os.Remove(filepath.Join(m.Root, virtioUnbind)); err != nil {
 		t.Fatal(err)
 	}
-	var write *sysfs.WriteError
-	if err := fs.Apply(t.Context(), plan); !errors.As(err, &write) || !errors.Is(err, os.ErrNotExist) {
+	var write *sysfs.Error
+	if err := machine.Apply(t.Context(), plan); !errors.As(err, &write) || write.Op != "write" || !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("no file: %v", err)
 	}
 	if _, err := os.Stat(filepath.Join(m.Root, virtioUnbind)); !os.IsNotExist(err) {
@@ -329,13 +334,24 @@ func TestApplyWritesFiles(t *testing.T) {
 }
 
 func TestWriteErrorRemedies(t *testing.T) {
-	for err, word := range map[syscall.Errno]string{
-		syscall.EACCES: "root", syscall.EPERM: "root", syscall.EROFS: "read-only",
-		syscall.ENODEV: "does not take", syscall.EINVAL: "IOMMU", syscall.EIO: "dmesg",
+	for number, c := range map[syscall.Errno]struct {
+		word string
+		is   error
+	}{
+		syscall.EACCES: {"root", fs.ErrPermission}, syscall.EPERM: {"root", fs.ErrPermission},
+		syscall.EROFS: {"read-only", nil}, syscall.ENODEV: {"does not take", nil}, syscall.EINVAL: {"IOMMU", nil},
+		syscall.EIO: {"dmesg", nil}, syscall.EBUSY: {"holds the function", sysfs.ErrInUse},
 	} {
-		e := &sysfs.WriteError{Write: sysfs.Write{Path: vfioBind, Value: one}, Err: err}
-		if text := e.Error(); !strings.Contains(text, word) || !strings.Contains(text, vfioBind) || !strings.Contains(text, one) {
-			t.Errorf("%v: %s", err, text)
+		m := sysfstest.New(t, isolated(one, 1))
+		m.Refuse[vfioBind] = number
+		plan, err := m.FS().Bind("vfio-pci", address(t, one))
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = m.FS().Apply(t.Context(), plan)
+		if text := fmt.Sprint(err); !strings.Contains(text, c.word) || !strings.Contains(text, vfioBind) ||
+			!strings.Contains(text, one) || c.is != nil && !errors.Is(err, c.is) {
+			t.Errorf("%v: %s", number, text)
 		}
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/pci/sysfs"
 )
 
-// WriteFile answers a write as the kernel does.
+// WriteFile reacts to a write as the kernel does. It has the signature of [sysfs.FS].WriteFile.
 func (m *Machine) WriteFile(file, value string) error {
 	if err := m.Refuse[file]; err != nil {
 		return err
@@ -18,7 +18,7 @@ func (m *Machine) WriteFile(file, value string) error {
 		return syscall.ENOENT
 	}
 	if !m.Ignore[file] {
-		if err := m.answer(file, value); err != nil {
+		if err := m.react(file, value); err != nil {
 			return err
 		}
 	}
@@ -26,7 +26,7 @@ func (m *Machine) WriteFile(file, value string) error {
 	return nil
 }
 
-func (m *Machine) answer(file, value string) error {
+func (m *Machine) react(file, value string) error {
 	owner := path.Base(path.Dir(file))
 	switch path.Base(file) {
 	case "driver_override":
@@ -55,7 +55,7 @@ func (m *Machine) setOverride(address, driver string) {
 	m.Put(functionDir(address)+"/driver_override", driver+"\n")
 }
 
-// matches tells whether the kernel lets a driver have a function.
+// matches reports whether the kernel lets a driver bind to a function.
 func (m *Machine) matches(address, driver string) bool {
 	if override := m.Override(address); override != "" {
 		return override == driver
@@ -72,7 +72,7 @@ func (m *Machine) bind(address, driver string) error {
 		return syscall.EBUSY
 	}
 	if driver == "vfio-pci" && f.Group == 0 {
-		if err := m.makeUpGroup(address); err != nil {
+		if err := m.addNoIOMMUGroup(address); err != nil {
 			return err
 		}
 	}
@@ -80,8 +80,8 @@ func (m *Machine) bind(address, driver string) error {
 	return nil
 }
 
-// makeUpGroup is what vfio does in no-IOMMU mode.
-func (m *Machine) makeUpGroup(address string) error {
+// addNoIOMMUGroup creates the group of a function as vfio does in no-IOMMU mode.
+func (m *Machine) addNoIOMMUGroup(address string) error {
 	mode, _ := os.ReadFile(m.file("/sys/module/vfio/parameters/enable_unsafe_noiommu_mode"))
 	if !strings.HasPrefix(string(mode), "Y") {
 		return syscall.EINVAL
@@ -91,7 +91,7 @@ func (m *Machine) makeUpGroup(address string) error {
 	return nil
 }
 
-// probe offers the function to every driver; finding none is no error.
+// probe binds the function to the driver that matches; it is no error if there is none.
 func (m *Machine) probe(address string) error {
 	f, ok := m.functions[address]
 	if !ok {

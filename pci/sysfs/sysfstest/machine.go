@@ -1,9 +1,8 @@
-// Package sysfstest makes machines for tests: a temporary directory that looks
-// like sysfs, and a model of how the kernel answers writes to it.
+// Package sysfstest creates machines for tests: a temporary directory with the layout of sysfs, and a
+// model of how the kernel reacts to writes to it.
 //
-// The model is written from what the kernel does with bind, unbind,
-// driver_override and drivers_probe. It shows that a sequence of writes makes
-// sense; that a real kernel agrees is shown in guests, by test/vm.
+// The model implements what the kernel does with bind, unbind, driver_override and drivers_probe. The
+// tests of test/vm run the same writes on real kernels.
 package sysfstest
 
 import (
@@ -21,10 +20,10 @@ type Function struct {
 	Address        string // "0000:00:03.0"
 	Vendor, Device uint16
 	Class          uint32
-	// Own is the driver that knows the function's ids: the only one that the
-	// kernel gives it to without an override.
+	// Own is the driver that knows the function's ids: the only one that the kernel binds it to
+	// without an override.
 	Own string
-	// Driver has the function at the start, "" for none.
+	// Driver is bound to the function at the start, "" for none.
 	Driver   string
 	Override string
 	Netdevs  []string // interfaces it has while Own has it
@@ -33,8 +32,8 @@ type Function struct {
 	Config   []byte // configuration space
 }
 
-// VirtioNet returns a virtio network function with virtio-pci: modern with
-// device id 0x1041, transitional with 0x1000.
+// VirtioNet returns a virtio network function that is bound to virtio-pci: modern with device id
+// 0x1041, transitional with 0x1000.
 func VirtioNet(address string, device uint16, netdevs ...string) Function {
 	return Function{
 		Address: address, Vendor: 0x1af4, Device: device, Class: 0x020000,
@@ -43,8 +42,8 @@ func VirtioNet(address string, device uint16, netdevs ...string) Function {
 	}
 }
 
-// Config returns the configuration space of a virtio network function, with or
-// without the capability that makes it usable for a modern driver.
+// Config returns the configuration space of a virtio network function, with or without the capability
+// that a modern driver needs.
 func Config(device uint16, modern bool) []byte {
 	c := make([]byte, 256)
 	copy(c, []byte{0xf4, 0x1a, byte(device), byte(device >> 8)})
@@ -53,30 +52,28 @@ func Config(device uint16, modern bool) []byte {
 	copy(c[0x98:], []byte{0x11, 0x00, 0x02, 0x80}) // MSI-X
 	if modern {
 		c[0x99] = 0x84
-		copy(c[0x84:], []byte{0x09, 0x70, 16, 5}) // a structure that proves nothing
+		copy(c[0x84:], []byte{0x09, 0x70, 16, 5}) // PCI configuration access
 		copy(c[0x70:], []byte{0x09, 0x00, 16, 1}) // the common configuration
 	}
 	return c
 }
 
-// Machine is a directory that looks like sysfs.
+// Machine is a directory with the layout of sysfs.
 type Machine struct {
-	// Root is the directory; it goes away with the test.
+	// Root is the directory; it is removed when the test ends.
 	Root string
 	// Writes are those that the model accepted, in order.
 	Writes []sysfs.Write
-	// Refuse makes the model answer a write of any value to this path with an
-	// error.
+	// Refuse is the error for a write of any value to a path.
 	Refuse map[string]error
-	// Ignore makes the model accept a write to this path and do nothing.
+	// Ignore makes the model accept a write to a path and do nothing.
 	Ignore map[string]bool
 
 	t         testing.TB
 	functions map[string]Function
 }
 
-// New makes a machine that has the given functions, their drivers, and
-// vfio-pci.
+// New creates a machine that has the given functions, their drivers, and vfio-pci.
 func New(t testing.TB, functions ...Function) *Machine {
 	t.Helper()
 	m := &Machine{
@@ -92,16 +89,16 @@ func New(t testing.TB, functions ...Function) *Machine {
 	return m
 }
 
-// FS is the machine with the model of the kernel behind it.
+// FS returns the sysfs of the machine, with the model of the kernel behind it.
 func (m *Machine) FS() sysfs.FS { return sysfs.FS{Root: m.Root, WriteFile: m.WriteFile} }
 
-// AddDriver makes a driver known to the kernel.
+// AddDriver loads a driver.
 func (m *Machine) AddDriver(name string) {
 	m.Put("/sys/bus/pci/drivers/"+name+"/bind", "")
 	m.Put("/sys/bus/pci/drivers/"+name+"/unbind", "")
 }
 
-// RemoveDriver is rmmod.
+// RemoveDriver unloads a driver.
 func (m *Machine) RemoveDriver(name string) { m.remove("/sys/bus/pci/drivers/" + name) }
 
 func (m *Machine) add(f Function) {
@@ -136,14 +133,14 @@ func (m *Machine) joinGroup(address, number string) {
 	m.symlink(group+"/devices/"+address, "../../../../bus/pci/devices/"+address)
 }
 
-// Put writes a file of the machine and makes its directories.
+// Put writes a file of the machine and creates its directories.
 func (m *Machine) Put(path, content string) {
 	m.t.Helper()
 	m.mkdir(filepath.Dir(path))
 	m.must(os.WriteFile(m.file(path), []byte(content), 0o644))
 }
 
-// Link returns the last element of what a link of the machine points to.
+// Link returns the last element of the target of a symbolic link, "" if there is no link.
 func (m *Machine) Link(path string) string {
 	target, err := os.Readlink(m.file(path))
 	if err != nil {
@@ -152,10 +149,10 @@ func (m *Machine) Link(path string) string {
 	return filepath.Base(target)
 }
 
-// Driver is the driver that has a function, "" for none.
+// Driver returns the driver of a function, "" for none.
 func (m *Machine) Driver(address string) string { return m.Link(functionDir(address) + "/driver") }
 
-// Override is the driver override of a function, "" for none.
+// Override returns the driver override of a function, "" for none.
 func (m *Machine) Override(address string) string {
 	b, err := os.ReadFile(m.file(functionDir(address) + "/driver_override"))
 	m.must(err)
