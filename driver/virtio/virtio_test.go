@@ -53,12 +53,12 @@ func TestClosureDropsWhatLacksAPrerequisite(t *testing.T) {
 			t.Errorf("%v alone: closure is %v", d.feature, got)
 		}
 		for _, enough := range d.enough {
-			whole := enough.With(d.feature)
-			if got := whole.Closure(); got != whole {
-				t.Errorf("%v with %v: closure dropped %v", d.feature, enough, whole.Minus(got))
+			all := enough.With(d.feature)
+			if got := all.Closure(); got != all {
+				t.Errorf("%v with %v: closure dropped %v", d.feature, enough, all.Minus(got))
 			}
 			for _, f := range enough.List() {
-				if got := whole.Without(f).Closure(); got.Has(d.feature) {
+				if got := all.Without(f).Closure(); got.Has(d.feature) {
 					t.Errorf("%v survives without %v in %v", d.feature, f, got)
 				}
 			}

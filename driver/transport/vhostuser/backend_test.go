@@ -46,7 +46,7 @@ var names = map[uint32]string{
 var descriptors = map[uint32]int{5: -1, 37: 1, 12: 1, 13: 1, 14: 1}
 
 // backend is a back end from a script: it answers as a good one does, except
-// where a test puts something in its place.
+// where a test replaces its answer.
 type backend struct {
 	t    *testing.T
 	path string
@@ -107,7 +107,7 @@ func (b *backend) listen() *backend {
 	return b
 }
 
-// connect starts it as a client, as soon as there is somebody to connect to.
+// connect starts it as a client, as soon as the front end listens.
 func (b *backend) connect() {
 	b.t.Helper()
 	deadline := time.Now().Add(5 * time.Second)
@@ -125,8 +125,9 @@ func (b *backend) connect() {
 	}
 }
 
-// knock connects and hangs up, as soon as there is somebody to connect to.
-func (b *backend) knock() {
+// connectAndClose connects and closes the connection, as soon as the front end
+// listens.
+func (b *backend) connectAndClose() {
 	b.t.Helper()
 	for range 5000 {
 		if conn, err := net.Dial("unix", b.path); err == nil {
@@ -135,7 +136,7 @@ func (b *backend) knock() {
 		}
 		time.Sleep(time.Millisecond)
 	}
-	b.t.Error("nobody listens")
+	b.t.Error("the front end does not listen")
 }
 
 // serve answers one connection in a goroutine.
@@ -166,7 +167,7 @@ func (b *backend) drop() {
 	_ = b.peers[len(b.peers)-1].conn.Close()
 }
 
-// stop ends all there is, and waits until it has ended.
+// stop ends listener and connections, and waits for their goroutines.
 func (b *backend) stop() {
 	if b.listener != nil {
 		_ = b.listener.Close()
@@ -200,8 +201,8 @@ func (b *backend) note(m msg) {
 	b.log = append(b.log, line)
 }
 
-// said returns and forgets the messages that came.
-func (b *backend) said() []string {
+// messages returns the messages that arrived since the last call.
+func (b *backend) messages() []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	log := b.log

@@ -22,9 +22,9 @@ func TestConfigOfOurOwn(t *testing.T) {
 	if !bytes.Equal(got, want) {
 		t.Errorf("%x, want %x", got, want)
 	}
-	for _, log := range b.said() {
+	for _, log := range b.messages() {
 		if log == "GET_CONFIG" {
-			t.Error("the back end was asked")
+			t.Error("the configuration of the back end was requested")
 		}
 	}
 	for _, c := range []struct{ off, width, n int }{{-1, 1, 1}, {1, 2, 2}, {0, 3, 3}, {12, 4, 8}, {17, 1, 1}, {1 << 62, 1, 1}} {
@@ -53,7 +53,7 @@ func TestConfigOfTheBackEnd(t *testing.T) {
 	}
 }
 
-// A back end that says it tells its configuration and answers with nothing.
+// A back end that offers its configuration and answers with nothing.
 func TestConfigRefused(t *testing.T) {
 	b := full(t)
 	b.answer = func(p *peer, m msg) bool {

@@ -15,13 +15,6 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/hugepages"
 )
 
-// DefaultTimeout bounds one request and DefaultSetUpTimeout a whole set-up when
-// Options do not.
-const (
-	DefaultTimeout      = 3 * time.Second
-	DefaultSetUpTimeout = 10 * time.Second
-)
-
 // Options configure [Open]. The zero value is valid.
 type Options struct {
 	// Server has the device listen on the socket and the back end connect to
@@ -39,12 +32,12 @@ type Options struct {
 	// are no doorbells and no eventfds (VHOST_USER_VRING_NOFD_MASK). A back end that
 	// sleeps would never wake up.
 	Polled bool
-	// Timeout bounds each request; 0 is DefaultTimeout.
+	// Timeout bounds each request; 0 is 3 s.
 	Timeout time.Duration
 	// SetUpTimeout bounds how long the back end may take over all requests from
 	// Reset to DRIVER_OK together, and as long over those of SetQueuePairs, of memory
 	// that is mapped while rings run, and of the beginning of a connection. 0 is
-	// DefaultSetUpTimeout.
+	// 10 s.
 	SetUpTimeout time.Duration
 	// Logger receives events that are not returned as errors; nil discards them.
 	Logger *slog.Logger

@@ -27,7 +27,7 @@ func features(t *testing.T, d *vhostuser.Device) virtio.Features {
 	return f
 }
 
-// What cannot be carried out is not offered; what is carried out here is.
+// Features that vhost-user cannot carry are not offered; those of the front end are.
 func TestFeatures(t *testing.T) {
 	b := newBackend(t)
 	b.features = ^uint64(0)
@@ -50,7 +50,7 @@ func TestFeatures(t *testing.T) {
 	}
 }
 
-// The back end hears of its own features only, and always of bit 30.
+// The back end is sent its own features only, and always bit 30.
 func TestLocalFeaturesAreNotSent(t *testing.T) {
 	b := newBackend(t)
 	b.features |= 1<<17 | 1<<16 | 1<<5 | 1<<3
@@ -59,7 +59,7 @@ func TestLocalFeaturesAreNotSent(t *testing.T) {
 	if err := d.SetDriverFeatures(features(t, d).Without(virtio.RingPacked)); err != nil {
 		t.Fatal(err)
 	}
-	log := b.said()
+	log := b.messages()
 	if got, want := log[len(log)-1], "SET_FEATURES 0x140400000"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
@@ -87,7 +87,7 @@ func TestCheckFeatures(t *testing.T) {
 func TestOnePair(t *testing.T) {
 	for name, change := range map[string]func(*backend, *vhostuser.Options){
 		"the back end has one": func(b *backend, _ *vhostuser.Options) { b.pairs = 1 },
-		"it says it has none":  func(b *backend, _ *vhostuser.Options) { b.pairs = 0 },
+		"it reports none":      func(b *backend, _ *vhostuser.Options) { b.pairs = 0 },
 		"one was asked for":    func(_ *backend, o *vhostuser.Options) { o.Queues = 1 },
 		"no MQ in protocol":    func(b *backend, _ *vhostuser.Options) { b.protocols = 0 },
 		"no MQ":                func(b *backend, _ *vhostuser.Options) { b.features &^= multiQ },
@@ -113,7 +113,7 @@ func TestOnePair(t *testing.T) {
 	}
 }
 
-// No more rings than their numbers have room for in the messages.
+// No more rings than the messages can number.
 func TestManyPairs(t *testing.T) {
 	b := newBackend(t)
 	b.pairs = 1 << 40
@@ -158,8 +158,8 @@ func TestLocalStatus(t *testing.T) {
 	}
 }
 
-// A back end that has gone silent is noticed, whatever it could be asked.
-func TestSilenceAtWork(t *testing.T) {
+// A back end that does not answer any more is noticed, whatever it supports.
+func TestSilentBackEnd(t *testing.T) {
 	for name, protocols := range map[string]uint64{"nothing": 0, "status": 1 << status, "acknowledgements": 1 << replyAck} {
 		b := newBackend(t)
 		b.protocols = protocols
@@ -178,7 +178,7 @@ func TestSilenceAtWork(t *testing.T) {
 	}
 }
 
-// A back end that takes FEATURES_OK back.
+// A back end that clears FEATURES_OK.
 func TestFeaturesRefused(t *testing.T) {
 	b := newBackend(t)
 	b.answer = func(p *peer, m msg) bool {
@@ -204,12 +204,12 @@ func TestDoorbellAndFault(t *testing.T) {
 	d := open(t, b, vhostuser.Options{})
 	s := newSteps(t, d, 0)
 	s.run(t)
-	bell, err := d.SetQueue(1, s.areas(1))
+	notifier, err := d.SetQueue(1, s.areas(1))
 	if err != nil {
 		t.Fatal(err)
 	}
-	bell.Doorbell.Ring(1)
-	bell.Doorbell.Ring(1)
+	notifier.Doorbell.Ring(1)
+	notifier.Doorbell.Ring(1)
 	b.mu.Lock()
 	kick, fault := b.peers[0].kicks[1], b.peers[0].errs[1]
 	b.mu.Unlock()
@@ -217,7 +217,7 @@ func TestDoorbellAndFault(t *testing.T) {
 	if _, err := unix.Read(kick, count[:]); err != nil || binary.NativeEndian.Uint64(count[:]) != 2 {
 		t.Errorf("rung %x times, %v", count, err)
 	}
-	if n := testing.AllocsPerRun(100, func() { bell.Doorbell.Ring(1) }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { notifier.Doorbell.Ring(1) }); n != 0 {
 		t.Errorf("a ring of the doorbell allocates %v times", n)
 	}
 

@@ -22,14 +22,14 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/hugepages"
 )
 
-// A back end that polls gets the numbers of the rings and bit 8, and no
+// A back end that polls is sent the numbers of the rings and bit 8, and no
 // descriptors but for its faults.
 func TestOrderForABackEndThatPolls(t *testing.T) {
 	b := newBackend(t).listen()
 	d := open(t, b, vhostuser.Options{Polled: true})
 	s := newSteps(t, d, 2, virtio.RingPacked)
 	s.run(t)
-	compare(t, b.said()[10:], `
+	compare(t, b.messages()[10:], `
 		SET_MEM_TABLE 1 regions
 		SET_VRING_NUM 0 0x80
 		SET_VRING_BASE 0 0x80008000
@@ -47,7 +47,7 @@ func TestOrderForABackEndThatPolls(t *testing.T) {
 		SET_VRING_ENABLE 1 0x1
 		SET_STATUS 15`)
 	before := openFiles(t)
-	for range 2 { // there is nothing to be made anew
+	for range 2 { // no eventfd is created again
 		b.drop()
 		await(t, d, transport.Disconnected)
 		await(t, d, transport.Reconnected)
@@ -58,7 +58,7 @@ func TestOrderForABackEndThatPolls(t *testing.T) {
 	}
 }
 
-// A back end that has gone and kept its eventfds does not reach those of the next.
+// A disconnected back end that kept its eventfds cannot ring those of the next.
 func TestDoorbellsAreNotInherited(t *testing.T) {
 	b := newBackend(t).listen()
 	d := open(t, b, vhostuser.Options{})

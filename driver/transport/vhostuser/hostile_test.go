@@ -17,17 +17,16 @@ import (
 )
 
 const (
-	// short is how long a back end is waited for that will not answer, long how
-	// long one that will: the machine may have other things to do. overdue is
-	// when short should long be over.
+	// short is the timeout with a back end that does not answer, long with one that
+	// does: the machine may be busy. overdue is a time by which short is over.
 	short   = 200 * time.Millisecond
 	long    = 10 * time.Second
 	overdue = 3 * time.Second
 )
 
-// lies is what a back end can say in place of its answer, and what the front
-// end makes of it. Each is told at each message in turn.
-var lies = []struct {
+// wrongReplies are what a back end can send in place of its reply, and the error of
+// the front end. Each is sent in reply to each message in turn.
+var wrongReplies = []struct {
 	name string
 	// answer sends something else.
 	answer func(p *peer, m msg)
@@ -36,11 +35,11 @@ var lies = []struct {
 }{
 	{"short header", func(p *peer, m msg) { _, _ = p.conn.Write([]byte{1, 0, 0}); p.conn.Close() },
 		isClosed, "in the middle of a message"},
-	{"short header and silence", func(p *peer, m msg) { _, _ = p.conn.Write([]byte{1, 0, 0}) },
+	{"short header and no more", func(p *peer, m msg) { _, _ = p.conn.Write([]byte{1, 0, 0}) },
 		isTimeout, "no answer within"},
 	{"short payload", func(p *peer, m msg) { p.send(m.id, 5, m.want(), []byte{0}); p.conn.Close() },
 		isClosed, "in the middle of a message"},
-	{"short payload and silence", func(p *peer, m msg) { p.send(m.id, 5, m.want(), []byte{0}) },
+	{"short payload and no more", func(p *peer, m msg) { p.send(m.id, 5, m.want(), []byte{0}) },
 		isTimeout, "no answer within"},
 	{"size too small", func(p *peer, m msg) { p.send(m.id, 5, 4, make([]byte, 4)) },
 		isProtocol, "size is 4"},
@@ -62,9 +61,9 @@ var lies = []struct {
 		isProtocol, "descriptors came along"},
 	{"descriptors with the payload", func(p *peer, m msg) { p.send(m.id, 5, m.want(), nil); p.send(0, 0, 0, nil, 0, 0) },
 		isProtocol, "descriptors came along"},
-	{"silence", func(p *peer, m msg) {}, isTimeout, "no answer within"},
-	{"goodbye", func(p *peer, m msg) { p.conn.Close() }, isClosed, "closed the connection"},
-	{"goodbye with unread descriptors", func(p *peer, m msg) {
+	{"no reply", func(p *peer, m msg) {}, isTimeout, "no answer within"},
+	{"closed", func(p *peer, m msg) { p.conn.Close() }, isClosed, "closed the connection"},
+	{"closed with unread descriptors", func(p *peer, m msg) {
 		p.respond(m)
 		p.send(m.id, 5, 8, u64(0), 0, 0)
 		p.conn.Close()
@@ -164,20 +163,20 @@ func TestWrongAnswers(t *testing.T) {
 	if len(ids) < 25 {
 		t.Fatalf("only %d messages are answered", len(ids))
 	}
-	for _, lie := range lies {
-		t.Run(strings.ReplaceAll(lie.name, " ", "_"), func(t *testing.T) {
+	for _, wrong := range wrongReplies {
+		t.Run(strings.ReplaceAll(wrong.name, " ", "_"), func(t *testing.T) {
 			try := func(at int, timeout, limit time.Duration) {
-				what := fmt.Sprintf("lying at answer %d, %s", at, names[ids[at]])
+				what := fmt.Sprintf("wrong reply %d, %s", at, names[ids[at]])
 				began := time.Now()
-				err := lied(t, at, timeout, lie.answer)
-				if !lie.is(err) || !strings.Contains(err.Error(), lie.phrase) {
+				err := withWrongReply(t, at, timeout, wrong.answer)
+				if !wrong.is(err) || !strings.Contains(err.Error(), wrong.phrase) {
 					t.Errorf("%s: %T %v", what, err, err)
 				}
 				if took := time.Since(began); took > limit {
 					t.Errorf("%s: it took %v", what, took)
 				}
 			}
-			if strings.Contains(lie.name, "silence") { // each takes its time
+			if strings.HasSuffix(wrong.name, "no more") || wrong.name == "no reply" { // each takes its time
 				closesAll(t, func() {
 					var all sync.WaitGroup
 					for at := range ids {
@@ -204,9 +203,9 @@ func closesAll(t *testing.T, do func()) {
 	}
 }
 
-// lied brings a device up on a back end that lies at one answer, and returns
-// what comes of it.
-func lied(t *testing.T, at int, timeout time.Duration, lie func(p *peer, m msg)) error {
+// withWrongReply brings a device up on a back end that sends one wrong reply, and
+// returns the error.
+func withWrongReply(t *testing.T, at int, timeout time.Duration, wrong func(p *peer, m msg)) error {
 	t.Helper()
 	b := full(t)
 	n := 0
@@ -217,7 +216,7 @@ func lied(t *testing.T, at int, timeout time.Duration, lie func(p *peer, m msg))
 		}
 		n++
 		if n-1 == at {
-			lie(p, m)
+			wrong(p, m)
 			return true
 		}
 		return false
@@ -244,8 +243,8 @@ func use(t *testing.T, b *backend, timeout time.Duration) error {
 			return err
 		}
 	}
-	// A reset does not fail: it ends the connection. So does a lie that comes
-	// after the right answer.
+	// A reset does not fail: it ends the connection. So does a wrong
+	// message after the right reply.
 	_ = d.Reset(context.Background())
 	select {
 	case e := <-d.Events():
@@ -269,7 +268,7 @@ func TestDisconnectAtEachMessage(t *testing.T) {
 		d := open(t, b, vhostuser.Options{})
 		newSteps(t, d, 2).run(t)
 		_ = d.Reset(context.Background())
-		messages := len(b.said())
+		messages := len(b.messages())
 		if err := d.Close(); err != nil {
 			t.Error(err)
 		}

@@ -13,7 +13,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/hugepages"
 )
 
-// Memory that comes while there is traffic: the rings rest meanwhile.
+// Memory that is mapped while there is traffic: the rings are disabled meanwhile.
 func TestMemoryAtRunTime(t *testing.T) {
 	for name, c := range map[string]struct {
 		protocols uint64
@@ -29,14 +29,14 @@ func TestMemoryAtRunTime(t *testing.T) {
 			b.listen()
 			d := open(t, b, vhostuser.Options{})
 			newSteps(t, d, 2).run(t)
-			b.said()
+			b.messages()
 			more := allocate(t)
 			for range 2 { // the second time nothing has to be done
 				if _, err := d.MapDMA(more); err != nil {
 					t.Fatal(err)
 				}
 			}
-			compare(t, b.said(), `
+			compare(t, b.messages(), `
 				SET_VRING_ENABLE 0 0x0
 				SET_VRING_ENABLE 1 0x0
 				`+c.add+`
@@ -48,19 +48,19 @@ func TestMemoryAtRunTime(t *testing.T) {
 			if err := d.Reset(context.Background()); err != nil {
 				t.Fatal(err)
 			}
-			b.said()
+			b.messages()
 			for range 2 {
 				if err := d.UnmapDMA(more); err != nil {
 					t.Fatal(err)
 				}
 			}
-			compare(t, append(b.said(), "."), c.remove+"\n.")
+			compare(t, append(b.messages(), "."), c.remove+"\n.")
 		})
 	}
 }
 
-// Memory that the back end will not have while it runs: the rings go on, and the
-// memory is not mapped.
+// Memory that the back end refuses while it runs: the rings go on, and the memory is
+// not mapped.
 func TestMemoryRefusedAtRunTime(t *testing.T) {
 	b := newBackend(t)
 	refuse := false
@@ -75,12 +75,12 @@ func TestMemoryRefusedAtRunTime(t *testing.T) {
 	b.listen()
 	d := open(t, b, vhostuser.Options{})
 	newSteps(t, d, 2).run(t)
-	b.said()
+	b.messages()
 	more := allocate(t)
 	if _, err := d.MapDMA(more); !isRefused(err) || !strings.Contains(err.Error(), "SET_MEM_TABLE") {
 		t.Errorf("%T %v", err, err)
 	}
-	compare(t, b.said(), `
+	compare(t, b.messages(), `
 		SET_VRING_ENABLE 0 0x0
 		SET_VRING_ENABLE 1 0x0
 		SET_MEM_TABLE 2 regions
@@ -91,9 +91,9 @@ func TestMemoryRefusedAtRunTime(t *testing.T) {
 	}
 }
 
-// A ring that the back end will not switch off or on again costs the connection:
-// nothing else would show that it rests. The memory is not lost with it.
-func TestRestRefusedAtRunTime(t *testing.T) {
+// A back end that refuses to disable or enable a ring loses the connection: nothing
+// else would show that the ring stays disabled. The memory is shared over the next.
+func TestEnableRefusedAtRunTime(t *testing.T) {
 	for on := range uint32(2) {
 		b := newBackend(t)
 		var refuse atomic.Bool
@@ -114,10 +114,10 @@ func TestRestRefusedAtRunTime(t *testing.T) {
 		}
 		await(t, d, transport.Disconnected)
 		await(t, d, transport.Reconnected)
-		b.said()
+		b.messages()
 		s.run(t)
-		if log := b.said(); !slices.Contains(log, "SET_MEM_TABLE 2 regions") {
-			t.Errorf("enable %d refused: the new connection heard %q", on, log)
+		if log := b.messages(); !slices.Contains(log, "SET_MEM_TABLE 2 regions") {
+			t.Errorf("enable %d refused: the new connection received %q", on, log)
 		}
 	}
 }

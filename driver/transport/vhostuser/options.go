@@ -2,6 +2,7 @@ package vhostuser
 
 import (
 	"log/slog"
+	"time"
 
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
@@ -12,6 +13,9 @@ const (
 	maxPath  = 107
 	maxMTU   = 65535
 	macBytes = 6
+
+	defaultTimeout      = 3 * time.Second
+	defaultSetUpTimeout = 10 * time.Second
 )
 
 // complete checks the options as far as that needs no socket and sets defaults.
@@ -31,10 +35,10 @@ func (o *Options) complete(path string) error {
 		return optionError("MAC", o.MAC, "not 6 bytes long", "nil is none")
 	}
 	if o.Timeout <= 0 {
-		o.Timeout = DefaultTimeout
+		o.Timeout = defaultTimeout
 	}
 	if o.SetUpTimeout <= 0 {
-		o.SetUpTimeout = DefaultSetUpTimeout
+		o.SetUpTimeout = defaultSetUpTimeout
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

@@ -79,7 +79,7 @@ func TestOrderOfMessages(t *testing.T) {
 	b := newBackend(t).listen()
 	d := open(t, b, vhostuser.Options{})
 	newSteps(t, d, 2, virtio.RingPacked).run(t)
-	compare(t, b.said(), `
+	compare(t, b.messages(), `
 		SET_OWNER
 		GET_FEATURES
 		GET_PROTOCOL_FEATURES
@@ -109,7 +109,7 @@ func TestOrderOfMessages(t *testing.T) {
 	if err := d.Reset(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	compare(t, b.said(), `
+	compare(t, b.messages(), `
 		SET_VRING_ENABLE 0 0x0
 		SET_VRING_ENABLE 1 0x0
 		GET_VRING_BASE 0 0x0
@@ -117,7 +117,7 @@ func TestOrderOfMessages(t *testing.T) {
 		SET_STATUS 0
 		GET_STATUS`)
 	newSteps(t, d, 1).run(t)
-	compare(t, b.said(), `
+	compare(t, b.messages(), `
 		SET_STATUS 1
 		SET_STATUS 3
 		SET_FEATURES 0x140000000
@@ -145,7 +145,7 @@ func TestOrderWithoutProtocolFeatures(t *testing.T) {
 	if err := d.Reset(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	compare(t, b.said(), `
+	compare(t, b.messages(), `
 		SET_OWNER
 		GET_FEATURES
 		SET_FEATURES 0x100000000
@@ -170,7 +170,7 @@ func TestOrderWithoutProtocolFeatures(t *testing.T) {
 		GET_VRING_BASE 1 0x0`)
 }
 
-// All that is implemented is taken and nothing else: bit 17 would change the
+// Exactly the implemented protocol features are accepted: bit 17 would change the
 // layout of memory messages.
 func TestProtocolFeaturesAreMasked(t *testing.T) {
 	b := newBackend(t)
@@ -186,7 +186,7 @@ func TestProtocolFeaturesAreMasked(t *testing.T) {
 	if err := d.SetQueuePairs(1); err != nil {
 		t.Fatal(err)
 	}
-	compare(t, b.said(), `
+	compare(t, b.messages(), `
 		SET_OWNER
 		GET_FEATURES
 		GET_PROTOCOL_FEATURES
@@ -240,11 +240,11 @@ func TestResetByMessage(t *testing.T) {
 	b.listen()
 	d := open(t, b, vhostuser.Options{})
 	newSteps(t, d, 1).run(t)
-	b.said()
+	b.messages()
 	if err := d.Reset(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	compare(t, b.said(), `
+	compare(t, b.messages(), `
 		SET_VRING_ENABLE 0 0x0
 		GET_VRING_BASE 0 0x0
 		RESET_DEVICE
@@ -252,10 +252,10 @@ func TestResetByMessage(t *testing.T) {
 	if err := d.Reset(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	compare(t, append(b.said(), "."), ".") // there is nothing left to reset
+	compare(t, append(b.messages(), "."), ".") // there is nothing left to reset
 }
 
-// used comes before avail on the wire, and everything is where it was put.
+// used comes before avail on the wire, and the addresses are those of the areas.
 func TestRingAddresses(t *testing.T) {
 	b := newBackend(t)
 	got := make(chan []byte, 1)

@@ -11,7 +11,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/hugepages"
 )
 
-// The order of messages of a whole port with two queue pairs: the driver's steps
+// The order of messages of a port with two queue pairs: the driver's steps
 // and the transport's together.
 func TestOrderOfAPort(t *testing.T) {
 	b := newBackend(t).listen()
@@ -23,7 +23,7 @@ func TestOrderOfAPort(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	compare(t, b.said(), `
+	compare(t, b.messages(), `
 		SET_OWNER
 		GET_FEATURES
 		GET_PROTOCOL_FEATURES
@@ -67,8 +67,8 @@ func TestOrderOfAPort(t *testing.T) {
 	if err := p.Close(); err != nil {
 		t.Fatal(err)
 	}
-	log := b.said()
-	for len(log) > 0 && log[0] == "GET_STATUS" { // the driver looks once a second
+	log := b.messages()
+	for len(log) > 0 && log[0] == "GET_STATUS" { // the driver checks once a second
 		log = log[1:]
 	}
 	compare(t, log, `
@@ -84,9 +84,9 @@ func TestOrderOfAPort(t *testing.T) {
 		GET_STATUS`)
 }
 
-// A back end that is back before it is ready, and refuses to be set up more often
-// than a recovery would be tried, is waited for all the same.
-func TestRejoinWithABackEndThatIsNotReady(t *testing.T) {
+// A back end that reconnects before it is ready, and refuses the set-up more often
+// than Recovery allows resets, is still waited for.
+func TestReconnectWithABackEndThatIsNotReady(t *testing.T) {
 	b := newBackend(t)
 	var refusals atomic.Int32
 	b.answer = func(p *peer, m msg) bool {
@@ -129,7 +129,7 @@ func until(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); !ok(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain until %s", what)
+			t.Fatalf("timed out waiting until %s", what)
 		}
 	}
 }

@@ -43,7 +43,7 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// DPDK refuses and closes: the refusal is the better answer of the two.
+// DPDK refuses and closes the connection: the error is the refusal.
 func TestRefusalAndEnd(t *testing.T) {
 	for range 20 {
 		b := newBackend(t)
@@ -61,7 +61,7 @@ func TestRefusalAndEnd(t *testing.T) {
 	}
 }
 
-// Something that nobody asked for ends the connection, whenever it comes.
+// A message that was not requested ends the connection at any time.
 func TestUnexpectedMessage(t *testing.T) {
 	b := newBackend(t).listen()
 	d := open(t, b, vhostuser.Options{})
@@ -72,15 +72,15 @@ func TestUnexpectedMessage(t *testing.T) {
 	await(t, d, transport.Disconnected)
 }
 
-// Values of the right form that make no sense.
-func TestNonsense(t *testing.T) {
+// Invalid values of the right form.
+func TestInvalidReplies(t *testing.T) {
 	for _, c := range []struct {
 		id    uint32
 		value []byte
 		is    func(error) bool
 	}{
 		{40, u64(0x100 | 15), isProtocol},  // a device status of 9 bits
-		{11, u64(5), isProtocol},           // another ring than the one that was asked about
+		{11, u64(5), isProtocol},           // another ring than that of the request
 		{36, u64(0), isRegions},            // no memory slot at all
 		{24, make([]byte, 12), isProtocol}, // the configuration, cut off
 	} {
@@ -99,8 +99,8 @@ func TestNonsense(t *testing.T) {
 	}
 }
 
-// A status that never becomes 0 holds a reset up no longer than its context
-// lasts, and costs the connection.
+// A status that never becomes 0 delays a reset until its context ends, and ends the
+// connection.
 func TestResetThatNeverEnds(t *testing.T) {
 	b := newBackend(t)
 	b.answer = func(p *peer, m msg) bool {
@@ -127,7 +127,7 @@ func TestResetThatNeverEnds(t *testing.T) {
 	}
 }
 
-// Whoever gives up waiting in Open is not kept.
+// Open returns when its context ends.
 func TestOpenGivesUp(t *testing.T) {
 	b := newBackend(t)
 	b.answer = func(p *peer, m msg) bool { return true }

@@ -18,7 +18,7 @@ import (
 func TestServer(t *testing.T) {
 	b := newBackend(t)
 	leftOver(t, b.path)
-	b.running.Go(func() { // it comes when there is somebody
+	b.running.Go(func() { // it connects as soon as the device listens
 		for {
 			conn, err := net.Dial("unix", b.path)
 			if err == nil {
@@ -38,13 +38,14 @@ func TestServer(t *testing.T) {
 	}
 }
 
-// A second server that looks whether the socket is in use does not end the first,
-// which still waits for its back end. One that hangs up all the time is named.
+// A second server that checks whether the socket is in use does not end the first,
+// which still waits for its back end. A connection that was closed at once is in the
+// error of a timeout.
 func TestServerOutlivesBadConnections(t *testing.T) {
 	b := newBackend(t)
 	b.running.Go(func() {
 		for range 3 {
-			b.knock()
+			b.connectAndClose()
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), short)
 		defer cancel()
@@ -56,7 +57,7 @@ func TestServerOutlivesBadConnections(t *testing.T) {
 	newSteps(t, open(t, b, vhostuser.Options{Server: true}), 2).run(t)
 
 	b = newBackend(t)
-	b.running.Go(b.knock)
+	b.running.Go(b.connectAndClose)
 	ctx, cancel := context.WithTimeout(context.Background(), short)
 	defer cancel()
 	_, err := vhostuser.Open(ctx, b.path, vhostuser.Options{Server: true})

@@ -10,7 +10,8 @@ import (
 )
 
 // A back end that answers each request in time and takes too long over all of
-// them is not put up with, in whatever it is slow; at work it has all the time.
+// them is disconnected, whatever the requests are for; once it is set up only each
+// request has a limit.
 func TestSlowBackEnd(t *testing.T) {
 	const budget, delay = 500 * time.Millisecond, 120 * time.Millisecond
 	for _, slow := range []string{"opening", "steps", "pairs", "memory", "work"} {

@@ -17,7 +17,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/transport/vhostuser"
 )
 
-// leftOver makes the file of a socket on which nobody listens.
+// leftOver creates the file of a socket on which no process listens.
 func leftOver(t *testing.T, path string) {
 	t.Helper()
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
@@ -66,8 +66,8 @@ func TestSockets(t *testing.T) {
 		{"in the way", at("file"), true, isListen, unix.EADDRINUSE},
 		{"in use for datagrams", at("grams"), true, isInUse, nil},
 		{"no directory", at("no/where"), true, isListen, fs.ErrNotExist},
-		{"nobody comes", at("new"), true, isOp("accept"), context.DeadlineExceeded},
-		{"nobody comes, stale", at("stale"), true, isOp("accept"), context.DeadlineExceeded},
+		{"no back end connects", at("new"), true, isOp("accept"), context.DeadlineExceeded},
+		{"no back end connects, stale", at("stale"), true, isOp("accept"), context.DeadlineExceeded},
 	} {
 		t.Run(strings.ReplaceAll(c.name, " ", "_"), func(t *testing.T) {
 			before := openFiles(t)
@@ -118,11 +118,11 @@ func TestOptions(t *testing.T) {
 	}
 }
 
-// reconnects has a back end vanish and come back over and over.
+// reconnects has a back end disconnect and reconnect several times.
 func reconnects(t *testing.T, d *vhostuser.Device, b *backend, again func()) {
 	s := newSteps(t, d, 2, virtioPacked)
 	s.run(t)
-	b.said()
+	b.messages()
 	before := openFiles(t)
 	for range 7 { // the pauses between them grow
 		b.drop()
@@ -130,11 +130,11 @@ func reconnects(t *testing.T, d *vhostuser.Device, b *backend, again func()) {
 		again()
 		await(t, d, transport.Reconnected)
 		s.run(t)
-		if log := b.said(); len(log) != 26 || log[0] != "SET_OWNER" || log[10] != "SET_MEM_TABLE 1 regions" {
-			t.Fatalf("the new connection heard %q", log)
+		if log := b.messages(); len(log) != 26 || log[0] != "SET_OWNER" || log[10] != "SET_MEM_TABLE 1 regions" {
+			t.Fatalf("the new connection received %q", log)
 		}
 	}
-	// Those that the back end itself holds come and go in its own goroutine.
+	// The back end closes its own in another goroutine.
 	deadline := time.Now().Add(5 * time.Second)
 	for openFiles(t) > before {
 		if time.Now().After(deadline) {
@@ -192,10 +192,10 @@ func TestWithoutConnection(t *testing.T) {
 	b.once = false
 	b.listen()
 	await(t, d, transport.Reconnected)
-	b.said()
+	b.messages()
 	s.run(t)
 	found := false
-	for _, line := range b.said() {
+	for _, line := range b.messages() {
 		found = found || line == "SET_MEM_TABLE 2 regions"
 	}
 	if !found {
@@ -225,7 +225,7 @@ func TestClosed(t *testing.T) {
 	}
 }
 
-// Close does not wait for a back end to come back, nor for one that is silent.
+// Close does not wait for a back end to come back, nor for one that does not answer.
 func TestCloseAtAnyTime(t *testing.T) {
 	for _, after := range []time.Duration{0, time.Millisecond, 15 * time.Millisecond, 100 * time.Millisecond} {
 		b := newBackend(t)

@@ -20,16 +20,16 @@ func insert(fn *pcifn.Function, at int, cfgType, bar byte, offset, length uint32
 	fn.Poke(pci.RegCapabilities, byte(at))
 }
 
-// Capability structures that a driver has to get along with: it comes up.
-func TestOddCapabilitiesThatWork(t *testing.T) {
+// Capability structures that a driver has to accept.
+func TestUnusualCapabilities(t *testing.T) {
 	for name, spoil := range map[string]func(*pcifn.Function){
-		"pci/caps/1 reserved types are passed over": func(fn *pcifn.Function) {
+		"pci/caps/1 reserved types are ignored": func(fn *pcifn.Function) {
 			for i, cfgType := range []byte{0, 6, 7, 10} {
 				insert(fn, 0xc0+16*i, cfgType, modernBAR, 0, 0x1000)
 			}
 		},
-		"pci/caps/1 the type 255 is passed over": func(fn *pcifn.Function) { insert(fn, 0xc0, 255, 0, 1, 1) },
-		"pci/vendor/2 vendor data is passed over": func(fn *pcifn.Function) {
+		"pci/caps/1 the type 255 is ignored": func(fn *pcifn.Function) { insert(fn, 0xc0, 255, 0, 1, 1) },
+		"pci/vendor/2 vendor data is ignored": func(fn *pcifn.Function) {
 			insert(fn, 0xc0, 9, 0xff, 0xffffffff, 0xffffffff)
 		},
 		"pci/caps/3 longer capabilities": func(fn *pcifn.Function) {
@@ -38,7 +38,7 @@ func TestOddCapabilitiesThatWork(t *testing.T) {
 				fn.Poke(at+fieldLen, fn.Peek()[at+fieldLen]+16)
 			}
 		},
-		"pci/caps/4 reserved BARs are passed over": func(fn *pcifn.Function) {
+		"pci/caps/4 reserved BARs are ignored": func(fn *pcifn.Function) {
 			insert(fn, 0xc0, capCommon, 6, 0, 0x1000)
 			insert(fn, 0xd0, capDevice, 0xff, 0, 0x1000)
 		},

@@ -13,20 +13,20 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/pci"
 )
 
-// stubborn is a function that cannot be reset.
-type stubborn struct {
+// noReset is a function that cannot be reset.
+type noReset struct {
 	*pcifn.Function
 	resets int
 	err    error
 	closed bool
 }
 
-func (f *stubborn) Reset() error {
+func (f *noReset) Reset() error {
 	f.resets++
 	return errors.Join(f.err, f.Function.Reset())
 }
 
-func (f *stubborn) Close() error {
+func (f *noReset) Close() error {
 	f.closed = true
 	return f.Function.Close()
 }
@@ -62,7 +62,7 @@ func TestBusMaster(t *testing.T) {
 }
 
 // fault/25: after a reset that did not complete Close turns DMA off; if that
-// fails too it resets the function, and only if that fails memory is kept.
+// fails too it resets the function, and only if that fails too the memory stays mapped.
 func TestCloseAfterFailedReset(t *testing.T) {
 	for name, c := range map[string]struct {
 		masterStaysOn bool
@@ -76,7 +76,7 @@ func TestCloseAfterFailedReset(t *testing.T) {
 		"bus master off, reset works": {false, nil, 0, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			fn := &stubborn{Function: function(t, pcifn.Config{}), err: c.resetFails}
+			fn := &noReset{Function: function(t, pcifn.Config{}), err: c.resetFails}
 			d, err := vpci.Open(fn, vpci.Options{})
 			must(t, err)
 			accepted := negotiate(t, d, features)
@@ -108,9 +108,9 @@ func TestCloseAfterFailedReset(t *testing.T) {
 	}
 }
 
-// A device that has gone needs no stopping.
+// Close does not have to stop a device that was removed.
 func TestCloseOfAbsentDevice(t *testing.T) {
-	fn := &stubborn{Function: function(t, pcifn.Config{}), err: os.ErrInvalid}
+	fn := &noReset{Function: function(t, pcifn.Config{}), err: os.ErrInvalid}
 	d, err := vpci.Open(fn, vpci.Options{})
 	must(t, err)
 	accepted := negotiate(t, d, features)

@@ -101,8 +101,8 @@ func TestFeatureWindows(t *testing.T) {
 	}
 }
 
-// Features whose register lies behind the end of the structure are not seen,
-// and refused if the driver wants them all the same (fault/41).
+// Features whose register is beyond the end of the structure are not offered, and
+// are refused if the driver accepts them all the same (fault/41).
 func TestFeaturesWithoutTheirRegister(t *testing.T) {
 	for _, c := range []struct {
 		length  uint32

@@ -33,7 +33,7 @@ func TestReadConfig(t *testing.T) {
 }
 
 // basic/config/2: k changes during the reading take exactly k+1 passes, each
-// between two looks at the generation; fault/29: they are bounded.
+// between two reads of the generation; fault/29: they are bounded.
 func TestConfigGeneration(t *testing.T) {
 	for _, flaps := range []int{0, 1, 2, 15, 16, -1} {
 		fn, d := emulate(t, pcifn.Config{Device: vdev.Config{Faults: vdev.Faults{GenerationFlaps: flaps}}})
@@ -46,7 +46,7 @@ func TestConfigGeneration(t *testing.T) {
 				t.Errorf("%v", err)
 			}
 			if b[0] != 0xee || b[1] != 0xee {
-				t.Errorf("an unstable value was handed out: %x", b)
+				t.Errorf("an unstable value was returned: %x", b)
 			}
 		} else {
 			must(t, err)
@@ -78,7 +78,7 @@ func TestConfigIsNotTorn(t *testing.T) {
 	}
 }
 
-// basic/config/5: what lies behind the end is an error and not read.
+// basic/config/5: a part beyond the end is an error and is not read.
 func TestConfigBounds(t *testing.T) {
 	fn := function(t, pcifn.Config{})
 	put32(fn, fn.Capability(capDevice)+fieldLength, 8)

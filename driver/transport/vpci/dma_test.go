@@ -79,7 +79,7 @@ func TestMemoryOutsideTheWindow(t *testing.T) {
 	}
 }
 
-// Without an IOMMU ordinary pages will not do: the kernel moves them about.
+// Without an IOMMU ordinary pages are refused: the kernel may move them.
 func TestOrdinaryPagesHaveNoPhysicalAddress(t *testing.T) {
 	_, d := emulate(t, pcifn.Config{Physical: true})
 	_, err := d.MapDMA(allocate(t, 1))

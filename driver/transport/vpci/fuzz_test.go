@@ -12,7 +12,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/pci"
 )
 
-// FuzzOpen has a device say anything: configuration space is the first 256
+// FuzzOpen has a device answer anything: configuration space is the first 256
 // bytes of the input, and what registers answer is falsified by the rest. The
 // driver must neither panic nor hang, and must not touch what no capability of
 // the device names (the region behind a BAR checks each access).
@@ -33,7 +33,7 @@ func FuzzOpen(f *testing.F) {
 		}
 		defer fn.Close()
 		fn.Poke(0, space[:min(len(space), pci.ConfigSize)]...)
-		// Otherwise nothing would ever come to be looked at.
+		// Another vendor is refused before anything else is read.
 		fn.Poke(pci.RegVendorID, 0xf4, 0x1a)
 		if len(answers) > 0 {
 			i := 0
@@ -61,7 +61,7 @@ func exercise(t *testing.T, d *vpci.Device) {
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	check(d.Reset(ended)) // looks once and gives up
+	check(d.Reset(ended)) // reads once and gives up
 	check(d.SetStatus(virtio.StatusAcknowledge))
 	f, err := d.DeviceFeatures()
 	check(err)
@@ -74,10 +74,10 @@ func exercise(t *testing.T, d *vpci.Device) {
 	for q := range min(n, 4) {
 		size, err := d.QueueSize(q)
 		check(err)
-		bell, err := d.SetQueue(q, areas(page, size, f))
+		notifier, err := d.SetQueue(q, areas(page, size, f))
 		check(err)
 		if err == nil {
-			bell.Doorbell.Ring(uint32(bell.ID))
+			notifier.Doorbell.Ring(uint32(notifier.ID))
 		}
 	}
 	check(d.Close())

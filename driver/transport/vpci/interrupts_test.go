@@ -16,21 +16,21 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/pci"
 )
 
-// deaf is a function that lacks kinds of interrupts, or refuses to connect them.
-type deaf struct {
+// noInterrupts is a function that lacks kinds of interrupts, or refuses to connect them.
+type noInterrupts struct {
 	*pcifn.Function
 	lacks, refuses []pci.IRQ
 	connected      [3]atomic.Int32
 }
 
-func (f *deaf) Vectors(kind pci.IRQ) (int, error) {
+func (f *noInterrupts) Vectors(kind pci.IRQ) (int, error) {
 	if slices.Contains(f.lacks, kind) {
 		return 0, nil
 	}
 	return f.Function.Vectors(kind)
 }
 
-func (f *deaf) SetIRQ(kind pci.IRQ, fds []int) error {
+func (f *noInterrupts) SetIRQ(kind pci.IRQ, fds []int) error {
 	if slices.Contains(f.refuses, kind) {
 		return os.ErrPermission
 	}
@@ -40,8 +40,8 @@ func (f *deaf) SetIRQ(kind pci.IRQ, fds []int) error {
 	return f.Function.SetIRQ(kind, fds)
 }
 
-// pci/msix/1, pci/msix/2, pci/msix/3, pci/msix/4, pci/isr/1, fault/44: with
-// whatever interrupts there are, configuration changes arrive.
+// pci/msix/1, pci/msix/2, pci/msix/3, pci/msix/4, pci/isr/1, fault/44: configuration
+// changes are reported with every kind of interrupt, and without.
 func TestConfigurationChanges(t *testing.T) {
 	for name, c := range map[string]struct {
 		cfg   pcifn.Config
@@ -64,7 +64,7 @@ func TestConfigurationChanges(t *testing.T) {
 		"no interrupts": {pcifn.Config{Vectors: pcifn.NoMSIX}, []pci.IRQ{pci.INTx, pci.Removal}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			fn := &deaf{Function: function(t, c.cfg), lacks: c.lacks}
+			fn := &noInterrupts{Function: function(t, c.cfg), lacks: c.lacks}
 			d := open(t, fn)
 			for range 2 {
 				bringUp(t, d, features)
@@ -77,14 +77,14 @@ func TestConfigurationChanges(t *testing.T) {
 				t.Errorf("ISR status read: %v", got)
 			}
 			for _, v := range fn.Device().Violations() {
-				t.Errorf("the device complains: %v", v)
+				t.Errorf("the device reports a violation: %v", v)
 			}
 		})
 	}
 }
 
-// changeLink has the device change its configuration and waits until events
-// make it known. There may be more of them: a poll reports status changes too.
+// changeLink has the device change its link and waits for an event after which the
+// new state is read. There may be more events: polling reports status changes too.
 func changeLink(t *testing.T, fn *pcifn.Function, d *vpci.Device, up bool) {
 	t.Helper()
 	fn.Device().SetLink(up)
@@ -100,31 +100,31 @@ func changeLink(t *testing.T, fn *pcifn.Function, d *vpci.Device, up bool) {
 	}
 }
 
-// A refused interrupt is done without.
+// A refused interrupt is not used.
 func TestInterruptsThatCannotBeConnected(t *testing.T) {
-	fn := &deaf{Function: function(t, pcifn.Config{}), refuses: []pci.IRQ{pci.Removal, pci.MSIX, pci.INTx}}
+	fn := &noInterrupts{Function: function(t, pcifn.Config{}), refuses: []pci.IRQ{pci.Removal, pci.MSIX, pci.INTx}}
 	d := open(t, fn)
 	bringUp(t, d, features)
 	changeLink(t, fn.Function, d, false)
 	if n := count(fn.Function, "config_msix_vector", true); n != 0 {
-		t.Errorf("a vector that reaches nobody was mapped %d times", n)
+		t.Errorf("a vector without an eventfd was mapped %d times", n)
 	}
 }
 
-// The line interrupt is masked when it is raised, and has to be turned on again.
+// INTx is masked when it is raised, and has to be unmasked again.
 func TestLineInterruptIsRearmed(t *testing.T) {
-	fn := &deaf{Function: function(t, pcifn.Config{Vectors: pcifn.NoMSIX})}
+	fn := &noInterrupts{Function: function(t, pcifn.Config{Vectors: pcifn.NoMSIX})}
 	d := open(t, fn)
 	bringUp(t, d, features)
 	changeLink(t, fn.Function, d, false)
 	must(t, d.Close())
 	if n := fn.connected[pci.INTx].Load(); n < 2 {
-		t.Errorf("INTx was turned on %d times", n)
+		t.Errorf("INTx was unmasked %d times", n)
 	}
 	fn.Device().ClearViolations() // closed without a reset, on purpose
 }
 
-// x/status/needs-reset: the device asks for help by the same interrupt.
+// x/status/needs-reset: the device reports it by the same interrupt.
 func TestNeedsResetIsReported(t *testing.T) {
 	for name, vectors := range map[string]int{"MSI-X": 0, "INTx": pcifn.NoMSIX} {
 		t.Run(name, func(t *testing.T) {
@@ -152,9 +152,9 @@ func TestRemovalRequest(t *testing.T) {
 	}
 }
 
-// Polling notices that the device has gone.
+// Polling notices that the device was removed.
 func TestRemovalIsNoticedByPolling(t *testing.T) {
-	fn := &deaf{Function: function(t, pcifn.Config{}), lacks: []pci.IRQ{pci.INTx, pci.MSIX, pci.Removal}}
+	fn := &noInterrupts{Function: function(t, pcifn.Config{}), lacks: []pci.IRQ{pci.INTx, pci.MSIX, pci.Removal}}
 	d := open(t, fn)
 	bringUp(t, d, features)
 	fn.Unplug()
@@ -162,7 +162,7 @@ func TestRemovalIsNoticedByPolling(t *testing.T) {
 	}
 }
 
-// fault/22: interrupts nobody looks at do not pile up, and neither keep the
+// fault/22: interrupts that are not handled do not pile up, and neither keep the
 // removal from being reported nor Close from returning.
 func TestInterruptStorm(t *testing.T) {
 	fn, d := emulate(t, pcifn.Config{})
@@ -181,7 +181,7 @@ func TestInterruptStorm(t *testing.T) {
 	for range 5000 {
 		fn.Device().SetConfig(virtio.NetConfigStatus, 1)
 	}
-	fn.RequestRemoval() // with a full channel nobody takes it
+	fn.RequestRemoval() // it finds the channel full
 	reset(t, d)
 	must(t, d.Close())
 }
@@ -191,7 +191,7 @@ func TestCloseLeavesNothing(t *testing.T) {
 	before := descriptors(t)
 	for _, vectors := range []int{0, pcifn.NoMSIX} {
 		for _, lacks := range [][]pci.IRQ{nil, {pci.INTx, pci.MSIX}} {
-			fn := &deaf{Function: function(t, pcifn.Config{Vectors: vectors}), lacks: lacks}
+			fn := &noInterrupts{Function: function(t, pcifn.Config{Vectors: vectors}), lacks: lacks}
 			d, err := vpci.Open(fn, vpci.Options{PollInterval: time.Hour})
 			must(t, err)
 			negotiate(t, d, features)

@@ -11,7 +11,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
-// pci/notify/1 to pci/notify/6, x/pci/notify-addr: place, width and value of
+// pci/notify/1 to pci/notify/6, x/pci/notify-addr: address, width and value of
 // the doorbells with every multiplier. The device checks them too.
 func TestDoorbells(t *testing.T) {
 	data, config := virtio.FeatureSet(virtio.NotificationData), virtio.FeatureSet(virtio.NotifConfigData)
@@ -20,7 +20,7 @@ func TestDoorbells(t *testing.T) {
 		width int
 		data  bool
 	}{
-		"pci/notify/1 pci/notify/3 plain":     {virtio.Features{}, 2, false},
+		"pci/notify/1 pci/notify/3 number":    {virtio.Features{}, 2, false},
 		"pci/notify/2 pci/notify/4 data":      {data, 4, false},
 		"pci/notify/5 configured":             {config, 2, true},
 		"pci/notify/6 data of the device too": {data.Or(config), 4, true},
@@ -30,19 +30,19 @@ func TestDoorbells(t *testing.T) {
 				continue // would not be aligned; see below
 			}
 			t.Run(fmt.Sprintf("%s, multiplier %d", name, multiplier), func(t *testing.T) {
-				// Every other bit would change what the device expects to hear.
+				// The emulated device offers no other bit that changes the value.
 				offer := features.Or(c.with)
 				fn, d := emulate(t, pcifn.Config{NotifyMultiplier: multiplier, Device: vdev.Config{Offer: offer}})
-				for q, bell := range bringUp(t, d, offer) {
+				for q, notifier := range bringUp(t, d, offer) {
 					want := uint16(q)
 					if c.data {
 						want = 0xa5a5 ^ uint16(q)
 					}
-					if bell.ID != want {
-						t.Errorf("queue %d: the doorbell's value is %#x, not %#x", q, bell.ID, want)
+					if notifier.ID != want {
+						t.Errorf("queue %d: the doorbell's value is %#x, not %#x", q, notifier.ID, want)
 					}
 					fn.ClearLog()
-					bell.Doorbell.Ring(uint32(bell.ID))
+					notifier.Doorbell.Ring(uint32(notifier.ID))
 					rings := log(fn)
 					if len(rings) != 1 {
 						t.Fatalf("a doorbell made %d accesses", len(rings))
@@ -105,7 +105,7 @@ func TestDoorbellsOutsideTheStructure(t *testing.T) {
 	}
 }
 
-// The length field says more than there is: the BAR bounds the doorbells.
+// The length field exceeds the BAR: the BAR bounds the doorbells.
 func TestDoorbellsBeyondTheBAR(t *testing.T) {
 	_, d := emulate(t, pcifn.Config{NotifyLength: 0xffffffff, NotifyOff: func(int) uint16 { return 0x1000 }})
 	accepted := negotiate(t, d, features)

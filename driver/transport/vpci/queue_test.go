@@ -89,7 +89,7 @@ func TestSizesThatRingsCanHave(t *testing.T) {
 	}
 }
 
-// A device that does not do what it is told is found out before its queue is
+// A device that does not accept a register is noticed before its queue is
 // used (fault/34, pci/msix/3).
 func TestQueueRegistersAreReadBack(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -106,7 +106,7 @@ func TestQueueRegistersAreReadBack(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			fn, d := emulate(t, pcifn.Config{})
 			accepted := negotiate(t, d, features)
-			lie(fn, c.off, c.v)
+			overrideRead(fn, c.off, c.v)
 			_, err := d.SetQueue(0, areas(page, 64, accepted))
 			e := as[*transport.Error](t, err)
 			if e.Field != c.field || e.Value != uint64(c.v) {

@@ -41,8 +41,8 @@ const (
 // features is what the tests accept unless they are about something else.
 var features = virtio.FeatureSet(virtio.Version1, virtio.AccessPlatform, virtio.NetStatus, virtio.NetMAC)
 
-// never is how long a test waits for what must happen before it gives up.
-const never = 10 * time.Second
+// testTimeout is how long a test waits for something before it fails.
+const testTimeout = 10 * time.Second
 
 // function makes an emulated function that keeps a log.
 func function(t *testing.T, cfg pcifn.Config) *pcifn.Function {
@@ -70,7 +70,7 @@ func open(t *testing.T, fn pci.Function) *vpci.Device {
 		}
 		if emulated, ok := fn.(*pcifn.Function); ok {
 			for _, v := range emulated.Device().Violations() {
-				t.Errorf("the device complains: %v", v)
+				t.Errorf("the device reports a violation: %v", v)
 			}
 		}
 	})
@@ -103,7 +103,7 @@ func as[E error](t *testing.T, err error) E {
 
 func reset(t *testing.T, d *vpci.Device) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), never)
+	ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
 	defer cancel()
 	must(t, d.Reset(ctx))
 }
@@ -127,7 +127,7 @@ func negotiate(t *testing.T, d *vpci.Device, want virtio.Features) virtio.Featur
 	return accepted
 }
 
-// page is the size of what memory gives each area.
+// page is the size of the memory of each area.
 const page = 4096
 
 // memory maps n pages for d and releases them when d is closed.
@@ -160,15 +160,15 @@ func bringUp(t *testing.T, d *vpci.Device, want virtio.Features) []transport.Not
 	n, err := d.Queues()
 	must(t, err)
 	at := memory(t, d, 3*n)
-	bells := make([]transport.Notifier, n)
+	notifiers := make([]transport.Notifier, n)
 	for q := range n {
-		bells[q], err = d.SetQueue(q, areas(at+uint64(q)*3*page, 64, accepted))
+		notifiers[q], err = d.SetQueue(q, areas(at+uint64(q)*3*page, 64, accepted))
 		must(t, err)
 	}
 	must(t, d.SetStatus(virtio.StatusAcknowledge|virtio.StatusDriver|virtio.StatusFeaturesOK|virtio.StatusDriverOK))
-	// Tests that leave the device running would make it complain at Close.
+	// Tests that leave the device running would make it report violations at Close.
 	t.Cleanup(func() { _ = d.Reset(t.Context()) })
-	return bells
+	return notifiers
 }
 
 // next waits for an event.
@@ -180,7 +180,7 @@ func next(t *testing.T, d *vpci.Device) transport.Event {
 			t.Fatal("the channel of events is closed")
 		}
 		return e
-	case <-time.After(never):
+	case <-time.After(testTimeout):
 		t.Fatal("no event")
 	}
 	return -1
@@ -213,8 +213,8 @@ func writes(fn *pcifn.Function, register string) []uint32 {
 	return values
 }
 
-// lie has reads of one register of the common configuration return v.
-func lie(fn *pcifn.Function, off uint64, v uint32) {
+// overrideRead has reads of one register of the common configuration return v.
+func overrideRead(fn *pcifn.Function, off uint64, v uint32) {
 	fn.SetHooks(pcifn.Hooks{Read: func(bar int, at uint64, width int, was uint32) uint32 {
 		if bar == modernBAR && at == commonOff+off {
 			return v
@@ -223,7 +223,7 @@ func lie(fn *pcifn.Function, off uint64, v uint32) {
 	}})
 }
 
-// Registers of the common configuration that tests lie about.
+// Registers of the common configuration that tests override.
 const (
 	regConfigVector = 16
 	regStatus       = 20

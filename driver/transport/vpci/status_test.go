@@ -52,12 +52,12 @@ func TestResetNeverCompletes(t *testing.T) {
 	if !errors.Is(err, context.DeadlineExceeded) || e.Status == 0 || e.Waited < 30*time.Millisecond {
 		t.Errorf("%v", err)
 	}
-	if time.Since(start) > never {
+	if time.Since(start) > testTimeout {
 		t.Errorf("it took %v", time.Since(start))
 	}
 	as[*transport.StopError](t, d.UnmapDMA(mem))
 
-	// It completes later after all.
+	// The reset completes later.
 	fn.Device().SetFaults(vdev.Faults{})
 	reset(t, d)
 	must(t, d.UnmapDMA(mem))
@@ -71,14 +71,14 @@ func TestStatusIsPassedOn(t *testing.T) {
 	if s, err := d.Status(); err != nil || !s.Has(virtio.StatusNeedsReset|virtio.StatusDriverOK) {
 		t.Errorf("status %v, %v", s, err)
 	}
-	lie(fn, regStatus, 0xff)
+	overrideRead(fn, regStatus, 0xff)
 	if s, err := d.Status(); s != 0xff || err != nil {
-		t.Errorf("status %v, %v: all ones in one register is not the device's end", s, err)
+		t.Errorf("status %v, %v: all ones in one register is not a removal", s, err)
 	}
 	fn.SetHooks(pcifn.Hooks{})
 }
 
-// fault/55: everything says that the device is gone, and Close works.
+// fault/55: every call returns ErrRemoved, and Close works.
 func TestSurpriseRemoval(t *testing.T) {
 	fn, d := emulate(t, pcifn.Config{})
 	bringUp(t, d, features)
@@ -107,7 +107,7 @@ func isRemoved(t *testing.T, err error) {
 	}
 }
 
-// A function whose accesses fail altogether is gone too.
+// A function of which every access fails counts as removed.
 func TestAccessErrors(t *testing.T) {
 	fn := function(t, pcifn.Config{})
 	d := open(t, &failing{Function: fn})
