@@ -65,7 +65,7 @@ func (d *Device) carryOut(q *queue, class, command byte, data []byte) bool {
 		rule, known = "net/rss/1", true
 	}
 	if known {
-		d.Violate(rule, q.index, "command %d of class %d, whose feature was not negotiated", command, class)
+		d.violate(rule, q.index, "command %d of class %d, whose feature was not negotiated", command, class)
 	}
 	return false
 }
@@ -73,18 +73,18 @@ func (d *Device) carryOut(q *queue, class, command byte, data []byte) bool {
 // setPairs is VQ_PAIRS_SET (5.1.9.5.5).
 func (d *Device) setPairs(q *queue, data []byte) bool {
 	if len(data) != 2 {
-		d.Violate("x/net/ctrl-frame", q.index, "VQ_PAIRS_SET with %d bytes of data", len(data))
+		d.violate("x/net/ctrl-frame", q.index, "VQ_PAIRS_SET with %d bytes of data", len(data))
 		return false
 	}
 	n := int(binary.LittleEndian.Uint16(data))
 	if n < 1 || n > d.cfg.Pairs {
-		d.Violate("net/mq/2", q.index, "%d queue pairs asked for, the device has %d", n, d.cfg.Pairs)
+		d.violate("net/mq/2", q.index, "%d queue pairs asked for, the device has %d", n, d.cfg.Pairs)
 		return false
 	}
 	for pair := range n {
 		rx, tx := d.queues[virtio.RxQueueIndex(pair)], d.queues[virtio.TxQueueIndex(pair)]
 		if !rx.alive || !tx.alive {
-			d.Violate("net/mq/1", q.index, "%d queue pairs asked for, but pair %d is not enabled", n, pair)
+			d.violate("net/mq/1", q.index, "%d queue pairs asked for, but pair %d is not enabled", n, pair)
 			return false
 		}
 	}
@@ -99,13 +99,14 @@ func (d *Device) setPairs(q *queue, data []byte) bool {
 		}
 		// What a back end that holds did not take is not the driver's fault.
 		var c chain
-		if q := d.queues[virtio.TxQueueIndex(pair)]; d.running && q.pop(&c) {
+		i := virtio.TxQueueIndex(pair)
+		if q := d.queues[i]; d.running && q.pop(&c) {
 			q.rewind(&c)
-			q.told.inactive = true
+			d.registers[i].inactiveReported = true
 		}
 	}
 	for pair := range n {
-		d.queues[virtio.TxQueueIndex(pair)].told.inactive = false
+		d.registers[virtio.TxQueueIndex(pair)].inactiveReported = false
 	}
 	d.active, d.pairsSet = n, true
 	return d.running

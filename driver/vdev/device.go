@@ -1,97 +1,45 @@
 package vdev
 
 import (
-	"log/slog"
-	"sync"
 	"sync/atomic"
 
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
-// Interrupts is how a device reaches the driver. Its methods are called with
-// the device's lock held: they must not call the device.
-type Interrupts interface {
-	// Masked tells that an interrupt of virtqueue q would reach nobody, which
-	// spares the device from finding out whether one is due.
-	Masked(q int) bool
-	// Queue signals that the device used buffers of virtqueue q.
-	Queue(q int)
-	// Config signals that configuration or status changed.
-	Config()
-}
-
-// Device is a virtio network device in software. Its methods may be called from
-// several goroutines.
+// Device is a virtio network device as the PCI transport shows it: with device
+// status, feature registers and a configuration space. Its methods may be called
+// from several goroutines.
 //
-// The register-like methods (Status, SetStatus, SetQueueSize and so on) are for
-// transports; tests use the rest.
+// The methods that are registers (Status, SetStatus, SetQueueSize and so on) are
+// for transports; tests use the rest.
 type Device struct {
-	cfg Config
-	irq Interrupts
-	log *slog.Logger
+	core
 
-	// mu guards everything below it up to the next blank line. A turn of Poll
-	// holds it, so that memory is not unmapped under the device's feet.
-	mu         sync.Mutex
-	mem        memory
-	accepted   virtio.Features
+	// core.mu guards everything up to the next blank line.
 	status     virtio.Status
 	reset      resetState
 	faults     Faults
-	generation uint8
-	net        netConfig
-	queues     []*queue
-	running    bool // DRIVER_OK was set, and nothing stopped the rings since
-	negotiated bool // FEATURES_OK was set: accepted is final
-	noDMA      bool // the function must not reach memory
-	active     int  // queue pairs in use
-	armed      bool // the driver may be ringing doorbells
+	negotiated bool // FEATURES_OK was set: the accepted features are final
 	pairsSet   bool // VQ_PAIRS_SET was carried out
-	byRing     bool // Begin was called: rings are started and enabled one by one
-	hold       bool
-	traits     Traits // of the back end
-	closed     bool
-	work       scratch // of transmit
-	stage      stage   // of receiveAny
-	command    chain   // of control
-	stats      Stats
+	registers  []queueRegisters
+	command    chain // of control
 
-	// bell is what a doorbell has to know without taking mu.
-	bell atomic.Uint32
-	// restless is set if sleeping would mean missing buffers.
-	restless atomic.Bool
-
-	worker worker
-
-	blame      sync.Mutex
-	violations []Violation
-	failure    Violation // the one that stopped the device last
+	// doorbell is what a doorbell has to know without taking the lock.
+	doorbell atomic.Uint32
 }
 
-// New makes a device. It takes over cfg.Backend and closes it if it fails. irq
-// may be nil: nobody is interrupted then.
+// New makes a device. It takes over cfg.Backend and closes it if it fails. With
+// a nil irq there are no interrupts.
 func New(cfg Config, irq Interrupts) (*Device, error) {
-	cfg, err := cfg.complete()
-	if err != nil {
-		if cfg.Backend != nil {
-			_ = cfg.Backend.Close()
-		}
+	d := &Device{}
+	if err := d.init(cfg, irq, d, 1); err != nil {
 		return nil, err
 	}
-	if irq == nil {
-		irq = deaf{}
-	}
-	d := &Device{cfg: cfg, irq: irq, log: cfg.Logger, faults: cfg.Faults, hold: cfg.Hold, traits: cfg.Backend.Traits()}
-	d.cfg.Offer = cfg.offer()
-	d.net = newNetConfig(cfg)
-	d.reset = resetState{wanted: true}
-	for i := range 2*cfg.Pairs + 1 {
-		d.queues = append(d.queues, newQueue(d, i))
-	}
+	d.faults = d.cfg.Faults
+	d.registers = make([]queueRegisters, len(d.queues))
 	d.clear()
-	d.worker.bell = make(chan struct{}, 1)
-	if err := cfg.Backend.Attach(d.wake); err != nil {
-		_ = cfg.Backend.Close()
+	d.reset = resetState{wanted: true}
+	if err := d.attach(); err != nil {
 		return nil, err
 	}
 	return d, nil
@@ -100,41 +48,93 @@ func New(cfg Config, irq Interrupts) (*Device, error) {
 // Close stops the device and its back end. It may be called more than once. The
 // record of violations and the statistics can still be read.
 func (d *Device) Close() error {
-	d.Stop()
-	d.lock()
-	defer d.unlock()
-	if d.closed {
-		return nil
-	}
-	d.closed = true
-	d.halt()
-	return d.cfg.Backend.Close()
+	err := d.core.Close()
+	d.doorbell.Store(0)
+	return err
 }
 
 // SetFaults replaces the misbehaviours from now on.
 func (d *Device) SetFaults(f Faults) {
-	d.lock()
-	defer d.unlock()
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.faults = f
 }
 
 // SetDMA allows or forbids the device to reach memory, as the Bus Master Enable
 // bit of a PCI function does. It is allowed at first.
 func (d *Device) SetDMA(allowed bool) {
-	d.lock()
+	d.mu.Lock()
 	d.noDMA = !allowed
-	d.unlock()
+	d.mu.Unlock()
 	if allowed {
 		d.wake()
 	}
 }
 
-func (d *Device) lock()   { d.mu.Lock() }
-func (d *Device) unlock() { d.mu.Unlock() }
+// Violate records that the driver broke a rule on virtqueue q, -1 for none. It
+// is for transports, which see register accesses that the device does not.
+func (d *Device) Violate(rule string, q int, format string, args ...any) {
+	d.violate(rule, q, format, args...)
+}
 
-// deaf is a transport without interrupts.
-type deaf struct{}
+// Arm asks the driver for notifications on every queue that the device could
+// work on, as a started device does before it sleeps. A stepped device that was
+// never armed asks for notifications until it is disarmed, as a fresh ring does.
+func (d *Device) Arm() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.arm()
+}
 
-func (deaf) Masked(int) bool { return true }
-func (deaf) Queue(int)       {}
-func (deaf) Config()         {}
+// Disarm asks the driver not to notify.
+func (d *Device) Disarm() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.disarm()
+}
+
+func (d *Device) arm()    { d.armQueues() }
+func (d *Device) disarm() { d.disarmQueues() }
+
+func (d *Device) work() int {
+	n := 0
+	for pair := 0; pair < d.active && d.running; pair++ {
+		n += d.transmit(pair)
+	}
+	if d.running {
+		n += d.receive()
+	}
+	if d.running {
+		n += d.control()
+	}
+	if d.running && d.active < d.cfg.Pairs {
+		d.checkInactive()
+	}
+	return n
+}
+
+// checkInactive looks for packets on queues that are switched off (5.1.9.5.5).
+func (d *Device) checkInactive() {
+	for pair := d.active; pair < d.cfg.Pairs; pair++ {
+		i := virtio.TxQueueIndex(pair)
+		q := d.queues[i]
+		if !q.alive || d.registers[i].inactiveReported {
+			continue
+		}
+		var c chain
+		if q.pop(&c) {
+			q.rewind(&c)
+			d.registers[i].inactiveReported = true
+			d.violate(d.inactiveRule(), q.index,
+				"a packet on the transmitq of pair %d, with %d pairs switched on", pair, d.active)
+		}
+	}
+}
+
+// inactiveRule distinguishes whether the driver ever said how many pairs it uses.
+func (d *Device) inactiveRule() string {
+	if d.pairsSet {
+		return "net/mq/4"
+	}
+	return "net/mq/3"
+}

@@ -121,6 +121,6 @@ func (q *queue) packedDue(before cursor, since uint16) bool {
 			return ahead >= 0 && ahead < int(since)
 		}
 	}
-	q.dev.Violate("x/packed/event", q.index, "driver event suppression has flags %d", v>>16)
+	q.dev.violate("x/packed/event", q.index, "driver event suppression has flags %d", v>>16)
 	return true
 }

@@ -2,27 +2,24 @@ package vdev
 
 import "github.com/virtio-pmd/virtio-pmd/driver/virtio"
 
-// Offered returns the features that the device shows.
-func (d *Device) Offered() virtio.Features { return d.cfg.Offer }
-
 // Accepted returns the features that the driver wrote. They are final once the
 // status has FEATURES_OK.
 func (d *Device) Accepted() virtio.Features {
-	d.lock()
-	defer d.unlock()
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	return d.accepted
 }
 
 // SetAccepted writes the features that the driver accepts.
 func (d *Device) SetAccepted(f virtio.Features) {
-	d.lock()
-	defer d.unlock()
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if d.negotiated {
-		d.Violate("basic/init/3", -1, "features written after FEATURES_OK")
+		d.violate("basic/init/3", -1, "features written after FEATURES_OK")
 		return
 	}
 	if !d.status.Has(virtio.StatusDriver) {
-		d.Violate("basic/init/1", -1, "features written while the status is %v: DRIVER comes first", d.status)
+		d.violate("basic/init/1", -1, "features written while the status is %v: DRIVER comes first", d.status)
 	}
 	d.accepted = f
 }
@@ -31,24 +28,24 @@ func (d *Device) SetAccepted(f virtio.Features) {
 func (d *Device) featuresOK() bool {
 	ok := !d.faults.RefuseFeatures
 	if extra := d.accepted.Minus(d.cfg.Offer); !extra.Empty() {
-		d.Violate("basic/features/1", -1, "accepted without being offered: %v", extra)
+		d.violate("basic/features/1", -1, "accepted without being offered: %v", extra)
 		ok = false
 	}
 	if odd := d.accepted.And(d.cfg.Offer).Minus(Implemented()); !odd.Empty() {
-		d.Violate(oddRule(odd), -1, "accepted although the driver cannot use it here: %v", odd)
+		d.violate(oddRule(odd), -1, "accepted although the driver cannot use it here: %v", odd)
 		ok = false
 	}
 	if alone := d.accepted.Minus(d.accepted.Closure()); !alone.Empty() {
-		d.Violate("basic/features/2", -1, "accepted without what it requires: %v", alone)
+		d.violate("basic/features/2", -1, "accepted without what it requires: %v", alone)
 		ok = false
 	}
 	if d.cfg.Offer.Has(virtio.Version1) && !d.accepted.Has(virtio.Version1) {
-		d.Violate("basic/reserved/1", -1, "VERSION_1 was offered and not accepted")
+		d.violate("basic/reserved/1", -1, "VERSION_1 was offered and not accepted")
 		ok = false
 	}
 	// A device behind an IOMMU could not work without it, so it may refuse (6.2).
 	if d.cfg.Translated && d.cfg.Offer.Has(virtio.AccessPlatform) && !d.accepted.Has(virtio.AccessPlatform) {
-		d.Violate("basic/reserved/3", -1, "ACCESS_PLATFORM was offered and not accepted")
+		d.violate("basic/reserved/3", -1, "ACCESS_PLATFORM was offered and not accepted")
 		ok = false
 	}
 	d.negotiated = ok
@@ -70,20 +67,20 @@ func oddRule(odd virtio.Features) string {
 	return "basic/features/5"
 }
 
-// Bits of Device.bell.
+// Bits of Device.doorbell.
 const (
-	bellLive   = 1
-	bellData   = 2
-	bellConfig = 4
+	doorbellLive   = 1
+	doorbellData   = 2
+	doorbellConfig = 4
 )
 
-func bellState(f virtio.Features) uint32 {
-	state := uint32(bellLive)
+func doorbellState(f virtio.Features) uint32 {
+	state := uint32(doorbellLive)
 	if f.Has(virtio.NotificationData) {
-		state |= bellData
+		state |= doorbellData
 	}
 	if f.Has(virtio.NotifConfigData) {
-		state |= bellConfig
+		state |= doorbellConfig
 	}
 	return state
 }
@@ -102,6 +99,6 @@ type DoorbellForm struct {
 
 // DoorbellForm tells what the next doorbell has to look like. It takes no lock.
 func (d *Device) DoorbellForm() DoorbellForm {
-	state := d.bell.Load()
-	return DoorbellForm{Live: state&bellLive != 0, Data: state&bellData != 0, ConfigData: state&bellConfig != 0}
+	state := d.doorbell.Load()
+	return DoorbellForm{Live: state&doorbellLive != 0, Data: state&doorbellData != 0, ConfigData: state&doorbellConfig != 0}
 }

@@ -15,7 +15,8 @@ import (
 // from the specification: it shares nothing with package virtq.
 type guest struct {
 	t    testing.TB
-	d    *vdev.Device
+	d    *vdev.Device      // nil if v is not
+	v    *vdev.VhostDevice // nil if d is not
 	irq  *lines
 	mem  []byte
 	base uint64
@@ -36,28 +37,52 @@ func (l *lines) Config()         { l.config.Add(1) }
 
 const guestBase = 0x7_0000_0000
 
-// newGuest makes a device and maps memory for it.
+// newGuest makes a Device and maps memory for it.
 func newGuest(t testing.TB, cfg vdev.Config, memory int) *guest {
 	t.Helper()
-	irq := new(lines)
-	d, err := vdev.New(cfg, irq)
+	g := &guest{t: t, irq: new(lines), base: guestBase, qs: make(map[int]vq)}
+	d, err := vdev.New(cfg, g.irq)
 	if err != nil {
 		t.Fatal(err)
 	}
+	g.d = d
+	g.mapMemory(d.Close, memory)
+	if err := d.MapMemory(guestBase, g.mem); err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+// newVhostGuest makes a VhostDevice and maps memory for it.
+func newVhostGuest(t testing.TB, cfg vdev.Config, memory int) *guest {
+	t.Helper()
+	g := &guest{t: t, irq: new(lines), base: guestBase, qs: make(map[int]vq)}
+	d, err := vdev.NewVhost(cfg, g.irq)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.v = d
+	g.mapMemory(d.Close, memory)
+	if err := d.Remap([]vdev.Mapping{{Address: guestBase, Memory: g.mem}}, nil); err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+// mapMemory gets memory that is unmapped after the device was closed.
+func (g *guest) mapMemory(closeDevice func() error, memory int) {
+	g.t.Helper()
 	mem, err := unix.Mmap(-1, 0, memory, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
 	if err != nil {
-		t.Fatal(err)
+		g.t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := d.Close(); err != nil {
-			t.Errorf("closing the device: %v", err)
+	g.mem = mem
+	g.t.Cleanup(func() {
+		if err := closeDevice(); err != nil {
+			g.t.Errorf("closing the device: %v", err)
 		}
 		_ = unix.Munmap(mem)
 	})
-	if err := d.MapMemory(guestBase, mem); err != nil {
-		t.Fatal(err)
-	}
-	return &guest{t: t, d: d, irq: irq, mem: mem, base: guestBase, qs: make(map[int]vq)}
 }
 
 // alloc returns zeroed guest memory.
@@ -136,6 +161,10 @@ func (g *guest) ring(i int, q vq) {
 	if !q.kickWanted() {
 		return
 	}
+	if g.v != nil {
+		g.v.Notify(i)
+		return
+	}
 	var position uint16
 	if g.f.Has(virtio.NotificationData) {
 		position = q.position()
@@ -146,9 +175,16 @@ func (g *guest) ring(i int, q vq) {
 // clean fails the test if the device recorded anything.
 func (g *guest) clean() {
 	g.t.Helper()
-	for _, v := range g.d.Violations() {
+	for _, v := range g.violations() {
 		g.t.Errorf("the device recorded %v", v)
 	}
+}
+
+func (g *guest) violations() []vdev.Violation {
+	if g.v != nil {
+		return g.v.Violations()
+	}
+	return g.d.Violations()
 }
 
 // piece is one stretch of guest memory for a descriptor.

@@ -1,7 +1,7 @@
 package vdev
 
-// areaAlign is the alignment that an area needs (2.7, 2.8).
-func areaAlign(packed bool, a Area) uint64 {
+// AreaAlign returns what the address of an area has to be a multiple of (2.7, 2.8).
+func AreaAlign(packed bool, a Area) uint64 {
 	switch {
 	case a == DescArea:
 		return 16
@@ -11,8 +11,8 @@ func areaAlign(packed bool, a Area) uint64 {
 	return 2
 }
 
-// areaSize is the length in bytes of an area of a ring of n entries (2.7, 2.8).
-func areaSize(packed bool, a Area, n int) int {
+// AreaSize returns the length in bytes of an area of a ring of n entries (2.7, 2.8).
+func AreaSize(packed bool, a Area, n int) int {
 	switch {
 	case a == DescArea:
 		return 16 * n

@@ -36,8 +36,8 @@ func (e *MapError) Error() string {
 // MapMemory lets the device reach mem under the device addresses that begin at
 // addr, until UnmapMemory. Both have to be aligned to pages of 4 KiB.
 func (d *Device) MapMemory(addr uint64, mem []byte) error {
-	d.lock()
-	defer d.unlock()
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	return d.mem.add(addr, mem)
 }
 
@@ -45,19 +45,19 @@ func (d *Device) MapMemory(addr uint64, mem []byte) error {
 // touch the memory any more. Memory that a live ring is in must not be taken
 // away: the device breaks down.
 func (d *Device) UnmapMemory(addr uint64, size int) error {
-	d.lock()
-	defer d.unlock()
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if size <= 0 {
 		return &MapError{addr, size, "the size has to be positive"}
 	}
-	for _, q := range d.queues {
-		if d.running && q.alive && q.usesMemory(addr, uint64(size)) {
-			d.fail("basic/cleanup/2", q.index, "memory of a live ring unmapped (%d bytes at %#x)", size, addr)
+	for i, q := range d.queues {
+		if d.running && q.alive && d.usesMemory(i, addr, uint64(size)) {
+			d.fail("basic/cleanup/2", i, "memory of a live ring unmapped (%d bytes at %#x)", size, addr)
 		}
 	}
 	err := d.mem.remove(addr, size)
 	if err == nil && d.reset.asked && d.reset.left != 0 {
-		d.Violate("basic/cleanup/2", -1, "memory unmapped before the reset was over (%d bytes at %#x)", size, addr)
+		d.violate("basic/cleanup/2", -1, "memory unmapped before the reset was over (%d bytes at %#x)", size, addr)
 		d.halt()
 	}
 	return err

@@ -15,6 +15,8 @@ type netConfig struct {
 	bytes [netConfigSize]byte
 	link  bool
 	mtu   int
+	// generation changes with the other fields (2.5.1).
+	generation uint8
 }
 
 func newNetConfig(c Config) netConfig {
@@ -58,23 +60,23 @@ func configWidth(off int) int {
 
 // ReadConfig reads width bytes (1, 2 or 4) of device configuration at off.
 func (d *Device) ReadConfig(off, width int) uint32 {
-	d.lock()
-	defer d.unlock()
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if off < 0 || width < 1 || width > 4 || off+width > netConfigSize {
 		return 0
 	}
 	if configWidth(off) != width {
-		d.Violate("pci/access/1", -1, "device configuration at %d read with %d bytes", off, width)
+		d.violate("pci/access/1", -1, "device configuration at %d read with %d bytes", off, width)
 	}
 	for _, g := range configGates {
 		if off < g.end && off+width > g.first && !d.cfg.Offer.Has(g.feature) {
-			d.Violate("basic/config/3", -1, "device configuration at %d read, which needs %v", off, g.feature)
+			d.violate("basic/config/3", -1, "device configuration at %d read, which needs %v", off, g.feature)
 		}
 	}
 	var b [4]byte
 	copy(b[:width], d.net.bytes[off:])
 	if d.faults.GenerationFlaps != 0 {
-		d.generation++
+		d.net.generation++
 		if d.faults.GenerationFlaps > 0 {
 			d.faults.GenerationFlaps--
 		}
@@ -85,27 +87,27 @@ func (d *Device) ReadConfig(off, width int) uint32 {
 // WriteConfig is a write to device configuration. A modern network device has
 // no field that a driver may write; nothing changes.
 func (d *Device) WriteConfig(off, width int, v uint32) {
-	d.lock()
-	defer d.unlock()
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if !d.negotiated {
-		d.Violate("basic/init/2", -1, "device configuration at %d written before FEATURES_OK", off)
+		d.violate("basic/init/2", -1, "device configuration at %d written before FEATURES_OK", off)
 	}
-	d.Violate("net/config/1", -1, "device configuration at %d written (%d bytes, %#x)", off, width, v)
+	d.violate("net/config/1", -1, "device configuration at %d written (%d bytes, %#x)", off, width, v)
 }
 
 // Generation reads the configuration generation (2.5.1).
 func (d *Device) Generation() uint8 {
-	d.lock()
-	defer d.unlock()
-	return d.generation
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.net.generation
 }
 
 // SetConfig overwrites device configuration at off, as a device does when
 // something about it changed: the generation goes up and the driver gets a
 // configuration interrupt. Fields may take values that make no sense.
 func (d *Device) SetConfig(off int, b ...byte) {
-	d.lock()
-	defer d.unlock()
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if off >= 0 && off < netConfigSize {
 		copy(d.net.bytes[off:], b)
 	}
@@ -113,8 +115,8 @@ func (d *Device) SetConfig(off int, b ...byte) {
 }
 
 // SetLink takes the link up or down. While it is down no frame passes.
-func (d *Device) SetLink(up bool) {
-	d.lock()
+func (d *core) SetLink(up bool) {
+	d.mu.Lock()
 	if d.net.link != up {
 		d.net.link = up
 		d.net.bytes[virtio.NetConfigStatus] &^= virtio.NetStatusLinkUp
@@ -123,12 +125,12 @@ func (d *Device) SetLink(up bool) {
 		}
 		d.configChanged()
 	}
-	d.unlock()
+	d.mu.Unlock()
 	d.wake()
 }
 
-func (d *Device) configChanged() {
-	d.generation++
+func (d *core) configChanged() {
+	d.net.generation++
 	if d.running {
 		d.irq.Config()
 	}

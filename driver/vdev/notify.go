@@ -7,11 +7,10 @@ func (d *Device) Notify(q int, position uint16) {
 	if q < 0 || q >= len(d.queues) {
 		return
 	}
-	d.queues[q].doorbells.Add(1)
-	if d.bell.Load()&bellData != 0 {
+	if d.doorbell.Load()&doorbellData != 0 {
 		d.checkPosition(q, position)
 	}
-	d.wake()
+	d.notify(q)
 }
 
 // checkPosition compares what a doorbell says with where the driver really is.
@@ -31,7 +30,7 @@ func (d *Device) checkPosition(i int, position uint16) {
 		if q.packed {
 			rule = "packed/desc/3"
 		}
-		d.Violate(rule, i, "a doorbell says position %#04x, the driver is at %#04x", position, want)
+		d.violate(rule, i, "a doorbell says position %#04x, the driver is at %#04x", position, want)
 	}
 }
 

@@ -118,11 +118,11 @@ func (q *queue) walkPackedTable(c *chain, ref descriptor) bool {
 			return false
 		}
 		if v.flags&^virtio.DescWrite != 0 {
-			q.dev.Violate("packed/indirect/2", q.index, "entry %d of an indirect table has flags %#x", i, v.flags)
+			q.dev.violate("packed/indirect/2", q.index, "entry %d of an indirect table has flags %#x", i, v.flags)
 		}
 		if v.flags&virtio.DescWrite != 0 && q.index%2 == 1 {
 			// The same driver says so of the header of a packet in several pieces.
-			q.dev.Violate("x/net/tx-writable", q.index, "entry %d of the indirect table of a transmitted packet is writable", i)
+			q.dev.violate("x/net/tx-writable", q.index, "entry %d of the indirect table of a transmitted packet is writable", i)
 			v.flags &^= virtio.DescWrite
 		}
 		if !q.add(c, v) {

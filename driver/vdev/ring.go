@@ -1,7 +1,5 @@
 package vdev
 
-import "github.com/virtio-pmd/virtio-pmd/driver/virtio"
-
 // ring is the living part of a virtqueue, in either format.
 //
 // The device pops chains, works on them, pushes the used ones and flushes: the
@@ -43,40 +41,6 @@ type usedEntry struct {
 }
 
 func (r *ring) close() { *r = ring{pending: r.pending[:0]} }
-
-// usesMemory tells whether an area of the ring touches size bytes at addr.
-func (q *queue) usesMemory(addr, size uint64) bool {
-	for a, b := range q.mem {
-		if q.addr[a] <= addr+size-1 && addr <= q.addr[a]+uint64(len(b))-1 {
-			return true
-		}
-	}
-	return false
-}
-
-// open looks the areas up and starts the ring. It tells whether it lives.
-func (q *queue) open() bool {
-	d := q.dev
-	f := d.accepted
-	q.packed, q.indirect = f.Has(virtio.RingPacked), f.Has(virtio.RingIndirectDesc)
-	q.eventIdx, q.inOrder = f.Has(virtio.RingEventIdx), f.Has(virtio.InOrder)
-	q.size = uint16(q.entries)
-	for a := range q.mem {
-		n := areaSize(q.packed, Area(a), int(q.size))
-		if q.mem[a] = d.mem.at(q.addr[a], uint64(n)); q.mem[a] == nil {
-			d.fail(q.addressRule(), q.index, "%v: %d bytes at %#x are not mapped", Area(a), n, q.addr[a])
-			return false
-		}
-	}
-	q.at, q.used, q.marked = cursor{wrap: true}, cursor{wrap: true}, cursor{wrap: true}
-	if q.packed {
-		q.alive = q.checkPackedStart()
-	} else {
-		q.alive = q.checkSplitStart()
-	}
-	q.prepare()
-	return q.alive
-}
 
 // pop takes the next chain that the driver made available. It returns false if
 // there is none, or if what is there broke a rule: the device has failed then.

@@ -31,7 +31,7 @@ func (q *queue) prepare() {
 
 // receive moves frames from the back end to the driver. It returns how many it
 // dealt with.
-func (d *Device) receive() int {
+func (d *core) receive() int {
 	b := d.cfg.Backend
 	if !d.traits.PerPair {
 		return d.receiveAny()
@@ -56,7 +56,7 @@ func (d *Device) receive() int {
 
 // receiveAny is receive for a back end that leaves it to the device which pair
 // a frame goes to.
-func (d *Device) receiveAny() int {
+func (d *core) receiveAny() int {
 	s := &d.stage
 	if s.next == s.n {
 		s.next, s.n = 0, d.cfg.Backend.Receive(AnyPair, s.frames[:d.cfg.Burst])
@@ -80,7 +80,7 @@ func (d *Device) receiveAny() int {
 
 // deliver writes a frame into buffers of a receiveq. It returns false if there
 // are not enough of them; none is taken then.
-func (d *Device) deliver(q *queue, frame []byte) bool {
+func (d *core) deliver(q *queue, frame []byte) bool {
 	need := headerLen + len(frame)
 	c := q.take(0)
 	if c == nil {
@@ -114,7 +114,7 @@ func (q *queue) received(frame, buffers, bytes int) {
 
 // scatter is deliver for a frame that takes several pieces of memory, and with
 // MRG_RXBUF several buffers. Buffer 0 is in q.bufs already.
-func (d *Device) scatter(q *queue, frame []byte) bool {
+func (d *core) scatter(q *queue, frame []byte) bool {
 	need := uint64(headerLen + len(frame))
 	n := 1
 	for have := q.bufs[0].in; have < need; n++ {
@@ -183,7 +183,7 @@ func (q *queue) checkBuffer(c *chain) bool {
 			q.dev.fail(q.leastRule, q.index, text, c.in, q.least)
 			return false
 		}
-		q.dev.Violate(q.leastRule, q.index, text, c.in, q.least)
+		q.dev.violate(q.leastRule, q.index, text, c.in, q.least)
 	}
 	return true
 }
@@ -226,7 +226,7 @@ func (q *queue) takeAny(c *chain) bool {
 // steer picks the queue pair for a received frame: the hash of its flow modulo
 // the pairs in use. The hash is the same in both directions, so that an answer
 // comes in on the pair whose number the question would have got.
-func (d *Device) steer(frame []byte) int {
+func (d *core) steer(frame []byte) int {
 	if d.active == 1 {
 		return 0
 	}

@@ -14,11 +14,10 @@ const (
 )
 
 // checkSplitStart looks at a ring that the device has not touched yet.
-func (q *queue) checkSplitStart() bool {
+func (q *queue) checkSplitStart() {
 	if w := load32(q.mem[DeviceArea], ringFlags); w != 0 {
-		q.dev.Violate("split/avail-suppress/1", q.index, "the used ring begins with flags %d and index %d in place of 0", w&0xffff, w>>16)
+		q.dev.violate("split/avail-suppress/1", q.index, "the used ring begins with flags %d and index %d in place of 0", w&0xffff, w>>16)
 	}
-	return true
 }
 
 // readAvail reads how far the driver has come, and its flags (2.7.6).
@@ -30,7 +29,7 @@ func (q *queue) readAvail() bool {
 		if q.eventIdx {
 			rule = "split/used-suppress/3"
 		}
-		q.dev.Violate(rule, q.index, "avail.flags is %d", flags)
+		q.dev.violate(rule, q.index, "avail.flags is %d", flags)
 	}
 	if n := q.seen - q.at.off; n > q.size {
 		q.dev.fail("split/avail/1", q.index, "avail.idx went from %d to %d in a queue of %d", q.at.off, q.seen, q.size)
@@ -80,7 +79,7 @@ func (q *queue) walkSplit(c *chain, i uint16, v descriptor, next uint16) bool {
 			d.fail("x/split/next", q.index, "descriptor %d links to %d in a queue of %d", i, next, q.size)
 			return false
 		case q.inOrder && next != (i+1)&(q.size-1):
-			d.Violate("split/desc/2", q.index, "with IN_ORDER descriptor %d links to %d", i, next)
+			d.violate("split/desc/2", q.index, "with IN_ORDER descriptor %d links to %d", i, next)
 		}
 		i = next
 		v, next = descriptorAt(q.mem[DescArea], int(i))
@@ -116,7 +115,7 @@ func (q *queue) walkSplitTable(c *chain, ref descriptor) bool {
 			d.fail("x/split/next", q.index, "entry %d of an indirect table links to %d, it has %d", i, next, n)
 			return false
 		case q.inOrder && int(next) != i+1:
-			d.Violate("split/indirect/5", q.index, "with IN_ORDER entry %d of an indirect table links to %d", i, next)
+			d.violate("split/indirect/5", q.index, "with IN_ORDER entry %d of an indirect table links to %d", i, next)
 		}
 		i = int(next)
 	}

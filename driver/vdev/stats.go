@@ -25,9 +25,9 @@ type QueueStats struct {
 }
 
 // Stats returns the counters of the device.
-func (d *Device) Stats() Stats {
-	d.lock()
-	defer d.unlock()
+func (d *core) Stats() Stats {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	s := d.stats
 	for _, q := range d.queues {
 		s.Doorbells += q.doorbells.Load()
@@ -37,9 +37,9 @@ func (d *Device) Stats() Stats {
 }
 
 // QueueStats returns the counters of a virtqueue.
-func (d *Device) QueueStats(i int) QueueStats {
-	d.lock()
-	defer d.unlock()
+func (d *core) QueueStats(i int) QueueStats {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if i < 0 || i >= len(d.queues) {
 		return QueueStats{}
 	}
@@ -50,8 +50,8 @@ func (d *Device) QueueStats(i int) QueueStats {
 
 // ActivePairs is how many queue pairs the driver has switched on: one, until it
 // sends VQ_PAIRS_SET.
-func (d *Device) ActivePairs() int {
-	d.lock()
-	defer d.unlock()
+func (d *core) ActivePairs() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	return d.active
 }

@@ -15,8 +15,8 @@ const driverBits = virtio.StatusAcknowledge | virtio.StatusDriver | virtio.Statu
 
 // Status reads the device status (2.1).
 func (d *Device) Status() virtio.Status {
-	d.lock()
-	defer d.unlock()
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if d.reset.asked && d.reset.left != 0 {
 		if d.reset.left > 0 {
 			d.reset.left--
@@ -41,14 +41,14 @@ func (d *Device) shown() virtio.Status {
 // SetStatus writes the device status. The bits have to be set one step at a
 // time and in the order of 3.1.1; a write that breaks a rule changes nothing.
 func (d *Device) SetStatus(s virtio.Status) {
-	d.lock()
+	d.mu.Lock()
 	if s == 0 {
 		d.beginReset()
 	} else if d.statusAllowed(s) {
 		d.step(s)
 	}
 	live := d.running
-	d.unlock()
+	d.mu.Unlock()
 	if live {
 		d.wake()
 	}
@@ -66,27 +66,26 @@ func (d *Device) beginReset() {
 // clear puts the device into the state after a reset. d.mu is held, or d is
 // not known to anybody else yet.
 func (d *Device) clear() {
-	d.status, d.accepted = 0, virtio.Features{}
-	d.negotiated = false
+	d.status, d.negotiated = 0, false
 	d.active, d.pairsSet = 1, false
-	d.stage.clear()
 	d.reset.asked = false
 	d.halt()
-	for _, q := range d.queues {
-		q.clear()
+	d.stopQueues()
+	for i := range d.queues {
+		d.clearQueue(i)
 	}
 }
 
 // halt stops all rings. Only a reset starts them again.
 func (d *Device) halt() {
 	d.running = false
-	d.bell.Store(0)
+	d.doorbell.Store(0)
 }
 
 // Reset resets the device at once, as a reset of the PCI function does.
 func (d *Device) Reset() {
-	d.lock()
-	defer d.unlock()
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.clear()
 	d.reset = resetState{}
 }
@@ -97,23 +96,23 @@ func (d *Device) statusAllowed(s virtio.Status) bool {
 	added := s & driverBits &^ old
 	switch {
 	case d.reset.asked:
-		d.Violate("pci/common/5", -1, "status %v written before the reset was seen to be over", s)
+		d.violate("pci/common/5", -1, "status %v written before the reset was seen to be over", s)
 		return false
 	case d.reset.wanted:
-		d.Violate("basic/init/1", -1, "status %v written before the device was reset", s)
+		d.violate("basic/init/1", -1, "status %v written before the device was reset", s)
 		d.reset.wanted = false
 		return d.statusAllowed(s)
 	case old&^s != 0:
-		d.Violate("basic/status/2", -1, "status went from %v to %v: only a reset may take bits away", d.status, s)
+		d.violate("basic/status/2", -1, "status went from %v to %v: only a reset may take bits away", d.status, s)
 		return false
 	case s&^(driverBits|d.status) != 0:
-		d.Violate("basic/status/1", -1, "status %#02x has bits that are not the driver's", uint8(s))
+		d.violate("basic/status/1", -1, "status %#02x has bits that are not the driver's", uint8(s))
 		return false
 	case old.Has(virtio.StatusFailed) && added != 0:
-		d.Violate("basic/status/3", -1, "status went from %v to %v without a reset after FAILED", d.status, s)
+		d.violate("basic/status/3", -1, "status went from %v to %v without a reset after FAILED", d.status, s)
 		return false
 	case added&(added-1) != 0:
-		d.Violate("basic/init/1", -1, "status went from %v to %v: that is several steps at once", d.status, s)
+		d.violate("basic/init/1", -1, "status went from %v to %v: that is several steps at once", d.status, s)
 	}
 	return d.orderKept(old, added)
 }
@@ -124,7 +123,7 @@ func (d *Device) orderKept(old, added virtio.Status) bool {
 	have := old | added
 	for i, bit := range sequence[1:] {
 		if added.Has(bit) && !have.Has(sequence[i]) {
-			d.Violate("basic/init/1", -1, "%v set without %v before", bit, sequence[i])
+			d.violate("basic/init/1", -1, "%v set without %v before", bit, sequence[i])
 			return false
 		}
 	}
@@ -155,17 +154,19 @@ func (d *Device) begin() {
 		return
 	}
 	d.running, d.armed = true, true
-	for _, q := range d.queues {
-		if q.enabled && !q.open() {
+	for i := range d.registers {
+		if d.registers[i].enabled && !d.startQueue(i) {
 			return
 		}
 	}
-	d.bell.Store(bellState(d.accepted))
+	d.doorbell.Store(doorbellState(d.accepted))
 	d.log.Debug("device runs", "features", d.accepted.String())
 }
 
+func (d *Device) failed(Violation) { d.needsReset() }
+
 // needsReset sets DEVICE_NEEDS_RESET and stops the rings. A driver that had
-// set DRIVER_OK is told by a configuration interrupt (2.1.2). d.mu is held.
+// set DRIVER_OK gets a configuration interrupt (2.1.2). d.mu is held.
 func (d *Device) needsReset() {
 	if d.status.Has(virtio.StatusNeedsReset) {
 		return
@@ -179,23 +180,15 @@ func (d *Device) needsReset() {
 
 // NeedReset makes the device ask for a reset, as if it had broken down.
 func (d *Device) NeedReset() {
-	d.lock()
-	defer d.unlock()
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.needsReset()
-}
-
-// Running tells whether the rings are alive: DRIVER_OK was set, and neither a
-// reset nor a failure came after it.
-func (d *Device) Running() bool {
-	d.lock()
-	defer d.unlock()
-	return d.running
 }
 
 // Dead tells whether the rings were alive and were stopped by a failure or by
 // FAILED, so that what the driver still does to them means nothing.
 func (d *Device) Dead() bool {
-	d.lock()
-	defer d.unlock()
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	return d.status&(virtio.StatusNeedsReset|virtio.StatusFailed) != 0
 }

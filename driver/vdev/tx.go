@@ -28,7 +28,7 @@ type scratch struct {
 
 // transmit takes a burst from the transmitq of a pair, hands it to the back end
 // and gives the buffers back. It returns how many buffers it used.
-func (d *Device) transmit(pair int) int {
+func (d *core) transmit(pair int) int {
 	q := d.queues[virtio.TxQueueIndex(pair)]
 	if !q.alive {
 		return 0
@@ -56,7 +56,7 @@ func (d *Device) transmit(pair int) int {
 		return 0
 	}
 	taken := frames
-	if d.net.link && !q.muted && frames > 0 {
+	if d.net.link && !q.disabled && frames > 0 {
 		taken = min(d.cfg.Backend.Transmit(pair, w.frames[:frames]), frames)
 		if d.hold && taken < frames {
 			chains = w.owner[taken]
@@ -77,7 +77,7 @@ func (d *Device) transmit(pair int) int {
 }
 
 // giveBack marks transmitted chains as used.
-func (d *Device) giveBack(q *queue, chains []chain) {
+func (d *core) giveBack(q *queue, chains []chain) {
 	for i := range chains {
 		q.stats.Bytes += chains[i].out
 	}
@@ -110,12 +110,12 @@ func (q *queue) pick(n uint32) uint32 {
 // txFrame checks header and length of a transmitted packet and returns the frame
 // in one piece; nil if it must not go out. full is true if there is no room left
 // to put its pieces together in this burst.
-func (d *Device) txFrame(q *queue, c *chain) (frame []byte, full bool) {
+func (d *core) txFrame(q *queue, c *chain) (frame []byte, full bool) {
 	if c.readable != len(c.segs) {
-		d.Violate("x/net/tx-writable", q.index, "a transmitted packet has writable descriptors")
+		d.violate("x/net/tx-writable", q.index, "a transmitted packet has writable descriptors")
 	}
 	if c.out < headerLen+etherHeader || c.out > headerLen+maxFrame {
-		d.Violate("x/net/tx-length", q.index, "a transmitted packet of %d bytes, the header of %d with it", c.out, headerLen)
+		d.violate("x/net/tx-length", q.index, "a transmitted packet of %d bytes, the header of %d with it", c.out, headerLen)
 		d.stats.TxErrors++
 		return nil, false
 	}
@@ -139,7 +139,7 @@ func (d *Device) txFrame(q *queue, c *chain) (frame []byte, full bool) {
 		d.blameHeader(q, first)
 	}
 	if !d.fits(frame) {
-		d.Violate("net/config/9", q.index, "a frame of %d bytes with an MTU of %d", len(frame), d.net.mtu)
+		d.violate("net/config/9", q.index, "a frame of %d bytes with an MTU of %d", len(frame), d.net.mtu)
 		d.stats.TxErrors++
 		return nil, false
 	}
@@ -162,7 +162,7 @@ func (w *scratch) assemble(c *chain) (frame []byte, full bool) {
 
 // fits tells whether a frame respects the MTU, which counts what follows the
 // Ethernet header and a VLAN tag.
-func (d *Device) fits(frame []byte) bool {
+func (d *core) fits(frame []byte) bool {
 	if len(frame) <= d.net.mtu+etherHeader || !d.accepted.Has(virtio.NetMTU) {
 		return true
 	}
@@ -172,44 +172,17 @@ func (d *Device) fits(frame []byte) bool {
 
 // blameHeader says what is wrong with a header: nothing can be offloaded to this
 // device, so all of its fields are 0 or ignored.
-func (d *Device) blameHeader(q *queue, h []byte) {
+func (d *core) blameHeader(q *queue, h []byte) {
 	if flags := h[virtio.NetHeaderFlags]; flags != 0 {
-		d.Violate("net/tx/3", q.index, "header flags %#x without CSUM", flags)
+		d.violate("net/tx/3", q.index, "header flags %#x without CSUM", flags)
 		if flags&(virtio.NetHeaderDataValid|virtio.NetHeaderRSCInfo) != 0 {
-			d.Violate("net/tx/20", q.index, "header flags %#x", flags)
+			d.violate("net/tx/20", q.index, "header flags %#x", flags)
 		}
 	}
 	if gso := h[virtio.NetHeaderGSOType]; gso != virtio.GSONone {
-		d.Violate("net/tx/14", q.index, "gso_type %#x without an offload", gso)
+		d.violate("net/tx/14", q.index, "gso_type %#x without an offload", gso)
 	}
 	if n := binary.LittleEndian.Uint16(h[virtio.NetHeaderNumBuffers:]); n != 0 {
-		d.Violate("net/tx/2", q.index, "num_buffers %d", n)
+		d.violate("net/tx/2", q.index, "num_buffers %d", n)
 	}
 }
-
-// checkInactive looks for packets on queues that are switched off (5.1.9.5.5).
-func (d *Device) checkInactive() {
-	for pair := d.active; pair < d.cfg.Pairs; pair++ {
-		q := d.queues[virtio.TxQueueIndex(pair)]
-		if !q.alive || q.told.inactive {
-			continue
-		}
-		var c chain
-		if q.pop(&c) {
-			q.rewind(&c)
-			q.told.inactive = true
-			d.Violate(d.inactiveRule(), q.index, "a packet on the transmitq of pair %d, with %d pairs switched on", pair, d.active)
-		}
-	}
-}
-
-// inactiveRule tells apart whether the driver ever said how many pairs it uses.
-func (d *Device) inactiveRule() string {
-	if d.pairsSet {
-		return "net/mq/4"
-	}
-	return "net/mq/3"
-}
-
-// told is what was recorded about a queue and need not be looked for again.
-type told struct{ inactive bool }

@@ -31,24 +31,23 @@ const maxViolations = 256
 // Violations returns what the driver did wrong since the device was made, in
 // the order of first occurrence. A rule broken again on the same queue is
 // counted and not listed again. A reset does not clear the record.
-func (d *Device) Violations() []Violation {
-	d.blame.Lock()
-	defer d.blame.Unlock()
+func (d *core) Violations() []Violation {
+	d.violationsMu.Lock()
+	defer d.violationsMu.Unlock()
 	return append([]Violation(nil), d.violations...)
 }
 
 // ClearViolations empties the record.
-func (d *Device) ClearViolations() {
-	d.blame.Lock()
-	defer d.blame.Unlock()
+func (d *core) ClearViolations() {
+	d.violationsMu.Lock()
+	defer d.violationsMu.Unlock()
 	d.violations = nil
 }
 
-// Violate records that the driver broke a rule on virtqueue q, -1 for none. It
-// is for transports, which see register accesses that the device does not.
-func (d *Device) Violate(rule string, q int, format string, args ...any) {
-	d.blame.Lock()
-	defer d.blame.Unlock()
+// violate records that the driver broke a rule on virtqueue q, -1 for none.
+func (d *core) violate(rule string, q int, format string, args ...any) {
+	d.violationsMu.Lock()
+	defer d.violationsMu.Unlock()
 	for i := range d.violations {
 		if v := &d.violations[i]; v.Rule == rule && v.Queue == q {
 			v.Count++
@@ -62,12 +61,9 @@ func (d *Device) Violate(rule string, q int, format string, args ...any) {
 	}
 }
 
-// fail records a violation after which the device cannot go on: it asks to be
-// reset and touches no ring until then. d.mu is held.
-func (d *Device) fail(rule string, q int, format string, args ...any) {
-	d.Violate(rule, q, format, args...)
-	d.blame.Lock()
-	d.failure = Violation{Rule: rule, Queue: q, Text: fmt.Sprintf(format, args...), Count: 1}
-	d.blame.Unlock()
-	d.needsReset()
+// fail records a violation after which the device cannot go on: it touches no ring
+// until it is started again. d.mu is held.
+func (d *core) fail(rule string, q int, format string, args ...any) {
+	d.violate(rule, q, format, args...)
+	d.variant.failed(Violation{Rule: rule, Queue: q, Text: fmt.Sprintf(format, args...), Count: 1})
 }

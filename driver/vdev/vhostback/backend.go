@@ -75,7 +75,7 @@ type Backend struct {
 	path   string
 	cfg    Config
 	engine engine
-	device *vdev.Device // nil in raw mode
+	device *vdev.VhostDevice // nil in raw mode
 	calls  *calls
 	faults *eventfds // by which failures of rings are reported
 	kicks  *kicks
@@ -170,17 +170,17 @@ func (b *Backend) makeEngine() error {
 		b.engine = e
 		return nil
 	}
-	d, err := newDevice(b.cfg.Device, b.calls, b.cfg.Stepped)
+	d, err := vdev.NewVhost(b.cfg.Device, b.calls)
 	if err != nil {
 		return err
 	}
-	b.device, b.engine = d.Device, d
+	b.device, b.engine = d, d
 	return nil
 }
 
 // Device is the device behind the socket, nil in raw mode. It is the Backend's:
 // only look at it.
-func (b *Backend) Device() *vdev.Device { return b.device }
+func (b *Backend) Device() *vdev.VhostDevice { return b.device }
 
 // Poll moves packets, at most a burst from each ring, and tells whether there
 // were any. It is for Config.Stepped and for raw mode, which has no goroutine of

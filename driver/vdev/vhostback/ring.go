@@ -221,7 +221,7 @@ func (s *session) start(i int, r *vring) error {
 	if !packed && r.size&(r.size-1) != 0 {
 		return &RingError{Ring: i, Rule: "pci/common/3", Reason: "the size of a split ring is no power of two"}
 	}
-	v := vdev.Vring{Size: r.size}
+	v := vdev.Ring{Size: r.size}
 	var err error
 	if v.Areas, err = s.areas(i, r, s.memory); err != nil {
 		return err

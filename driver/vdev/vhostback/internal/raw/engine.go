@@ -188,7 +188,7 @@ func (e *Engine) Remap(all []vdev.Mapping, areas map[int][3][]byte) error {
 }
 
 // StartRing starts a ring, disabled or as EnableRing last said.
-func (e *Engine) StartRing(i int, v vdev.Vring) error {
+func (e *Engine) StartRing(i int, v vdev.Ring) error {
 	e.lock()
 	defer e.mu.Unlock()
 	q := &e.rings[i]

@@ -59,7 +59,7 @@ func FuzzRawRings(f *testing.F) {
 		}
 		e.Begin(features)
 		for i := range 2 {
-			v := vdev.Vring{Size: n, Position: binary.LittleEndian.Uint16(shape[2:])}
+			v := vdev.Ring{Size: n, Position: binary.LittleEndian.Uint16(shape[2:])}
 			at := ringAt
 			for a := range v.Areas {
 				length := vdev.AreaSize(packed, vdev.Area(a), n)

@@ -72,7 +72,7 @@ func (q *ring) setAreas(areas [3][]byte) {
 	q.device = unsafe.Pointer(unsafe.SliceData(areas[vdev.DeviceArea]))
 }
 
-func (q *ring) start(v vdev.Vring) {
+func (q *ring) start(v vdev.Ring) {
 	q.setAreas(v.Areas)
 	q.size, q.at, q.wrap = uint32(v.Size), uint32(v.Position), true
 	if q.packed {

@@ -24,9 +24,9 @@ func eachFormat(t *testing.T, run func(t *testing.T, f virtio.Features, fresh ui
 	t.Run("packed", func(t *testing.T) { run(t, ringFeatures.With(virtio.RingPacked), 0x8000) })
 }
 
-// vring is what a transport would hand over for a ring of the guest.
-func (g *guest) vring(q vq, size int, position uint16) vdev.Vring {
-	v := vdev.Vring{Size: size, Position: position}
+// vhostRing describes a ring of the guest as a transport does.
+func (g *guest) vhostRing(q vq, size int, position uint16) vdev.Ring {
+	v := vdev.Ring{Size: size, Position: position}
 	for a, addr := range q.areas() {
 		n := uint64(vdev.AreaSize(g.f.Has(virtio.RingPacked), vdev.Area(a), size))
 		v.Areas[a] = g.mem[addr-g.base : addr-g.base+n]
@@ -38,13 +38,13 @@ func (g *guest) vring(q vq, size int, position uint16) vdev.Vring {
 func (g *guest) begin(f virtio.Features, size int, position uint16) (rx, tx vq) {
 	g.t.Helper()
 	g.f = f
-	g.d.Begin(f)
+	g.v.Begin(f)
 	rx, tx = g.newRing(0, size), g.newRing(1, size)
 	for i, q := range []vq{rx, tx} {
-		if err := g.d.StartRing(i, g.vring(q, size, position)); err != nil {
+		if err := g.v.StartRing(i, g.vhostRing(q, size, position)); err != nil {
 			g.t.Fatal(err)
 		}
-		g.d.EnableRing(i, true)
+		g.v.EnableRing(i, true)
 	}
 	return rx, tx
 }
@@ -53,12 +53,12 @@ func (g *guest) begin(f virtio.Features, size int, position uint16) (rx, tx vq) 
 // and go on where they were, in another place of the device's memory too.
 func TestRingsStopAndGoOn(t *testing.T) {
 	eachFormat(t, func(t *testing.T, f virtio.Features, fresh uint16) {
-		g := newGuest(t, vdev.Config{Backend: wire.Loop(), Hold: true, IdleTurns: 3}, 4<<20)
+		g := newVhostGuest(t, vdev.Config{Backend: wire.Loop(), Hold: true, IdleTurns: 3}, 4<<20)
 		const size = 16
 		rx, tx := g.begin(f, size, fresh)
 		p := newPort(g, 0, 1, rx, tx, size, 2048)
 		p.refill()
-		g.d.Start()
+		g.v.Start()
 		var want [][]byte
 		deadline := time.Now().Add(20 * time.Second)
 		for got := 0; got < 300; {
@@ -68,11 +68,11 @@ func TestRingsStopAndGoOn(t *testing.T) {
 			}
 			if len(want)%50 == 25 {
 				for i, q := range []vq{rx, tx} {
-					at := g.d.StopRing(i)
-					if err := g.d.Remap([]vdev.Mapping{{Address: guestBase, Memory: g.mem}}, nil); err != nil {
+					at := g.v.StopRing(i)
+					if err := g.v.Remap([]vdev.Mapping{{Address: guestBase, Memory: g.mem}}, nil); err != nil {
 						t.Fatal(err)
 					}
-					if err := g.d.StartRing(i, g.vring(q, size, at)); err != nil {
+					if err := g.v.StartRing(i, g.vhostRing(q, size, at)); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -86,7 +86,7 @@ func TestRingsStopAndGoOn(t *testing.T) {
 			}
 			p.refill()
 			if time.Now().After(deadline) {
-				t.Fatalf("stuck after %d frames, %d sent; %+v, %v", got, len(want), g.d.Stats(), g.d.Violations())
+				t.Fatalf("stuck after %d frames, %d sent; %+v, %v", got, len(want), g.v.Stats(), g.v.Violations())
 			}
 		}
 		g.clean()
@@ -97,17 +97,17 @@ func TestRingsStopAndGoOn(t *testing.T) {
 func TestDisabledRings(t *testing.T) {
 	eachFormat(t, func(t *testing.T, f virtio.Features, fresh uint16) {
 		a, b := wire.Cable()
-		g := newGuest(t, vdev.Config{Backend: a, Hold: true}, 4<<20)
+		g := newVhostGuest(t, vdev.Config{Backend: a, Hold: true}, 4<<20)
 		rx, tx := g.begin(f, 16, fresh)
 		p := newPort(g, 0, 1, rx, tx, 16, 2048)
 		p.refill()
 		frame := make([]byte, 60)
-		g.d.EnableRing(0, false)
-		g.d.EnableRing(1, false)
+		g.v.EnableRing(0, false)
+		g.v.EnableRing(1, false)
 		if !p.send(frame) || b.Transmit(0, [][]byte{frame}) != 1 {
 			t.Fatal("not sent")
 		}
-		for g.d.Poll() > 0 {
+		for g.v.Poll() > 0 {
 		}
 		if p.reclaim(); len(p.txBufs) != 0 {
 			t.Error("a disabled transmitq was not used up")
@@ -115,10 +115,10 @@ func TestDisabledRings(t *testing.T) {
 		if n := b.Receive(0, make([][]byte, 4)); n != 0 || p.recv() != nil {
 			t.Errorf("%d frames left a disabled transmitq, or a disabled receiveq got one", n)
 		}
-		g.d.EnableRing(0, true)
-		g.d.EnableRing(1, true)
+		g.v.EnableRing(0, true)
+		g.v.EnableRing(1, true)
 		p.send(frame)
-		for g.d.Poll() > 0 {
+		for g.v.Poll() > 0 {
 		}
 		if n := b.Receive(0, make([][]byte, 4)); n != 1 || p.recv() == nil {
 			t.Errorf("enabled rings: %d frames out, or none in", n)
@@ -130,29 +130,29 @@ func TestDisabledRings(t *testing.T) {
 // What cannot be a ring is refused, and nothing is touched.
 func TestRingsThatAreNone(t *testing.T) {
 	eachFormat(t, func(t *testing.T, f virtio.Features, fresh uint16) {
-		g := newGuest(t, vdev.Config{}, 1<<20)
+		g := newVhostGuest(t, vdev.Config{}, 1<<20)
 		g.f = f
-		good := g.vring(g.newRing(0, 16), 16, fresh)
-		var bad *vdev.VringError
-		if err := g.d.StartRing(0, good); !errors.As(err, &bad) {
+		good := g.vhostRing(g.newRing(0, 16), 16, fresh)
+		var bad *vdev.RingError
+		if err := g.v.StartRing(0, good); !errors.As(err, &bad) {
 			t.Errorf("before Begin: %v", err)
 		}
-		g.d.Begin(f)
+		g.v.Begin(f)
 		short, crooked := good, good
 		short.Areas[2] = short.Areas[2][:2]
 		crooked.Areas[0] = g.mem[8 : 8+16*16]
-		for name, v := range map[string]vdev.Vring{
+		for name, v := range map[string]vdev.Ring{
 			"no size": {Areas: good.Areas}, "no areas": {Size: 16}, "short area": short, "misaligned area": crooked,
 			"huge": {Size: 65536, Areas: good.Areas},
 		} {
-			if err := g.d.StartRing(0, v); !errors.As(err, &bad) {
+			if err := g.v.StartRing(0, v); !errors.As(err, &bad) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
-		if err := g.d.StartRing(7, good); !errors.As(err, &bad) {
+		if err := g.v.StartRing(7, good); !errors.As(err, &bad) {
 			t.Errorf("queue 7 of a device with one pair: %v", err)
 		}
-		if err := g.d.StartRing(0, good); err != nil {
+		if err := g.v.StartRing(0, good); err != nil {
 			t.Error(err)
 		}
 	})
@@ -177,9 +177,9 @@ func TestMemoryTakenAway(t *testing.T) {
 		}
 		defer unix.Munmap(mem)
 		a, b := wire.Cable()
-		g := newGuest(t, vdev.Config{Backend: a}, 4096)
+		g := newVhostGuest(t, vdev.Config{Backend: a}, 4096)
 		g.mem = mem[:half]
-		if err := g.d.Remap([]vdev.Mapping{{Address: guestBase, Memory: mem}}, nil); err != nil {
+		if err := g.v.Remap([]vdev.Mapping{{Address: guestBase, Memory: mem}}, nil); err != nil {
 			t.Fatal(err)
 		}
 		_, tx := g.begin(f, 16, fresh)
@@ -193,15 +193,15 @@ func TestMemoryTakenAway(t *testing.T) {
 		}
 		debug.SetPanicOnFault(true)
 		defer debug.SetPanicOnFault(false)
-		g.d.Poll()
-		v, failed := g.d.Failure()
-		if !failed || !strings.Contains(v.Rule, "fault") || g.d.Running() {
-			t.Errorf("failure %v %v, running %v", v, failed, g.d.Running())
+		g.v.Poll()
+		v, failed := g.v.Failure()
+		if !failed || !strings.Contains(v.Rule, "fault") || g.v.Running() {
+			t.Errorf("failure %v %v, running %v", v, failed, g.v.Running())
 		}
 		frame := [][]byte{make([]byte, 60)}
 		if b.Transmit(0, frame) != 1 || b.Receive(0, make([][]byte, 1)) != 0 {
 			t.Error("the other end of the cable is stuck")
 		}
-		g.d.End()
+		g.v.End()
 	})
 }

@@ -13,6 +13,7 @@ import (
 type worker struct {
 	bell     chan struct{} // rung while it sleeps
 	sleeping atomic.Bool
+	started  atomic.Bool
 
 	mu   sync.Mutex // guards the rest
 	stop chan struct{}
@@ -23,19 +24,20 @@ type worker struct {
 // looks at its rings and at the back end as long as there is something to do,
 // and then asks the driver for notifications and sleeps. Starting a started
 // device does nothing.
-func (d *Device) Start() {
+func (d *core) Start() {
 	w := &d.worker
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.stop == nil {
 		w.stop, w.done = make(chan struct{}), make(chan struct{})
+		w.started.Store(true)
 		go d.run(w.stop, w.done)
 	}
 }
 
 // Stop ends the goroutine and waits for it. The state of the device stays as it
 // is: it can be started again or be stepped.
-func (d *Device) Stop() {
+func (d *core) Stop() {
 	w := &d.worker
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -43,37 +45,22 @@ func (d *Device) Stop() {
 		close(w.stop)
 		<-w.done
 		w.stop, w.done = nil, nil
+		w.started.Store(false)
 	}
 }
 
 // Poll makes one turn by hand: at most a burst from every queue, each way. It
 // returns how many frames and commands moved, and 0 when there is nothing to do
 // or the device does not run. It is for devices that are not started.
-func (d *Device) Poll() int {
-	d.lock()
-	defer d.unlock()
+func (d *core) Poll() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	return d.turn()
-}
-
-// Arm asks the driver for notifications on every queue that the device could
-// work on, as a started device does before it sleeps. A stepped device that was
-// never armed asks for notifications until it is disarmed, as a fresh ring does.
-func (d *Device) Arm() {
-	d.lock()
-	defer d.unlock()
-	d.arm()
-}
-
-// Disarm asks the driver not to notify.
-func (d *Device) Disarm() {
-	d.lock()
-	defer d.unlock()
-	d.disarm()
 }
 
 // wake makes a sleeping worker look again. What there is to see must be visible
 // before.
-func (d *Device) wake() {
+func (d *core) wake() {
 	if !d.worker.sleeping.Load() {
 		return
 	}
@@ -83,33 +70,21 @@ func (d *Device) wake() {
 	}
 }
 
-// turn is one round over all queues. d.mu is held.
-func (d *Device) turn() int {
-	if !d.running || d.noDMA {
+// turn makes one round over all queues if the device can work. d.mu is held.
+func (d *core) turn() int {
+	if !d.canWork() {
 		return 0
 	}
-	if d.byRing {
-		return d.ringTurn()
-	}
-	n := 0
-	for pair := 0; pair < d.active && d.running; pair++ {
-		n += d.transmit(pair)
-	}
-	if d.running {
-		n += d.receive()
-	}
-	if d.running {
-		n += d.control()
-	}
-	if d.running && d.active < d.cfg.Pairs {
-		d.checkInactive()
-	}
-	return n
+	return d.variant.work()
 }
 
-func (d *Device) run(stop, done chan struct{}) {
+// canWork reports whether the rings are alive and in reach.
+func (d *core) canWork() bool { return d.running && !d.noDMA }
+
+// run is the goroutine of a started device.
+func (d *core) run(stop, done chan struct{}) {
 	defer close(done)
-	debug.SetPanicOnFault(true) // see ringTurn
+	debug.SetPanicOnFault(true) // see VhostDevice.faulted
 	for idle := 0; ; {
 		select {
 		case <-stop:
@@ -119,7 +94,7 @@ func (d *Device) run(stop, done chan struct{}) {
 		d.mu.Lock()
 		n := d.turn()
 		if n > 0 && d.armed {
-			d.disarm()
+			d.variant.disarm()
 		}
 		d.mu.Unlock()
 		switch {
@@ -128,7 +103,7 @@ func (d *Device) run(stop, done chan struct{}) {
 			// A device that always has work would keep its CPU until it is
 			// preempted, and the others of the program would be late by 10 ms.
 			runtime.Gosched()
-		case idle < d.cfg.IdleTurns || d.restless.Load():
+		case idle < d.cfg.IdleTurns || d.noKick.Load():
 			idle++
 			runtime.Gosched()
 		default:
@@ -146,12 +121,12 @@ func (d *Device) run(stop, done chan struct{}) {
 
 // fallAsleep arms all notifications and looks once more: whatever came before
 // they were armed was not notified. It tells whether there was still nothing.
-func (d *Device) fallAsleep() bool {
+func (d *core) fallAsleep() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.worker.sleeping.Store(true)
-	if d.running && !d.noDMA {
-		d.arm()
+	if d.canWork() {
+		d.variant.arm()
 	}
 	if d.turn() > 0 {
 		return false
@@ -160,21 +135,18 @@ func (d *Device) fallAsleep() bool {
 	return true
 }
 
-func (d *Device) wakeUp() {
+func (d *core) wakeUp() {
 	d.worker.sleeping.Store(false)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.running && !d.noDMA {
-		d.disarm()
+	if d.canWork() {
+		d.variant.disarm()
 	}
 }
 
-// arm asks for notifications where one would mean work: on every transmitq, on
-// the control queue, and on a receiveq only while frames wait for buffers.
-func (d *Device) arm() {
-	if d.byRing {
-		defer d.faulted()
-	}
+// armQueues asks for notifications where one would mean work: on every transmitq,
+// on the control queue, and on a receiveq only while frames wait for buffers.
+func (d *core) armQueues() {
 	d.armed = true
 	for i, q := range d.queues {
 		if q.alive && (!d.isReceiveq(i) || d.traits.PerPair || d.stage.next < d.stage.n) {
@@ -183,10 +155,7 @@ func (d *Device) arm() {
 	}
 }
 
-func (d *Device) disarm() {
-	if d.byRing {
-		defer d.faulted()
-	}
+func (d *core) disarmQueues() {
 	d.armed = false
 	for _, q := range d.queues {
 		if q.alive {
@@ -195,6 +164,6 @@ func (d *Device) disarm() {
 	}
 }
 
-func (d *Device) isReceiveq(i int) bool {
+func (d *core) isReceiveq(i int) bool {
 	return i%2 == 0 && i != virtio.CtrlQueueIndex(d.accepted, d.cfg.Pairs)
 }

@@ -1,0 +1,308 @@
+package vdev
+
+import (
+	"fmt"
+	"sync/atomic"
+
+	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
+)
+
+// VhostDevice is a virtio network device for transports that have neither
+// registers nor a device status, but start, stop and enable rings one by one, and
+// say where things are in terms of their own: vhost-user. Begin takes the place of
+// the steps of 3.1.1, End that of a reset. Its methods may be called from several
+// goroutines.
+//
+// It has no control queue. The memory of its rings belongs to another process,
+// which can take it away at any time: the fault that follows stops the device and
+// not the program, in goroutines that called debug.SetPanicOnFault.
+type VhostDevice struct {
+	core
+	failure atomic.Pointer[Violation] // what stopped it; nil if nothing did
+}
+
+// Ring is a virtqueue that such a transport starts.
+type Ring struct {
+	// Size is the number of descriptors.
+	Size int
+	// Areas are the three areas, by Area, in the address space of this process
+	// and as long as [AreaSize] says.
+	Areas [3][]byte
+	// Position is where to go on: an index into the available ring, of a packed
+	// ring an offset with the wrap counter in bit 15. A fresh ring begins at 0,
+	// a packed one at 0x8000. What was made available before it and not used
+	// (split: as the used ring tells) is looked at again.
+	Position uint16
+}
+
+// Mapping is memory that the device can reach under the addresses from Address on.
+type Mapping struct {
+	Address uint64
+	Memory  []byte
+}
+
+// RingError is a virtqueue that cannot be started.
+type RingError struct {
+	Queue  int
+	Reason string
+}
+
+func (e *RingError) Error() string { return fmt.Sprintf("virtqueue %d: %s", e.Queue, e.Reason) }
+
+// notVhost are features that make no sense over such a transport: what needs a
+// control queue, which front ends keep to themselves; what needs doorbells that
+// carry a value; resets of single queues; and addresses that an IOMMU translates.
+var notVhost = virtio.FeatureSet(virtio.NetCtrlVQ, virtio.NotificationData, virtio.NotifConfigData,
+	virtio.RingReset, virtio.AccessPlatform, virtio.OrderPlatform)
+
+// NewVhost makes a device. It takes over cfg.Backend and closes it if it fails.
+// With a nil irq there are no interrupts. cfg.Translated and cfg.Faults have no
+// effect.
+func NewVhost(cfg Config, irq Interrupts) (*VhostDevice, error) {
+	d := &VhostDevice{}
+	cfg.Refuse = cfg.Refuse.Or(notVhost)
+	if err := d.init(cfg, irq, d, 0); err != nil {
+		return nil, err
+	}
+	if err := d.attach(); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// Pairs returns how many queue pairs the device has.
+func (d *VhostDevice) Pairs() int { return d.cfg.Pairs }
+
+// MTU returns the MTU of the device.
+func (d *VhostDevice) MTU() int { return d.cfg.MTU }
+
+// Config returns a copy of the device configuration, whatever was negotiated.
+func (d *VhostDevice) Config() []byte {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return append([]byte(nil), d.net.bytes[:]...)
+}
+
+// Begin settles the features and lets the device run. It has no rings until
+// StartRing, and none that is enabled. Frames that wait at the back end are
+// dropped, unless they would wait forever.
+func (d *VhostDevice) Begin(f virtio.Features) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.stopQueues()
+	d.discard()
+	d.failure.Store(nil)
+	d.accepted, d.active, d.running, d.armed = f, 0, true, true
+	for _, q := range d.queues {
+		q.disabled = true
+	}
+	d.log.Debug("device runs", "features", f.String())
+}
+
+// End stops all rings and forgets the features. The memory stays mapped.
+func (d *VhostDevice) End() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.stopQueues()
+}
+
+// maxDiscard is how many frames discard drops at most: twice what a cable holds.
+const maxDiscard = 2048
+
+// discard drops the frames that the back end has ready. It is bounded, because
+// other goroutines may be adding frames as fast as they are taken out.
+func (d *VhostDevice) discard() {
+	if d.traits.PerPair || d.traits.Lossless {
+		return
+	}
+	for range maxDiscard / maxBurst {
+		n := d.cfg.Backend.Receive(AnyPair, d.stage.frames[:])
+		d.stats.RxDropped += uint64(n)
+		if n == 0 {
+			return
+		}
+	}
+}
+
+// Remap replaces all memory at once, and the areas of the rings in areas, which
+// are those that are started. Addresses and sizes need no alignment here.
+func (d *VhostDevice) Remap(all []Mapping, areas map[int][3][]byte) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var m memory
+	for _, r := range all {
+		if err := m.insert(r.Address, r.Memory); err != nil {
+			return err
+		}
+	}
+	d.mem = m
+	for i, mem := range areas {
+		if q := d.queue(i); q != nil && q.alive {
+			q.mem = mem
+		}
+	}
+	return nil
+}
+
+// StartRing starts a virtqueue of a device that was begun. Its areas must be in
+// memory that stays mapped until StopRing or End. A ring works when EnableRing
+// was called as well, before or after this. An error is a *[RingError].
+func (d *VhostDevice) StartRing(i int, r Ring) error {
+	d.mu.Lock()
+	defer d.wake()
+	defer d.mu.Unlock()
+	q := d.queue(i)
+	packed := d.accepted.Has(virtio.RingPacked)
+	switch {
+	case q == nil:
+		return &RingError{i, "the device has no such queue"}
+	case !d.running:
+		return &RingError{i, "the device does not run"}
+	case r.Size < 1 || r.Size > virtio.MaxQueueSize || !packed && r.Size&(r.Size-1) != 0:
+		return &RingError{i, fmt.Sprintf("a ring of %d descriptors", r.Size)}
+	case packed && int(r.Position&0x7fff) >= r.Size:
+		return &RingError{i, fmt.Sprintf("position %#x in a ring of %d descriptors", r.Position, r.Size)}
+	}
+	for a, mem := range r.Areas {
+		align := AreaAlign(packed, Area(a))
+		if len(mem) != AreaSize(packed, Area(a), r.Size) || !aligned(mem, align) {
+			return &RingError{i, fmt.Sprintf("%v: %d bytes, or not at a multiple of %d", Area(a), len(mem), align)}
+		}
+	}
+	d.resume(q, r)
+	d.countActive()
+	if !d.running {
+		return &RingError{i, "the memory of the ring cannot be used"}
+	}
+	return nil
+}
+
+// resume starts a ring at its position.
+func (d *VhostDevice) resume(q *queue, r Ring) {
+	defer d.faulted()
+	q.setFormat()
+	q.size, q.mem = uint16(r.Size), r.Areas
+	at := cursor{off: r.Position, wrap: true}
+	if q.packed {
+		at = cursor{off: r.Position & 0x7fff, wrap: r.Position>>15 != 0}
+	} else {
+		// The device that used the ring before may have ended with buffers that it
+		// took and did not use.
+		at.off = uint16(load32(r.Areas[DeviceArea], ringFlags) >> 16)
+	}
+	q.start(at)
+	if !d.worker.started.Load() {
+		q.disarm() // the caller polls and needs no notifications
+		return
+	}
+	// That device may have asked the driver not to notify.
+	q.arm()
+	d.armed = true
+}
+
+// StopRing stops a virtqueue and returns where it would go on, as in
+// Ring.Position. The ring is not touched after it returns.
+func (d *VhostDevice) StopRing(i int) uint16 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	q := d.queue(i)
+	if q == nil || !q.alive {
+		return 0
+	}
+	at := q.used.off
+	if q.packed && q.used.wrap {
+		at |= 1 << 15
+	}
+	q.stop()
+	d.countActive()
+	return at
+}
+
+// EnableRing enables or disables a virtqueue, started or not; Begin disables
+// all. A disabled receiveq receives nothing; buffers on a disabled transmitq are
+// used, and their frames discarded.
+func (d *VhostDevice) EnableRing(i int, on bool) {
+	d.mu.Lock()
+	if q := d.queue(i); q != nil {
+		q.disabled = !on
+		d.countActive()
+	}
+	d.mu.Unlock()
+	d.wake()
+}
+
+// countActive finds out how many pairs can receive: frames are distributed
+// among the first ones, as far as there is no gap.
+func (d *VhostDevice) countActive() {
+	d.active = 0
+	for d.active < d.cfg.Pairs {
+		q := d.queues[virtio.RxQueueIndex(d.active)]
+		if !q.alive || q.disabled {
+			return
+		}
+		d.active++
+	}
+}
+
+// Notify says that the driver kicked virtqueue i.
+func (d *VhostDevice) Notify(i int) {
+	if i >= 0 && i < len(d.queues) {
+		d.notify(i)
+	}
+}
+
+// SetNoKick keeps a started device from sleeping: there is a ring whose driver
+// has no way to notify it.
+func (d *VhostDevice) SetNoKick(on bool) {
+	d.noKick.Store(on)
+	d.wake()
+}
+
+func (d *VhostDevice) work() (n int) {
+	defer d.faulted()
+	for pair := 0; pair < d.cfg.Pairs && d.running; pair++ {
+		n += d.transmit(pair)
+	}
+	if d.running && d.active > 0 {
+		n += d.receive()
+	}
+	return n
+}
+
+func (d *VhostDevice) arm() {
+	defer d.faulted()
+	d.armQueues()
+}
+
+func (d *VhostDevice) disarm() {
+	defer d.faulted()
+	d.disarmQueues()
+}
+
+// faulted makes a panic the device's failure: a fault in the memory of the rings,
+// or a mistake in this package.
+func (d *VhostDevice) faulted() {
+	switch p := recover().(type) {
+	case nil:
+	case interface{ Addr() uintptr }:
+		d.fail("x/memory/fault", -1, "memory of the driver is gone (fault at %#x)", p.Addr())
+	default:
+		d.fail("x/device/panic", -1, "the device itself is broken: %v", p)
+	}
+}
+
+func (d *VhostDevice) failed(v Violation) {
+	d.failure.Store(&v)
+	if d.running {
+		d.running = false
+		d.irq.Config()
+	}
+}
+
+// Failure returns what made the device stop since Begin, false if nothing did.
+func (d *VhostDevice) Failure() (Violation, bool) {
+	if v := d.failure.Load(); v != nil {
+		return *v, true
+	}
+	return Violation{}, false
+}
