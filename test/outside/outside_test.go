@@ -1,5 +1,5 @@
-// Package outside checks that the driver can be used by a program of somebody
-// else: a second module, which sees what is exported and nothing more.
+// Package outside checks that the driver can be used by a program outside
+// this module, which sees what is exported and nothing more.
 package outside
 
 import (

@@ -36,9 +36,9 @@ func TestParseSummary(t *testing.T) {
 // TestParseSummaryFails: what ends early or is cut off is an error that shows
 // the end of the output.
 func TestParseSummaryFails(t *testing.T) {
-	whole := sample(t, "dpdk-io.txt")
-	cut := whole[:strings.Index(whole, "Accumulated")+len("Accumulated forward statistics for all ports+")]
-	for _, text := range []string{"", "EAL: Cannot init memory\n", whole[:400], cut} {
+	complete := sample(t, "dpdk-io.txt")
+	cut := complete[:strings.Index(complete, "Accumulated")+len("Accumulated forward statistics for all ports+")]
+	for _, text := range []string{"", "EAL: Cannot init memory\n", complete[:400], cut} {
 		_, err := parseSummary(text)
 		var e *parseError
 		if !errors.As(err, &e) || !strings.Contains(err.Error(), strings.TrimSpace(text[max(0, len(text)-20):])) {
@@ -50,11 +50,11 @@ func TestParseSummaryFails(t *testing.T) {
 // TestScreenCounters reads vhostdev's screens: the last one counts, and only if
 // it is complete.
 func TestScreenCounters(t *testing.T) {
-	whole := sample(t, "vhostdev.txt")
-	if rx, tx, ok := screenCounters(whole); rx != 921824 || tx != 919904 || !ok {
+	complete := sample(t, "vhostdev.txt")
+	if rx, tx, ok := screenCounters(complete); rx != 921824 || tx != 919904 || !ok {
 		t.Errorf("the last screen: %d, %d, %v", rx, tx, ok)
 	}
-	first := whole[:strings.LastIndex(whole, "vhostdev ")]
+	first := complete[:strings.LastIndex(complete, "vhostdev ")]
 	if rx, tx, ok := screenCounters(first); rx != 797088 || tx != 795488 || !ok {
 		t.Errorf("the first screen: %d, %d, %v", rx, tx, ok)
 	}

@@ -74,7 +74,7 @@ func onCPU(cpu int, f func() error) error {
 // name is the program's, without its directory.
 func (p *process) name() string { return filepath.Base(p.cmd.Path) }
 
-// stop asks the program to end, waits until it has, and says whether it ended
+// stop asks the program to end, waits until it has, and returns an error unless it ended
 // well. Commands of this project take SIGINT; dpdk-testpmd takes a line, after
 // which it ends in the ordinary way.
 func (p *process) stop() error {
@@ -101,7 +101,7 @@ func (p *process) kill() {
 	<-p.done
 }
 
-// early returns an error if the program has ended though nobody asked it to.
+// early returns an error if the program has ended and was not asked to.
 func (p *process) early() error {
 	select {
 	case <-p.done:

@@ -41,7 +41,7 @@ func TestProcess(t *testing.T) {
 }
 
 // TestProcessFails: a program that ends by itself, that ends badly, that never
-// does what is waited for, or that cannot be started, is an error with its
+// does what is awaited, or that does not start, is an error with its
 // output.
 func TestProcessFails(t *testing.T) {
 	p, err := startProcess(0, nil, "/bin/sh", "-c", "echo why; exit 3")

@@ -46,7 +46,7 @@ func roundTrip(one, other int) (float64, error) {
 	}()
 	select {
 	case <-there:
-	case err := <-ended: // nobody would answer
+	case err := <-ended: // without the other side there is no answer
 		return 0, err
 	}
 	var times []float64
@@ -88,7 +88,7 @@ func answer(ping, pong *line, over *atomic.Bool) {
 	}
 }
 
-// apart says whether round trips are of different modes of the CPUs.
+// apart reports whether round trips are of different modes of the CPUs.
 func apart(trips []float64) bool {
 	return len(trips) > 0 && slices.Max(trips) > 2*slices.Min(trips)
 }

@@ -47,7 +47,7 @@ func TestRatios(t *testing.T) {
 // TestBars checks the least ratios that the project asks of itself.
 func TestBars(t *testing.T) {
 	best := func(size int) row { return row{Qualified: true, Size: size} }
-	plain := func(i int) row { return row{Size: 64, Ours: paths()[i], DPDK: paths()[i]} }
+	same := func(i int) row { return row{Size: 64, Ours: paths()[i], DPDK: paths()[i]} }
 	for _, c := range []struct {
 		heat int
 		work work
@@ -57,9 +57,9 @@ func TestBars(t *testing.T) {
 		{1, receive, best(64), 1.05}, {2, receive, best(64), 1.50},
 		{1, transmit, best(64), 1.30}, {2, transmit, best(64), 2.00},
 		{1, forward, best(64), 1.05}, {2, forward, best(64), 1.30},
-		{1, receive, plain(0), 1.10}, {2, forward, plain(0), 1.50},
+		{1, receive, same(0), 1.10}, {2, forward, same(0), 1.50},
 		{1, receive, best(1518), 1}, {2, transmit, best(1518), 1},
-		{1, receive, best(512), 0}, {2, receive, plain(1), 0}, {1, transmit, plain(4), 0},
+		{1, receive, best(512), 0}, {2, receive, same(1), 0}, {1, transmit, same(4), 0},
 	} {
 		if got := bar(c.heat, c.work, c.row); got != c.want {
 			t.Errorf("heat %d, %s, %+v: %v, want %v", c.heat, c.work, c.row, got, c.want)

@@ -97,7 +97,7 @@ func (o *outcome) line(b *strings.Builder, rows []outcome) {
 	}
 	fmt.Fprintf(b, "| %s | %s | %d | %s | %s | %s | %s | %s | %s | %s |\n", o.Work, name, o.Size,
 		figures(spreadOf(o.OurMpps), 1), figures(spreadOf(o.DPDKMpps), 1), figures(spreadOf(ratios(o.OurMpps, o.DPDKMpps)), 2), o.verdict(), middle(o.Trips),
-		both(percent(o.OurAccount.EmptyShare, o.Work), percent(o.DPDKAccount.EmptyShare, o.Work)), both(whole(o.OurAccount.Cycles), whole(o.DPDKAccount.Cycles)))
+		both(percent(o.OurAccount.EmptyShare, o.Work), percent(o.DPDKAccount.EmptyShare, o.Work)), both(rounded(o.OurAccount.Cycles), rounded(o.DPDKAccount.Cycles)))
 }
 
 // rank is what a row of best paths is called.
@@ -145,7 +145,7 @@ func percent(share float64, w work) string {
 	return fmt.Sprintf("%.0f %%", 100*share)
 }
 
-func whole(v float64) string {
+func rounded(v float64) string {
 	if v == 0 {
 		return "-"
 	}

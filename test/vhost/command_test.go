@@ -47,7 +47,7 @@ func TestCommand(t *testing.T) {
 	}
 }
 
-// start starts both, whoever listens first.
+// start starts both ends, the one that listens first.
 func (r commandRun) start(t *testing.T, binary, socket string) (p *ours, back *testpmd) {
 	t.Helper()
 	queues := strconv.Itoa(r.queues)
@@ -67,8 +67,8 @@ func (r commandRun) start(t *testing.T, binary, socket string) (p *ours, back *t
 	back = startTestpmd(t, socket, device, "--forward-mode="+r.back, "--rxq="+queues, "--txq="+queues)
 	if !r.server {
 		back.until("there is a socket", listens)
-		if os.Geteuid() == 0 { // the command runs as nobody, who could not connect
-			if err := os.Chown(socket, nobody, nobody); err != nil {
+		if os.Geteuid() == 0 { // the command runs without privileges and could not connect
+			if err := os.Chown(socket, unprivileged, unprivileged); err != nil {
 				t.Fatal(err)
 			}
 		}

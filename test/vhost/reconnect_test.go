@@ -88,7 +88,7 @@ func (k killing) run(t *testing.T) {
 	sameCounts(t, back.total("TX"), back.total("RX"), now.RxPackets-before.RxPackets, now.TxPackets-before.TxPackets)
 }
 
-// allBack expects a pool that nobody uses any more.
+// allBack expects a pool all of whose buffers are free.
 func allBack(t *testing.T, pool *mbuf.Pool) {
 	t.Helper()
 	if pool.Free() != pool.Size() || pool.DoubleFrees() != 0 {
@@ -170,7 +170,7 @@ func (k killing) judge(t *testing.T, d delays) {
 // ring is the number of descriptors of each queue.
 const ring = 256
 
-// moves tells whether packets were received since, and so many sent that the back
+// moves returns a function that reports whether packets were received since, and so many sent that the back
 // end has taken some: more than two rings hold, the one that was there before and
 // the one that is there now.
 func moves(p *driver.Port, since driver.Stats) func() bool {

@@ -73,9 +73,9 @@ func (g *guest) testPairs(t *testing.T, a, b string) {
 	}
 }
 
-// testJumboWhole has l2fwd refuse a device whose frames do not fit a buffer and
+// testJumboOneBuffer has l2fwd refuse a device whose frames do not fit a buffer and
 // are not to be spread over several, and forward them with the keys that it names.
-func (g *guest) testJumboWhole(t *testing.T, id string) {
+func (g *guest) testJumboOneBuffer(t *testing.T, id string) {
 	const keys = "mtu=9000,mrg_rxbuf=0"
 	g.refuses(t, []string{g.nics[id].address, "9018", keys}, g.command(nil, ports("", id))...)
 	f := g.l2fwd(t, nil, ports(","+keys, id)) // an odd port sends to itself

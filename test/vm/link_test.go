@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// testLink takes the link of function a away and gives it back: l2fwd shows
-// it, told by an interrupt, and forwards again.
+// testLink sets the link of function a down and up again: l2fwd learns it by an
+// interrupt, shows it, and forwards again.
 func (g *guest) testLink(t *testing.T, a, b string) {
 	f := g.l2fwd(t, []string{"--stats-period", "100ms"}, ports("", a, b))
 	streams := f.both(0, 1, 500)

@@ -13,7 +13,7 @@ var matrixFeatures = []struct{ property, feature string }{
 	{"packed", "RING_PACKED"}, {"mrg_rxbuf", "MRG_RXBUF"}, {"event_idx", "EVENT_IDX"}, {"indirect_desc", "INDIRECT_DESC"},
 }
 
-// cell is one function of the matrix: bit i of it says whether the device
+// cell is one function of the matrix: bit i of it is set if the device
 // offers matrixFeatures[i].
 type cell int
 

@@ -14,11 +14,11 @@ func TestNoIOMMU(t *testing.T) {
 		{id: "old1", options: "disable-legacy=off"}, {id: "old2", options: "disable-legacy=off,packed=on"},
 		{id: "ancient", options: "disable-legacy=off,disable-modern=on"},
 		{id: "jumbo1", options: "host_mtu=9000"}, {id: "jumbo2", options: "host_mtu=9000"},
-		{id: "whole", options: "host_mtu=9000,mrg_rxbuf=off"},
+		{id: "onebuf", options: "host_mtu=9000,mrg_rxbuf=off"},
 		{id: "page", options: "page-per-vq=on"}, {id: "pio", options: "modern-pio-notify=on"},
 		{id: "plug1", bus: qemu.Port}, {id: "plug2", bus: qemu.Port},
 	}
-	bound := []string{"a", "b", "old1", "old2", "jumbo1", "jumbo2", "whole", "page", "pio", "plug1", "plug2"}
+	bound := []string{"a", "b", "old1", "old2", "jumbo1", "jumbo2", "onebuf", "page", "pio", "plug1", "plug2"}
 	taps := privileged(t)
 	if taps {
 		nics = append(nics,

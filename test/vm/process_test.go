@@ -99,11 +99,11 @@ func (p *process) stop(t *testing.T) {
 	}
 }
 
-// notes keep what a process says.
+// notes keep what a process writes.
 type notes struct {
 	mu   sync.Mutex
 	text bytes.Buffer
-	more chan struct{} // closed when there is more; nil: nobody waits
+	more chan struct{} // closed when there is more; nil: no goroutine waits
 }
 
 func (n *notes) Write(b []byte) (int, error) {
@@ -122,7 +122,7 @@ func (n *notes) String() string {
 	return n.text.String()
 }
 
-// contain tells whether text was said, and what is closed when there is more.
+// contain reports whether text was written, and returns what is closed when more is.
 func (n *notes) contain(text string) (bool, <-chan struct{}) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

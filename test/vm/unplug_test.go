@@ -11,7 +11,7 @@ import (
 // unplugTime is how long l2fwd may take from the request to its end.
 const unplugTime = 2 * time.Second
 
-// testUnplug takes a function away in the middle of traffic: l2fwd says so and
+// testUnplug removes a function in the middle of traffic: l2fwd says so and
 // ends with an error in time, and the function goes.
 func (g *guest) testUnplug(t *testing.T, gone, stays string) {
 	f := g.l2fwd(t, nil, ports("", gone, stays))

@@ -115,7 +115,7 @@ func (w *vhostWires) pod(t *testing.T, wire int) (host, *process) {
 	if path, _, _ := strings.Cut(p.stderr.String(), "\n"); !strings.Contains(path, ring) {
 		t.Errorf("the pod's ring is not %s: %s", ring, path)
 	}
-	if err := ns.Adopt("pod", wireMTU); err != nil {
+	if err := ns.Configure("pod", wireMTU); err != nil {
 		t.Fatal(err)
 	}
 	return podHost{ns}, p
@@ -127,9 +127,9 @@ func (w *vhostWires) pod(t *testing.T, wire int) (host, *process) {
 func TestVhostUser(t *testing.T) {
 	w := newVhostWires(t)
 	content := image.Content{Modules: []string{"virtio_pci", "virtio_console", "virtio_net"}}
-	plain := func(name string) qemu.Config { return qemu.Config{Name: name, MemoryMiB: plainMemory, CPUs: 1} }
-	a := launch(t, plain("a"), content, []*nic{w.nic(splitGuests, 0), w.nic(packedGuests, 0), w.nic(splitPod, 0), w.nic(packedPod, 0)})
-	b := launch(t, plain("b"), content, []*nic{w.nic(splitGuests, 1), w.nic(packedGuests, 1)})
+	ordinary := func(name string) qemu.Config { return qemu.Config{Name: name, MemoryMiB: plainMemory, CPUs: 1} }
+	a := launch(t, ordinary("a"), content, []*nic{w.nic(splitGuests, 0), w.nic(packedGuests, 0), w.nic(splitPod, 0), w.nic(packedPod, 0)})
+	b := launch(t, ordinary("b"), content, []*nic{w.nic(splitGuests, 1), w.nic(packedGuests, 1)})
 	a.await(t)
 	b.await(t)
 	for i, name := range []string{splitGuests: "two guests, split", packedGuests: "two guests, packed"} {

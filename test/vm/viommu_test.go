@@ -17,7 +17,7 @@ const (
 	transfer = 64 << 20
 )
 
-// privileged tells whether network namespaces and TAP interfaces, which take
+// privileged reports whether network namespaces and TAP interfaces, which take
 // root, are part of the tests. In CI they always are: without root making them
 // fails there.
 func privileged(t *testing.T) bool {
@@ -47,11 +47,11 @@ func TestIOMMU(t *testing.T) {
 		{id: "neighbour1", bus: qemu.Bridge}, {id: "neighbour2", bus: qemu.Bridge},
 		{id: "physical", options: "iommu_platform=off"},
 		{id: "jumbo1", options: "host_mtu=9000"}, {id: "jumbo2", options: "host_mtu=9000,packed=on"},
-		{id: "whole", options: "host_mtu=9000,mrg_rxbuf=off"},
+		{id: "onebuf", options: "host_mtu=9000,mrg_rxbuf=off"},
 		{id: "page", options: "page-per-vq=on"}, {id: "pio", options: "modern-pio-notify=on"},
 		{id: "plug1", bus: qemu.Port}, {id: "plug2", bus: qemu.Port},
 	}
-	bound := []string{"a", "b", "physical", "jumbo1", "jumbo2", "whole", "page", "pio", "plug1", "plug2"}
+	bound := []string{"a", "b", "physical", "jumbo1", "jumbo2", "onebuf", "page", "pio", "plug1", "plug2"}
 	taps := privileged(t)
 	if taps {
 		nics = append(nics, tapsIOMMU(t)...)
@@ -98,12 +98,12 @@ func (g *guest) testTaps(t *testing.T) {
 	t.Run("four pairs", func(t *testing.T) { g.testPairs(t, "pairs1", "pairs2") })
 }
 
-// testCommon are the other tests that both guests have. The last ones take
-// functions away.
+// testCommon are the other tests that both guests have. The last ones remove
+// functions.
 func (g *guest) testCommon(t *testing.T) {
 	t.Run("refuses a shortage", func(t *testing.T) { g.testRefusesShortage(t, "a") })
 	t.Run("jumbo frames", func(t *testing.T) { g.testJumbo(t, "jumbo1", "jumbo2") })
-	t.Run("jumbo frames in one buffer", func(t *testing.T) { g.testJumboWhole(t, "whole") })
+	t.Run("jumbo frames in one buffer", func(t *testing.T) { g.testJumboOneBuffer(t, "onebuf") })
 	t.Run("other doorbells", func(t *testing.T) { g.testForward(t, ports("", "page", "pio"), fewFrames) })
 	t.Run("doorbells in a port", func(t *testing.T) { g.testPortDoorbell(t, "pio") })
 	t.Run("link", func(t *testing.T) { g.testLink(t, "a", "b") })

@@ -42,7 +42,7 @@ func (d *device) Close() error                             { return nil }
 
 func (d *device) SetQueue(q int, areas transport.Queue) (transport.Notifier, error) {
 	d.queues[q] = areas
-	return transport.Notifier{Doorbell: silent{}, ID: uint16(q)}, nil
+	return transport.Notifier{Doorbell: noDoorbell{}, ID: uint16(q)}, nil
 }
 
 func (d *device) MapDMA(mem *hugepages.Memory) ([]uint64, error) {
@@ -54,7 +54,7 @@ func (d *device) MapDMA(mem *hugepages.Memory) ([]uint64, error) {
 	return pages, nil
 }
 
-// silent is a doorbell that nobody hears: the device polls.
-type silent struct{}
+// noDoorbell does nothing: the device polls.
+type noDoorbell struct{}
 
-func (silent) Ring(uint32) {}
+func (noDoorbell) Ring(uint32) {}

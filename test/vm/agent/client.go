@@ -223,8 +223,8 @@ func (c *Command) WaitFor(ctx context.Context, text string) error {
 	}
 }
 
-// printed tells whether text has been printed, and what is closed when there
-// is more to look at.
+// printed reports whether text has been printed, and returns what is closed when
+// there is more.
 func (c *Command) printed(text string) (bool, <-chan struct{}) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

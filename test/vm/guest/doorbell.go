@@ -82,7 +82,7 @@ func (f *portsOnly) hide() error {
 	return nil
 }
 
-// isPort tells whether a BAR is in I/O space.
+// isPort reports whether a BAR is in I/O space.
 func (f *portsOnly) isPort(bar int) bool {
 	v, err := f.Function.ReadConfig(pci.RegBAR0+4*bar, 4)
 	return err == nil && v&1 != 0

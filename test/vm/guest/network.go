@@ -48,7 +48,7 @@ func link(args []string) error {
 	return netlink.LinkSetUp(l)
 }
 
-// address gives an interface an address, or takes it away: add|del NAME CIDR.
+// address adds an address to an interface or removes it: add|del NAME CIDR.
 func address(args []string) error {
 	if len(args) != 3 {
 		return fmt.Errorf("address add|del NAME CIDR")

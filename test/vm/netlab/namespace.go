@@ -32,7 +32,7 @@ type Namespace struct {
 const tap = "tap0"
 
 // NewNamespace makes a namespace whose TAP interface has so many queues and
-// the address cidr. Without queues there is no interface yet: see Adopt.
+// the address cidr. Without queues there is no interface yet: see [Namespace.Configure].
 func NewNamespace(name, cidr string, queues, mtu int) (*Namespace, error) {
 	ip, network, err := net.ParseCIDR(cidr)
 	if err != nil {
@@ -50,7 +50,7 @@ func NewNamespace(name, cidr string, queues, mtu int) (*Namespace, error) {
 	return n, nil
 }
 
-// create makes the namespace, on a thread that is thrown away.
+// create makes the namespace, on a thread that ends with it.
 func (n *Namespace) create() error {
 	made := make(chan error)
 	go func() {
@@ -99,9 +99,9 @@ func (n *Namespace) equip(queues, mtu int) error {
 	return n.settle(tap, mtu)
 }
 
-// Adopt takes an interface that a program has made inside the namespace for the
-// namespace's own: it gets the address and is set up.
-func (n *Namespace) Adopt(name string, mtu int) error {
+// Configure takes an interface that a program has made inside the namespace as the
+// namespace's own: it gives it the address and sets it up.
+func (n *Namespace) Configure(name string, mtu int) error {
 	if err := n.Do(func() error { return n.settle(name, mtu) }); err != nil {
 		return fmt.Errorf("netlab: namespace %s: interface %s: %w", n.Name, name, err)
 	}

@@ -87,10 +87,10 @@ const KVM = "VIRTIO_PMD_KVM"
 // copy with byte-wise string instructions, which emulation does byte by byte.
 const emulated = "max,-erms,-fsrm"
 
-// patient has the guest's kernel not take a host that is busy elsewhere for a
+// tolerant has the guest's kernel not take a host that is busy elsewhere for a
 // broken machine: a timer that is late at boot is a panic otherwise, and a
 // virtual CPU that does not run for a while a lockup.
-const patient = "no_timer_check nowatchdog rcupdate.rcu_cpu_stall_suppress=1"
+const tolerant = "no_timer_check nowatchdog rcupdate.rcu_cpu_stall_suppress=1"
 
 // bridgeBus is the bus number that everything behind the one conventional
 // bridge has as an identifier.
@@ -103,7 +103,7 @@ func (c *Config) arguments(qmp, channel, console string) ([]string, []*os.File) 
 	if os.Getenv(KVM) == "1" {
 		accel, cpu = "kvm", "host"
 	}
-	line := "console=ttyS0 panic=-1 quiet loglevel=4 " + patient
+	line := "console=ttyS0 panic=-1 quiet loglevel=4 " + tolerant
 	machine := "q35"
 	if c.IOMMU {
 		machine += ",kernel-irqchip=split"
@@ -141,7 +141,7 @@ func (c *Config) arguments(qmp, channel, console string) ([]string, []*os.File) 
 // sharedMemory is the name of the guest's memory where others share it.
 const sharedMemory = "memory"
 
-// shares tells whether a vhost-user back end needs the guest's memory.
+// shares reports whether a vhost-user back end needs the guest's memory.
 func (c *Config) shares() bool {
 	return slices.ContainsFunc(c.NICs, func(n NIC) bool { return n.Net.VhostUser != "" })
 }

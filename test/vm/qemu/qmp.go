@@ -131,7 +131,7 @@ func (q *QMP) AwaitUnplugged(ctx context.Context, id string) error {
 	}
 }
 
-// SetLink takes the link of a function away, or gives it back.
+// SetLink sets the link of a function down, or up again.
 func (q *QMP) SetLink(id string, up bool) error {
 	return q.Execute("set_link", map[string]any{"name": id, "up": up}, nil)
 }

@@ -1,5 +1,5 @@
-// Package talk is what two hosts say to each other to show that frames pass
-// between them whole: ping, and bytes over TCP of which both ends know the
+// Package talk is what two hosts send each other to show that frames pass between
+// them unharmed: ping, and bytes over TCP of which both ends know the
 // SHA-256. The hosts are namespaces of the test's machine (package netlab) and
 // guests (package guest), which share no memory with the test.
 package talk
@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// Network is what ListenPacket wants to hear for Ping's connection.
+// Network is the network that [net.ListenPacket] takes for the connection of [Ping].
 const Network = "ip4:icmp"
 
 // Ping sends count echo requests, each after the reply to the one before, of

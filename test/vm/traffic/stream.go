@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Wire is a place where whole frames go in and come out.
+// Wire is a place where frames go in and come out.
 type Wire interface {
 	// Name says which wire this is.
 	Name() string
