@@ -64,7 +64,7 @@ func TestTwoProcessesUnprivileged(t *testing.T) {
 	}
 }
 
-// unprivileged is the number of user and group nobody.
+// unprivileged is the number of a user and a group without privileges.
 const unprivileged = 65534
 
 // ours is a running command of this project.
@@ -75,7 +75,7 @@ type ours struct {
 	err            error // how it ended; read after done is closed
 }
 
-// startOurs starts a command, as user nobody if the test runs as root. It ends with
+// startOurs starts a command, as an unprivileged user if the test runs as root. It ends with
 // the test.
 func startOurs(t *testing.T, args ...string) *ours {
 	t.Helper()
@@ -163,7 +163,7 @@ func (p *ours) unprivileged(t *testing.T) {
 	}
 }
 
-// playground returns a directory that user nobody owns, with the commands in it.
+// playground returns a directory that this user owns, with the commands in it.
 func playground(t *testing.T, commands ...string) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "vp")
