@@ -22,7 +22,7 @@ type Group struct {
 func Count(cpus []int) int { return max(len(cpus), 1) }
 
 // Start starts a goroutine for each function, which polls polls[i] on cpus[i], or
-// without CPUs anywhere. If one cannot be started, with an [*lcore.CPUError], those
+// without CPUs anywhere. If one cannot be started, with an [*lcore.Error], those
 // before it are stopped again.
 func Start(cpus []int, polls []func() bool) (*Group, error) {
 	g := &Group{failed: make(chan error, len(polls))}

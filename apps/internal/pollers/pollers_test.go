@@ -46,9 +46,9 @@ func TestStartFails(t *testing.T) {
 	var polled atomic.Int64
 	poll := func() bool { polled.Add(1); return true }
 	g, err := Start([]int{0, 1023}, []func() bool{poll, poll})
-	var cpu *lcore.CPUError
+	var cpu *lcore.Error
 	if !errors.As(err, &cpu) || cpu.CPU != 1023 || g != nil {
-		t.Fatalf("%v, %v; want a *lcore.CPUError", g, err)
+		t.Fatalf("%v, %v; want a *lcore.Error", g, err)
 	}
 	n := polled.Load()
 	for range 1000 {
