@@ -268,7 +268,10 @@ func (q *queue) close() {
 	q.closed = true
 }
 
-// reportBroken calls onBroken, once for each ring. The poller is inside the gate.
+// reportBroken calls onBroken, once for each ring. The poller is inside the gate. It
+// is not inlined, to keep the code of a burst small.
+//
+//go:noinline
 func (q *queue) reportBroken(err error) {
 	if q.reported {
 		return

@@ -370,6 +370,40 @@ func pollUntil(p *Port, stop *atomic.Bool) error {
 	return nil
 }
 
+// SetCache is called by the goroutine that polls while the supervisor ends and makes
+// rings: a test for the race detector.
+func TestSetCacheDuringRecovery(t *testing.T) {
+	for name, c := range map[string]Config{"packed": {}, "split": refuse(virtio.RingPacked)} {
+		t.Run(name, func(t *testing.T) {
+			c.Pool = newPool(t, mbuf.Config{Count: 2048})
+			c.Recovery = eager
+			r := newRig(t, pcifn.Config{}, c)
+			r.dev.Start()
+			var stop atomic.Bool
+			done := make(chan error)
+			go func() {
+				var err error
+				for err == nil && !stop.Load() {
+					var once atomic.Bool
+					once.Store(true) // pollUntil sets its cache, does nothing, and takes it back
+					err = pollUntil(r.port, &once)
+				}
+				done <- err
+			}()
+			for n := range uint64(20) {
+				r.dev.NeedReset()
+				r.recovered(n + 1)
+			}
+			stop.Store(true)
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+			r.dev.Stop()
+			r.carries()
+		})
+	}
+}
+
 func TestBackoffBetweenResets(t *testing.T) {
 	r := Recovery{MaxResets: 4, Window: time.Minute, MinBackoff: 10 * time.Millisecond, MaxBackoff: 30 * time.Millisecond}
 	var a attempts
