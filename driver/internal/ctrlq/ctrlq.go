@@ -56,9 +56,11 @@ func New(cfg virtq.Config) (*Queue, error) {
 	}
 	need := layout.Bytes + BufferSize
 	if len(cfg.Memory) < need {
-		return nil, &virtq.MemoryError{
-			Queue: cfg.Index, Address: cfg.Address, Bytes: len(cfg.Memory), Need: need,
-			Reason: "there is no room for a command"}
+		return nil, &virtq.Error{
+			Queue: cfg.Index, Field: "Memory", Value: fmt.Sprintf("at %#x", cfg.Address), Limit: need,
+			Reason: fmt.Sprintf("%d bytes have no room for a command", len(cfg.Memory)),
+			Remedy: fmt.Sprintf("give %d bytes aligned to %d", need, virtq.RingAlign),
+		}
 	}
 	ring, err := virtq.NewControl(cfg)
 	if err != nil {

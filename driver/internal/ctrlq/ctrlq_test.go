@@ -188,7 +188,7 @@ func TestCommandWithoutAnswer(t *testing.T) {
 // fault/46: done, says the device, and wrote nothing.
 func TestCommandWithoutAck(t *testing.T) {
 	r := newRig(t, formats["split"])
-	layout, err := virtq.SplitLayout(16, 0)
+	layout, err := virtq.Config{Size: 16}.Layout()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -207,7 +207,7 @@ func TestCommandWithoutAck(t *testing.T) {
 // The device answers a command that was never sent.
 func TestAnswerToSomethingElse(t *testing.T) {
 	r := newRig(t, formats["split"])
-	layout, err := virtq.SplitLayout(16, 0)
+	layout, err := virtq.Config{Size: 16}.Layout()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -234,8 +234,8 @@ func TestInvalidCommands(t *testing.T) {
 	if r.queue.Broken() != nil {
 		t.Error("the queue is broken by a command that was never sent")
 	}
-	var short *virtq.MemoryError
-	if _, err := New(virtq.Config{Size: 16, Memory: make([]byte, 4096)}); !errors.As(err, &short) {
+	var short *virtq.Error
+	if _, err := New(virtq.Config{Size: 16, Memory: make([]byte, 4096)}); !errors.As(err, &short) || short.Field != "Memory" {
 		t.Errorf("too little memory: %v", err)
 	}
 }

@@ -1,6 +1,8 @@
 package virtq
 
 import (
+	"fmt"
+
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
@@ -16,17 +18,17 @@ type Config struct {
 	// HeaderLen is the length of the header in front of every packet, in
 	// bytes. 0 means virtio.NetHeaderLen.
 	HeaderLen int
-	// IndirectSize is the number of entries of an indirect table, and so the most
-	// buffers that a packet takes one ring slot with. 0 means none. It has no
+	// IndirectSize is the number of entries of an indirect table: a packet of no
+	// more buffers takes one descriptor of the ring. 0 means none. It has no
 	// effect unless INDIRECT_DESC was negotiated. For transmit queues.
 	IndirectSize int
-	// MaxInFlight is how many buffers a transmit queue may have made available before
-	// it takes back what was sent, 0 for three quarters of the ring. What it
-	// keeps is missing in the pool.
+	// MaxInFlight is how many buffers a transmit queue may have made available
+	// before it takes back what was sent, 0 for three quarters of the ring. The
+	// buffers in flight are missing in the pool.
 	MaxInFlight int
 	// Memory is where the ring goes, at least Layout.Bytes bytes, and Address
-	// is its device address, a multiple of RingAlign. Device addresses run on
-	// throughout Memory.
+	// is its device address, a multiple of RingAlign. Device addresses are
+	// contiguous throughout Memory.
 	Memory  []byte
 	Address uint64
 	// MaxFrame is the longest frame that may be sent, in bytes from the
@@ -35,16 +37,7 @@ type Config struct {
 	MaxFrame int
 }
 
-// Layout returns how the memory of the queue is used.
-func (c Config) Layout() (Layout, error) {
-	c.trimTables()
-	if c.Features.Has(virtio.RingPacked) {
-		return PackedLayout(c.Size, c.IndirectSize)
-	}
-	return SplitLayout(c.Size, c.IndirectSize)
-}
-
-// trimTables takes back indirect tables that were not negotiated. A table may
+// trimTables drops indirect tables if they were not negotiated. A table may
 // not have more entries than the ring (2.7.5.3.1).
 func (c *Config) trimTables() {
 	c.IndirectSize = min(c.IndirectSize, c.Size)
@@ -64,7 +57,11 @@ func (c *Config) complete() (Layout, error) {
 		return Layout{}, err
 	}
 	if c.HeaderLen < virtio.NetHeaderLen || c.HeaderLen > headerArea {
-		return Layout{}, &HeaderError{Queue: c.Index, Len: c.HeaderLen}
+		return Layout{}, &Error{
+			Queue: c.Index, Field: "HeaderLen", Value: c.HeaderLen, Limit: headerArea,
+			Reason: "no packet has a header of that many bytes",
+			Remedy: fmt.Sprintf("ask for %d to %d", virtio.NetHeaderLen, headerArea),
+		}
 	}
 	if err := checkMemory(c, layout); err != nil {
 		return Layout{}, err
@@ -75,10 +72,13 @@ func (c *Config) complete() (Layout, error) {
 
 // checkMemory refuses memory that a ring cannot be in.
 func checkMemory(c *Config, l Layout) error {
-	e := &MemoryError{Queue: c.Index, Address: c.Address, Bytes: len(c.Memory), Need: l.Bytes}
+	e := &Error{
+		Queue: c.Index, Field: "Memory", Value: fmt.Sprintf("at %#x", c.Address), Limit: l.Bytes,
+		Remedy: fmt.Sprintf("give %d bytes aligned to %d", l.Bytes, RingAlign),
+	}
 	switch {
 	case len(c.Memory) < l.Bytes:
-		e.Reason = "it is too short"
+		e.Reason = fmt.Sprintf("%d bytes are too short", len(c.Memory))
 	case c.Address%RingAlign != 0:
 		e.Reason = "the device address is not aligned"
 	case addressOf(c.Memory)%RingAlign != 0:

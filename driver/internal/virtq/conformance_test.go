@@ -32,7 +32,7 @@ func TestSplitConformance(t *testing.T) {
 	t.Run("split/used-suppress/1", testPollFlags(false))
 	t.Run("split/used-suppress/2", testPollFlags(false))
 	t.Run("split/used-suppress/3", testPollFlags(true))
-	t.Run("split/used-suppress/4", testParking)
+	t.Run("split/used-suppress/4", testUsedEvent)
 	t.Run("split/used-suppress/5", testNothingUsed(false))
 	t.Run("split/used/1", testPoisonedTail(false))
 	t.Run("split/used/2", testPoisonedTail(false))
@@ -89,11 +89,11 @@ func testFraming(packed bool) func(*testing.T) {
 			if indirect {
 				s.features = feats(virtio.RingIndirectDesc)
 			}
-			r := newChainRig(t, s)
+			r := newControlRig(t, s)
 			b := r.packets(4, 64)
 			out := []Segment{r.segment(b[0], 2), r.segment(b[1], 7)}
 			in := []Segment{r.segment(b[2], 1), r.segment(b[3], 32)}
-			token, err := r.chain.Add(out, in)
+			token, err := r.control.Add(out, in)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -104,10 +104,10 @@ func testFraming(packed bool) func(*testing.T) {
 			}
 			r.dev.push(l.id, 33, l.slots)
 			r.dev.flush()
-			if got, n, ok := r.chain.Used(); !ok || got != token || n != 33 {
+			if got, n, ok := r.control.Used(); !ok || got != token || n != 33 {
 				t.Errorf("Used() = %d, %d, %v", got, n, ok)
 			}
-			if _, _, ok := r.chain.Used(); ok {
+			if _, _, ok := r.control.Used(); ok {
 				t.Error("the command is done twice")
 			}
 			r.ok()
@@ -262,9 +262,9 @@ func testPollFlags(eventIdx bool) func(*testing.T) {
 	}
 }
 
-// testParking runs the used index round more than twice with EVENT_IDX; the
+// testUsedEvent runs the used index round more than twice with EVENT_IDX; the
 // device computes whether it would interrupt.
-func testParking(t *testing.T) {
+func testUsedEvent(t *testing.T) {
 	for _, size := range []int{1, 2, 256} {
 		s := setup{size: size, features: feats(virtio.RingEventIdx), start: 65000}
 		rx, tx := newRxRig(t, s), newTxRig(t, s)
@@ -275,8 +275,8 @@ func testParking(t *testing.T) {
 			tx.send(size)
 			tx.useAll(nil)
 			// A device may be a whole ring ahead, and must not reach the event.
-			for _, q := range []*Split{&rx.rx.(*SplitRx).Split, &tx.tx.(*SplitTx).Split} {
-				if behind := int(q.usedIdx - q.parked); behind+virtio.MaxQueueSize > 65535 {
+			for _, q := range []*ring{&rx.rx.ring, &tx.tx.ring} {
+				if behind := int(q.usedIdx - q.usedEventShadow); behind+virtio.MaxQueueSize > 65535 {
 					t.Fatalf("used_event is %d behind", behind)
 				}
 			}
@@ -330,15 +330,7 @@ func testPoisonedTail(packed bool) func(*testing.T) {
 func testZeroed(packed bool) func(*testing.T) {
 	return func(t *testing.T) {
 		r, cfg := newRig(t, setup{packed: packed, size: 16})
-		var err error
-		if packed {
-			_, err = NewPackedTx(cfg, r.cache)
-		} else {
-			_, err = NewSplitTx(cfg, r.cache)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
+		newTx(t, cfg, r.cache)
 		l, _ := cfg.Layout()
 		for i, b := range cfg.Memory[:l.Bytes] {
 			if b != 0 && i != l.Driver && i != l.Driver+2 { // the flags that ask for no interrupts

@@ -61,7 +61,7 @@ func (r *rig) starve() {
 		}
 	}
 	if r.rx.Posted() != 0 || r.rx.Stats().NoMbuf.Load() == 0 {
-		r.t.Fatalf("%d posted, NoBuf %d", r.rx.Posted(), r.rx.Stats().NoMbuf.Load())
+		r.t.Fatalf("%d posted, NoMbuf %d", r.rx.Posted(), r.rx.Stats().NoMbuf.Load())
 	}
 	r.conserved(hoard)
 	r.dev.want(true)

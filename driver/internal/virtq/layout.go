@@ -13,8 +13,8 @@ const (
 	// headerArea is room for the zero header of packets that have no room for
 	// one of their own.
 	headerArea = 64
-	// MaxSegments is the largest number of entries of an indirect table.
-	MaxSegments = 256
+	// maxIndirectSize is the largest number of entries of an indirect table.
+	maxIndirectSize = 256
 )
 
 // Layout says where the areas of a queue are, in bytes from the start of its
@@ -30,38 +30,48 @@ type Layout struct {
 	Bytes int
 }
 
-// SplitLayout lays out a split ring of size descriptors with an indirect table
-// of so many entries for each, 0 for none. A *SizeError says that there is no
-// such ring.
-func SplitLayout(size, segments int) (Layout, error) {
-	if size < 1 || size > virtio.MaxQueueSize || size&(size-1) != 0 {
-		return Layout{}, &SizeError{Size: size}
+// Layout returns how the memory of the queue is used. The error is an [*Error].
+func (c Config) Layout() (Layout, error) {
+	c.trimTables()
+	packed := c.Features.Has(virtio.RingPacked)
+	if err := c.checkSize(packed); err != nil {
+		return Layout{}, err
 	}
-	// Two more bytes behind each ring make the event index at its end part of
-	// an aligned word of four bytes.
-	return layOut(size, segments, 4+2*size+2+2, 4+8*size+2+2)
-}
-
-// PackedLayout lays out a packed ring in the same way.
-func PackedLayout(size, segments int) (Layout, error) {
-	if size < 1 || size > virtio.MaxQueueSize {
-		return Layout{}, &SizeError{Size: size, Packed: true}
-	}
-	return layOut(size, segments, 4, 4)
-}
-
-// layOut puts the areas one behind the other.
-func layOut(size, segments, driver, device int) (Layout, error) {
-	if segments < 0 || segments > MaxSegments {
-		return Layout{}, &SegmentsError{Segments: segments}
+	// The event suppression areas of a packed ring (2.8.14), or the avail and
+	// the used ring (2.7.6, 2.7.8). Two more bytes behind each of those make the
+	// event index at its end part of an aligned word of four bytes.
+	driver, device := 4, 4
+	if !packed {
+		driver, device = 4+2*c.Size+2+2, 4+8*c.Size+2+2
 	}
 	var l Layout
-	l.Driver = alignUp(size*virtio.DescLen, areaAlign)
+	l.Driver = alignUp(c.Size*virtio.DescLen, areaAlign)
 	l.Device = alignUp(l.Driver+driver, areaAlign)
 	l.Header = alignUp(l.Device+device, areaAlign)
 	l.Indirect = l.Header + alignUp(headerArea, areaAlign)
-	l.Bytes = alignUp(l.Indirect+size*segments*virtio.DescLen, RingAlign)
+	l.Bytes = alignUp(l.Indirect+c.Size*c.IndirectSize*virtio.DescLen, RingAlign)
 	return l, nil
+}
+
+// checkSize refuses sizes that no ring and no indirect table has.
+func (c *Config) checkSize(packed bool) error {
+	e := &Error{Queue: c.Index, Field: "Size", Value: c.Size, Limit: virtio.MaxQueueSize}
+	inRange := c.Size >= 1 && c.Size <= virtio.MaxQueueSize
+	switch {
+	case packed && !inRange:
+		e.Reason = "no packed ring has that many descriptors"
+		e.Remedy = "ask for 1 to 32768"
+	case !packed && (!inRange || c.Size&(c.Size-1) != 0):
+		e.Reason = "no split ring has that many descriptors"
+		e.Remedy = "ask for a power of two from 1 to 32768"
+	case c.IndirectSize < 0 || c.IndirectSize > maxIndirectSize:
+		e.Field, e.Value, e.Limit = "IndirectSize", c.IndirectSize, maxIndirectSize
+		e.Reason = "no indirect table has that many entries"
+		e.Remedy = "ask for 0 to 256"
+	default:
+		return nil
+	}
+	return e
 }
 
 func alignUp(n, to int) int { return (n + to - 1) / to * to }

@@ -12,8 +12,8 @@ import (
 // device used so many bytes. A packet fills all its buffers but the last
 // (5.1.9.4.1), so one that leaves room in its first has no other, and its header
 // is not read: the line would be taken from the core that writes it next. What
-// num_buffers says then is neither believed nor looked at.
-func (r *rx) buffers(b *mbuf.Buf, used uint32) int {
+// num_buffers says then does not matter.
+func (r *Rx) buffers(b *mbuf.Buf, used uint32) int {
 	if !r.mergeable || used < r.room {
 		return 1
 	}
@@ -22,14 +22,14 @@ func (r *rx) buffers(b *mbuf.Buf, used uint32) int {
 
 // numBuffers is where in b the device says how many buffers the packet has that
 // begins there (5.1.9.4).
-func (r *rx) numBuffers(b *mbuf.Buf) []byte {
+func (r *Rx) numBuffers(b *mbuf.Buf) []byte {
 	return mbuf.Driver(b).Room()[r.data-r.header+virtio.NetHeaderNumBuffers:][:2]
 }
 
-// foresee puts num_buffers of 1 where transmission left zeros in buffers that
-// are about to be posted. Nearly all packets will have it, and a device that
-// compares before it writes then leaves the line to us.
-func (r *rx) foresee(bufs []*mbuf.Buf) {
+// presetNumBuffers writes num_buffers of 1 where transmission left zeros in
+// buffers that are about to be posted. Nearly all packets will have it, and a
+// device that compares before it writes then leaves the line to us.
+func (r *Rx) presetNumBuffers(bufs []*mbuf.Buf) {
 	if !r.mergeable {
 		return
 	}
@@ -41,11 +41,12 @@ func (r *rx) foresee(bufs []*mbuf.Buf) {
 	}
 }
 
-// singles returns how many packets of one buffer there are in front of the
-// first that has more, or none.
-func (r *rx) singles(bufs []*mbuf.Buf) int {
+// singles returns how many packets of one buffer there are before the first
+// multi-buffer packet, or all.
+func (r *Rx) singles(bufs []*mbuf.Buf) int {
 	for i, b := range bufs {
-		if mbuf.Driver(b).View().Len() == r.room-r.header && r.buffers(b, r.room) != 1 {
+		full := mbuf.Driver(b).View().Len() == r.room-r.header
+		if full && binary.LittleEndian.Uint16(r.numBuffers(b)) != 1 {
 			return i
 		}
 	}
@@ -55,45 +56,46 @@ func (r *rx) singles(bufs []*mbuf.Buf) int {
 // assemble makes a packet of buffers that are pending. It returns the packet
 // and how many buffers are done with. Without a packet they were dropped; none
 // at all says that more have to be collected first.
-func (r *rx) assemble(q *queue, s *slots) (*mbuf.Buf, int) {
+func (r *Rx) assemble() (*mbuf.Buf, int) {
 	if r.pending == 0 {
 		return nil, 0
 	}
-	b, used := s.buf[s.head], r.lens[s.head]
+	b, used := r.buf[r.head], r.lens[r.head]
 	if used < r.header || used > r.room {
-		return nil, r.reject(q, s, 1, &r.stats.LengthErrors, uint64(used))
+		return nil, r.reject(1, &r.stats.LengthErrors, uint64(used))
 	}
 	n := r.buffers(b, used)
 	switch {
 	case n == 0 || n > r.maxMerge:
-		return nil, r.reject(q, s, 1, &r.stats.HeaderErrors, uint64(n))
+		return nil, r.reject(1, &r.stats.HeaderErrors, uint64(n))
 	case n > r.pending:
 		return nil, 0
 	case n == 1 && used < r.header+minFrame:
-		return nil, r.reject(q, s, 1, &r.stats.LengthErrors, uint64(used))
+		return nil, r.reject(1, &r.stats.LengthErrors, uint64(used))
 	}
 	for i := 1; i < n; i++ {
-		if more := r.lens[s.wrap(s.head+i)]; more == 0 || more > r.room {
-			return nil, r.reject(q, s, n, &r.stats.LengthErrors, uint64(more))
+		if more := r.lens[r.wrap(r.head+i)]; more == 0 || more > r.room {
+			return nil, r.reject(n, &r.stats.LengthErrors, uint64(more))
 		}
 	}
 	r.bad, r.waits = 0, 0
-	mbuf.Driver(b).Deliver(r.whole.viewOf(uint64(used)))
-	r.link(s, b, n)
+	mbuf.Driver(b).Deliver(r.fast.viewOf(uint64(used)))
+	r.link(b, n)
 	r.bytes += uint64(b.PacketLen())
 	return b, n
 }
 
 // link makes the n buffers at the head one packet, which begins with first. All
-// but the last should be full; a device that leaves room is odd, not dangerous.
-func (r *rx) link(s *slots, first *mbuf.Buf, n int) {
+// but the last should be full; a device that leaves room breaks a rule, but does
+// no harm.
+func (r *Rx) link(first *mbuf.Buf, n int) {
 	last := first
 	for i := 1; i < n; i++ {
-		if r.lens[s.wrap(s.head+i-1)] != r.room {
+		if r.lens[r.wrap(r.head+i-1)] != r.room {
 			r.stats.ShortMerges.Add(1)
 		}
-		at := s.wrap(s.head + i)
-		b := s.buf[at]
+		at := r.wrap(r.head + i)
+		b := r.buf[at]
 		mbuf.Driver(b).Deliver(mbuf.DriverViewOf(r.data-r.header, r.lens[at])) // only the first has a header
 		last.SetNext(b)
 		last = b
@@ -101,23 +103,23 @@ func (r *rx) link(s *slots, first *mbuf.Buf, n int) {
 }
 
 // reject gives the n buffers at the head back and counts a packet that is lost.
-// What the device wrote is value. Nothing but that in a row breaks the queue.
-func (r *rx) reject(q *queue, s *slots, n int, why *stat.Counter, value uint64) int {
+// What the device wrote is value. badLimit of them in a row break the queue.
+func (r *Rx) reject(n int, why *stat.Counter, value uint64) int {
 	for i := range n {
-		r.cache.Give(s.buf[s.wrap(s.head+i):][:1])
+		r.cache.Give(r.buf[r.wrap(r.head+i):][:1])
 	}
 	why.Add(1)
 	r.stats.Dropped.Add(1)
 	r.bad++
 	if r.bad >= badLimit {
-		q.fail("nothing but packets with senseless lengths or headers", value, uint64(r.room))
+		r.fail("nothing but packets with invalid lengths or headers", value, uint64(r.room))
 	}
 	return n
 }
 
 // missing is called when a packet is incomplete and there is nothing to collect.
-// num_buffers is believed for a while, but not for ever.
-func (r *rx) missing(q *queue, s *slots) {
+// The queue waits for its other buffers up to waitLimit polls, and then breaks.
+func (r *Rx) missing() {
 	if r.pending == 0 {
 		return
 	}
@@ -127,5 +129,6 @@ func (r *rx) missing(q *queue, s *slots) {
 	}
 	r.stats.HeaderErrors.Add(1)
 	r.stats.Dropped.Add(1)
-	q.fail("num_buffers promises buffers that do not come", uint64(r.buffers(s.buf[s.head], r.room)), uint64(r.pending))
+	r.fail("num_buffers promises buffers that do not come",
+		uint64(r.buffers(r.buf[r.head], r.room)), uint64(r.pending))
 }

@@ -10,15 +10,15 @@ import (
 
 // A buffer whose header was made zeros for transmission is posted with
 // num_buffers of 1 for a device that may merge, and left alone for others.
-func TestForesee(t *testing.T) {
+func TestPresetNumBuffers(t *testing.T) {
 	for _, packed := range []bool{false, true} {
 		for _, f := range [][]virtio.Feature{nil, feats(virtio.NetMrgRxbuf)} {
-			t.Run(fmt.Sprintf("packed=%v/mergeable=%v", packed, f != nil), func(t *testing.T) { testForesee(t, packed, f) })
+			t.Run(fmt.Sprintf("packed=%v/mergeable=%v", packed, f != nil), func(t *testing.T) { testPresetNumBuffers(t, packed, f) })
 		}
 	}
 }
 
-func testForesee(t *testing.T, packed bool, f []virtio.Feature) {
+func testPresetNumBuffers(t *testing.T, packed bool, f []virtio.Feature) {
 	r := newRxRig(t, setup{packed: packed, size: 8, features: f})
 	bufs := make([]*mbuf.Buf, 8)
 	posted := 0
@@ -29,7 +29,7 @@ func testForesee(t *testing.T, packed bool, f []virtio.Feature) {
 		}
 		b := bufs[0]
 		field := mbuf.Driver(b).Room()[mbuf.Driver(b).View().Offset()-headerLen+virtio.NetHeaderNumBuffers:][:2]
-		blankHeader(b, mbuf.Driver(b).View().Offset()-headerLen)
+		zeroHeader(b, mbuf.Driver(b).View().Offset()-headerLen)
 		if !mbuf.Driver(b).HeaderDirty() || field[0] != 0 {
 			t.Fatal("a header that was not clean was not made so, or not noted")
 		}
@@ -43,7 +43,7 @@ func testForesee(t *testing.T, packed bool, f []virtio.Feature) {
 		case !mbuf.Driver(b).HeaderDirty() && field[0] == 1 && f != nil:
 			posted++
 		default:
-			t.Fatalf("blanked %v with num_buffers %d", mbuf.Driver(b).HeaderDirty(), field[0])
+			t.Fatalf("header dirty %v with num_buffers %d", mbuf.Driver(b).HeaderDirty(), field[0])
 		}
 	}
 	if f != nil && posted == 0 {

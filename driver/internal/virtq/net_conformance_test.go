@@ -2,7 +2,6 @@ package virtq
 
 import (
 	"bytes"
-	"errors"
 	"testing"
 
 	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
@@ -61,30 +60,18 @@ func testNoEarlyKick(t *testing.T, packed bool) {
 	r.cache.Put(p)
 }
 
-func newRx(t testing.TB, cfg Config, cache *mbuf.Cache) rxQueue {
+func newRx(t testing.TB, cfg Config, cache *mbuf.Cache) *Rx {
 	t.Helper()
-	var q rxQueue
-	var err error
-	if cfg.Features.Has(virtio.RingPacked) {
-		q, err = NewPackedRx(cfg, cache)
-	} else {
-		q, err = NewSplitRx(cfg, cache)
-	}
+	q, err := NewRx(cfg, cache)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return q
 }
 
-func newTx(t testing.TB, cfg Config, cache *mbuf.Cache) txQueue {
+func newTx(t testing.TB, cfg Config, cache *mbuf.Cache) *Tx {
 	t.Helper()
-	var q txQueue
-	var err error
-	if cfg.Features.Has(virtio.RingPacked) {
-		q, err = NewPackedTx(cfg, cache)
-	} else {
-		q, err = NewSplitTx(cfg, cache)
-	}
+	q, err := NewTx(cfg, cache)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,17 +83,16 @@ func TestReclaim(t *testing.T) {
 	kinds(t, func(t *testing.T, packed bool) {
 		for _, features := range [][]virtio.Feature{nil, feats(virtio.RingIndirectDesc), feats(virtio.InOrder)} {
 			r := newTxRig(t, setup{packed: packed, size: 64, features: features, segments: 4})
-			q := r.tx.(interface{ Reclaim() int })
 			r.send(3)
-			if r.tx.Burst([]*mbuf.Buf{r.chained(60, 60)}) != 1 || q.Reclaim() != 0 {
+			if r.tx.Burst([]*mbuf.Buf{r.chained(60, 60)}) != 1 || r.tx.Reclaim() != 0 {
 				t.Error("something came back that the device has")
 			}
 			r.useAll(nil)
-			if n := q.Reclaim(); n != 5 || r.tx.Posted() != 0 || r.pool.Free() != r.pool.Size() {
+			if n := r.tx.Reclaim(); n != 5 || r.tx.Posted() != 0 || r.pool.Free() != r.pool.Size() {
 				t.Errorf("%d buffers came back, %d are posted", n, r.tx.Posted())
 			}
 			r.tx.Drain()
-			if q.Reclaim() != 0 {
+			if r.tx.Reclaim() != 0 {
 				t.Error("a drained queue gives something back")
 			}
 			r.ok()
@@ -174,27 +160,19 @@ func testRxRoom(t *testing.T, packed bool) {
 		r.ok()
 	}
 	r, cfg := newRig(t, setup{packed: packed, size: 4, dataRoom: 1513})
-	var poolError *PoolError
-	if err := rxError(cfg, r.cache); !errors.As(err, &poolError) {
+	if _, err := NewRx(cfg, r.cache); !isError(err, "data room") {
 		t.Errorf("a data room of 1513 without MRG_RXBUF: %v", err)
 	}
 }
 
-func rxError(cfg Config, cache *mbuf.Cache) (err error) {
-	if cfg.Features.Has(virtio.RingPacked) {
-		_, err = NewPackedRx(cfg, cache)
-	} else {
-		_, err = NewSplitRx(cfg, cache)
-	}
-	return err
-}
-
 // testSmallBuffers refuses what a header, or a frame, does not fit.
 func testSmallBuffers(t *testing.T, packed bool) {
-	for _, c := range []struct{ headroom, dataRoom int }{{11, 2048}, {mbuf.NoHeadroom, 2048}, {128, 13}} {
+	for _, c := range []struct {
+		headroom, dataRoom int
+		field              string
+	}{{11, 2048, "headroom"}, {mbuf.NoHeadroom, 2048, "headroom"}, {128, 13, "data room"}} {
 		r, cfg := newRig(t, setup{packed: packed, size: 4, headroom: c.headroom, dataRoom: c.dataRoom, features: feats(virtio.NetMrgRxbuf)})
-		var poolError *PoolError
-		if err := rxError(cfg, r.cache); !errors.As(err, &poolError) {
+		if _, err := NewRx(cfg, r.cache); !isError(err, c.field) {
 			t.Errorf("headroom %d, data room %d: %v", c.headroom, c.dataRoom, err)
 		}
 	}
@@ -203,8 +181,7 @@ func testSmallBuffers(t *testing.T, packed bool) {
 		t.Fatal(err)
 	}
 	_, cfg := newRig(t, setup{packed: packed, size: 4})
-	var poolError *PoolError
-	if err := rxError(cfg, pool.NewCache(8)); !errors.As(err, &poolError) {
+	if _, err := NewRx(cfg, pool.NewCache(8)); !isError(err, "pool") {
 		t.Errorf("a pool without device addresses: %v", err)
 	}
 }

@@ -1,7 +1,7 @@
 package virtq
 
 import (
-	"github.com/virtio-pmd/virtio-pmd/driver/internal/stat"
+	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
@@ -17,9 +17,9 @@ const (
 	packedAvail      = virtio.DescAvail << packedFlagsShift
 	packedUsed       = virtio.DescUsed << packedFlagsShift
 
-	// packedState are the bits that say whose a descriptor is, packedTag those
-	// that one compare tells an ordinary used descriptor by: its state, its
-	// buffer ID, and no flag but WRITE.
+	// packedState are the bits that say whether a descriptor is available or
+	// used, packedTag those that one compare recognises an ordinary used
+	// descriptor by: its state, its buffer ID, and no flag but WRITE.
 	packedState = packedAvail | packedUsed
 	packedTag   = 0xffff<<packedFlagsShift&^packedWrite | 0xffff<<packedIDShift
 
@@ -30,84 +30,132 @@ const (
 // packedID returns the buffer ID of a descriptor.
 func packedID(meta uint64) uint32 { return uint32(meta>>packedIDShift) & 0xffff }
 
-// Packed is the driver side of a packed virtqueue (2.8).
+// packedRing is what only a packed virtqueue has (2.8).
 //
-// The slots of the ring are the positions of slots: buffers are made available
-// at tail and used at head. Both go round, and each has a wrap counter, which
-// starts at 1 and is kept as the flags that it stands for.
-type Packed struct {
-	queue
-	slots
-
-	desc        []desc
-	deviceEvent *uint32
+// The positions of slots are the descriptors of the ring: buffers are made
+// available at tail and used at head. Both wrap around, and each has a wrap
+// counter, which starts at 1 and is kept as the flags that it stands for.
+type packedRing struct {
+	deviceEvent *uint32 // the device event suppression area
 
 	tailFlags uint64 // AVAIL, USED of a descriptor made available at tail
 	headFlags uint64 // AVAIL, USED of a descriptor used at head
-	unkicked  int    // descriptors made available since the last decision about a doorbell
-	barrier   uint32 // the word that fence is for
-
-	memory   []byte
-	segments int // entries of an indirect table, 0 without INDIRECT_DESC
 }
 
-// init makes an empty ring in cfg.Memory.
-func (p *Packed) init(cfg *Config, kicks *stat.Counter) error {
-	l, err := cfg.complete()
-	if err != nil {
-		return err
-	}
-	p.queue = newQueue(cfg, l, kicks)
-	p.slots = newSlots(cfg.Size)
-	p.memory, p.segments = cfg.Memory, cfg.IndirectSize
-	p.desc = descsAt(cfg.Memory, l.Desc, cfg.Size)
-	p.deviceEvent = wordAt(cfg.Memory, l.Device)
-	p.tailFlags, p.headFlags = packedAvail, packedState
+// initPacked sets up the event suppression areas and the wrap counters.
+func (r *ring) initPacked() {
+	r.deviceEvent = wordAt(r.memory, r.layout.Device)
+	r.tailFlags, r.headFlags = packedAvail, packedState
 	// Polling wants no interrupts, with EVENT_IDX and without (2.8.14).
-	publish32(wordAt(cfg.Memory, l.Driver), uint32(packedEventDisable))
-	return nil
+	publish32(wordAt(r.memory, r.layout.Driver), uint32(packedEventDisable))
 }
 
-// enter takes n descriptors at tail into the window. The wrap counter turns
-// over when they pass the end of the ring, also when they end exactly there
+// enterPacked takes n descriptors at tail into the window. The wrap counter
+// flips when they pass the end of the ring, also when they end exactly there
 // (2.8.1).
-func (p *Packed) enter(n int) {
-	if p.tail()+n >= p.size() {
-		p.tailFlags ^= packedState
+func (r *ring) enterPacked(n int) {
+	if r.tail()+n >= r.size() {
+		r.tailFlags ^= packedState
 	}
-	p.count += n
-	p.unkicked += n
+	r.count += n
+	r.unkicked += n
 }
 
-// leave takes n descriptors at head out of the window.
-func (p *Packed) leave(n int) {
-	if p.head+n >= p.size() {
-		p.headFlags ^= packedState
+// leavePacked takes n descriptors at head out of the window.
+func (r *ring) leavePacked(n int) {
+	if r.head+n >= r.size() {
+		r.headFlags ^= packedState
 	}
-	p.drop(n)
+	r.drop(n)
 }
 
-// peek returns the buffer ID and length of the descriptor at head, if it is used.
-func (p *Packed) peek() (id, written uint32, ok bool) {
-	if p.count == 0 {
+// peekPacked returns the buffer ID and length of the descriptor at head, if it
+// is used.
+func (r *ring) peekPacked() (id, written uint32, ok bool) {
+	if r.count == 0 {
 		return 0, 0, false
 	}
-	m := load64(&p.desc[p.head].meta)
-	if m&packedState != p.headFlags {
+	m := load64(&r.desc[r.head].meta)
+	if m&packedState != r.headFlags {
 		return 0, 0, false
 	}
 	return packedID(m), uint32(m), true
 }
 
-// kick rings the doorbell if the device asks for it. It decides about
-// everything made available since the last decision.
-func (p *Packed) kick() {
-	fence(&p.barrier)
-	event := packedEvent(load32(p.deviceEvent))
-	wrap := p.tailFlags == packedAvail
-	next, count := p.tail(), p.unkicked
-	p.unkicked = 0
-	if event.wants(next, count, p.size(), wrap, p.eventIdx) {
-		p.ring(position(next, wrap))
+// kickPacked is kick on a packed ring.
+func (r *ring) kickPacked() {
+	// Without the barrier the device's wish could be read before the device can
+	// see what was published, and each side would wait for the other.
+	fence(&r.barrier)
+	event := packedEvent(load32(r.deviceEvent))
+	next, count, wrap := r.tail(), r.unkicked, r.tailFlags == packedAvail
+	r.unkicked = 0
+	if event.wants(next, count, r.size(), wrap, r.eventIdx) {
+		r.notify(position(next, wrap))
+	}
+}
+
+// nextPacked returns the position of the next descriptor to be made available.
+func (r *ring) nextPacked() uint32 { return position(r.tail(), r.tailFlags == packedAvail) }
+
+// putPacked is put on a packed ring.
+func (r *ring) putPacked(b *mbuf.Buf, segs []Segment, out int) uint16 {
+	at := r.tail()
+	n := needs(len(segs), r.indirectSize)
+	id := r.id[at]
+	head := desc{addr: segs[0].Address, meta: uint64(segs[0].Len)}
+	if out == 0 {
+		head.meta |= packedWrite
+	}
+	if n < len(segs) {
+		head = r.tablePacked(id, segs, out)
+	} else if n > 1 {
+		head.meta |= packedNext
+		r.finishChain(at, id, segs, out)
+	}
+	// The device must not see the head before the list is complete (2.8.21.1).
+	r.desc[at].addr = head.addr
+	publish64(&r.desc[at].meta, head.meta|uint64(id)<<packedIDShift|r.tailFlags)
+	r.begin(at, n, b)
+	r.enterPacked(n)
+	return id
+}
+
+// finishChain makes all descriptors of a list but the first available, each
+// with the wrap counter of its lap.
+func (r *ring) finishChain(at int, id uint16, segs []Segment, out int) {
+	flags := r.tailFlags
+	for i := 1; i < len(segs); i++ {
+		at++
+		if at == r.size() {
+			at, flags = 0, flags^packedState
+		}
+		meta := uint64(segs[i].Len) | uint64(id)<<packedIDShift | flags
+		if i >= out {
+			meta |= packedWrite
+		}
+		if i+1 < len(segs) {
+			meta |= packedNext
+		}
+		r.desc[at].addr = segs[i].Address
+		publish64(&r.desc[at].meta, meta)
+	}
+}
+
+// tablePacked fills the indirect table of id and returns the descriptor that
+// refers to it. Entries follow each other, with no flag but WRITE (2.8.7).
+func (r *ring) tablePacked(id uint16, segs []Segment, out int) desc {
+	at := r.layout.Indirect + int(id)*r.indirectSize*descBytes
+	table := descsAt(r.memory, at, len(segs))
+	for i, g := range segs {
+		meta := uint64(g.Len)
+		if i >= out {
+			meta |= packedWrite
+		}
+		table[i] = desc{addr: g.Address, meta: meta}
+	}
+	return desc{
+		addr: r.address + uint64(at),
+		meta: uint64(len(segs)*descBytes) | packedIndirect,
 	}
 }

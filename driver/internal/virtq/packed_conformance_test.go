@@ -53,9 +53,9 @@ func testTooLong(packed bool) func(*testing.T) {
 			t.Errorf("ChainDrops %d", r.tx.Stats().ChainDrops.Load())
 		}
 		r.conserved(0)
-		c := newChainRig(t, setup{packed: packed, size: 4})
-		var full *FullError
-		if _, err := c.chain.Add(make([]Segment, 5), nil); !errors.As(err, &full) || full.Need != 5 || full.Free != 4 {
+		c := newControlRig(t, setup{packed: packed, size: 4})
+		var full *Error
+		if _, err := c.control.Add(make([]Segment, 5), nil); !errors.As(err, &full) || full.Value != 5 || full.Limit != 4 {
 			t.Errorf("Add: %v", err)
 		}
 		if _, ok := c.dev.pop(); ok {
@@ -98,13 +98,10 @@ func testFullRing(packed bool) func(*testing.T) {
 // order of the stores is read off the core itself.
 func testHeadLast(t *testing.T) {
 	r, cfg := newRig(t, setup{packed: true, size: 8})
-	q, err := NewPackedTx(cfg, r.cache)
-	if err != nil {
-		t.Fatal(err)
-	}
+	q := newTx(t, cfg, r.cache)
 	r.connect(q)
 	segs := []Segment{{pageAddress, 60}, {pageAddress, 61}, {pageAddress, 62}}
-	q.rest(0, q.id[0], segs, len(segs)) // what put does before the head
+	q.finishChain(0, q.id[0], segs, len(segs)) // what put does before the head
 	if l, ok := r.dev.pop(); ok {
 		t.Fatalf("the list is visible before its head: %+v", l)
 	}
@@ -232,14 +229,13 @@ func testSizes(t *testing.T) {
 		{100, false, false}, {100, true, true}, {32768, false, true}, {32768, true, true},
 		{32769, true, false}, {65536, false, false}, {65536, true, false},
 	} {
-		var err error
+		cfg := Config{Size: c.size}
 		if c.packed {
-			_, err = PackedLayout(c.size, 0)
-		} else {
-			_, err = SplitLayout(c.size, 0)
+			cfg.Features = cfg.Features.With(virtio.RingPacked)
 		}
-		var sizeError *SizeError
-		if (err == nil) != c.ok || err != nil && (!errors.As(err, &sizeError) || sizeError.Size != c.size) {
+		_, err := cfg.Layout()
+		var e *Error
+		if (err == nil) != c.ok || err != nil && (!errors.As(err, &e) || e.Field != "Size" || e.Value != c.size) {
 			t.Errorf("size %d, packed %v: %v", c.size, c.packed, err)
 		}
 	}

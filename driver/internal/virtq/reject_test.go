@@ -2,7 +2,6 @@ package virtq
 
 import (
 	"bytes"
-	"errors"
 	"testing"
 
 	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
@@ -100,11 +99,10 @@ func TestSetCache(t *testing.T) {
 	kinds(t, func(t *testing.T, packed bool) {
 		rx := newRxRig(t, setup{packed: packed, size: 8})
 		tx := newTxRig(t, setup{packed: packed, size: 8, bufs: 64, features: feats(virtio.RingIndirectDesc), segments: 4})
-		var poolError *PoolError
-		if err := rx.rx.SetCache(tx.cache); !errors.As(err, &poolError) {
+		if err := rx.rx.SetCache(tx.cache); !isError(err, "cache") {
 			t.Errorf("a cache of another pool on receive: %v", err)
 		}
-		if err := tx.tx.SetCache(rx.cache); !errors.As(err, &poolError) {
+		if err := tx.tx.SetCache(rx.cache); !isError(err, "cache") {
 			t.Errorf("a cache of a pool that was not added on transmit: %v", err)
 		}
 		if err := rx.rx.SetCache(rx.pool.NewCache(32)); err != nil {

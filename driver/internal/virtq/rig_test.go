@@ -16,30 +16,6 @@ const (
 	pageAddress = 0x5_0000_0000
 )
 
-type rxQueue interface {
-	Burst([]*mbuf.Buf) int
-	Refill() int
-	Start(virtio.Doorbell, uint16)
-	SetCache(*mbuf.Cache) error
-	Drain() int
-	Broken() error
-	Posted() int
-	Stats() *RxStats
-	Areas() (uint64, uint64, uint64)
-}
-
-type txQueue interface {
-	Burst([]*mbuf.Buf) int
-	Start(virtio.Doorbell, uint16)
-	SetCache(*mbuf.Cache) error
-	AddPool(*mbuf.Pool) error
-	Drain() int
-	Broken() error
-	Posted() int
-	Stats() *TxStats
-	Areas() (uint64, uint64, uint64)
-}
-
 // bell remembers what was rung.
 type bell struct{ rings []uint32 }
 
@@ -82,17 +58,17 @@ func (s setup) String() string {
 
 // rig is a queue, its device and the buffers they exchange.
 type rig struct {
-	t     testing.TB
-	setup setup
-	pool  *mbuf.Pool
-	cache *mbuf.Cache
-	mem   *busMemory
-	ring  []byte // ring memory, for tests that scribble
-	bell  bell
-	dev   ringDevice
-	rx    rxQueue
-	tx    txQueue
-	chain *Control
+	t       testing.TB
+	setup   setup
+	pool    *mbuf.Pool
+	cache   *mbuf.Cache
+	mem     *busMemory
+	ring    []byte // ring memory, for tests that scribble
+	bell    bell
+	dev     ringDevice
+	rx      *Rx
+	tx      *Tx
+	control *Control
 }
 
 // newPool makes a pool whose pages lie at shuffled device addresses.
@@ -180,13 +156,18 @@ func (r *rig) connect(q interface {
 	r.dev = d
 }
 
+// seek makes the indices of a split ring start where the setup says.
+func (r *rig) seek(q *ring) {
+	if !q.packed {
+		q.seek(r.setup.start)
+	}
+}
+
 func newRxRig(t testing.TB, s setup) *rig {
 	t.Helper()
 	r, cfg := newRig(t, s)
 	r.rx = newRx(t, cfg, r.cache)
-	if q, ok := r.rx.(*SplitRx); ok {
-		q.seek(s.start)
-	}
+	r.seek(&r.rx.ring)
 	r.connect(r.rx)
 	r.rx.Refill()
 	r.rx.Start(&r.bell, 3)
@@ -198,9 +179,7 @@ func newTxRig(t testing.TB, s setup) *rig {
 	s.base = 0x100_0000_0000 // a test may join it to a receive queue
 	r, cfg := newRig(t, s)
 	r.tx = newTx(t, cfg, r.cache)
-	if q, ok := r.tx.(*SplitTx); ok {
-		q.seek(s.start)
-	}
+	r.seek(&r.tx.ring)
 	r.connect(r.tx)
 	r.tx.Start(&r.bell, 3)
 	return r
@@ -224,7 +203,7 @@ func (r *rig) broken() error {
 	case r.tx != nil:
 		return r.tx.Broken()
 	}
-	return r.chain.Broken()
+	return r.control.Broken()
 }
 
 // conserved checks that no buffer is lost or there twice; the test holds held.
@@ -329,15 +308,15 @@ func (r *rig) chained(lengths ...int) *mbuf.Buf {
 	return segs[0]
 }
 
-// newChainRig makes a control queue.
-func newChainRig(t testing.TB, s setup) *rig {
+// newControlRig makes a control queue.
+func newControlRig(t testing.TB, s setup) *rig {
 	t.Helper()
 	r, cfg := newRig(t, s)
 	c, err := NewControl(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.chain = c
+	r.control = c
 	r.connect(c)
 	c.Start(&r.bell, 3)
 	return r

@@ -13,36 +13,38 @@ const (
 	minWholeBuffer = 1526
 	// longestPacket bounds what a packet of several buffers can have.
 	longestPacket = 1<<16 + minFrame
-	// badLimit is how many senseless lengths or headers in a row break a
-	// queue: its device is not just odd.
+	// badLimit is how many invalid lengths or headers in a row break a queue:
+	// one may be a bug of the device, so many are not.
 	badLimit = 64
-	// waitLimit is for how many polls the rest of a packet may be missing. All
-	// buffers of a packet are to appear at once (5.1.9.4.1), so waiting at all
-	// is a courtesy.
+	// waitLimit is for how many polls the last buffers of a packet may be
+	// missing. All buffers of a packet are to appear at once (5.1.9.4.1), so a
+	// conforming device needs none.
 	waitLimit = 1 << 16
 	// quietLimit is after how many empty polls, a good part of a second, the
-	// watchdog rings the doorbell although nobody asked: a notification that
-	// was lost, or an event index that was garbage, must not stop the queue.
+	// watchdog rings the doorbell although the device did not ask: a lost
+	// notification, or an invalid event index, must not stop the queue.
 	quietLimit = 1 << 22
 )
 
-// rx is what receive queues of both formats share: where a frame lies in a
-// buffer, and what becomes of a used one. A frame is received with its header
-// in the headroom, so one descriptor is enough for both.
-type rx struct {
-	number int // of the virtqueue, for messages
-	cache  *mbuf.DriverCache
-	stats  RxStats
+// Rx is a receive queue, whichever format its ring has. It belongs to one
+// goroutine; Broken, Posted and Stats may be called from any.
+//
+// A frame is received with its header in the headroom, so one descriptor is
+// enough for both.
+type Rx struct {
+	ring
+	cache *mbuf.DriverCache
+	stats RxStats
 
-	header    uint32 // bytes of header
-	data      uint32 // offset of the frame in the room
-	room      uint32 // bytes posted: header and data room
-	whole     whole  // how to recognise a frame that is whole
-	mergeable bool   // MRG_RXBUF: packets may span buffers
-	maxMerge  int    // buffers that a packet can have
+	header    uint32      // bytes of header
+	data      uint32      // offset of the frame in the room
+	room      uint32      // bytes posted: header and data room
+	fast      lengthCheck // what the fast path takes
+	mergeable bool        // MRG_RXBUF: packets may span buffers
+	maxMerge  int         // buffers that a packet can have
 
 	batch     int // the ring is refilled when so many buffers are missing
-	kickAfter int // posted buffers after which the device's wish is looked at
+	kickAfter int // posted buffers after which the device's event suppression is read
 
 	// Used buffers that are not delivered yet: the first of slots, pending of
 	// them, with the lengths that the device wrote. There are none between
@@ -57,9 +59,9 @@ type rx struct {
 	bytes uint64 // received in this burst
 }
 
-// whole is what a used length is compared with, and how a view is made of it:
-// used lengths count the header, views do not.
-type whole struct {
+// lengthCheck is what a used length is compared with, and how a view is made of
+// it: used lengths count the header, views do not.
+type lengthCheck struct {
 	least uint32          // shortest length there can be
 	span  uint32          // longest, less the shortest
 	view  mbuf.DriverView // of a length of 0
@@ -67,16 +69,22 @@ type whole struct {
 
 // viewOf returns where the frame is in a buffer of which n bytes were used. n
 // may have anything in its upper half.
-func (w whole) viewOf(n uint64) mbuf.DriverView { return w.view + mbuf.DriverView(n<<32) }
+func (c lengthCheck) viewOf(n uint64) mbuf.DriverView { return c.view + mbuf.DriverView(n<<32) }
 
-// init prepares for buffers of the pool of cache.
-func (r *rx) init(cfg *Config, cache *mbuf.Cache) error {
+// NewRx makes a receive queue of the format that cfg.Features say. Its buffers
+// come from cache, which belongs to the goroutine that will call Burst, and
+// whose pool must be bound. The error is an [*Error].
+func NewRx(cfg Config, cache *mbuf.Cache) (*Rx, error) {
+	r := &Rx{}
+	if err := r.ring.init(&cfg, &r.stats.Kicks); err != nil {
+		return nil, err
+	}
 	pool := cache.Pool()
-	r.number, r.cache = cfg.Index, (*mbuf.DriverCache)(cache)
+	r.cache = (*mbuf.DriverCache)(cache)
 	r.header = uint32(cfg.HeaderLen)
 	r.data = uint32(pool.Headroom())
 	r.room = r.header + uint32(pool.DataRoom())
-	r.whole = whole{
+	r.fast = lengthCheck{
 		least: r.header + minFrame,
 		span:  r.room - r.header - minFrame,
 		view:  mbuf.DriverViewOf(r.data, 0) - mbuf.DriverViewOf(0, r.header),
@@ -86,66 +94,76 @@ func (r *rx) init(cfg *Config, cache *mbuf.Cache) error {
 	r.batch = min(max(cfg.Size/4, 1), 32)
 	r.kickAfter = max(cfg.Size/4, 1)
 	r.lens = make([]uint32, cfg.Size)
-	return r.checkPool(pool)
+	if !r.packed {
+		r.initPostSplit()
+	}
+	if err := r.checkPool(pool); err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
 // checkPool refuses buffers that the device cannot reach or that are too small.
-func (r *rx) checkPool(pool *mbuf.Pool) error {
-	e := &PoolError{Queue: r.number}
+func (r *Rx) checkPool(pool *mbuf.Pool) error {
+	e := &Error{Queue: r.index, Field: "pool"}
 	switch {
 	case !(*mbuf.DriverPool)(pool).Bound():
-		e.Reason = "the pool has no device addresses; attach it to the port first"
+		return unboundPool(r.index)
 	case r.data < r.header:
-		e.Reason = "the headroom of the pool's buffers is too short for the header"
+		e.Field, e.Value = "headroom", r.data
+		e.Reason = "it is too short for the header"
+		e.Remedy = remedyAtLeast(r.header)
 	case pool.DataRoom() < minFrame:
-		e.Reason = "the buffers of the pool are too short for a frame"
+		e.Field, e.Value = "data room", pool.DataRoom()
+		e.Reason = "it is too short for a frame"
+		e.Remedy = remedyAtLeast(minFrame)
 	case !r.mergeable && r.room < minWholeBuffer:
+		e.Field, e.Value = "data room", pool.DataRoom()
 		e.Reason = "without MRG_RXBUF a whole frame must fit a buffer: 1526 bytes of header and data"
+		e.Remedy = remedyAtLeast(minWholeBuffer - r.header)
 	default:
 		return nil
 	}
 	return e
 }
 
-// Stats returns the counters.
-func (r *rx) Stats() *RxStats { return &r.stats }
-
-// SetCache makes the queue take its buffers from another cache, of the same
-// pool, so that the queues of a goroutine share one. A *PoolError says that the
-// pool is another one.
-func (r *rx) SetCache(c *mbuf.Cache) error {
-	if c.Pool() != r.cache.Pool() {
-		return &PoolError{Queue: r.number, Reason: "the cache is of another pool than the buffers of the receive queue"}
-	}
-	r.cache = (*mbuf.DriverCache)(c)
-	return nil
+// Start says that DRIVER_OK is set: from now on Burst works and the doorbell is
+// rung, at once if the device wants to know about the buffers posted so far. id
+// is what the low 16 bits of every notification are.
+func (r *Rx) Start(doorbell virtio.Doorbell, id uint16) {
+	r.ring.Start(doorbell, id)
+	r.kick()
 }
 
-// accept takes note of a used buffer: the device named id and wrote n bytes.
-// limit is how many there may be, at least 1. It returns how many buffers that makes, 0 if the device may
-// not have said so, in which case the queue is broken.
-//
-// With IN_ORDER one used entry may stand for all buffers up to id; those before
-// it were then used completely (2.7.9, 2.8.8).
-func (r *rx) accept(q *queue, s *slots, id, n uint32, limit int) int {
-	from := s.wrap(s.head + r.pending)
-	d := 0
-	if id != uint32(s.id[from]) {
-		if d = s.distance(id, from, limit); d < 0 {
-			q.fail(notOutstanding, uint64(id), uint64(s.size()))
-			return 0
-		}
-		if !q.inOrder {
-			s.toFront(from, d)
-			d = 0
-		}
+// Burst fills bufs with received packets and returns how many. It never waits.
+// The packets are the caller's to free. It refills the ring in bulk, and rings
+// the doorbell when the device asks for it.
+func (r *Rx) Burst(bufs []*mbuf.Buf) int {
+	if r.idle() {
+		return 0
 	}
-	for i := range d {
-		r.lens[s.wrap(from+i)] = r.room
+	n := r.receive(bufs)
+	if r.free() >= r.batch {
+		r.Refill()
 	}
-	r.lens[s.wrap(from+d)] = n
-	r.pending += d + 1
-	return d + 1
+	r.kickLater(n)
+	if !r.packed {
+		r.deferUsedEvent()
+	}
+	if r.finish(n) {
+		r.rekick()
+	}
+	return n
+}
+
+// kickLater decides about the doorbell, for which a full barrier is needed, not
+// at every burst: a device that has buffers does not sleep for want of them. It
+// does so at the latest when there is nothing else to do.
+func (r *Rx) kickLater(n int) {
+	starved := r.unkicked == r.count
+	if r.unkicked >= r.kickAfter || r.unkicked > 0 && (n == 0 || starved) {
+		r.kick()
+	}
 }
 
 // scanEnd says why a loop over used buffers stopped.
@@ -154,20 +172,107 @@ type scanEnd int
 const (
 	scanMore  scanEnd = iota // there may be more: the end of the ring, or of the burst
 	scanEmpty                // nothing else is used
-	scanOdd                  // the next one needs a closer look
+	scanSlow                 // the next one is for the slow path
 )
 
-// deliver hands n buffers at the head, which were used in order and have their
-// views, to the caller, or as many of them as are packets of one buffer. bytes
-// is the sum of their used lengths, end why there are no more. It returns how
-// many were delivered, and why no more.
-func (r *rx) deliver(s *slots, out []*mbuf.Buf, n int, bytes uint64, end scanEnd) (int, scanEnd) {
-	bufs := s.buf[s.head:][:n]
+// receive takes packets off the ring: runs of those that nearly all are with a
+// loop for each format, the others one by one.
+func (r *Rx) receive(bufs []*mbuf.Buf) int {
+	n := 0
+	for n < len(bufs) {
+		var got int
+		var end scanEnd
+		switch {
+		case r.pending > 0:
+			end = scanSlow
+		case r.packed:
+			got, end = r.receivePacked(bufs[n:])
+		default:
+			got, end = r.receiveSplit(bufs[n:])
+		}
+		n += got
+		if end == scanEmpty {
+			break
+		}
+		if end == scanSlow {
+			if bufs[n] = r.receiveSlow(); bufs[n] == nil {
+				break
+			}
+			n++
+		}
+	}
+	return n
+}
+
+// receiveSlow delivers the next packet whatever it is made of. It returns nil if
+// there is none, or none that is complete.
+func (r *Rx) receiveSlow() *mbuf.Buf {
+	for !r.idle() {
+		b, n := r.assemble()
+		if n == 0 {
+			if !r.collect() {
+				r.missing()
+				return nil
+			}
+			continue
+		}
+		r.pending -= n
+		r.leave(n)
+		if b != nil {
+			return b
+		}
+	}
+	return nil
+}
+
+// collect makes the next used buffer pending, or with IN_ORDER all that one used
+// entry stands for. It returns false if there is none.
+func (r *Rx) collect() bool {
+	if r.packed {
+		return r.collectPacked()
+	}
+	return r.collectSplit()
+}
+
+// consumeUsed takes note of a used buffer: the device named id and wrote n
+// bytes. limit is how many there may be, at least 1. It returns how many buffers
+// that makes, 0 if the device may not have said so, in which case the queue is
+// broken.
+//
+// With IN_ORDER one used entry may stand for all buffers up to id; those before
+// it were then used completely (2.7.9, 2.8.8).
+func (r *Rx) consumeUsed(id, n uint32, limit int) int {
+	from := r.wrap(r.head + r.pending)
+	d := 0
+	if id != uint32(r.id[from]) {
+		if d = r.distance(id, from, limit); d < 0 {
+			r.fail(notOutstanding, uint64(id), uint64(r.size()))
+			return 0
+		}
+		if !r.inOrder {
+			r.toFront(from, d)
+			d = 0
+		}
+	}
+	for i := range d {
+		r.lens[r.wrap(from+i)] = r.room
+	}
+	r.lens[r.wrap(from+d)] = n
+	r.pending += d + 1
+	return d + 1
+}
+
+// deliver moves n buffers at the head, which were used in order and have their
+// views, to out, or as many of them as are packets of one buffer. bytes is the
+// sum of their used lengths, end why there are no more. It returns how many were
+// delivered, and why no more.
+func (r *Rx) deliver(out []*mbuf.Buf, n int, bytes uint64, end scanEnd) (int, scanEnd) {
+	bufs := r.buf[r.head:][:n]
 	if r.mergeable {
 		if n = r.singles(bufs); n < len(bufs) {
-			end = scanOdd
+			end = scanSlow
 		}
-		for _, b := range bufs[n:] { // not yet, after all
+		for _, b := range bufs[n:] { // left for the slow path
 			bytes -= uint64(mbuf.Driver(b).View().Len() + r.header)
 			mbuf.Driver(b).Consume()
 		}
@@ -180,10 +285,10 @@ func (r *rx) deliver(s *slots, out []*mbuf.Buf, n int, bytes uint64, end scanEnd
 	return n, end
 }
 
-// finish counts a burst that received n packets and left posted buffers with
-// the device. It tells whether it is time for the watchdog's doorbell.
-func (r *rx) finish(q *queue, n, posted int) (rekick bool) {
-	q.posted.Set(uint64(posted))
+// finish counts a burst that received n packets. It reports whether it is time
+// for the watchdog's doorbell.
+func (r *Rx) finish(n int) (rekick bool) {
+	r.posted.Set(uint64(r.count))
 	r.stats.Polls.Add(1)
 	if n > 0 {
 		r.stats.Packets.Add(uint64(n))
@@ -193,10 +298,58 @@ func (r *rx) finish(q *queue, n, posted int) (rekick bool) {
 	}
 	r.stats.EmptyPolls.Add(1)
 	r.quiet++
-	if r.quiet < quietLimit || posted == 0 {
+	if r.quiet < quietLimit || r.count == 0 {
 		return false
 	}
 	r.quiet = 0
 	r.stats.Rekicks.Add(1)
 	return true
 }
+
+// Refill posts as many buffers as the ring has room for and the pool has, and
+// returns how many. It rings no doorbell.
+func (r *Rx) Refill() int {
+	if r.finished() {
+		return 0
+	}
+	posted := 0
+	for want := r.free(); posted < want; {
+		at := r.tail()
+		n := min(want-posted, r.size()-at)
+		got := r.cache.Take(r.buf[at : at+n])
+		r.presetNumBuffers(r.buf[at:][:got])
+		if r.packed {
+			r.postPacked(at, got)
+		} else {
+			r.postSplit(at, got)
+		}
+		posted += got
+		if got < n {
+			r.stats.NoMbuf.Add(1)
+			break
+		}
+	}
+	if !r.packed { // a packed descriptor is published by the store of its flags
+		r.publishSplit()
+	}
+	r.posted.Set(uint64(r.count))
+	return posted
+}
+
+// SetCache makes the queue take its buffers from another cache, of the same
+// pool, so that the queues of a goroutine share one. An [*Error] says that the
+// pool is another one.
+func (r *Rx) SetCache(c *mbuf.Cache) error {
+	if c.Pool() != r.cache.Pool() {
+		return &Error{
+			Queue: r.index, Field: "cache",
+			Reason: "it is of another pool than the buffers of the receive queue",
+			Remedy: "make it with NewCache of the queue's pool",
+		}
+	}
+	r.cache = (*mbuf.DriverCache)(c)
+	return nil
+}
+
+// Stats returns the counters.
+func (r *Rx) Stats() *RxStats { return &r.stats }

@@ -1,7 +1,7 @@
 package virtq
 
 import (
-	"github.com/virtio-pmd/virtio-pmd/driver/internal/stat"
+	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
@@ -22,195 +22,239 @@ const (
 	splitIndirect   = virtio.DescIndirect << splitFlagsShift
 )
 
-// Split is the driver side of a split virtqueue (2.7).
-type Split struct {
-	queue
-	slots
+// splitRing is what only a split virtqueue has (2.7).
+type splitRing struct {
+	avail       []uint16 // entries of the avail ring, written only
+	availShadow []uint16 // what they hold: an entry that stays the same is not rewritten
 
-	desc  []desc
-	avail []uint16 // entries of the avail ring, written only
-	shown []uint16 // what they hold: an entry that stays the same is not rewritten
-
-	availWord *uint32 // flags and idx of the avail ring
-	usedWord  *uint32 // flags and idx of the used ring
-	elems     []usedElem
-	usedEvent *uint32 // last word of the avail ring: used_event, and maybe the last entry
-	availEvt  *uint32 // last word of the used ring: avail_event
+	availWord  *uint32 // flags and idx of the avail ring
+	usedWord   *uint32 // flags and idx of the used ring
+	elems      []usedElem
+	usedEvent  *uint32 // last word of the avail ring: used_event, and maybe the last entry
+	availEvent *uint32 // last word of the used ring: avail_event
 
 	mask       int
 	availFlags uint32 // constant: NO_INTERRUPT, or 0 with EVENT_IDX
 	availIdx   uint16 // free-running index of the next avail entry
 	usedIdx    uint16 // free-running index of the next used entry
 	ready      int    // used entries that the device has published beyond usedIdx
-	kicked     uint16 // availIdx at the last decision about a doorbell
-	parked     uint16 // what used_event holds
-	barrier    uint32 // the word that fence is for
 
-	memory   []byte
-	segments int // entries of an indirect table, 0 without INDIRECT_DESC
+	usedEventShadow uint16 // what used_event holds
 }
 
-// init makes an empty ring in cfg.Memory.
-func (s *Split) init(cfg *Config, kicks *stat.Counter) error {
-	l, err := cfg.complete()
-	if err != nil {
-		return err
-	}
-	n := cfg.Size
-	s.queue = newQueue(cfg, l, kicks)
-	s.slots = newSlots(n)
-	s.memory, s.segments, s.mask = cfg.Memory, cfg.IndirectSize, n-1
-	s.desc = descsAt(cfg.Memory, l.Desc, n)
-	s.availWord = wordAt(cfg.Memory, l.Driver)
-	s.avail = halvesAt(cfg.Memory, l.Driver+splitRingEntries, n)
-	s.shown = make([]uint16, n)
-	s.usedEvent = wordAt(cfg.Memory, (l.Driver+splitRingEntries+2*n)&^3)
-	s.usedWord = wordAt(cfg.Memory, l.Device)
-	s.elems = usedElemsAt(cfg.Memory, l.Device+splitRingEntries, n)
-	s.availEvt = wordAt(cfg.Memory, l.Device+splitRingEntries+8*n)
-	s.seek(0)
-	return nil
+// initSplit finds the two rings in the memory.
+func (r *ring) initSplit() {
+	n, driver, device := r.size(), r.layout.Driver, r.layout.Device
+	r.mask = n - 1
+	r.availWord = wordAt(r.memory, driver)
+	r.avail = halvesAt(r.memory, driver+splitRingEntries, n)
+	r.availShadow = make([]uint16, n)
+	r.usedEvent = wordAt(r.memory, (driver+splitRingEntries+2*n)&^3)
+	r.usedWord = wordAt(r.memory, device)
+	r.elems = usedElemsAt(r.memory, device+splitRingEntries, n)
+	r.availEvent = wordAt(r.memory, device+splitRingEntries+8*n)
+	r.seek(0)
 }
 
 // seek makes both indices start at idx.
-func (s *Split) seek(idx uint16) {
-	s.availIdx, s.usedIdx, s.kicked = idx, idx, idx
-	s.head = int(idx) & s.mask
-	if s.eventIdx {
-		s.park()
+func (r *ring) seek(idx uint16) {
+	r.availIdx, r.usedIdx, r.unkicked = idx, idx, 0
+	r.head = int(idx) & r.mask
+	if r.eventIdx {
+		r.writeUsedEvent()
 	} else {
-		s.availFlags = virtio.AvailNoInterrupt
+		r.availFlags = virtio.AvailNoInterrupt
 	}
-	publish32(s.availWord, s.availFlags|uint32(idx)<<splitIdxShift)
+	r.publishSplit()
 }
 
-// park keeps used_event just behind what was used, where the device does not
-// pass it for another 65535 buffers: polling wants no interrupts, and with
-// EVENT_IDX the flag that says so must stay 0 (2.7.7.1).
-func (s *Split) park() {
-	s.parked = s.usedIdx - 1
-	word := uint32(s.parked)
-	if s.size1() {
+// writeUsedEvent puts used_event just behind what was used, where the device
+// does not pass it for another 65535 buffers: polling wants no interrupts, and
+// with EVENT_IDX the flag that says so must stay 0 (2.7.7.1).
+func (r *ring) writeUsedEvent() {
+	r.usedEventShadow = r.usedIdx - 1
+	word := uint32(r.usedEventShadow)
+	if r.size() == 1 {
 		// The only ring with an odd number of entries: its entry, which is
 		// always 0, shares the word.
 		word <<= 16
 	}
-	publish32(s.usedEvent, word)
+	publish32(r.usedEvent, word)
 }
 
-func (s *Split) size1() bool { return s.mask == 0 }
-
-// parkLimit is how far used_event may fall behind. The device can be ahead of
+// maxEventLag is how far used_event may fall behind. The device can be ahead of
 // usedIdx by 32768, and all of it must stay below 65536.
-const parkLimit = 1 << 14
+const maxEventLag = 1 << 14
 
-// repark moves used_event along if it has fallen behind.
-func (s *Split) repark() {
-	if s.eventIdx && s.usedIdx-s.parked > parkLimit {
-		s.park()
+// deferUsedEvent moves used_event along if it has fallen behind, so that the
+// device never reaches it and never interrupts.
+func (r *ring) deferUsedEvent() {
+	if r.eventIdx && r.usedIdx-r.usedEventShadow > maxEventLag {
+		r.writeUsedEvent()
 	}
 }
 
-// poll reads how far the device got, and makes the used entries up to there
-// readable. It returns false if there are none, or if the device claims more
-// than it was given: one compare finds an index that jumps and one that goes
-// back. outstanding is the number of chains the device has.
-func (s *Split) poll(outstanding int) bool {
-	idx := uint16(load32(s.usedWord) >> splitIdxShift)
-	ready := int(idx - s.usedIdx)
+// poll reads the used index, and makes the used entries up to there readable.
+// It returns false if there are none, or if the device claims more than it was
+// given: one compare finds an index that jumps and one that goes back.
+// outstanding is the number of chains the device has.
+func (r *ring) poll(outstanding int) bool {
+	idx := uint16(load32(r.usedWord) >> splitIdxShift)
+	ready := int(idx - r.usedIdx)
 	if ready > outstanding {
-		s.fail("the used index is ahead of what was made available", uint64(idx), uint64(s.usedIdx)+uint64(outstanding))
+		r.fail("the used index is ahead of what was made available",
+			uint64(idx), uint64(r.usedIdx)+uint64(outstanding))
 		return false
 	}
-	s.ready = ready
+	r.ready = ready
 	return ready > 0
 }
 
-// next returns the used entry that is to be looked at now.
-func (s *Split) next() *usedElem { return &s.elems[int(s.usedIdx)&s.mask] }
+// chains returns how many chains the device has.
+func (s *splitRing) chains() int { return int(s.availIdx - s.usedIdx) }
 
-// step goes n used entries on.
-func (s *Split) step(n int) {
+// next returns the first used entry that was not consumed yet.
+func (s *splitRing) next() *usedElem { return &s.elems[int(s.usedIdx)&s.mask] }
+
+// step consumes n used entries.
+func (s *splitRing) step(n int) {
 	s.usedIdx += uint16(n)
 	s.ready -= n
 }
 
-// peek returns the next used entry, if there is one.
-func (s *Split) peek() (id, written uint32, ok bool) {
-	if s.ready == 0 && !s.poll(int(s.availIdx-s.usedIdx)) {
+// peekSplit returns the next used entry, if there is one.
+func (r *ring) peekSplit() (id, written uint32, ok bool) {
+	if r.ready == 0 && !r.poll(r.chains()) {
 		return 0, 0, false
 	}
-	e := s.next()
+	e := r.next()
 	return e.id, e.len, true
 }
 
 // skip steps over the used entries of the chains that take n positions at the
 // head. It returns false if the device has not used as many.
-func (s *Split) skip(n int) bool {
+func (r *ring) skip(n int) bool {
 	chains := 0
 	for i := range n {
-		if s.chain[s.wrap(s.head+i)] != 0 {
+		if r.chain[r.wrap(r.head+i)] != 0 {
 			chains++
 		}
 	}
-	if chains > s.ready {
-		s.fail("a used entry stands for more buffers than the used index", uint64(chains), uint64(s.ready))
+	if chains > r.ready {
+		r.fail("a used entry stands for more buffers than the used index", uint64(chains), uint64(r.ready))
 		return false
 	}
-	s.step(chains)
+	r.step(chains)
 	return true
 }
 
-// show puts the identifiers of the next chains, whose first descriptors lie at
-// these positions, into the avail ring, without publishing them. What has gone
-// round in order for a lap is there already, and is not written again: the
-// device's core keeps the line.
-func (s *Split) show(ids []uint16) {
-	if s.unsettled > 0 {
-		s.unsettled = max(0, s.unsettled-len(ids))
+// fillAvail puts the identifiers of the next chains into the avail ring, without
+// publishing them. While buffers are used in order the entries repeat every lap,
+// and are not written again: the device's core keeps the cache line.
+func (r *ring) fillAvail(ids []uint16) {
+	if r.unsettled > 0 {
+		r.unsettled = max(0, r.unsettled-len(ids))
 		for i, id := range ids {
-			at := (int(s.availIdx) + i) & s.mask
-			if s.shown[at] != id {
-				s.shown[at] = id
-				s.avail[at] = id
+			at := (int(r.availIdx) + i) & r.mask
+			if r.availShadow[at] != id {
+				r.availShadow[at] = id
+				r.avail[at] = id
 			}
 		}
 	}
-	s.availIdx += uint16(len(ids))
+	r.availIdx += uint16(len(ids))
+	r.unkicked += len(ids)
 }
 
-// publish makes everything shown available to the device (2.7.13.3).
-func (s *Split) publish() {
-	publish32(s.availWord, s.availFlags|uint32(s.availIdx)<<splitIdxShift)
+// publishSplit makes everything in the avail ring available to the device
+// (2.7.13.3).
+func (r *ring) publishSplit() {
+	publish32(r.availWord, r.availFlags|uint32(r.availIdx)<<splitIdxShift)
 }
 
-// publishAndKick is publish, and a doorbell if the device asks for one.
-func (s *Split) publishAndKick() {
-	publishAndFence32(s.availWord, s.availFlags|uint32(s.availIdx)<<splitIdxShift)
-	s.kickAfterFence()
+// publishAndKickSplit is publishSplit and kickSplit with one barrier.
+func (r *ring) publishAndKickSplit() {
+	publishAndFence32(r.availWord, r.availFlags|uint32(r.availIdx)<<splitIdxShift)
+	r.kickFencedSplit()
 }
 
-// kick rings the doorbell if the device asks for it. It decides about
-// everything published since the last decision.
-func (s *Split) kick() {
-	fence(&s.barrier)
-	s.kickAfterFence()
+// kickSplit is kick on a split ring.
+func (r *ring) kickSplit() {
+	// Without the barrier the device's wish could be read before the device can
+	// see what was published, and each side would wait for the other.
+	fence(&r.barrier)
+	r.kickFencedSplit()
 }
 
-func (s *Split) kickAfterFence() {
-	if s.wantsKick() {
-		s.ring(uint32(s.availIdx))
+// kickFencedSplit is kickSplit behind a full barrier.
+func (r *ring) kickFencedSplit() {
+	if r.wantsKickSplit() {
+		r.notify(r.nextSplit())
 	}
 }
 
-// wantsKick tells what the device asks for with respect to everything published
-// since the last decision. The caller has put a full barrier behind that.
-func (s *Split) wantsKick() bool {
-	old := s.kicked
-	s.kicked = s.availIdx
-	if s.eventIdx {
-		event := uint16(load32(s.availEvt))
-		return splitWantsEvent(event, s.availIdx, old)
+// wantsKickSplit reports whether the device asks to be notified of what was
+// published since the last decision.
+func (r *ring) wantsKickSplit() bool {
+	count := r.unkicked
+	r.unkicked = 0
+	if r.eventIdx {
+		event := uint16(load32(r.availEvent))
+		return splitWantsEvent(event, r.availIdx, r.availIdx-uint16(count))
 	}
-	return load32(s.usedWord)&virtio.UsedNoNotify == 0 && s.availIdx != old
+	return load32(r.usedWord)&virtio.UsedNoNotify == 0 && count > 0
+}
+
+// nextSplit returns the index of the next entry of the avail ring.
+func (s *splitRing) nextSplit() uint32 { return uint32(s.availIdx) }
+
+// putSplit is put on a split ring.
+func (r *ring) putSplit(b *mbuf.Buf, segs []Segment, out int) uint16 {
+	at := r.tail()
+	n := needs(len(segs), r.indirectSize)
+	head := r.id[at]
+	if n < len(segs) {
+		r.desc[head] = r.tableSplit(head, segs, out)
+	} else {
+		for i, g := range segs {
+			d := desc{addr: g.Address, meta: uint64(g.Len)}
+			if i >= out {
+				d.meta |= splitWrite
+			}
+			if i+1 < n {
+				// With IN_ORDER the identifiers never leave their order, so the
+				// next one is x+1, as 2.7.5.2 wants.
+				d.meta |= splitNext | uint64(r.id[r.wrap(at+i+1)])<<splitNextShift
+			}
+			r.desc[r.id[r.wrap(at+i)]] = d
+		}
+	}
+	r.begin(at, n, b)
+	r.count += n
+	r.fillAvail(r.id[at : at+1])
+	if n > 1 { // positions and entries of the avail ring no longer keep in step
+		r.unsettled = r.size()
+	}
+	return head
+}
+
+// tableSplit fills the indirect table of id and returns the descriptor that
+// refers to it (2.7.5.3). Entries link in sequence, as IN_ORDER wants.
+func (r *ring) tableSplit(id uint16, segs []Segment, out int) desc {
+	at := r.layout.Indirect + int(id)*r.indirectSize*descBytes
+	table := descsAt(r.memory, at, len(segs))
+	for i, g := range segs {
+		meta := uint64(g.Len)
+		if i >= out {
+			meta |= splitWrite
+		}
+		if i+1 < len(segs) {
+			meta |= splitNext | uint64(i+1)<<splitNextShift
+		}
+		table[i] = desc{addr: g.Address, meta: meta}
+	}
+	return desc{
+		addr: r.address + uint64(at),
+		meta: uint64(len(segs)*descBytes) | splitIndirect,
+	}
 }

@@ -15,28 +15,28 @@ const (
 	// there is no point in cutting a frame into more pieces (2.7.4.2).
 	maxChain = 256
 	// stuckLimit is for how many bursts the ring may stay full before the
-	// watchdog rings the doorbell although nobody asked.
+	// watchdog rings the doorbell although the device did not ask.
 	stuckLimit = 1 << 16
 )
 
-// tx is what transmit queues of both formats share: which packets can be sent,
-// and what becomes of those that were.
+// Tx is a transmit queue, whichever format its ring has. It belongs to one
+// goroutine; AddPool, Broken, Posted and Stats may be called from any.
 //
 // The header of a packet goes in its headroom, so that one descriptor is enough
 // for both. Every header is all zeros: nothing is offloaded.
-type tx struct {
-	number int // of the virtqueue, for messages
-	cache  *mbuf.DriverCache
-	stats  TxStats
+type Tx struct {
+	ring
+	cache *mbuf.DriverCache
+	stats TxStats
 
-	plain  plain                        // what nearly all packets are
-	header uint32                       // bytes of header
-	blank  uint64                       // device address of a header that is all zeros
-	pools  atomic.Pointer[[]*mbuf.Pool] // all that the device can reach
+	fast       fastCheck                    // what the fast path takes
+	header     uint32                       // bytes of header
+	zeroHeader uint64                       // device address of a header that is all zeros
+	pools      atomic.Pointer[[]*mbuf.Pool] // all that the device can reach
 
 	low     int // reclaiming starts when fewer slots are free
 	bufs    int // buffers that the device has
-	special int // packets among them that are not one buffer of pool
+	special int // packets among them that only reclaimSlow can take back
 
 	segs    []Segment // the packet being sent
 	maxSegs int
@@ -46,29 +46,35 @@ type tx struct {
 }
 
 // headerLen is the length of the header that the loops are made for, in bytes.
-// With another one every packet takes the long way round.
+// With another one every packet takes the slow path.
 const headerLen = virtio.NetHeaderLen
 
-// plain is what nearly all packets are: one buffer of one pool, with room for
-// the header in front.
-type plain struct {
+// fastCheck is what the fast path compares packets with: it takes those that are
+// one buffer of one pool, with room for the header in front.
+type fastCheck struct {
 	pool *mbuf.Pool // nil for none
 	span uint32     // longest frame, less minFrame
 }
 
-// matches tells whether b, of which v is the view, is such a packet, and held.
-func (p plain) matches(b *mbuf.Buf, v mbuf.DriverView) bool {
-	return b.Pool() == p.pool && b.Next() == nil && v.Len()-minFrame <= p.span && v.Offset() >= headerLen
+// matches reports whether the fast path takes b, of which v is the view. The
+// view of a buffer that the application does not hold is too short.
+func (c fastCheck) matches(b *mbuf.Buf, v mbuf.DriverView) bool {
+	return b.Pool() == c.pool && b.Next() == nil && v.Len()-minFrame <= c.span && v.Offset() >= headerLen
 }
 
-// init prepares for giving buffers to cache.
-func (t *tx) init(cfg *Config, l Layout, cache *mbuf.Cache) error {
-	t.number = cfg.Index
+// NewTx makes a transmit queue of the format that cfg.Features say. What was
+// sent goes to cache, which belongs to the goroutine that will call Burst, and
+// whose pool must be bound. The error is an [*Error].
+func NewTx(cfg Config, cache *mbuf.Cache) (*Tx, error) {
+	t := &Tx{}
+	if err := t.ring.init(&cfg, &t.stats.Kicks); err != nil {
+		return nil, err
+	}
 	t.header = uint32(cfg.HeaderLen)
-	t.blank = cfg.Address + uint64(l.Header)
-	t.plain.span = 1<<32 - 1 - t.header - minFrame
+	t.zeroHeader = cfg.Address + uint64(t.layout.Header)
+	t.fast.span = 1<<32 - 1 - t.header - minFrame
 	if cfg.MaxFrame > 0 {
-		t.plain.span = uint32(max(cfg.MaxFrame, minFrame) - minFrame)
+		t.fast.span = uint32(max(cfg.MaxFrame, minFrame) - minFrame)
 	}
 	t.low = max(cfg.Size/4, 1)
 	if cfg.MaxInFlight > 0 {
@@ -78,23 +84,27 @@ func (t *tx) init(cfg *Config, l Layout, cache *mbuf.Cache) error {
 	t.segs = make([]Segment, 0, t.maxSegs+2)
 	t.pools.Store(new([]*mbuf.Pool))
 	t.useCache(cache)
-	return t.AddPool(cache.Pool())
+	if err := t.AddPool(cache.Pool()); err != nil {
+		return nil, err
+	}
+	return t, nil
 }
 
-// useCache makes the packets that cache takes back the usual ones.
-func (t *tx) useCache(c *mbuf.Cache) {
+// useCache makes the fast path take the packets of the pool of c.
+func (t *Tx) useCache(c *mbuf.Cache) {
 	t.cache = (*mbuf.DriverCache)(c)
 	if t.header == headerLen {
-		t.plain.pool = c.Pool()
+		t.fast.pool = c.Pool()
 	}
 }
 
 // AddPool makes the queue accept buffers of another pool, which must be bound
 // to addresses that the device can reach. It may be called from any goroutine.
-// Buffers of other pools are not sent: they are counted and freed. *PoolError.
-func (t *tx) AddPool(p *mbuf.Pool) error {
+// Buffers of other pools are not sent: they are counted and freed. The error is
+// an [*Error].
+func (t *Tx) AddPool(p *mbuf.Pool) error {
 	if !(*mbuf.DriverPool)(p).Bound() {
-		return &PoolError{Queue: t.number, Reason: "the pool has no device addresses; attach it to the port first"}
+		return unboundPool(t.index)
 	}
 	for {
 		old := t.pools.Load()
@@ -108,39 +118,105 @@ func (t *tx) AddPool(p *mbuf.Pool) error {
 	}
 }
 
-// accepts tells whether the device can reach the buffers of p.
-func (t *tx) accepts(p *mbuf.Pool) bool {
+// reaches reports whether the device can reach the buffers of p.
+func (t *Tx) reaches(p *mbuf.Pool) bool {
 	return p == t.cache.Pool() || slices.Contains(*t.pools.Load(), p)
 }
 
-// Stats returns the counters.
-func (t *tx) Stats() *TxStats { return &t.stats }
-
-// setCache makes cache, and its pool, the ones that packets are compared with.
-func (t *tx) setCache(s *slots, c *mbuf.Cache) error {
-	if !t.accepts(c.Pool()) {
-		return &PoolError{Queue: t.number, Reason: "the cache is of a pool that was not attached"}
+// SetCache makes the queue give its buffers to another cache, of a pool that
+// was added, so that the queues of a goroutine share one. The error is an
+// [*Error].
+func (t *Tx) SetCache(c *mbuf.Cache) error {
+	if !t.reaches(c.Pool()) {
+		return &Error{
+			Queue: t.index, Field: "cache",
+			Reason: "it is of a pool that was not attached",
+			Remedy: "attach the pool to the port first",
+		}
 	}
 	t.useCache(c)
 	t.special = 0
-	for i := range s.count {
-		if at := s.wrap(s.head + i); s.chain[at] != 0 && t.isSpecial(s, at) {
+	for i := range t.count {
+		if at := t.wrap(t.head + i); t.chain[at] != 0 && t.isSpecial(at) {
 			t.special++
 		}
 	}
 	return nil
 }
 
-// isSpecial tells whether the packet that was sent at a position is more than
+// isSpecial reports whether the packet that was sent at a position is more than
 // one buffer of the cache's pool in one descriptor.
-func (t *tx) isSpecial(s *slots, at int) bool {
-	return s.chain[at] > 1 || s.buf[at].Next() != nil || s.buf[at].Pool() != t.cache.Pool()
+func (t *Tx) isSpecial(at int) bool {
+	return t.chain[at] > 1 || t.buf[at].Next() != nil || t.buf[at].Pool() != t.cache.Pool()
 }
 
-// blankHeader makes the header of b, which begins at an offset in its room, all
+// Burst takes packets from the front of bufs, returns how many, and frees them
+// some time after the device has sent them. The rest stays the caller's. It
+// never waits. A packet that cannot be sent at all is taken too: it is counted
+// in the statistics and freed.
+func (t *Tx) Burst(bufs []*mbuf.Buf) int {
+	if t.idle() {
+		return 0
+	}
+	if t.free() < max(t.low, len(bufs)) {
+		t.reclaim()
+	}
+	n := 0
+	for n < len(bufs) {
+		var sent int
+		if t.packed {
+			sent = t.sendPacked(bufs[n:])
+		} else {
+			sent = t.sendSplit(bufs[n:])
+		}
+		n += sent
+		if sent == 0 {
+			if !t.sendSlow(bufs[n]) {
+				break
+			}
+			n++
+		}
+	}
+	if t.unkicked > 0 {
+		if t.packed {
+			t.kickPacked() // each descriptor was published by the store of its flags
+		} else {
+			t.publishAndKickSplit()
+		}
+	}
+	if t.finish(n, len(bufs)) {
+		t.rekick()
+	}
+	return n
+}
+
+// sendSlow sends a packet whatever it is made of. It returns false if there is
+// no room for it now.
+func (t *Tx) sendSlow(b *mbuf.Buf) bool {
+	if t.idle() || t.free() == 0 {
+		return false
+	}
+	if why := t.gather(b); why != nil {
+		t.discard([]*mbuf.Buf{b}, why)
+		return true
+	}
+	need := needs(len(t.segs), t.indirectSize)
+	if need > t.free() {
+		t.reclaim()
+		if t.idle() || need > t.free() {
+			return false
+		}
+	}
+	at := t.tail()
+	t.put(b, t.segs, len(t.segs))
+	t.countPostedSlow(at)
+	return true
+}
+
+// zeroHeader makes the header of b, which begins at an offset in its room, all
 // zeros (5.1.9.2.1). Writing would take the cache line away from the device's
 // core, so a header that is clean is left alone.
-func blankHeader(b *mbuf.Buf, off uint32) {
+func zeroHeader(b *mbuf.Buf, off uint32) {
 	h := (*[headerLen]byte)(mbuf.Driver(b).Room()[off : off+headerLen])
 	if binary.LittleEndian.Uint64(h[:])|uint64(binary.LittleEndian.Uint32(h[8:])) != 0 {
 		*h = [headerLen]byte{}
@@ -150,7 +226,7 @@ func blankHeader(b *mbuf.Buf, off uint32) {
 
 // gather makes t.segs the descriptors of the packet that begins with b. It
 // returns the counter of what is wrong with it, nil if nothing is.
-func (t *tx) gather(b *mbuf.Buf) *stat.Counter {
+func (t *Tx) gather(b *mbuf.Buf) *stat.Counter {
 	t.segs = t.segs[:0]
 	first := b
 	total := uint64(0)
@@ -158,11 +234,11 @@ func (t *tx) gather(b *mbuf.Buf) *stat.Counter {
 		switch {
 		case !mbuf.Driver(b).Held():
 			return &t.stats.OwnerDrops
-		case !t.accepts(b.Pool()):
+		case !t.reaches(b.Pool()):
 			return &t.stats.PoolDrops
 		case b == first:
 			t.begin(b)
-		case b.Len() > 0: // descriptors of no length are asking for trouble
+		case b.Len() > 0: // an empty segment needs no descriptor
 			t.segs = append(t.segs, Segment{mbuf.Driver(b).IOVA(), mbuf.Driver(b).View().Len()})
 		}
 		if len(t.segs) > t.maxSegs {
@@ -170,7 +246,7 @@ func (t *tx) gather(b *mbuf.Buf) *stat.Counter {
 		}
 		total += uint64(b.Len())
 	}
-	most := uint64(t.plain.span)
+	most := uint64(t.fast.span)
 	if tagged(first.Data()) {
 		most += vlanTag
 	}
@@ -183,7 +259,7 @@ func (t *tx) gather(b *mbuf.Buf) *stat.Counter {
 // vlanTag is what a VLAN tag adds to the header in front of the MTU's bytes.
 const vlanTag = 4
 
-// tagged tells whether a frame has a VLAN tag (IEEE 802.1Q or 802.1ad).
+// tagged reports whether a frame has a VLAN tag (IEEE 802.1Q or 802.1ad).
 func tagged(frame []byte) bool {
 	if len(frame) < minFrame {
 		return false
@@ -193,69 +269,100 @@ func tagged(frame []byte) bool {
 }
 
 // begin puts the header and the first buffer of a packet in t.segs.
-func (t *tx) begin(b *mbuf.Buf) {
+func (t *Tx) begin(b *mbuf.Buf) {
 	off, n := mbuf.Driver(b).View().Offset(), mbuf.Driver(b).View().Len()
 	if off >= t.header {
 		clear(mbuf.Driver(b).Room()[off-t.header:][:t.header])
 		t.segs = append(t.segs, Segment{mbuf.Driver(b).RoomIOVA() + uint64(off-t.header), n + t.header})
 		return
 	}
-	t.segs = append(t.segs, Segment{t.blank, t.header})
+	t.segs = append(t.segs, Segment{t.zeroHeader, t.header})
 	if n > 0 {
 		t.segs = append(t.segs, Segment{mbuf.Driver(b).IOVA(), n})
 	}
 }
 
 // discard frees a packet that cannot be sent.
-func (t *tx) discard(packet []*mbuf.Buf, why *stat.Counter) {
+func (t *Tx) discard(packet []*mbuf.Buf, why *stat.Counter) {
 	why.Add(1)
 	t.stats.Dropped.Add(1)
 	t.cache.Put(packet[:1])
 }
 
-// took counts packets that were made available, in so many buffers.
-func (t *tx) took(packets, bufs int, bytes uint64) {
+// countPosted counts packets that were made available, in so many buffers.
+func (t *Tx) countPosted(packets, bufs int, bytes uint64) {
 	t.bufs += bufs
 	t.packets += uint64(packets)
 	t.bytes += bytes
 }
 
-// tookOdd counts the packet that was made available at a position, and takes
-// its buffers from the application.
-func (t *tx) tookOdd(s *slots, at int) {
-	if t.isSpecial(s, at) {
+// countPostedSlow counts the packet that was made available at a position, and
+// takes its buffers from the application.
+func (t *Tx) countPostedSlow(at int) {
+	if t.isSpecial(at) {
 		t.special++
 	}
 	n, bytes := 0, 0
-	for b := s.buf[at]; b != nil; b = b.Next() {
+	for b := t.buf[at]; b != nil; b = b.Next() {
 		n++
 		bytes += b.Len()
 		mbuf.Driver(b).Consume()
 	}
-	t.took(1, n, uint64(bytes))
+	t.countPosted(1, n, uint64(bytes))
 }
 
-// giveBack frees the packet at the head, which the device has used, and
-// returns the number of its descriptors.
-func (t *tx) giveBack(s *slots) int {
-	if t.isSpecial(s, s.head) {
+// Reclaim takes back at once what the device has used, and returns how many
+// buffers that are. Burst does so by itself when the ring fills up; a queue that
+// sends nothing for a while keeps what it sent last, which matters to a small
+// pool.
+func (t *Tx) Reclaim() int {
+	if t.idle() {
+		return 0
+	}
+	before := t.bufs
+	t.reclaim()
+	t.posted.Set(uint64(t.bufs))
+	return before - t.bufs
+}
+
+// reclaim takes back what the device has used: runs of single buffers of the
+// cache's pool with a loop for each format, the others one by one.
+func (t *Tx) reclaim() {
+	if t.packed {
+		t.reclaimPacked()
+	} else {
+		t.reclaimSplit()
+	}
+}
+
+// reclaimRun frees the n packets at head, which are one buffer of the cache's
+// pool each.
+func (t *Tx) reclaimRun(n int) {
+	t.cache.Give(t.buf[t.head:][:n])
+	t.bufs -= n
+}
+
+// reclaimChain frees the packet at head, which the device has used, and returns
+// the number of its descriptors.
+func (t *Tx) reclaimChain() int {
+	if t.isSpecial(t.head) {
 		t.special--
 	}
-	t.bufs -= t.cache.GiveChain(s.buf[s.head])
-	return s.end()
+	t.bufs -= t.cache.GiveChain(t.buf[t.head])
+	return t.end()
 }
 
-// oddLengths counts used lengths that mean nothing: the device only read.
-func (t *tx) oddLengths(seen uint32) {
+// countUsedLengths counts used lengths that are not 0: the device only reads.
+func (t *Tx) countUsedLengths(seen uint32) {
 	if seen != 0 {
 		t.stats.UsedLengths.Add(1)
 	}
 }
 
-// finish counts a burst that took n packets of so many. It tells whether it is
+// finish counts a burst that took n packets of so many. It reports whether it is
 // time for the watchdog's doorbell.
-func (t *tx) finish(q *queue, n, of int) (rekick bool) {
-	q.posted.Set(uint64(t.bufs))
+func (t *Tx) finish(n, of int) (rekick bool) {
+	t.posted.Set(uint64(t.bufs))
 	t.stats.Polls.Add(1)
 	if t.packets > 0 {
 		t.stats.Packets.Add(t.packets)
@@ -275,3 +382,6 @@ func (t *tx) finish(q *queue, n, of int) (rekick bool) {
 	t.stats.Rekicks.Add(1)
 	return true
 }
+
+// Stats returns the counters.
+func (t *Tx) Stats() *TxStats { return &t.stats }

@@ -1,0 +1,180 @@
+package virtq
+
+import (
+	"sync/atomic"
+
+	"github.com/virtio-pmd/virtio-pmd/driver/internal/stat"
+	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
+	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
+)
+
+// ring is the driver side of a virtqueue, whatever its format and purpose. What
+// only one format has is in splitRing and packedRing, and in methods whose names
+// end in Split or Packed. Which of them apply is one predictable branch, taken
+// once for many descriptors.
+type ring struct {
+	index   int
+	address uint64
+	layout  Layout
+
+	packed     bool // RING_PACKED: the format
+	eventIdx   bool // EVENT_IDX: events are asked for by position
+	inOrder    bool // IN_ORDER: buffers are used in the order they were made available
+	notifyData bool // NOTIFICATION_DATA: the doorbell says how far the ring got
+
+	doorbell virtio.Doorbell
+	notifyID uint32
+	running  bool // between Start and Drain
+	drained  bool
+
+	kicks  *stat.Counter
+	posted stat.Gauge // buffers that the device has, for other goroutines
+	broken atomic.Pointer[BrokenError]
+
+	slots
+	desc     []desc
+	unkicked int    // made available since the last decision about a doorbell
+	barrier  uint32 // the word that fence is for
+
+	memory       []byte
+	indirectSize int // entries of an indirect table, 0 without INDIRECT_DESC
+
+	splitRing
+	packedRing
+}
+
+// init makes an empty ring in cfg.Memory. kicks counts its notifications.
+func (r *ring) init(cfg *Config, kicks *stat.Counter) error {
+	l, err := cfg.complete()
+	if err != nil {
+		return err
+	}
+	r.index, r.address, r.layout = cfg.Index, cfg.Address, l
+	r.packed = cfg.Features.Has(virtio.RingPacked)
+	r.eventIdx = cfg.Features.Has(virtio.RingEventIdx)
+	r.inOrder = cfg.Features.Has(virtio.InOrder)
+	r.notifyData = cfg.Features.Has(virtio.NotificationData)
+	r.kicks = kicks
+	r.slots = newSlots(cfg.Size)
+	r.desc = descsAt(cfg.Memory, l.Desc, cfg.Size)
+	r.memory, r.indirectSize = cfg.Memory, cfg.IndirectSize
+	if r.packed {
+		r.initPacked()
+	} else {
+		r.initSplit()
+	}
+	return nil
+}
+
+// Areas returns the device addresses of the three areas of the ring, for the
+// transport.
+func (r *ring) Areas() (desc, driver, device uint64) {
+	return r.address + uint64(r.layout.Desc),
+		r.address + uint64(r.layout.Driver),
+		r.address + uint64(r.layout.Device)
+}
+
+// Start says that DRIVER_OK is set: from now on the queue works and may ring the
+// doorbell. id is what the low 16 bits of every notification are.
+func (r *ring) Start(doorbell virtio.Doorbell, id uint16) {
+	r.doorbell, r.notifyID, r.running = doorbell, uint32(id), true
+}
+
+// Broken returns the *BrokenError that stopped the queue, nil while it works.
+// It may be called from any goroutine.
+func (r *ring) Broken() error {
+	if err := r.broken.Load(); err != nil {
+		return err
+	}
+	return nil
+}
+
+// Posted returns how many buffers the device has: segments, not packets. It may
+// be called from any goroutine.
+func (r *ring) Posted() int { return int(r.posted.Load()) }
+
+// notOutstanding is the reason for which most hostile devices break a queue.
+const notOutstanding = "a used buffer is not one that the device had"
+
+// fail breaks the queue. The first reason stays.
+func (r *ring) fail(reason string, value, bound uint64) {
+	r.broken.CompareAndSwap(nil, &BrokenError{Queue: r.index, Reason: reason, Value: value, Bound: bound})
+}
+
+// idle reports whether the queue does nothing: not started yet, drained, broken.
+func (r *ring) idle() bool { return !r.running || r.broken.Load() != nil }
+
+// finished reports whether the queue will never work again.
+func (r *ring) finished() bool { return r.drained || r.broken.Load() != nil }
+
+// notify rings the doorbell. With NOTIFICATION_DATA it says which position
+// comes next (2.9).
+func (r *ring) notify(next uint32) {
+	r.kicks.Add(1)
+	v := r.notifyID
+	if r.notifyData {
+		v |= next << 16
+	}
+	r.doorbell.Ring(v)
+}
+
+// rekick rings the doorbell although the device did not ask.
+func (r *ring) rekick() {
+	if r.packed {
+		r.notify(r.nextPacked())
+	} else {
+		r.notify(r.nextSplit())
+	}
+}
+
+// kick rings the doorbell if the device asks for it. It decides about
+// everything published since the last decision.
+func (r *ring) kick() {
+	if r.packed {
+		r.kickPacked()
+	} else {
+		r.kickSplit()
+	}
+}
+
+// put posts a list of segments, of which the device may write those from out
+// on. b is the buffer that the list belongs to, nil for none. There is room for
+// it. It returns the identifier of the list. On a split ring it is published
+// later.
+func (r *ring) put(b *mbuf.Buf, segs []Segment, out int) uint16 {
+	if r.packed {
+		return r.putPacked(b, segs, out)
+	}
+	return r.putSplit(b, segs, out)
+}
+
+// peek returns the identifier and the length of the next used buffer, if there
+// is one.
+func (r *ring) peek() (id, written uint32, ok bool) {
+	if r.packed {
+		return r.peekPacked()
+	}
+	return r.peekSplit()
+}
+
+// leave takes n positions at head out of the window.
+func (r *ring) leave(n int) {
+	if r.packed {
+		r.leavePacked(n)
+	} else {
+		r.drop(n)
+	}
+}
+
+// Drain gives every posted buffer back to its pool and returns how many. The
+// device must have been reset. The queue is of no use afterwards.
+func (r *ring) Drain() int {
+	r.running, r.drained = false, true
+	n := 0
+	for r.count > 0 {
+		n += mbuf.Driver(r.buf[r.head]).Return()
+		r.drop(r.end())
+	}
+	r.posted.Set(0)
+	return n
+}
