@@ -22,7 +22,9 @@
 // Bursts never wait, never allocate and never lock. Everything else is done by a
 // goroutine of the port: it follows the link, recovers a device that needs a reset
 // as [Recovery] says, waits for a back end that has disconnected, and ends the port
-// when the device is removed. Package lcore runs polling functions on CPUs of their
+// when the device is removed. Package poll is a loop as
+// the one above that pauses when there is nothing to do, counts, and ends with a
+// context, a signal or a port. Package lcore runs polling functions on CPUs of their
 // own.
 //
 // # The life of a packet

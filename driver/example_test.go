@@ -32,11 +32,12 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	in, err := devargs.Open(context.Background(), "emu:gen", devargs.Options{Pool: pool}) // or "0000:00:03.0"
+	options := devargs.Options{Pool: pool}
+	in, err := devargs.Open(context.Background(), "emu:gen", options) // or "0000:00:03.0"
 	if err != nil {
 		log.Fatal(err)
 	}
-	out, err := devargs.Open(context.Background(), "emu:null", devargs.Options{Pool: pool})
+	out, err := devargs.Open(context.Background(), "emu:null", options)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -78,7 +79,8 @@ func ExampleOpen() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	port, err := driver.Open(device, driver.Config{Queues: 2, Memory: hugepages.Options{SmallPages: true}})
+	memory := hugepages.Options{SmallPages: true}
+	port, err := driver.Open(device, driver.Config{Queues: 2, Memory: memory})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -139,17 +141,20 @@ func Example_arpResponder() {
 
 	// The responder turns each request into the answer, in the same buffer.
 	address := net.IPv4(192, 0, 2, 2).To4()
+	asks := func(request *layers.ARP) bool {
+		return request.Operation == layers.ARPRequest && address.Equal(request.DstProtAddress)
+	}
 	answer := func(packets []*mbuf.Buf) []*mbuf.Buf {
 		answers := packets[:0]
 		for _, b := range packets {
 			request, ok := parseARP(b)
-			if !ok || request.Operation != layers.ARPRequest || !net.IP(request.DstProtAddress).Equal(address) {
+			if !ok || !asks(request) {
 				b.Free()
 				continue
 			}
-			reply := arp(layers.ARPReply, far.MAC(), address, request.SourceHwAddress, request.SourceProtAddress)
 			b.Reset()
-			b.AppendBytes(reply)
+			b.AppendBytes(arp(layers.ARPReply, far.MAC(), address,
+				request.SourceHwAddress, request.SourceProtAddress))
 			answers = append(answers, b)
 		}
 		return answers
@@ -164,7 +169,8 @@ func Example_arpResponder() {
 
 	// The other end asks who has the address, and waits for the answer.
 	request := near.Pool().GetOne()
-	request.AppendBytes(arp(layers.ARPRequest, near.MAC(), net.IPv4(192, 0, 2, 1).To4(), layers.EthernetBroadcast, address))
+	request.AppendBytes(arp(layers.ARPRequest, near.MAC(), net.IPv4(192, 0, 2, 1).To4(),
+		layers.EthernetBroadcast, address))
 	if near.TxQueue(0).Burst([]*mbuf.Buf{request}) == 0 {
 		log.Fatal("the request was not sent")
 	}
@@ -188,14 +194,18 @@ func Example_arpResponder() {
 }
 
 // arp returns the Ethernet frame of an ARP packet, without padding.
-func arp(operation uint16, fromMAC net.HardwareAddr, from net.IP, toMAC net.HardwareAddr, to net.IP) []byte {
+func arp(operation uint16,
+	fromMAC net.HardwareAddr, from net.IP, toMAC net.HardwareAddr, to net.IP) []byte {
+
 	ethernet := layers.Ethernet{SrcMAC: fromMAC, DstMAC: toMAC, EthernetType: layers.EthernetTypeARP}
 	packet := layers.ARP{
 		AddrType: layers.LinkTypeEthernet, Protocol: layers.EthernetTypeIPv4, Operation: operation,
-		SourceHwAddress: fromMAC, SourceProtAddress: from, DstHwAddress: toMAC, DstProtAddress: to,
+		SourceHwAddress: fromMAC, SourceProtAddress: from,
+		DstHwAddress: toMAC, DstProtAddress: to,
 	}
 	out := gopacket.NewSerializeBuffer()
-	if err := gopacket.SerializeLayers(out, gopacket.SerializeOptions{FixLengths: true}, &ethernet, &packet); err != nil {
+	options := gopacket.SerializeOptions{FixLengths: true} // of the addresses
+	if err := gopacket.SerializeLayers(out, options, &ethernet, &packet); err != nil {
 		log.Fatal(err)
 	}
 	return out.Bytes()

@@ -13,7 +13,8 @@ import (
 // a device nor privileges; 0000:00:03.0 or vhost-user:/run/vm0.sock open others
 // in the same way.
 func ExampleOpen() {
-	port, err := devargs.Open(context.Background(), "emu:loop,queues=2,mac=02:00:00:00:00:01,packed=0", devargs.Options{})
+	text := "emu:loop,queues=2,mac=02:00:00:00:00:01,packed=0"
+	port, err := devargs.Open(context.Background(), text, devargs.Options{})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -65,7 +65,8 @@ func (p *DriverPool) checkAllFree() error {
 	if len(p.free) == len(p.bufs) {
 		return nil
 	}
-	return &Error{Op: opBind, Reason: "buffers were taken out of the pool before it had device addresses",
+	return &Error{Op: opBind,
+		Reason: "buffers were taken out of the pool before it had device addresses",
 		Remedy: "attach it to a port first"}
 }
 
@@ -103,5 +104,6 @@ func (p *DriverPool) checkSame(pages []uint64) error {
 }
 
 func bindError(page int, address uint64, reason, remedy string) error {
-	return &Error{Op: opBind, Field: fmt.Sprintf("page %d", page), Value: address, Reason: reason, Remedy: remedy}
+	field := fmt.Sprintf("page %d", page)
+	return &Error{Op: opBind, Field: field, Value: address, Reason: reason, Remedy: remedy}
 }

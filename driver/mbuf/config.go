@@ -45,7 +45,8 @@ func (c *Config) complete() error {
 	case c.Count < 1 || c.Count > maxCount:
 		return configError("Count", c.Count, "use 1 to 16777216")
 	case c.Headroom < 0 || c.Headroom > maxRoom:
-		return configError("Headroom", c.Headroom, "use 1 byte to 1 GiB, 0 for the default, or NoHeadroom")
+		return configError("Headroom", c.Headroom,
+			"use 1 byte to 1 GiB, 0 for the default, or NoHeadroom")
 	case c.DataRoom < 0 || c.DataRoom > maxRoom:
 		return configError("DataRoom", c.DataRoom, "use 1 byte to 1 GiB, or 0 for the default")
 	}

@@ -6,15 +6,15 @@ import (
 	"strings"
 )
 
-// ErrInUse is what errors.Is finds in the error of [Pool.Release] while buffers
-// are not back in the pool.
+// ErrInUse is what errors.Is finds in the error of [Pool.Release] while not all
+// buffers are free in the pool.
 var ErrInUse = errors.New("mbuf: the pool is in use")
 
 // Error is a [Config] that makes no pool, or device addresses that a pool cannot
 // have. Nothing was changed.
 type Error struct {
 	Op     string // "new pool" or "bind pool"
-	Field  string // the field of Config, or "page 3" of the pool's memory; "" for the whole
+	Field  string // the field of Config, or "page 3" of the pool's memory; "" for all of them
 	Value  any    // of the field, or the device address of the page
 	Reason string
 	Remedy string // "" if the application cannot do anything about it
@@ -37,8 +37,8 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// BusyError is a pool that cannot be released because buffers are not back.
-// errors.Is reports it to be [ErrInUse].
+// BusyError is a pool that cannot be released because not all of its buffers are
+// free in it. errors.Is finds [ErrInUse] in it.
 type BusyError struct {
 	// Out counts the buffers that the application holds or that are posted to a
 	// device, Cached those in caches that were not flushed.
@@ -46,8 +46,9 @@ type BusyError struct {
 }
 
 func (e *BusyError) Error() string {
-	return fmt.Sprintf("mbuf: release pool: it is in use: %d buffers are held or posted and %d are in caches; "+
-		"close the ports, free the buffers and flush the caches first", e.Out, e.Cached)
+	return fmt.Sprintf("mbuf: release pool: it is in use: "+
+		"%d buffers are held or posted and %d are in caches; close the ports, "+
+		"free the buffers and flush the caches first", e.Out, e.Cached)
 }
 
 // Is reports whether target is [ErrInUse].

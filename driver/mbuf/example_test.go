@@ -20,7 +20,7 @@ func Example() {
 	}
 	bufs := make([]*mbuf.Buf, 32)
 	n := pool.Get(bufs)
-	fmt.Println(n, "buffers with", bufs[0].Headroom(), "bytes of headroom, room for", bufs[0].Tailroom())
+	fmt.Println(n, "buffers with room for", bufs[0].Tailroom(), "bytes, headroom", bufs[0].Headroom())
 
 	b := bufs[0]
 	copy(b.Append(7), "payload")
@@ -35,7 +35,7 @@ func Example() {
 		log.Fatal(err)
 	}
 	// Output:
-	// 32 buffers with 192 bytes of headroom, room for 2048
+	// 32 buffers with room for 2048 bytes, headroom 192
 	// "header payload", 14 bytes
 	// "payload", 7 bytes
 	// 1024 of 1024 buffers are free
@@ -43,7 +43,8 @@ func Example() {
 
 // A packet that is longer than a buffer is a chain of segments.
 func ExampleBuf_Segments() {
-	pool, err := mbuf.NewPool(mbuf.Config{Count: 16, DataRoom: 10, Memory: hugepages.Options{SmallPages: true}})
+	memory := hugepages.Options{SmallPages: true}
+	pool, err := mbuf.NewPool(mbuf.Config{Count: 16, DataRoom: 10, Memory: memory})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -54,9 +55,9 @@ func ExampleBuf_Segments() {
 	for s := range b.Segments() {
 		fmt.Printf("%q\n", s.Data())
 	}
-	whole := make([]byte, b.PacketLen())
-	b.CopyTo(whole)
-	fmt.Printf("%q: %d bytes in %d segments\n", whole, b.PacketLen(), b.NumSegments())
+	packet := make([]byte, b.PacketLen())
+	b.CopyTo(packet)
+	fmt.Printf("%q: %d bytes in %d segments\n", packet, b.PacketLen(), b.NumSegments())
 
 	b.Free() // every segment
 	fmt.Println(pool.Free(), "buffers are free")
@@ -70,7 +71,8 @@ func ExampleBuf_Segments() {
 
 // AppendBytes adds everything or nothing.
 func ExampleBuf_AppendBytes() {
-	pool, err := mbuf.NewPool(mbuf.Config{Count: 2, DataRoom: 10, Memory: hugepages.Options{SmallPages: true}})
+	memory := hugepages.Options{SmallPages: true}
+	pool, err := mbuf.NewPool(mbuf.Config{Count: 2, DataRoom: 10, Memory: memory})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -45,7 +45,7 @@ type Loop struct {
 
 // Run polls until ctx ends, the process receives SIGINT or SIGTERM, or one of
 // Ports ends. It returns nil in the first two cases, because that is how a loop
-// is meant to end: [context.Cause] tells why ctx ended. Otherwise it returns the
+// is meant to end: [context.Cause] says why ctx ended. Otherwise it returns the
 // error of the port that ended, which is [os.ErrClosed] if the application closed
 // it. Run holds no packet when it returns, and may be called again.
 func (l *Loop) Run(ctx context.Context) error {
@@ -76,7 +76,7 @@ func (l *Loop) Run(ctx context.Context) error {
 }
 
 // Poll makes one round: every stream receives a burst, handles it and sends it. It
-// reports whether there was a packet. It never waits and does not look at Ports.
+// reports whether there was a packet. It never waits, and does not check Ports.
 func (l *Loop) Poll() (busy bool) {
 	if l.bufs == nil {
 		l.bufs = make([]*mbuf.Buf, l.burst())

@@ -71,7 +71,7 @@ func TestPoll(t *testing.T) {
 	var kept []*mbuf.Buf
 	var want Stats
 	var out []*mbuf.Buf
-	l := Loop{Burst: 20, Streams: []Stream{{Rx: gen.RxQueue(0), Tx: null.TxQueue(0), Handle: func(packets []*mbuf.Buf) []*mbuf.Buf {
+	handle := func(packets []*mbuf.Buf) []*mbuf.Buf {
 		if len(packets) == 0 || len(packets) > 20 {
 			t.Errorf("Handle is called with %d packets", len(packets))
 		}
@@ -97,7 +97,8 @@ func TestPoll(t *testing.T) {
 			}
 		}
 		return out
-	}}}}
+	}
+	l := Loop{Burst: 20, Streams: []Stream{{Rx: gen.RxQueue(0), Tx: null.TxQueue(0), Handle: handle}}}
 	for want.Received < 20000 {
 		genDevice()
 		if rng.Intn(5) == 0 { // seldom enough for a queue that is full
@@ -109,7 +110,8 @@ func TestPoll(t *testing.T) {
 			t.Fatalf("Poll reports %v after %d packets", busy, want.Received-before)
 		}
 		got := l.Stats()
-		if got.Received != want.Received || got.Kept != want.Kept || got.Sent+got.Dropped != want.Received-uint64(want.Kept) {
+		returned := want.Received - uint64(want.Kept)
+		if got.Received != want.Received || got.Kept != want.Kept || got.Sent+got.Dropped != returned {
 			t.Fatalf("the counters are %+v, the handler's %+v", got, want)
 		}
 	}
@@ -146,7 +148,8 @@ func TestStreams(t *testing.T) {
 		{Rx: gen.RxQueue(0), Tx: null.TxQueue(0)},
 		{Rx: null.RxQueue(0)},
 	}}
-	for l.Streams[1].Stats().Received+l.Streams[2].Stats().Received < 500 || l.Streams[3].Stats().Sent < 500 {
+	received := func(i int) uint64 { return l.Streams[i].Stats().Received }
+	for received(1)+received(2) < 500 || l.Streams[3].Stats().Sent < 500 {
 		deviceA()
 		genDevice()
 		nullDevice()
@@ -180,11 +183,12 @@ func TestPollAllocatesNothing(t *testing.T) {
 	pool := newPool(t, 2048)
 	port, device := open(t, "emu:gen", pool)
 	n := 0
-	l := Loop{Streams: []Stream{{Rx: port.RxQueue(0), Tx: port.TxQueue(0), Handle: func(packets []*mbuf.Buf) []*mbuf.Buf {
+	handle := func(packets []*mbuf.Buf) []*mbuf.Buf {
 		n++
 		packets[0].Free()
 		return packets[1:]
-	}}}}
+	}
+	l := Loop{Streams: []Stream{{Rx: port.RxQueue(0), Tx: port.TxQueue(0), Handle: handle}}}
 	allocs := testing.AllocsPerRun(500, func() {
 		device()
 		l.Poll()
@@ -274,7 +278,7 @@ func TestNoSignals(t *testing.T) {
 	}
 }
 
-// TestRunEndsWithPort: closed by the application, and pulled out.
+// TestRunEndsWithPort: closed by the application, and unplugged.
 func TestRunEndsWithPort(t *testing.T) {
 	pool := newPool(t, 4096)
 	fn, err := pcifn.New(pcifn.Config{Device: vdev.Config{Backend: wire.Gen(60)}})
@@ -286,18 +290,19 @@ func TestRunEndsWithPort(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pulled, err := driver.Open(device, driver.Config{Pool: pool, Memory: hugepages.Options{SmallPages: true}})
+	cfg := driver.Config{Pool: pool, Memory: hugepages.Options{SmallPages: true}}
+	unplugged, err := driver.Open(device, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = pulled.Close() }) // says that the device is gone
+	t.Cleanup(func() { _ = unplugged.Close() }) // says that the device is gone
 	closed, _ := open(t, "emu:null", pool)
 	for _, c := range []struct {
 		port *driver.Port
 		end  func()
 		want error
 	}{
-		{pulled, fn.Unplug, transport.ErrRemoved},
+		{unplugged, fn.Unplug, transport.ErrRemoved},
 		{closed, func() { _ = closed.Close() }, os.ErrClosed},
 	} {
 		other, _ := open(t, "emu:null", pool)

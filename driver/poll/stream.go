@@ -40,7 +40,8 @@ func (s *Stream) Stats() Stats {
 	// In this order, so that a packet counted as sent is counted as received.
 	sent, dropped := s.sent.Load(), s.dropped.Load()
 	received := s.received.Load()
-	return Stats{Received: received, Sent: sent, Dropped: dropped, Kept: int64(received - sent - dropped)}
+	kept := int64(received - sent - dropped)
+	return Stats{Received: received, Sent: sent, Dropped: dropped, Kept: kept}
 }
 
 // poll receives, handles and sends one burst. It reports whether there was a packet.
