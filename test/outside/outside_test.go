@@ -32,7 +32,7 @@ func TestForwardFromAnotherModule(t *testing.T) {
 	}
 }
 
-// TestReadmeShowsTheProgram: what the README prints is what was just built.
+// TestReadmeShowsTheProgram checks that what the README prints is what was just built.
 func TestReadmeShowsTheProgram(t *testing.T) {
 	program := read(t, "testdata/forward.go.txt")
 	_, body, _ := strings.Cut(program, "func forward(ctx context.Context) error {\n")

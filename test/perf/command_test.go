@@ -8,7 +8,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/test/perf/internal/hugepool"
 )
 
-// TestCommands: both drivers get the same burst, ring, CPU and frame, and the
+// TestCommands checks that both drivers get the same burst, ring, CPU and frame, and the
 // path each in its own words.
 func TestCommands(t *testing.T) {
 	l := &lab{dir: "/tmp/perf-1", huge: &hugepool.Pages{Dir: "/tmp/perf-1/huge"},
@@ -43,7 +43,7 @@ func TestCommands(t *testing.T) {
 	}
 }
 
-// TestNames: paths have names of their own, because results are kept by name.
+// TestNames checks that paths have names of their own, because results are kept by name.
 func TestNames(t *testing.T) {
 	var names []string
 	for _, p := range candidates() {

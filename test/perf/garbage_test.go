@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// TestGarbage: a long run in which something was collected fails the race and is
-// named.
+// TestGarbage checks that a long run in which something was collected fails the race
+// and is named.
 func TestGarbage(t *testing.T) {
 	o := &outcomes{Options: options{Long: 10 * time.Second}, Long: []longRun{{Work: receive, Path: paths()[0], Duration: 10 * time.Second}}}
 	if err := o.garbage(); err != nil {

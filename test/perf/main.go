@@ -29,8 +29,8 @@
 // One run of ten seconds of ours in heat 2 for each work fails the race if any
 // garbage is collected in it.
 //
-// It needs root, for hugepages, which it adds and takes away again; others that
-// do the same wait meanwhile.
+// It needs root, for hugepages, which it adds to the kernel's pool and removes again;
+// others that do the same wait meanwhile.
 package main
 
 import (
@@ -158,7 +158,7 @@ func (l *lab) measureWork(ctx context.Context, heat int, w work, all *outcomes) 
 	return nil
 }
 
-// say tells how far it is.
+// say writes a line of progress.
 func (l *lab) say(format string, args ...any) {
 	fmt.Fprintf(l.progress, time.Now().Format("15:04:05 ")+format+"\n", args...)
 }

@@ -52,7 +52,7 @@ func TestBadOptions(t *testing.T) {
 	}
 }
 
-// TestTimes: what is measured for longer or shorter than usual is warmed up
+// TestTimes checks that what is measured for longer or shorter than usual is warmed up
 // accordingly.
 func TestTimes(t *testing.T) {
 	o := options{Duration: 2 * time.Second, WarmUp: 500 * time.Millisecond}

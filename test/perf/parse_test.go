@@ -33,7 +33,7 @@ func TestParseSummary(t *testing.T) {
 	}
 }
 
-// TestParseSummaryFails: what ends early or is cut off is an error that shows
+// TestParseSummaryFails checks that what ends early or is cut off is an error that shows
 // the end of the output.
 func TestParseSummaryFails(t *testing.T) {
 	complete := sample(t, "dpdk-io.txt")

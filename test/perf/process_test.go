@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// TestProcess: a program runs on the CPU that was asked for, with what was added
-// to its environment, and ends when it is asked to.
+// TestProcess checks that a program runs on the CPU that was asked for, with what was
+// added to its environment, and ends when it is asked to.
 func TestProcess(t *testing.T) {
 	p, err := startProcess(0, []string{"PERF_TEST=here"}, "/bin/sh", "-c",
 		`trap 'echo stopped; exit 0' INT; echo "$PERF_TEST" >&2; grep Cpus_allowed_list /proc/self/status; while :; do sleep 0.01; done`)
@@ -40,9 +40,9 @@ func TestProcess(t *testing.T) {
 	}
 }
 
-// TestProcessFails: a program that ends by itself, that ends badly, that never
-// does what is awaited, or that does not start, is an error with its
-// output.
+// TestProcessFails checks that a program that ends by itself, that ends badly, that never
+// does what is awaited, or that does not start, is an error
+// with its output.
 func TestProcessFails(t *testing.T) {
 	p, err := startProcess(0, nil, "/bin/sh", "-c", "echo why; exit 3")
 	if err != nil {

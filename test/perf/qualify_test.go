@@ -73,7 +73,7 @@ func spans(length float64, from ...float64) [][2]float64 {
 	return s
 }
 
-// TestQualify: whenever the CPUs change their mode, the best paths are those
+// TestQualify checks that whenever the CPUs change their mode, the best paths are those
 // that are a little faster than the others in either mode, though others have
 // run in the fast mode and they have not.
 func TestQualify(t *testing.T) {
@@ -109,8 +109,8 @@ func TestQualify(t *testing.T) {
 	}
 }
 
-// TestQualifyStandstill: what stands still is not the best, and a reference that
-// does so leaves others without a rate, not with an endless one.
+// TestQualifyStandstill checks that what stands still is not the best, and a reference
+// that does so leaves others without a rate, not with an endless one.
 func TestQualifyStandstill(t *testing.T) {
 	l := &lab{options: options{Rounds: 2}, progress: io.Discard}
 	q := newQualification(1, transmit, 64)

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// TestRoundTrip: a cache line takes some time, also while another program polls
-// on one of the CPUs, and that does not show.
+// TestRoundTrip checks that a cache line takes some time, also while another program
+// polls on one of the CPUs, and that does not show.
 func TestRoundTrip(t *testing.T) {
 	p, err := startProcess(0, nil, "/bin/sh", "-c", "while :; do :; done")
 	if err != nil {

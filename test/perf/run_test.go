@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// TestReadAt: the meter is read when it says how things are at the time that
-// was asked for, and not before; what fails meanwhile is told.
+// TestReadAt checks that the meter is read when it says how things are at the time that
+// was asked for, and not before; what fails meanwhile is returned.
 func TestReadAt(t *testing.T) {
 	p, err := startProcess(0, nil, "/bin/sleep", "1000")
 	if err != nil {

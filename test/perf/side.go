@@ -160,7 +160,7 @@ func parseObject(text string) (account, error) {
 }
 
 // collections counts the garbage collections that a Go program with
-// GODEBUG=gctrace=1 has told of.
+// GODEBUG=gctrace=1 has printed.
 func collections(text string) int { return len(gcLine.FindAllString(text, -1)) }
 
 var gcLine = regexp.MustCompile(`(?m)^gc \d+ @`)

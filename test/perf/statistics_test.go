@@ -29,7 +29,7 @@ func TestSpread(t *testing.T) {
 	}
 }
 
-// TestRatios: the median of ratios is not the ratio of medians.
+// TestRatios checks that the median of ratios is not the ratio of medians.
 func TestRatios(t *testing.T) {
 	mine, theirs := []float64{10, 2, 9}, []float64{5, 2, 3}
 	got := ratios(mine, theirs)

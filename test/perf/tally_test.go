@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// TestSettled: a group is run until it sees one mode of the CPUs throughout, but
-// not for ever, and what was run again is counted.
+// TestSettled checks that a group is run until it sees one mode of the CPUs throughout,
+// but not for ever, and what was run again is counted.
 func TestSettled(t *testing.T) {
 	const fast, slow = 60, 320
 	for _, c := range []struct {
@@ -43,7 +43,7 @@ func TestSettled(t *testing.T) {
 	}
 }
 
-// TestSteady: a driver that stands still runs again, twice, and each time is
+// TestSteady checks that a driver that stands still runs again, twice, and each time is
 // counted for its side.
 func TestSteady(t *testing.T) {
 	for _, c := range []struct {
@@ -77,7 +77,7 @@ func TestSteady(t *testing.T) {
 	}
 }
 
-// TestPlus: every count is in the sum.
+// TestPlus checks that every count is in the sum.
 func TestPlus(t *testing.T) {
 	a := tally{Again: 1, Changed: 2, Stalls: [2]int{3, 4}, Collections: 5, Measured: time.Second}
 	if got, want := a.plus(a), (tally{Again: 2, Changed: 4, Stalls: [2]int{6, 8}, Collections: 10, Measured: 2 * time.Second}); got != want {

@@ -12,7 +12,7 @@ const (
 // works lists them in the order of the tables.
 func works() []work { return []work{receive, transmit, forward} }
 
-// mode is the forward mode of the driver's testpmd, of either make.
+// mode is the forward mode of testpmd, which both drivers have.
 func (w work) mode() string {
 	switch w {
 	case receive:

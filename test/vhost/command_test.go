@@ -68,7 +68,7 @@ func (r commandRun) start(t *testing.T, binary, socket string) (p *ours, back *t
 	if !r.server {
 		back.until("there is a socket", listens)
 		if os.Geteuid() == 0 { // the command runs without privileges and could not connect
-			if err := os.Chown(socket, unprivileged, unprivileged); err != nil {
+			if err := os.Chown(socket, unprivilegedID, unprivilegedID); err != nil {
 				t.Fatal(err)
 			}
 		}

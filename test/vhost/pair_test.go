@@ -64,8 +64,8 @@ func TestTwoProcessesUnprivileged(t *testing.T) {
 	}
 }
 
-// unprivileged is the number of a user and a group without privileges.
-const unprivileged = 65534
+// unprivilegedID is the number of a user and a group without privileges.
+const unprivilegedID = 65534
 
 // ours is a running command of this project.
 type ours struct {
@@ -75,8 +75,8 @@ type ours struct {
 	err            error // how it ended; read after done is closed
 }
 
-// startOurs starts a command, as an unprivileged user if the test runs as root. It ends with
-// the test.
+// startOurs starts a command, as an unprivileged user if the test runs as root. It ends
+// with the test.
 func startOurs(t *testing.T, args ...string) *ours {
 	t.Helper()
 	p := &ours{cmd: exec.Command(args[0], args[1:]...), done: make(chan struct{})}
@@ -84,7 +84,7 @@ func startOurs(t *testing.T, args ...string) *ours {
 	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if os.Geteuid() == 0 {
-		p.cmd.SysProcAttr.Credential = &syscall.Credential{Uid: unprivileged, Gid: unprivileged}
+		p.cmd.SysProcAttr.Credential = &syscall.Credential{Uid: unprivilegedID, Gid: unprivilegedID}
 	}
 	started := make(chan error)
 	go func() {
@@ -181,7 +181,7 @@ func playground(t *testing.T, commands ...string) string {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	if os.Geteuid() == 0 {
-		if err := os.Chown(dir, unprivileged, unprivileged); err != nil {
+		if err := os.Chown(dir, unprivilegedID, unprivilegedID); err != nil {
 			t.Fatal(err)
 		}
 	}

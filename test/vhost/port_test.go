@@ -84,7 +84,7 @@ func send(t *testing.T, p *driver.Port, pair int, frames [][]byte, limit time.Du
 	return sent
 }
 
-// receive hands packets to look until it returns false or the time is over.
+// receive passes packets to look until it returns false or the time is over.
 func receive(p *driver.Port, pair int, limit time.Duration, look func(b *mbuf.Buf) bool) {
 	deadline := time.Now().Add(limit)
 	bufs := make([]*mbuf.Buf, 32)

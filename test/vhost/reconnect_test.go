@@ -170,9 +170,9 @@ func (k killing) judge(t *testing.T, d delays) {
 // ring is the number of descriptors of each queue.
 const ring = 256
 
-// moves returns a function that reports whether packets were received since, and so many sent that the back
-// end has taken some: more than two rings hold, the one that was there before and
-// the one that is there now.
+// moves returns a function that reports whether packets were received since, and so
+// many sent that the back end has taken some: more than two rings hold, the one that
+// was there before and the one that is there now.
 func moves(p *driver.Port, since driver.Stats) func() bool {
 	return func() bool {
 		now := p.Stats()

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// TestLimit: both sides exchange packets in both directions, on rings of one
-// descriptor, of a size that no power of two is, and of the usual one, and the
+// TestLimit checks that both sides exchange packets in both directions, on rings of one
+// descriptor, of a size that is no power of two, and of the usual one, and the
 // port gets all its buffers back.
 func TestLimit(t *testing.T) {
 	if os.Geteuid() != 0 && os.Getenv("CI") == "" { // in CI it fails instead

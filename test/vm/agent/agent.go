@@ -1,7 +1,7 @@
 // Package agent is how a test talks to the guest it has booted: requests and
 // replies, one JSON object a line, over a virtio-serial port. Many commands
-// run at once, so one boot serves many tests. The guest's half is Serve, the
-// test's half is Client.
+// run at once, so one boot serves many tests. The guest's half is [Serve], the
+// test's half is [Client].
 package agent
 
 // Port is the name of the virtio-serial port, as QEMU is told it.
@@ -19,13 +19,13 @@ const (
 
 // Request goes from the test to the guest.
 type Request struct {
-	// ID names the command: chosen by the test with OpRun, and repeated in
-	// every reply and in OpSignal.
+	// ID names the command: chosen by the test with [OpRun], and repeated in
+	// every reply and in [OpSignal].
 	ID int `json:"id"`
 	Op Op  `json:"op"`
 	// Args is the command line, Args[0] a path in the guest.
 	Args []string `json:"args,omitempty"`
-	// Signal is the number of the signal for OpSignal.
+	// Signal is the number of the signal for [OpSignal].
 	Signal int `json:"signal,omitempty"`
 }
 

@@ -34,7 +34,7 @@ func NewClient(conn net.Conn) *Client {
 // Close ends the conversation. Commands that still run in the guest are lost.
 func (c *Client) Close() error { return c.conn.Close() }
 
-// receive hands replies to their commands until the channel ends.
+// receive passes replies on to their commands until the channel ends.
 func (c *Client) receive() {
 	in := json.NewDecoder(c.conn)
 	for {
@@ -78,8 +78,8 @@ func (c *Client) send(r Request) error {
 	return nil
 }
 
-// Start runs a command in the guest. A command that cannot be started there
-// says so in its Result.
+// Start runs a command in the guest. If it cannot be started there, its [Result] has
+// the error.
 func (c *Client) Start(args ...string) (*Command, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -185,7 +185,7 @@ func (c *Command) Signal(s syscall.Signal) error {
 func (c *Command) Done() <-chan struct{} { return c.done }
 
 // Wait waits for the end. When ctx ends first the command gets SIGKILL and the
-// error is a *TimeoutError that carries what the command printed.
+// error is a [*TimeoutError] that carries what the command printed.
 func (c *Command) Wait(ctx context.Context) (Result, error) {
 	select {
 	case <-c.done:

@@ -8,7 +8,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/test/vm/talk"
 )
 
-// Ping sends count echo requests to another namespace's host, as talk.Ping does.
+// Ping sends count echo requests to another namespace's host, as [talk.Ping] does.
 func (n *Namespace) Ping(to *Namespace, count int, wait time.Duration) error {
 	return n.PingAddress(to.Address.IP, count, wait)
 }

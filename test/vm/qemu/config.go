@@ -22,7 +22,7 @@ type Config struct {
 	// IOMMU puts an Intel IOMMU between functions and memory.
 	IOMMU bool
 	// MemoryMiB is the guest's memory. Functions whose frames go to a vhost-user
-	// socket have it shared with who serves there.
+	// socket have it shared with the process that serves there.
 	MemoryMiB int
 	// CPUs is how many the guest has; 0: 2.
 	CPUs int
@@ -35,7 +35,7 @@ type Config struct {
 
 // NIC is one virtio network function.
 type NIC struct {
-	// ID names the function for QMP and for Machine.Address.
+	// ID names the function for QMP and for [Machine.Address].
 	ID string
 	// MAC is the function's address.
 	MAC string

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestReserve: with a file in place of the kernel's, the number goes up, the
+// TestReserve checks that with a file in place of the kernel's, the number goes up, the
 // file is locked meanwhile, and all is as before afterwards.
 func TestReserve(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "nr_hugepages")
