@@ -156,8 +156,8 @@ func (d *device) setUpQueues(n *negotiated) error {
 			return err
 		}
 	}
-	if rest := rings[2*n.pairs:]; len(rest) != 0 {
-		return d.setUpControl(&rest[0])
+	if control := rings[2*n.pairs:]; len(control) != 0 {
+		return d.setUpControl(&control[0])
 	}
 	return nil
 }
