@@ -90,7 +90,8 @@ type StopError struct {
 
 // Error names the device and what was tried.
 func (e *StopError) Error() string {
-	text := fmt.Sprintf("%s: the device may still be using its memory, which is kept: %s", e.Device, e.Reason)
+	text := fmt.Sprintf("%s: the device may still be using its memory, which is kept: %s",
+		e.Device, e.Reason)
 	if e.Err != nil {
 		text += fmt.Sprintf(" (%v)", e.Err)
 	}

@@ -28,8 +28,9 @@ func (s Status) String() string {
 		bit  Status
 		name string
 	}{
-		{StatusAcknowledge, "ACKNOWLEDGE"}, {StatusDriver, "DRIVER"}, {StatusFeaturesOK, "FEATURES_OK"},
-		{StatusDriverOK, "DRIVER_OK"}, {StatusNeedsReset, "DEVICE_NEEDS_RESET"}, {StatusFailed, "FAILED"},
+		{StatusAcknowledge, "ACKNOWLEDGE"}, {StatusDriver, "DRIVER"},
+		{StatusFeaturesOK, "FEATURES_OK"}, {StatusDriverOK, "DRIVER_OK"},
+		{StatusNeedsReset, "DEVICE_NEEDS_RESET"}, {StatusFailed, "FAILED"},
 	} {
 		if s.Has(n.bit) {
 			names = append(names, n.name)

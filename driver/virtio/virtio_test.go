@@ -16,7 +16,8 @@ var dependencies = []struct {
 }{
 	{NetGuestTSO4, sets(NetGuestCSUM)},
 	{NetGuestTSO6, sets(NetGuestCSUM)},
-	{NetGuestECN, []Features{FeatureSet(NetGuestTSO4, NetGuestCSUM), FeatureSet(NetGuestTSO6, NetGuestCSUM)}},
+	{NetGuestECN, []Features{FeatureSet(NetGuestTSO4, NetGuestCSUM),
+		FeatureSet(NetGuestTSO6, NetGuestCSUM)}},
 	{NetGuestUFO, sets(NetGuestCSUM)},
 	{NetGuestUSO4, sets(NetGuestCSUM)},
 	{NetGuestUSO6, sets(NetGuestCSUM)},
@@ -36,10 +37,12 @@ var dependencies = []struct {
 	{NetNotfCoal, sets(NetCtrlVQ)},
 	{NetHashReport, sets(NetCtrlVQ)},
 	{NetRSS, sets(NetCtrlVQ)},
-	{NetHashTunnel, []Features{FeatureSet(NetCtrlVQ, NetRSS), FeatureSet(NetCtrlVQ, NetHashReport)}},
+	{NetHashTunnel, []Features{FeatureSet(NetCtrlVQ, NetRSS),
+		FeatureSet(NetCtrlVQ, NetHashReport)}},
 	{NetRSSContext, sets(NetCtrlVQ, NetRSS)},
 	{NetGuestTunnel, sets(NetGuestTSO4, NetGuestTSO6, NetGuestUSO4, NetGuestUSO6, NetGuestCSUM)},
-	{NetGuestTunnelC, sets(NetGuestTunnel, NetGuestTSO4, NetGuestTSO6, NetGuestUSO4, NetGuestUSO6, NetGuestCSUM)},
+	{NetGuestTunnelC, sets(NetGuestTunnel, NetGuestTSO4, NetGuestTSO6, NetGuestUSO4, NetGuestUSO6,
+		NetGuestCSUM)},
 	{NetHostTunnel, sets(NetHostTSO4, NetHostTSO6, NetHostUSO, NetCSUM)},
 	{NetHostTunnelC, sets(NetHostTunnel, NetHostTSO4, NetHostTSO6, NetHostUSO, NetCSUM)},
 }
@@ -78,7 +81,8 @@ func TestClosureOfRandomSets(t *testing.T) {
 			t.Fatalf("closure of %v is not closed: %v", s, c.Minus(again))
 		}
 		for _, d := range dependencies {
-			met := slices.ContainsFunc(d.enough, func(e Features) bool { return e.Minus(c).Empty() })
+			met := slices.ContainsFunc(d.enough,
+				func(e Features) bool { return e.Minus(c).Empty() })
 			if c.Has(d.feature) && !met {
 				t.Fatalf("closure %v keeps %v without any of %v", c, d.feature, d.enough)
 			}
@@ -98,7 +102,8 @@ func TestWindowsCoverAll128Bits(t *testing.T) {
 		var back Features
 		for i := range 4 {
 			w := s.Window(i)
-			if want := uint32(1) << (f & 31); (i == int(f>>5)) != (w == want) || i != int(f>>5) && w != 0 {
+			if want := uint32(1) << (f & 31); (i == int(f>>5)) != (w == want) ||
+				i != int(f>>5) && w != 0 {
 				t.Errorf("bit %d: window %d is %#x", f, i, w)
 			}
 			back = back.WithWindow(i, w)
@@ -172,7 +177,8 @@ func TestStatus(t *testing.T) {
 			t.Errorf("%#x: %q, want %q", uint8(c.status), got, c.want)
 		}
 	}
-	if Status(7).Has(StatusDriverOK|StatusFeaturesOK) || !Status(15).Has(StatusDriverOK|StatusFeaturesOK) {
+	if Status(7).Has(StatusDriverOK|StatusFeaturesOK) ||
+		!Status(15).Has(StatusDriverOK|StatusFeaturesOK) {
 		t.Error("Has wants every bit")
 	}
 }
@@ -193,7 +199,8 @@ func TestQueueIndexes(t *testing.T) {
 		{FeatureSet(NetCtrlVQ, NetMQ), 1, 2},
 	} {
 		if got := CtrlQueueIndex(c.features, c.pairs); got != c.want {
-			t.Errorf("%v with %d pairs: control queue is %d, want %d", c.features, c.pairs, got, c.want)
+			t.Errorf("%v with %d pairs: control queue is %d, want %d", c.features, c.pairs, got,
+				c.want)
 		}
 	}
 }

@@ -35,11 +35,12 @@ const (
 )
 
 var names = map[uint32]string{
-	1: "GET_FEATURES", 2: "SET_FEATURES", 3: "SET_OWNER", 5: "SET_MEM_TABLE", 8: "SET_VRING_NUM", 9: "SET_VRING_ADDR",
-	10: "SET_VRING_BASE", 11: "GET_VRING_BASE", 12: "SET_VRING_KICK", 13: "SET_VRING_CALL", 14: "SET_VRING_ERR",
-	15: "GET_PROTOCOL_FEATURES", 16: "SET_PROTOCOL_FEATURES", 17: "GET_QUEUE_NUM", 18: "SET_VRING_ENABLE",
-	24: "GET_CONFIG", 34: "RESET_DEVICE", 36: "GET_MAX_MEM_SLOTS", 37: "ADD_MEM_REG", 38: "REM_MEM_REG",
-	39: "SET_STATUS", 40: "GET_STATUS",
+	1: "GET_FEATURES", 2: "SET_FEATURES", 3: "SET_OWNER", 5: "SET_MEM_TABLE",
+	8: "SET_VRING_NUM", 9: "SET_VRING_ADDR", 10: "SET_VRING_BASE", 11: "GET_VRING_BASE",
+	12: "SET_VRING_KICK", 13: "SET_VRING_CALL", 14: "SET_VRING_ERR",
+	15: "GET_PROTOCOL_FEATURES", 16: "SET_PROTOCOL_FEATURES", 17: "GET_QUEUE_NUM",
+	18: "SET_VRING_ENABLE", 24: "GET_CONFIG", 34: "RESET_DEVICE", 36: "GET_MAX_MEM_SLOTS",
+	37: "ADD_MEM_REG", 38: "REM_MEM_REG", 39: "SET_STATUS", 40: "GET_STATUS",
 }
 
 // descriptors says how many go with a message; -1 is counted in its payload.
@@ -69,7 +70,8 @@ type backend struct {
 
 // newBackend makes a back end like DPDK's, which is not started yet.
 func newBackend(t *testing.T) *backend {
-	b := &backend{t: t, path: filepath.Join(t.TempDir(), "s"), features: version1 | packed | protocol | multiQ,
+	b := &backend{t: t, path: filepath.Join(t.TempDir(), "s"),
+		features:  version1 | packed | protocol | multiQ,
 		protocols: 1<<mq | 1<<replyAck | 1<<status, pairs: 2, slotCount: 32}
 	t.Cleanup(func() {
 		b.stop()

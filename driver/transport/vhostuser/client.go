@@ -20,11 +20,14 @@ func (c client) connect(ctx context.Context) (*net.UnixConn, error) {
 	e := &Error{Device: "vhost-user:" + c.path, Op: opConnect, Err: err}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		e.Reason, e.Remedy = "there is no such socket", "start the back end first, or listen yourself (server=1)"
+		e.Reason, e.Remedy = "there is no such socket",
+			"start the back end first, or listen yourself (server=1)"
 	case errors.Is(err, unix.ECONNREFUSED):
-		e.Reason, e.Remedy = "no process listens on it", "the back end that made this file has ended, or it is not a socket; start the back end again"
+		e.Reason, e.Remedy = "no process listens on it",
+			"the back end that made this file has ended, or it is not a socket; start the back end again"
 	case errors.Is(err, fs.ErrPermission):
-		e.Reason, e.Remedy = "this user may not use the socket", "give write permission to the socket and search permission to its directory"
+		e.Reason, e.Remedy = "this user may not use the socket",
+			"give write permission to the socket and search permission to its directory"
 	case errors.Is(err, unix.EPROTOTYPE):
 		e.Reason, e.Remedy = "it is not a stream socket", "name the socket of a vhost-user back end"
 	default:

@@ -20,7 +20,8 @@ func (d *Device) ReadConfig(off, width int, b []byte) error {
 		return err
 	}
 	refused := &transport.Error{Device: d.name,
-		Op:     fmt.Sprintf("reading %d bytes of device configuration at %#x in accesses of %d", len(b), off, width),
+		Op: fmt.Sprintf("reading %d bytes of device configuration at %#x in accesses of %d",
+			len(b), off, width),
 		Remedy: "refuse the feature that this belongs to, or update what provides the device"}
 	switch {
 	case width != 1 && width != 2 && width != 4 || off < 0 || off%width != 0 || len(b)%width != 0:
@@ -71,7 +72,8 @@ func (s *session) probeConfig() error {
 		end     int
 	}{
 		{virtio.NetMAC, virtio.NetConfigStatus}, {virtio.NetStatus, virtio.NetConfigMaxPairs},
-		{virtio.NetMQ, virtio.NetConfigMTU}, {virtio.NetMTU, virtio.NetConfigSpeed}, {virtio.NetSpeedDuplex, netConfigLen},
+		{virtio.NetMQ, virtio.NetConfigMTU}, {virtio.NetMTU, virtio.NetConfigSpeed},
+		{virtio.NetSpeedDuplex, netConfigLen},
 	} {
 		if s.backEnd().Has(field.feature) {
 			need = field.end
@@ -93,7 +95,8 @@ func (s *session) readConfig(n int) ([]byte, error) {
 	if n == 0 {
 		return nil, nil
 	}
-	b, err := s.call(readConfig(n), false, expectation{request: getConfig, size: configHead + n, orEmpty: true})
+	b, err := s.call(readConfig(n), false,
+		expectation{request: getConfig, size: configHead + n, orEmpty: true})
 	if err != nil || len(b) == 0 {
 		return nil, err
 	}

@@ -27,7 +27,8 @@ func TestConfigOfOurOwn(t *testing.T) {
 			t.Error("the configuration of the back end was requested")
 		}
 	}
-	for _, c := range []struct{ off, width, n int }{{-1, 1, 1}, {1, 2, 2}, {0, 3, 3}, {12, 4, 8}, {17, 1, 1}, {1 << 62, 1, 1}} {
+	for _, c := range []struct{ off, width, n int }{{-1, 1, 1}, {1, 2, 2}, {0, 3, 3}, {12, 4, 8},
+		{17, 1, 1}, {1 << 62, 1, 1}} {
 		if err := d.ReadConfig(c.off, c.width, make([]byte, c.n)); !is[*transport.Error](err) {
 			t.Errorf("%+v: %T %v", c, err, err)
 		}
@@ -41,7 +42,8 @@ func TestConfigOfTheBackEnd(t *testing.T) {
 	b.listen()
 	d := open(t, b, vhostuser.Options{})
 	f := features(t, d)
-	if !f.Has(virtio.NetMAC) || !f.Has(virtio.NetMTU) || !f.Has(virtio.NetSpeedDuplex) || f.Has(virtio.NetMQ) {
+	if !f.Has(virtio.NetMAC) || !f.Has(virtio.NetMTU) || !f.Has(virtio.NetSpeedDuplex) ||
+		f.Has(virtio.NetMQ) {
 		t.Errorf("features %v", f)
 	}
 	got := make([]byte, 17)
@@ -65,7 +67,8 @@ func TestConfigRefused(t *testing.T) {
 	b.listen()
 	d := open(t, b, vhostuser.Options{})
 	var link [2]byte
-	if err := d.ReadConfig(virtio.NetConfigStatus, 2, link[:]); err != nil || link[0] != virtio.NetStatusLinkUp {
+	if err := d.ReadConfig(virtio.NetConfigStatus, 2, link[:]); err != nil ||
+		link[0] != virtio.NetStatusLinkUp {
 		t.Errorf("link %v, %v", link, err)
 	}
 }

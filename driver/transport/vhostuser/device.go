@@ -100,10 +100,13 @@ func Open(ctx context.Context, path string, o Options) (*Device, error) {
 	if err := o.complete(path); err != nil {
 		return nil, err
 	}
-	d := &Device{path: path, name: "vhost-user:" + path, opt: o, log: o.Logger.With("port", "vhost-user:"+path),
+	d := &Device{
+		path: path, name: "vhost-user:" + path, opt: o,
+		log:      o.Logger.With("port", "vhost-user:"+path),
 		eventfds: eventfds{callFD: -1},
 		// Room for a Disconnected and the Reconnected that follows it.
-		events: make(chan transport.Event, 4)}
+		events: make(chan transport.Event, 4),
+	}
 	d.closing, d.cancel = context.WithCancel(context.Background())
 	var err error
 	if o.Server {
@@ -172,7 +175,8 @@ func (d *Device) open(ctx context.Context) (*session, error) {
 		return nil, err
 	}
 	s.remaining = unlimited
-	d.log.Info("back end connected", "features", d.offer(s).String(), "protocol", s.protocol, "pairs", s.pairs, "slots", s.slots)
+	d.log.Info("back end connected", "features", d.offer(s).String(), "protocol", s.protocol,
+		"pairs", s.pairs, "slots", s.slots)
 	return s, nil
 }
 

@@ -33,13 +33,16 @@ func TestFeatures(t *testing.T) {
 	b.features = ^uint64(0)
 	b.listen()
 	f := features(t, open(t, b, vhostuser.Options{}))
-	for _, bad := range []virtio.Feature{26, 30, virtio.AccessPlatform, virtio.NotificationData, virtio.NotifConfigData, virtio.RingReset,
-		virtio.NetCtrlRx, virtio.NetCtrlVLAN, virtio.NetRSS, virtio.NetMAC, virtio.NetMTU, virtio.NetSpeedDuplex, virtio.NetAnnounce} {
+	for _, bad := range []virtio.Feature{26, 30, virtio.AccessPlatform, virtio.NotificationData,
+		virtio.NotifConfigData, virtio.RingReset,
+		virtio.NetCtrlRx, virtio.NetCtrlVLAN, virtio.NetRSS, virtio.NetMAC, virtio.NetMTU,
+		virtio.NetSpeedDuplex, virtio.NetAnnounce} {
 		if f.Has(bad) {
 			t.Errorf("%v is offered", bad)
 		}
 	}
-	for _, good := range []virtio.Feature{virtio.Version1, virtio.RingPacked, virtio.InOrder, virtio.NetMrgRxbuf,
+	for _, good := range []virtio.Feature{virtio.Version1, virtio.RingPacked, virtio.InOrder,
+		virtio.NetMrgRxbuf,
 		virtio.NetStatus, virtio.NetMQ, virtio.NetCtrlVQ, virtio.RingEventIdx} {
 		if !f.Has(good) {
 			t.Errorf("%v is not offered", good)
@@ -77,7 +80,8 @@ func TestCheckFeatures(t *testing.T) {
 		{virtio.FeatureSet(virtio.Version1, virtio.AccessPlatform), false},
 		{virtio.FeatureSet(virtio.Version1, virtio.NetIPsec), false},
 	} {
-		if err := d.CheckFeatures(c.f); (err == nil) != c.ok || err != nil && !is[*transport.FeatureError](err) {
+		if err := d.CheckFeatures(c.f); (err == nil) != c.ok || err != nil &&
+			!is[*transport.FeatureError](err) {
 			t.Errorf("%v: %T %v", c.f, err, err)
 		}
 	}
@@ -160,7 +164,8 @@ func TestLocalStatus(t *testing.T) {
 
 // A back end that does not answer any more is noticed, whatever it supports.
 func TestSilentBackEnd(t *testing.T) {
-	for name, protocols := range map[string]uint64{"nothing": 0, "status": 1 << status, "acknowledgements": 1 << replyAck} {
+	for name, protocols := range map[string]uint64{"nothing": 0, "status": 1 << status,
+		"acknowledgements": 1 << replyAck} {
 		b := newBackend(t)
 		b.protocols = protocols
 		var silent atomic.Bool
@@ -214,7 +219,8 @@ func TestDoorbellAndFault(t *testing.T) {
 	kick, fault := b.peers[0].kicks[1], b.peers[0].errs[1]
 	b.mu.Unlock()
 	var count [8]byte
-	if _, err := unix.Read(kick, count[:]); err != nil || binary.NativeEndian.Uint64(count[:]) != 2 {
+	if _, err := unix.Read(kick, count[:]); err != nil ||
+		binary.NativeEndian.Uint64(count[:]) != 2 {
 		t.Errorf("rung %x times, %v", count, err)
 	}
 	if n := testing.AllocsPerRun(100, func() { notifier.Doorbell.Ring(1) }); n != 0 {
@@ -262,13 +268,20 @@ func TestSetQueueChecks(t *testing.T) {
 		"again":         {0, s.areas(0)},
 		"negative":      {-1, good},
 		"control queue": {4, good},
-		"empty":         {1, transport.Queue{Desc: good.Desc, Driver: good.Driver, Device: good.Device}},
-		"huge":          {1, transport.Queue{Size: 65536, Desc: good.Desc, Driver: good.Driver, Device: good.Device}},
-		"no power of 2": {1, transport.Queue{Size: 100, Desc: good.Desc, Driver: good.Driver, Device: good.Device}},
-		"misaligned":    {1, transport.Queue{Size: 128, Desc: good.Desc + 8, Driver: good.Driver, Device: good.Device}},
-		"outside":       {1, transport.Queue{Size: 128, Desc: outside, Driver: good.Driver, Device: good.Device}},
-		"over the edge": {1, transport.Queue{Size: 128, Desc: good.Desc, Driver: good.Driver, Device: outside - 1024}},
-		"wrapped":       {1, transport.Queue{Size: 128, Desc: ^uint64(15), Driver: good.Driver, Device: good.Device}},
+		"empty": {1, transport.Queue{Desc: good.Desc, Driver: good.Driver,
+			Device: good.Device}},
+		"huge": {1, transport.Queue{Size: 65536, Desc: good.Desc, Driver: good.Driver,
+			Device: good.Device}},
+		"no power of 2": {1, transport.Queue{Size: 100, Desc: good.Desc, Driver: good.Driver,
+			Device: good.Device}},
+		"misaligned": {1, transport.Queue{Size: 128, Desc: good.Desc + 8, Driver: good.Driver,
+			Device: good.Device}},
+		"outside": {1, transport.Queue{Size: 128, Desc: outside, Driver: good.Driver,
+			Device: good.Device}},
+		"over the edge": {1, transport.Queue{Size: 128, Desc: good.Desc, Driver: good.Driver,
+			Device: outside - 1024}},
+		"wrapped": {1, transport.Queue{Size: 128, Desc: ^uint64(15), Driver: good.Driver,
+			Device: good.Device}},
 	} {
 		if _, err := d.SetQueue(c.q, c.areas); !isQueueError(err) {
 			t.Errorf("%s: %T %v", name, err, err)

@@ -94,7 +94,8 @@ func TestTrafficWithoutDoorbells(t *testing.T) {
 	}{{"packed", virtio.Features{}}, {"split", virtio.FeatureSet(virtio.RingPacked)}} {
 		t.Run(c.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "s")
-			back, err := vhostback.Serve(path, vhostback.Config{Device: vdev.Config{Backend: wire.Loop()}})
+			back, err := vhostback.Serve(path,
+				vhostback.Config{Device: vdev.Config{Backend: wire.Loop()}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -103,7 +104,8 @@ func TestTrafficWithoutDoorbells(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			p, err := driver.Open(d, driver.Config{Refuse: c.refuse, Memory: hugepages.Options{PageSize: os.Getpagesize()}})
+			p, err := driver.Open(d, driver.Config{Refuse: c.refuse,
+				Memory: hugepages.Options{PageSize: os.Getpagesize()}})
 			if err != nil {
 				t.Fatal(err)
 			}

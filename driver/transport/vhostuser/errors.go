@@ -67,32 +67,37 @@ func (e *Error) Unwrap() error { return e.Err }
 // optionError is a value in Options, or a path, that cannot be used. Nothing was
 // opened.
 func optionError(option string, value any, reason, remedy string) error {
-	return &Error{Device: "vhost-user", Op: opOpen, Field: option, Value: value, Reason: reason, Remedy: remedy}
+	return &Error{Device: "vhost-user", Op: opOpen, Field: option, Value: value, Reason: reason,
+		Remedy: remedy}
 }
 
 // inUseError is a socket on which another process listens.
 func inUseError(path string) error {
-	return &Error{Device: "vhost-user:" + path, Op: opListen, Reason: "another process listens on this socket",
+	return &Error{Device: "vhost-user:" + path, Op: opListen,
+		Reason: "another process listens on this socket",
 		Remedy: "stop it, or take another path", Err: unix.EADDRINUSE}
 }
 
 // timeoutError is a back end that did not answer a request in time. The connection
 // is ended: a later reply could not be told from the next one.
 func timeoutError(request string, waited time.Duration, cause error) error {
-	return &Error{Op: request, Reason: fmt.Sprintf("no answer within %v", waited.Round(time.Millisecond)),
+	return &Error{Op: request,
+		Reason: fmt.Sprintf("no answer within %v", waited.Round(time.Millisecond)),
 		Remedy: "the back end hangs, or is not a vhost-user back end", Err: cause}
 }
 
 // protocolError is something a back end sent that it must not send, in reply to a
 // request or without one.
 func protocolError(request, field string, got, want uint64, reason string) error {
-	return &Error{Op: request, Field: field, Value: got, Reason: fmt.Sprintf("not %d (%#x): %s", want, want, reason)}
+	return &Error{Op: request, Field: field, Value: got,
+		Reason: fmt.Sprintf("not %d (%#x): %s", want, want, reason)}
 }
 
 // closedError is a connection that the back end closed, noticed by a read or a
 // write that failed with cause. partial says that a message was cut off.
 func closedError(partial bool, cause error) error {
-	e := &Error{Op: opReceive, Reason: "the back end closed the connection", Remedy: "its log may say why", Err: cause}
+	e := &Error{Op: opReceive, Reason: "the back end closed the connection",
+		Remedy: "its log may say why", Err: cause}
 	if partial {
 		e.Reason += " in the middle of a message"
 	}

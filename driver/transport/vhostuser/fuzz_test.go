@@ -42,7 +42,8 @@ func FuzzReply(f *testing.F) {
 		if want.check(h) != nil {
 			return
 		}
-		if h.request != want.request || h.flags&7 != 5 || int(h.size) != want.size && (h.size != 0 || !want.orEmpty) {
+		if h.request != want.request || h.flags&7 != 5 || int(h.size) != want.size &&
+			(h.size != 0 || !want.orEmpty) {
 			t.Fatalf("accepted %+v for %+v", h, want)
 		}
 		payload := data[headerLen:]
@@ -58,11 +59,14 @@ func FuzzReply(f *testing.F) {
 func decode(t *testing.T, r request, n int, payload []byte) {
 	switch r {
 	case getVringBase:
-		if v, err := decodeState(payload, n); err == nil && !bytes.Equal(payload, vringState(r, n, v).payload) {
+		if v, err := decodeState(payload, n); err == nil &&
+			!bytes.Equal(payload, vringState(r, n, v).payload) {
 			t.Fatalf("ring %d is at %d: %x", n, v, payload)
 		}
 	case getConfig:
-		if b, err := decodeConfig(payload, n); err == nil && (len(b) != n || !bytes.Equal(payload[:configHead], readConfig(n).payload[:configHead])) {
+		if b, err := decodeConfig(payload, n); err == nil &&
+			(len(b) != n ||
+				!bytes.Equal(payload[:configHead], readConfig(n).payload[:configHead])) {
 			t.Fatalf("%d bytes of configuration: %x", n, payload)
 		}
 	default:
@@ -79,7 +83,8 @@ func FuzzBegin(f *testing.F) {
 	f.Add(bytesOf(getFeatures, 5, 8, 0, 0, 0, 0, 1, 0, 0, 0), false)
 	features := bytesOf(getFeatures, 5, 8, 0, 0, 0, 0x40, 1, 0, 0, 0)
 	protocols := bytesOf(getProtocolFeatures, 5, 8, 9, 0, 1, 0, 0, 0, 0, 0)
-	f.Add(bytes.Join([][]byte{features, protocols, bytesOf(getQueueNum, 5, 8, make([]byte, 8)...)}, nil), false)
+	f.Add(bytes.Join([][]byte{features, protocols, bytesOf(getQueueNum, 5, 8, make([]byte, 8)...)},
+		nil), false)
 	f.Add(features[:7], true)
 	f.Fuzz(func(t *testing.T, data []byte, descriptors bool) {
 		fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
@@ -106,7 +111,8 @@ func FuzzBegin(f *testing.F) {
 		before := count(t)
 		s := newSession("fuzz", conn.(*net.UnixConn), 5*time.Second, time.Minute)
 		began := time.Now()
-		if err := s.begin(); err == nil && (s.protocol&^protocolImplemented != 0 || s.pairs < 1 || s.pairs > maxRings/2 || s.slots < 0) {
+		if err := s.begin(); err == nil && (s.protocol&^protocolImplemented != 0 || s.pairs < 1 ||
+			s.pairs > maxRings/2 || s.slots < 0) {
 			t.Fatalf("negotiated %+v", s.negotiated)
 		}
 		s.close()

@@ -57,9 +57,14 @@ var wrongReplies = []struct {
 		isProtocol, ""}, // not asked for, or for another request
 	{"one descriptor", func(p *peer, m msg) { p.send(m.id, 5, m.want(), u64(0), 0) },
 		isProtocol, "descriptors came along"},
-	{"many descriptors", func(p *peer, m msg) { p.send(m.id, 5, m.want(), u64(0), make([]int, 250)...) },
+	{"many descriptors", func(p *peer, m msg) {
+		p.send(m.id, 5, m.want(), u64(0), make([]int, 250)...)
+	},
 		isProtocol, "descriptors came along"},
-	{"descriptors with the payload", func(p *peer, m msg) { p.send(m.id, 5, m.want(), nil); p.send(0, 0, 0, nil, 0, 0) },
+	{"descriptors with the payload", func(p *peer, m msg) {
+		p.send(m.id, 5, m.want(), nil)
+		p.send(0, 0, 0, nil, 0, 0)
+	},
 		isProtocol, "descriptors came along"},
 	{"no reply", func(p *peer, m msg) {}, isTimeout, "no answer within"},
 	{"closed", func(p *peer, m msg) { p.conn.Close() }, isClosed, "closed the connection"},
@@ -96,7 +101,8 @@ func as(err error) vhostuser.Error {
 func isOp(op string) func(error) bool { return func(err error) bool { return as(err).Op == op } }
 
 func isClosed(err error) bool {
-	return as(err).Op == "receive" && strings.HasPrefix(as(err).Reason, "the back end closed the connection")
+	return as(err).Op == "receive" &&
+		strings.HasPrefix(as(err).Reason, "the back end closed the connection")
 }
 
 func isTimeout(err error) bool {
@@ -114,7 +120,8 @@ func isListen(err error) bool { return as(err).Op == "listen" && !isInUse(err) }
 // isProtocol reports whether err is about something that the back
 // end must not send: its value and the right one are in the error.
 func isProtocol(err error) bool {
-	return as(err).Field != "" && as(err).Field != "answer" && strings.HasPrefix(as(err).Reason, "not ")
+	return as(err).Field != "" && as(err).Field != "answer" &&
+		strings.HasPrefix(as(err).Reason, "not ")
 }
 
 func isRefused(err error) bool { return as(err).Field == "answer" }
@@ -122,7 +129,8 @@ func isRefused(err error) bool { return as(err).Field == "answer" }
 func isRegions(err error) bool { return as(err).Field == "regions" }
 
 func isInUse(err error) bool {
-	return as(err).Op == "listen" && errors.Is(err, unix.EADDRINUSE) && strings.Contains(err.Error(), "another process listens")
+	return as(err).Op == "listen" && errors.Is(err, unix.EADDRINUSE) &&
+		strings.Contains(err.Error(), "another process listens")
 }
 
 // answered are the messages that the front end awaits an answer to, with
@@ -131,7 +139,8 @@ func answered(t *testing.T) []uint32 {
 	var ids []uint32
 	b := full(t)
 	b.answer = func(p *peer, m msg) bool {
-		if m.flags&8 != 0 || m.id == 1 || m.id == 11 || m.id == 15 || m.id == 17 || m.id == 24 || m.id == 36 || m.id == 40 {
+		if m.flags&8 != 0 || m.id == 1 || m.id == 11 || m.id == 15 || m.id == 17 || m.id == 24 ||
+			m.id == 36 || m.id == 40 {
 			ids = append(ids, m.id)
 		}
 		return false
@@ -176,7 +185,8 @@ func TestWrongAnswers(t *testing.T) {
 					t.Errorf("%s: it took %v", what, took)
 				}
 			}
-			if strings.HasSuffix(wrong.name, "no more") || wrong.name == "no reply" { // each takes its time
+			// Each of these takes its time.
+			if strings.HasSuffix(wrong.name, "no more") || wrong.name == "no reply" {
 				closesAll(t, func() {
 					var all sync.WaitGroup
 					for at := range ids {

@@ -24,7 +24,8 @@ func (d *Device) MapDMA(mem *hugepages.Memory) ([]uint64, error) {
 		return nil, err
 	}
 	if len(mem.Bytes()) == 0 {
-		return nil, &transport.Error{Device: d.name, Op: "mapping memory", Reason: "it was released", Remedy: "map memory before it is released"}
+		return nil, &transport.Error{Device: d.name, Op: "mapping memory",
+			Reason: "it was released", Remedy: "map memory before it is released"}
 	}
 	if !slices.Contains(d.mapped, mem) {
 		d.mapped = append(d.mapped, mem)
@@ -71,7 +72,8 @@ func (d *Device) UnmapDMA(mem *hugepages.Memory) error {
 	}
 	if s, err := d.current(); err == nil {
 		if len(s.rings) != 0 {
-			return &transport.StopError{Device: d.name, Reason: "its queues are in use; reset it first"}
+			return &transport.StopError{Device: d.name,
+				Reason: "its queues are in use; reset it first"}
 		}
 		s.unshare(regionOf(mem))
 	}
@@ -89,7 +91,8 @@ func (d *Device) regions() []region {
 }
 
 func regionOf(mem *hugepages.Memory) region {
-	return region{guest: mem.Address(), size: uint64(len(mem.Bytes())), user: mem.Address(), fd: mem.FD()}
+	return region{guest: mem.Address(), size: uint64(len(mem.Bytes())), user: mem.Address(),
+		fd: mem.FD()}
 }
 
 // share gives the back end those of these regions that it does not have.

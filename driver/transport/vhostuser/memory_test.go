@@ -77,7 +77,8 @@ func TestMemoryRefusedAtRunTime(t *testing.T) {
 	newSteps(t, d, 2).run(t)
 	b.messages()
 	more := allocate(t)
-	if _, err := d.MapDMA(more); !isRefused(err) || !strings.Contains(err.Error(), "SET_MEM_TABLE") {
+	if _, err := d.MapDMA(more); !isRefused(err) ||
+		!strings.Contains(err.Error(), "SET_MEM_TABLE") {
 		t.Errorf("%T %v", err, err)
 	}
 	compare(t, b.messages(), `
@@ -98,7 +99,8 @@ func TestEnableRefusedAtRunTime(t *testing.T) {
 		b := newBackend(t)
 		var refuse atomic.Bool
 		b.answer = func(p *peer, m msg) bool {
-			if m.id != 18 || binary.NativeEndian.Uint32(m.payload[4:]) != on || !refuse.CompareAndSwap(true, false) {
+			if m.id != 18 || binary.NativeEndian.Uint32(m.payload[4:]) != on ||
+				!refuse.CompareAndSwap(true, false) {
 				return false
 			}
 			p.acknowledge(m, 1)
@@ -137,7 +139,8 @@ func TestMapDMA(t *testing.T) {
 	if err := mem.Release(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := d.MapDMA(mem); !is[*transport.Error](err) || !strings.Contains(err.Error(), "it was released") {
+	if _, err := d.MapDMA(mem); !is[*transport.Error](err) ||
+		!strings.Contains(err.Error(), "it was released") {
 		t.Errorf("%T %v", err, err)
 	}
 }

@@ -34,11 +34,14 @@ const (
 )
 
 var requestNames = map[request]string{
-	getFeatures: "GET_FEATURES", setFeatures: "SET_FEATURES", setOwner: "SET_OWNER", setMemTable: "SET_MEM_TABLE",
-	setVringNum: "SET_VRING_NUM", setVringAddr: "SET_VRING_ADDR", setVringBase: "SET_VRING_BASE", getVringBase: "GET_VRING_BASE",
+	getFeatures: "GET_FEATURES", setFeatures: "SET_FEATURES",
+	setOwner: "SET_OWNER", setMemTable: "SET_MEM_TABLE",
+	setVringNum: "SET_VRING_NUM", setVringAddr: "SET_VRING_ADDR",
+	setVringBase: "SET_VRING_BASE", getVringBase: "GET_VRING_BASE",
 	setVringKick: "SET_VRING_KICK", setVringCall: "SET_VRING_CALL", setVringErr: "SET_VRING_ERR",
-	getProtocolFeatures: "GET_PROTOCOL_FEATURES", setProtocolFeatures: "SET_PROTOCOL_FEATURES", getQueueNum: "GET_QUEUE_NUM",
-	setVringEnable: "SET_VRING_ENABLE", getConfig: "GET_CONFIG", resetDevice: "RESET_DEVICE",
+	getProtocolFeatures: "GET_PROTOCOL_FEATURES", setProtocolFeatures: "SET_PROTOCOL_FEATURES",
+	getQueueNum: "GET_QUEUE_NUM", setVringEnable: "SET_VRING_ENABLE",
+	getConfig: "GET_CONFIG", resetDevice: "RESET_DEVICE",
 	getMaxMemSlots: "GET_MAX_MEM_SLOTS", addMemReg: "ADD_MEM_REG", remMemReg: "REM_MEM_REG",
 	setStatus: "SET_STATUS", getStatus: "GET_STATUS",
 }

@@ -100,18 +100,22 @@ func (s *session) querySlots() error {
 // not implement: addresses translated by an IOMMU (which takes a channel for
 // the back end's own requests), doorbells with a value (they are eventfds), and
 // resets of single queues, which have no message here.
-var unimplemented = virtio.FeatureSet(virtio.AccessPlatform, virtio.NotificationData, virtio.NotifConfigData,
-	virtio.RingReset, virtio.AdminVQ, virtio.SRIOV, virtio.Suspend)
+var unimplemented = virtio.FeatureSet(
+	virtio.AccessPlatform, virtio.NotificationData, virtio.NotifConfigData, virtio.RingReset,
+	virtio.AdminVQ, virtio.SRIOV, virtio.Suspend)
 
 // controlled are features that are used through the control queue. Back ends do
 // not have one.
-var controlled = virtio.FeatureSet(virtio.NetCtrlVQ, virtio.NetCtrlRx, virtio.NetCtrlVLAN, virtio.NetCtrlRxExtra,
-	virtio.NetAnnounce, virtio.NetMQ, virtio.NetCtrlMACAddr, virtio.NetCtrlOffloads, virtio.NetDeviceStats,
-	virtio.NetVQNotfCoal, virtio.NetNotfCoal, virtio.NetHashReport, virtio.NetRSS, virtio.NetHashTunnel)
+var controlled = virtio.FeatureSet(
+	virtio.NetCtrlVQ, virtio.NetCtrlRx, virtio.NetCtrlVLAN, virtio.NetCtrlRxExtra,
+	virtio.NetAnnounce, virtio.NetMQ, virtio.NetCtrlMACAddr, virtio.NetCtrlOffloads,
+	virtio.NetDeviceStats, virtio.NetVQNotfCoal, virtio.NetNotfCoal, virtio.NetHashReport,
+	virtio.NetRSS, virtio.NetHashTunnel)
 
 // configured are features that say which fields of device configuration there
 // are.
-var configured = virtio.FeatureSet(virtio.NetMAC, virtio.NetMTU, virtio.NetStatus, virtio.NetSpeedDuplex)
+var configured = virtio.FeatureSet(
+	virtio.NetMAC, virtio.NetMTU, virtio.NetStatus, virtio.NetSpeedDuplex)
 
 // backEnd are the device features that the back end itself offers.
 func (t *negotiated) backEnd() virtio.Features {

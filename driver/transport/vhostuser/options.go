@@ -27,7 +27,8 @@ func (o *Options) complete(path string) error {
 		return optionError("path", path, "longer than the 107 bytes that a socket address holds",
 			"take a shorter path, or a relative one")
 	case o.Queues < 0 || o.Queues > maxRings/2:
-		return optionError("Queues", o.Queues, "not between 1 and 128, the most that the messages can number",
+		return optionError("Queues", o.Queues,
+			"not between 1 and 128, the most that the messages can number",
 			"0 takes what the back end has")
 	case o.MTU != 0 && (o.MTU < virtio.MinMTU || o.MTU > maxMTU):
 		return optionError("MTU", o.MTU, "not between 68 and 65535", "0 is none")

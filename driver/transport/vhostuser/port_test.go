@@ -19,7 +19,8 @@ func TestOrderOfAPort(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := driver.Open(d, driver.Config{Queues: 2, Memory: hugepages.Options{PageSize: os.Getpagesize()}})
+	p, err := driver.Open(d, driver.Config{Queues: 2,
+		Memory: hugepages.Options{PageSize: os.Getpagesize()}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,18 +16,20 @@ import (
 // open, in both roles.
 func TestReconnectCutAtEachMessage(t *testing.T) {
 	for name, protocols := range map[string]uint64{
-		"acknowledged": 1<<mq | 1<<replyAck | 1<<status, "all": 1<<mq | 1<<replyAck | 1<<status | 1<<slots | 1<<config, "none": 0,
+		"acknowledged": 1<<mq | 1<<replyAck | 1<<status,
+		"all":          1<<mq | 1<<replyAck | 1<<status | 1<<slots | 1<<config, "none": 0,
 	} {
 		for _, server := range []bool{false, true} {
-			t.Run(name+map[bool]string{false: ",client", true: ",server"}[server], func(t *testing.T) {
-				messages := newCut(t, protocols, server, 0).count(t)
-				if messages < 20 {
-					t.Fatalf("there are only %d messages", messages)
-				}
-				for at := 1; at <= messages; at++ {
-					newCut(t, protocols, server, at).run(t)
-				}
-			})
+			t.Run(name+map[bool]string{false: ",client", true: ",server"}[server],
+				func(t *testing.T) {
+					messages := newCut(t, protocols, server, 0).count(t)
+					if messages < 20 {
+						t.Fatalf("there are only %d messages", messages)
+					}
+					for at := 1; at <= messages; at++ {
+						newCut(t, protocols, server, at).run(t)
+					}
+				})
 		}
 	}
 }
@@ -62,14 +64,16 @@ func newCut(t *testing.T, protocols uint64, server bool, at int) *cut {
 	}
 	c.again()
 	var err error
-	if c.pool, err = mbuf.NewPool(mbuf.Config{Count: 2048, Memory: hugepages.Options{PageSize: os.Getpagesize()}}); err != nil {
+	if c.pool, err = mbuf.NewPool(mbuf.Config{Count: 2048,
+		Memory: hugepages.Options{PageSize: os.Getpagesize()}}); err != nil {
 		t.Fatal(err)
 	}
 	d, err := tryOpen(c.path, vhostuser.Options{Server: server})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.port, err = driver.Open(d, driver.Config{Pool: c.pool, Memory: hugepages.Options{PageSize: os.Getpagesize()}}); err != nil {
+	if c.port, err = driver.Open(d, driver.Config{Pool: c.pool,
+		Memory: hugepages.Options{PageSize: os.Getpagesize()}}); err != nil {
 		t.Fatal(err)
 	}
 	return c
@@ -90,7 +94,8 @@ func (c *cut) run(t *testing.T) {
 	t.Helper()
 	c.drop()
 	c.again()
-	until(t, "the second back end has disconnected", func() bool { return int(c.received.Load()) >= c.at })
+	until(t, "the second back end has disconnected",
+		func() bool { return int(c.received.Load()) >= c.at })
 	c.again()
 	until(t, "the port is up", func() bool {
 		return c.peers.Load() == 3 && c.port.Stats().Resets > 0 && c.port.Link().Up
@@ -107,7 +112,8 @@ func (c *cut) count(t *testing.T) int {
 	t.Helper()
 	c.drop()
 	c.again()
-	until(t, "the port is up", func() bool { return c.port.Stats().Resets == 1 && c.port.Link().Up })
+	until(t, "the port is up",
+		func() bool { return c.port.Stats().Resets == 1 && c.port.Link().Up })
 	n := int(c.received.Load())
 	c.close(t)
 	return n
@@ -120,7 +126,8 @@ func (c *cut) close(t *testing.T) {
 		t.Errorf("cut at %d: %v", c.at, err)
 	}
 	if c.pool.Free() != c.pool.Size() || c.pool.DoubleFrees() != 0 {
-		t.Errorf("cut at %d: %d of %d buffers are back, %d twice", c.at, c.pool.Free(), c.pool.Size(), c.pool.DoubleFrees())
+		t.Errorf("cut at %d: %d of %d buffers are back, %d twice", c.at, c.pool.Free(),
+			c.pool.Size(), c.pool.DoubleFrees())
 	}
 	if err := c.pool.Release(); err != nil {
 		t.Error(err)

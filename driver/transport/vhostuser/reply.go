@@ -28,20 +28,25 @@ type expectation struct {
 // expected.
 func (e *expectation) check(h header) error {
 	if e == nil {
-		return protocolError(h.request.String(), "request", uint64(h.request), 0, "a message came that was not asked for")
+		return protocolError(h.request.String(), "request", uint64(h.request), 0,
+			"a message came that was not asked for")
 	}
 	wrong := func(field string, got, want uint64, reason string) error {
 		return protocolError(e.request.String(), field, got, want, reason)
 	}
 	switch {
 	case h.flags&maskVersion != flagVersion:
-		return wrong("version", uint64(h.flags&maskVersion), flagVersion, "the reply is of another version of the protocol")
+		return wrong("version", uint64(h.flags&maskVersion), flagVersion,
+			"the reply is of another version of the protocol")
 	case h.flags&flagReply == 0:
-		return wrong("flags", uint64(h.flags), flagVersion|flagReply, "the message is not marked as a reply")
+		return wrong("flags", uint64(h.flags), flagVersion|flagReply,
+			"the message is not marked as a reply")
 	case h.request != e.request:
-		return wrong("request", uint64(h.request), uint64(e.request), "the reply is to another request, "+h.request.String())
+		return wrong("request", uint64(h.request), uint64(e.request),
+			"the reply is to another request, "+h.request.String())
 	case int64(h.size) != int64(e.size) && (h.size != 0 || !e.orEmpty):
-		return wrong("size", uint64(h.size), uint64(e.size), "the payload of the reply has another size")
+		return wrong("size", uint64(h.size), uint64(e.size),
+			"the payload of the reply has another size")
 	}
 	return nil
 }
@@ -53,7 +58,8 @@ func decodeState(b []byte, i int) (uint32, error) {
 		return 0, sizeError(getVringBase, len(b), stateLen)
 	}
 	if got := order.Uint32(b); got != uint32(i) {
-		return 0, protocolError(getVringBase.String(), "index", uint64(got), uint64(i), "the reply is about another ring")
+		return 0, protocolError(getVringBase.String(), "index", uint64(got), uint64(i),
+			"the reply is about another ring")
 	}
 	return order.Uint32(b[4:]), nil
 }
@@ -73,15 +79,18 @@ func decodeConfig(b []byte, n int) ([]byte, error) {
 		return nil, sizeError(getConfig, len(b), configHead+n)
 	}
 	if off := order.Uint32(b); off != 0 {
-		return nil, protocolError(getConfig.String(), "offset", uint64(off), 0, "the reply is about another part of the configuration")
+		return nil, protocolError(getConfig.String(), "offset", uint64(off), 0,
+			"the reply is about another part of the configuration")
 	}
 	if size := order.Uint32(b[4:]); size != uint32(n) {
-		return nil, protocolError(getConfig.String(), "size of the configuration", uint64(size), uint64(n),
+		return nil, protocolError(getConfig.String(), "size of the configuration", uint64(size),
+			uint64(n),
 			"the reply is about another part of the configuration")
 	}
 	return b[configHead:], nil
 }
 
 func sizeError(r request, got, want int) error {
-	return protocolError(r.String(), "size", uint64(got), uint64(want), "the payload of the reply has another size")
+	return protocolError(r.String(), "size", uint64(got), uint64(want),
+		"the payload of the reply has another size")
 }

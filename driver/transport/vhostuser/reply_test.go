@@ -33,7 +33,8 @@ func TestRefusals(t *testing.T) {
 					break
 				}
 			}
-			if !isRefused(err) || as(err).Value != uint64(7) || !strings.HasPrefix(as(err).Op, names[id]) {
+			if !isRefused(err) || as(err).Value != uint64(7) ||
+				!strings.HasPrefix(as(err).Op, names[id]) {
 				t.Errorf("%T %v", err, err)
 			}
 			if _, err := d.DeviceFeatures(); err != nil {
@@ -122,7 +123,8 @@ func TestResetThatNeverEnds(t *testing.T) {
 	if took := time.Since(began); took < short || took > long {
 		t.Errorf("it took %v", took)
 	}
-	if err := d.SetStatus(virtio.StatusAcknowledge); !errors.Is(err, transport.ErrDisconnected) || !errors.Is(err, context.DeadlineExceeded) {
+	if err := d.SetStatus(virtio.StatusAcknowledge); !errors.Is(err, transport.ErrDisconnected) ||
+		!errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%T %v", err, err)
 	}
 }

@@ -179,11 +179,13 @@ func (d *Device) checkQueue(s *session, q int, a transport.Queue) error {
 	}
 	switch size := a.Size; {
 	case q < 0 || q >= 2*d.pairs(s):
-		return wrong("queue_size", uint64(size), "the back end has %d queues, and no control queue", 2*d.pairs(s))
+		return wrong("queue_size", uint64(size), "the back end has %d queues, and no control queue",
+			2*d.pairs(s))
 	case s.features == 0: // they decide the format of the ring
 		return wrong("queue_size", uint64(size), "no features have been accepted")
 	case s.rings[q] != nil:
-		return wrong("queue_size", uint64(size), "the queue is in use; the device has to be reset first")
+		return wrong("queue_size", uint64(size),
+			"the queue is in use; the device has to be reset first")
 	case size < 1 || size > virtio.MaxQueueSize:
 		return wrong("queue_size", uint64(size), "a queue has 1 to %d entries", virtio.MaxQueueSize)
 	case !s.packed && size&(size-1) != 0:
@@ -194,14 +196,16 @@ func (d *Device) checkQueue(s *session, q int, a transport.Queue) error {
 			return wrong(area.name, area.address, "the address is not a multiple of %d", area.align)
 		}
 		if !d.covers(area.address, area.size) {
-			return wrong(area.name, area.address, "%d bytes there are not all in memory that is mapped", area.size)
+			return wrong(area.name, area.address,
+				"%d bytes there are not all in memory that is mapped", area.size)
 		}
 	}
 	return nil
 }
 
 func (d *Device) queueError(q int, field string, v uint64, reason string) error {
-	return &transport.Error{Device: d.name, Op: fmt.Sprintf("virtqueue %d", q), Field: field, Value: v, Reason: reason,
+	return &transport.Error{Device: d.name, Op: fmt.Sprintf("virtqueue %d", q), Field: field,
+		Value: v, Reason: reason,
 		Remedy: "take fewer or smaller queues, and if that is refused as well restart or update what provides the device"}
 }
 
@@ -215,9 +219,11 @@ type area struct {
 func areasOf(a transport.Queue, packed bool) []area {
 	n := uint64(a.Size)
 	if packed {
-		return []area{{"queue_desc", a.Desc, 16 * n, 16}, {"queue_driver", a.Driver, 4, 4}, {"queue_device", a.Device, 4, 4}}
+		return []area{{"queue_desc", a.Desc, 16 * n, 16}, {"queue_driver", a.Driver, 4, 4},
+			{"queue_device", a.Device, 4, 4}}
 	}
-	return []area{{"queue_desc", a.Desc, 16 * n, 16}, {"queue_driver", a.Driver, 6 + 2*n, 2}, {"queue_device", a.Device, 6 + 8*n, 4}}
+	return []area{{"queue_desc", a.Desc, 16 * n, 16}, {"queue_driver", a.Driver, 6 + 2*n, 2},
+		{"queue_device", a.Device, 6 + 8*n, 4}}
 }
 
 // covers reports whether one piece of mapped memory holds all size bytes at address.

@@ -54,7 +54,8 @@ func bind(path string) (connector, error) {
 func clearStale(path string) error {
 	info, err := os.Lstat(path)
 	if err == nil && info.Mode()&fs.ModeSocket == 0 {
-		return &Error{Device: "vhost-user:" + path, Op: opListen, Reason: "there is a file of that name, which is not a socket",
+		return &Error{Device: "vhost-user:" + path, Op: opListen,
+			Reason: "there is a file of that name, which is not a socket",
 			Remedy: "take another path, or remove the file", Err: unix.EADDRINUSE}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
@@ -76,12 +77,14 @@ func asListenError(path string, err error) error {
 	if err == nil {
 		return nil
 	}
-	e := &Error{Device: "vhost-user:" + path, Op: opListen, Err: err, Reason: "the socket cannot be created", Remedy: "take another path"}
+	e := &Error{Device: "vhost-user:" + path, Op: opListen, Err: err,
+		Reason: "the socket cannot be created", Remedy: "take another path"}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		e.Reason, e.Remedy = "its directory does not exist", "create the directory first"
 	case errors.Is(err, fs.ErrPermission):
-		e.Reason, e.Remedy = "this user may not create files there", "take a directory of your own, as in $XDG_RUNTIME_DIR"
+		e.Reason, e.Remedy = "this user may not create files there",
+			"take a directory of your own, as in $XDG_RUNTIME_DIR"
 	}
 	return e
 }
@@ -100,11 +103,13 @@ func (s *server) connect(ctx context.Context) (*net.UnixConn, error) {
 		return conn, nil
 	case ctx.Err() != nil:
 		waited := time.Since(start).Round(time.Millisecond)
-		return nil, &Error{Device: "vhost-user:" + s.path, Op: opAccept, Reason: fmt.Sprintf("no back end connected within %v", waited),
+		return nil, &Error{Device: "vhost-user:" + s.path, Op: opAccept,
+			Reason: fmt.Sprintf("no back end connected within %v", waited),
 			Remedy: "start it as the client of this socket (net_vhost: client=1)", Err: ctx.Err()}
 	}
 	return nil, &Error{Device: "vhost-user:" + s.path, Op: opListen, Err: err,
-		Reason: "no connection can be accepted", Remedy: "raise the limit of open files (ulimit -n)"}
+		Reason: "no connection can be accepted",
+		Remedy: "raise the limit of open files (ulimit -n)"}
 }
 
 func (s *server) accept(ctx context.Context) (*net.UnixConn, error) {
@@ -121,7 +126,8 @@ func (s *server) accept(ctx context.Context) (*net.UnixConn, error) {
 func (s *server) close() error {
 	s.once.Do(func() {
 		s.err = s.listener.Close()
-		if now, err := os.Lstat(s.path); err == nil && s.created != nil && os.SameFile(now, s.created) {
+		if now, err := os.Lstat(s.path); err == nil && s.created != nil &&
+			os.SameFile(now, s.created) {
 			s.err = errors.Join(s.err, os.Remove(s.path))
 		}
 	})

@@ -61,7 +61,8 @@ func TestServerOutlivesBadConnections(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), short)
 	defer cancel()
 	_, err := vhostuser.Open(ctx, b.path, vhostuser.Options{Server: true})
-	if !isOp("accept")(err) || !strings.Contains(err.Error(), "the last one: ") || !strings.Contains(err.Error(), "the back end closed the connection") {
+	if !isOp("accept")(err) || !strings.Contains(err.Error(), "the last one: ") ||
+		!strings.Contains(err.Error(), "the back end closed the connection") {
 		t.Errorf("%T %v", err, err)
 	}
 }

@@ -52,7 +52,8 @@ const unlimited = time.Duration(math.MaxInt64)
 
 // newSession returns the session of conn, with a budget for the first requests.
 func newSession(name string, conn *net.UnixConn, timeout, budget time.Duration) *session {
-	s := &session{name: name, sock: socket{conn}, timeout: timeout, budget: budget, remaining: budget,
+	s := &session{name: name, sock: socket{conn}, timeout: timeout,
+		budget: budget, remaining: budget,
 		replies: make(chan []byte, 1), done: make(chan struct{}), rings: make(map[int]*ring)}
 	s.running.Go(s.read)
 	return s
@@ -83,7 +84,8 @@ func (s *session) disconnected() error { return disconnectedError(s.name, s.err)
 // disconnectedError is the error of a device without a connection, which ended for
 // the reason cause.
 func disconnectedError(device string, cause error) *transport.Error {
-	return &transport.Error{Device: device, Err: fmt.Errorf("%w: %w", transport.ErrDisconnected, cause)}
+	return &transport.Error{Device: device,
+		Err: fmt.Errorf("%w: %w", transport.ErrDisconnected, cause)}
 }
 
 // endWith has the connection end when ctx does, until stop is called.
@@ -158,7 +160,8 @@ func (s *session) spend(began time.Time) {
 // requestTimeout is the error of a request that took longer than limit.
 func (s *session) requestTimeout(m message, limit time.Duration) error {
 	if limit < s.timeout {
-		return &Error{Op: m.request.String(), Field: "SetUpTimeout", Value: s.budget, Err: os.ErrDeadlineExceeded,
+		return &Error{Op: m.request.String(), Field: "SetUpTimeout", Value: s.budget,
+			Err:    os.ErrDeadlineExceeded,
 			Reason: "the back end took longer over all requests of a set-up, of which this was the last",
 			Remedy: "it is short of CPU time, or its log may say why (Options.SetUpTimeout allows it more)"}
 	}
@@ -256,7 +259,8 @@ func (s *session) readReply() error {
 // message.
 func (s *session) readError(err error, got int) error {
 	if err == errDescriptors {
-		return protocolError("a message", "number of descriptors", 1, 0, "file descriptors came along, which were closed")
+		return protocolError("a message", "number of descriptors", 1, 0,
+			"file descriptors came along, which were closed")
 	}
 	return closedError(got != 0 || errors.Is(err, io.ErrUnexpectedEOF), err)
 }

@@ -67,7 +67,8 @@ func TestSockets(t *testing.T) {
 		{"in use for datagrams", at("grams"), true, isInUse, nil},
 		{"no directory", at("no/where"), true, isListen, fs.ErrNotExist},
 		{"no back end connects", at("new"), true, isOp("accept"), context.DeadlineExceeded},
-		{"no back end connects, stale", at("stale"), true, isOp("accept"), context.DeadlineExceeded},
+		{"no back end connects, stale", at("stale"), true, isOp("accept"),
+			context.DeadlineExceeded},
 	} {
 		t.Run(strings.ReplaceAll(c.name, " ", "_"), func(t *testing.T) {
 			before := openFiles(t)
@@ -77,7 +78,8 @@ func TestSockets(t *testing.T) {
 			if !c.is(err) || c.cause != nil && !errors.Is(err, c.cause) {
 				t.Errorf("%T %v", err, err)
 			}
-			if err != nil && (!strings.Contains(err.Error(), c.path) || !strings.Contains(err.Error(), "; ")) {
+			if err != nil && (!strings.Contains(err.Error(), c.path) ||
+				!strings.Contains(err.Error(), "; ")) {
 				t.Errorf("no path or no remedy in %q", err)
 			}
 			if after := openFiles(t); after != before {
@@ -130,7 +132,8 @@ func reconnects(t *testing.T, d *vhostuser.Device, b *backend, again func()) {
 		again()
 		await(t, d, transport.Reconnected)
 		s.run(t)
-		if log := b.messages(); len(log) != 26 || log[0] != "SET_OWNER" || log[10] != "SET_MEM_TABLE 1 regions" {
+		if log := b.messages(); len(log) != 26 || log[0] != "SET_OWNER" ||
+			log[10] != "SET_MEM_TABLE 1 regions" {
 			t.Fatalf("the new connection received %q", log)
 		}
 	}
@@ -227,7 +230,8 @@ func TestClosed(t *testing.T) {
 
 // Close does not wait for a back end to come back, nor for one that does not answer.
 func TestCloseAtAnyTime(t *testing.T) {
-	for _, after := range []time.Duration{0, time.Millisecond, 15 * time.Millisecond, 100 * time.Millisecond} {
+	for _, after := range []time.Duration{0, time.Millisecond, 15 * time.Millisecond,
+		100 * time.Millisecond} {
 		b := newBackend(t)
 		b.once = true
 		b.listen()

@@ -40,7 +40,8 @@ func (d *Device) SetStatus(status virtio.Status) error {
 	}
 	if s.has(protocolStatus) {
 		s.dirty = true
-		if err := s.command(u64Message(setStatus, uint64(status)), fmt.Sprintf(" %v", status)); err != nil {
+		if err := s.command(u64Message(setStatus, uint64(status)),
+			fmt.Sprintf(" %v", status)); err != nil {
 			return err
 		}
 		if err := s.fence(); err != nil {

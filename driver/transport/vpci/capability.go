@@ -101,17 +101,20 @@ func parseCapability(at int, b []byte) (c capability, reason string, ok bool) {
 
 // virtioCapabilities returns the capabilities that describe structures, in the
 // order of the list. none is true if there was no virtio capability at all.
-func virtioCapabilities(fn pci.Function, caps []pci.Capability, log *slog.Logger) (found []capability, none bool, err error) {
+func virtioCapabilities(fn pci.Function, caps []pci.Capability,
+	log *slog.Logger) (found []capability, none bool, err error) {
 	none = true
 	for entry := range pci.Vendor(caps) {
 		none = false
 		b, err := entry.Read(fn)
 		if err != nil {
-			return nil, false, fmt.Errorf("%s: reading the capability at %#02x: %w", fn.Address(), entry.Offset, err)
+			return nil, false, fmt.Errorf("%s: reading the capability at %#02x: %w", fn.Address(),
+				entry.Offset, err)
 		}
 		c, reason, ok := parseCapability(entry.Offset, b)
 		if !ok {
-			log.Debug("virtio capability ignored", "function", fn.Address(), "at", entry.Offset, "reason", reason)
+			log.Debug("virtio capability ignored", "function", fn.Address(), "at", entry.Offset,
+				"reason", reason)
 			continue
 		}
 		found = append(found, c)

@@ -28,7 +28,9 @@ func TestUnusualCapabilities(t *testing.T) {
 				insert(fn, 0xc0+16*i, cfgType, modernBAR, 0, 0x1000)
 			}
 		},
-		"pci/caps/1 the type 255 is ignored": func(fn *pcifn.Function) { insert(fn, 0xc0, 255, 0, 1, 1) },
+		"pci/caps/1 the type 255 is ignored": func(fn *pcifn.Function) {
+			insert(fn, 0xc0, 255, 0, 1, 1)
+		},
 		"pci/vendor/2 vendor data is ignored": func(fn *pcifn.Function) {
 			insert(fn, 0xc0, 9, 0xff, 0xffffffff, 0xffffffff)
 		},
@@ -71,7 +73,8 @@ func TestUnusualCapabilities(t *testing.T) {
 			d := open(t, fn)
 			bringUp(t, d, features)
 			var mac [6]byte
-			if err := d.ReadConfig(virtio.NetConfigMAC, 1, mac[:]); err != nil || mac != [6]byte{2, 0, 0, 0, 0, 1} {
+			if err := d.ReadConfig(virtio.NetConfigMAC, 1, mac[:]); err != nil ||
+				mac != [6]byte{2, 0, 0, 0, 0, 1} {
 				t.Errorf("MAC %x, %v", mac, err)
 			}
 		})
@@ -87,7 +90,8 @@ func TestBrokenStructuresAreRefused(t *testing.T) {
 	}{
 		"fault/40 beyond its BAR": {func(fn *pcifn.Function) {
 			put32(fn, fn.Capability(capCommon)+fieldOffset, 0x100000)
-		}, "common configuration", "offset 0x100000, length 0x40; needed 0x38, BAR size 0x4000): it lies outside its BAR"},
+		}, "common configuration",
+			"offset 0x100000, length 0x40; needed 0x38, BAR size 0x4000): it lies outside its BAR"},
 		"fault/40 across the end of its BAR": {func(fn *pcifn.Function) {
 			put32(fn, fn.Capability(capCommon)+fieldOffset, 0x4000-0x34)
 		}, "common configuration", "it lies outside its BAR"},
@@ -144,7 +148,8 @@ func TestBrokenStructuresAreRefused(t *testing.T) {
 			c.spoil(fn)
 			_, err := vpci.Open(fn, vpci.Options{})
 			e := as[*vpci.Error](t, err)
-			if e.Field != c.structure+" structure" || e.Remedy == "" || !strings.Contains(err.Error(), c.text) {
+			if e.Field != c.structure+" structure" || e.Remedy == "" ||
+				!strings.Contains(err.Error(), c.text) {
 				t.Errorf("%v", err)
 			}
 			untouched(t, fn)
@@ -206,7 +211,8 @@ func TestMemoryIsPreferredToPorts(t *testing.T) {
 		caps, err := pci.Capabilities(fn)
 		must(t, err)
 		for c := range pci.Vendor(caps) {
-			if at := c.Offset; fn.Peek()[at+fieldType] == capNotify && fn.Peek()[at+fieldBAR] == modernBAR {
+			if at := c.Offset; fn.Peek()[at+fieldType] == capNotify &&
+				fn.Peek()[at+fieldBAR] == modernBAR {
 				fn.Poke(at+fieldType, 0)
 			}
 		}

@@ -90,7 +90,8 @@ func TestCloseAfterFailedReset(t *testing.T) {
 			cancel()
 			as[*transport.ResetError](t, d.Reset(ctx))
 			if c.masterStaysOn {
-				fn.SetHooks(pcifn.Hooks{WriteConfig: func(int, int, uint32) (uint32, bool) { return 0, false }})
+				ignore := func(int, int, uint32) (uint32, bool) { return 0, false }
+				fn.SetHooks(pcifn.Hooks{WriteConfig: ignore})
 			}
 			err = d.Close()
 			if c.stopped {
@@ -128,7 +129,8 @@ func TestUseAfterClose(t *testing.T) {
 	_, statusErr := d.Status()
 	_, mapErr := d.MapDMA(allocate(t, 1))
 	for name, err := range map[string]error{
-		"Status": statusErr, "MapDMA": mapErr, "SetStatus": d.SetStatus(1), "Reset": d.Reset(t.Context()),
+		"Status": statusErr, "MapDMA": mapErr, "SetStatus": d.SetStatus(1),
+		"Reset":      d.Reset(t.Context()),
 		"ReadConfig": d.ReadConfig(0, 1, make([]byte, 1)),
 	} {
 		if !errors.Is(err, os.ErrClosed) {

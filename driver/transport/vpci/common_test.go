@@ -14,14 +14,17 @@ import (
 // widths are those of the registers, by the names the log has for them. What
 // is read only is in readOnly too (pci/common/1).
 var widths = map[string]int{
-	"device_feature_select": 4, "device_feature": 4, "driver_feature_select": 4, "driver_feature": 4,
-	"config_msix_vector": 2, "num_queues": 2, "device_status": 1, "config_generation": 1, "queue_select": 2,
-	"queue_size": 2, "queue_msix_vector": 2, "queue_enable": 2, "queue_notify_off": 2,
-	"queue_desc (low)": 4, "queue_desc (high)": 4, "queue_driver (low)": 4, "queue_driver (high)": 4,
+	"device_feature_select": 4, "device_feature": 4,
+	"driver_feature_select": 4, "driver_feature": 4,
+	"config_msix_vector": 2, "num_queues": 2, "device_status": 1, "config_generation": 1,
+	"queue_select": 2, "queue_size": 2, "queue_msix_vector": 2, "queue_enable": 2,
+	"queue_notify_off": 2, "queue_desc (low)": 4, "queue_desc (high)": 4,
+	"queue_driver (low)": 4, "queue_driver (high)": 4,
 	"queue_device (low)": 4, "queue_device (high)": 4, "queue_notif_config_data": 2,
 }
 
-var readOnly = []string{"device_feature", "num_queues", "config_generation", "queue_notify_off", "queue_notif_config_data"}
+var readOnly = []string{"device_feature", "num_queues", "config_generation", "queue_notify_off",
+	"queue_notif_config_data"}
 
 // pci/access/1, pci/common/1, pci/common/6
 func TestRegistersAreAccessedAsTheyShouldBe(t *testing.T) {
@@ -149,14 +152,20 @@ func TestCheckFeatures(t *testing.T) {
 		missing, unusable virtio.Features
 		remedy            string
 	}{
-		"IOMMU":                          {false, both, virtio.Features{}, virtio.Features{}, ""},
-		"IOMMU, device bypasses it":      {false, modern, virtio.FeatureSet(virtio.AccessPlatform), virtio.Features{}, "iommu_platform=on"},
-		"no IOMMU":                       {true, modern, virtio.Features{}, virtio.Features{}, ""},
-		"no IOMMU, ACCESS_PLATFORM":      {true, both, virtio.Features{}, virtio.Features{}, ""},
-		"without VERSION_1":              {true, virtio.Features{}, modern, virtio.Features{}, "disable-legacy=on"},
-		"basic/reserved/9 SR_IOV":        {false, both.With(virtio.SRIOV), virtio.Features{}, virtio.FeatureSet(virtio.SRIOV), ""},
-		"pci/common/9 admin virtqueues":  {false, both.With(virtio.AdminVQ), virtio.Features{}, virtio.FeatureSet(virtio.AdminVQ), ""},
-		"NOTIFICATION_DATA, ring resets": {false, both.With(virtio.NotificationData).With(virtio.RingReset), virtio.Features{}, virtio.Features{}, ""},
+		"IOMMU": {false, both, virtio.Features{}, virtio.Features{}, ""},
+		"IOMMU, device bypasses it": {false, modern, virtio.FeatureSet(virtio.AccessPlatform),
+			virtio.Features{}, "iommu_platform=on"},
+		"no IOMMU":                  {true, modern, virtio.Features{}, virtio.Features{}, ""},
+		"no IOMMU, ACCESS_PLATFORM": {true, both, virtio.Features{}, virtio.Features{}, ""},
+		"without VERSION_1": {true, virtio.Features{}, modern, virtio.Features{},
+			"disable-legacy=on"},
+		"basic/reserved/9 SR_IOV": {false, both.With(virtio.SRIOV), virtio.Features{},
+			virtio.FeatureSet(virtio.SRIOV), ""},
+		"pci/common/9 admin virtqueues": {false, both.With(virtio.AdminVQ), virtio.Features{},
+			virtio.FeatureSet(virtio.AdminVQ), ""},
+		"NOTIFICATION_DATA, ring resets": {false,
+			both.With(virtio.NotificationData).With(virtio.RingReset), virtio.Features{},
+			virtio.Features{}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, d := emulate(t, pcifn.Config{Physical: c.physical})
@@ -166,7 +175,8 @@ func TestCheckFeatures(t *testing.T) {
 				return
 			}
 			e := as[*transport.FeatureError](t, err)
-			if e.Missing != c.missing || e.Unusable != c.unusable || !strings.Contains(err.Error(), c.remedy) {
+			if e.Missing != c.missing || e.Unusable != c.unusable ||
+				!strings.Contains(err.Error(), c.remedy) {
 				t.Errorf("%v", err)
 			}
 		})

@@ -21,7 +21,8 @@ func (d *Device) ReadConfig(off, width int, b []byte) error {
 		size = int(min(d.regs.device.size, uint64(^uint32(0))))
 	}
 	refused := &transport.Error{Device: d.Name(),
-		Op:     fmt.Sprintf("reading %d bytes of device configuration at %#x in accesses of %d", len(b), off, width),
+		Op: fmt.Sprintf("reading %d bytes of device configuration at %#x in accesses of %d",
+			len(b), off, width),
 		Remedy: "refuse the feature that this belongs to, or update what provides the device"}
 	switch {
 	case width != 1 && width != 2 && width != 4 || off < 0 || off%width != 0 || len(b)%width != 0:
@@ -45,7 +46,8 @@ func (d *Device) ReadConfig(off, width int, b []byte) error {
 			return nil
 		}
 	}
-	refused.Reason = fmt.Sprintf("config_generation changed each of the %d times that it was read", configTries)
+	refused.Reason = fmt.Sprintf("config_generation changed each of the %d times that it was read",
+		configTries)
 	refused.Remedy = "try again, and if it stays so restart or update what provides the device"
 	return refused
 }

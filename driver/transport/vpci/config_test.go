@@ -13,7 +13,8 @@ import (
 )
 
 func TestReadConfig(t *testing.T) {
-	_, d := emulate(t, pcifn.Config{Device: vdev.Config{MAC: []byte{2, 3, 4, 5, 6, 7}, MTU: 0x1234, Pairs: 3}})
+	_, d := emulate(t, pcifn.Config{Device: vdev.Config{MAC: []byte{2, 3, 4, 5, 6, 7}, MTU: 0x1234,
+		Pairs: 3}})
 	for _, c := range []struct {
 		off, width int
 		want       []byte
@@ -42,7 +43,8 @@ func TestConfigGeneration(t *testing.T) {
 		passes := flaps + 1
 		if flaps < 0 || passes > 16 {
 			passes = 16
-			if e := as[*transport.Error](t, err); !strings.Contains(e.Op, "at 0x6") || !strings.Contains(e.Reason, "16 times") {
+			if e := as[*transport.Error](t, err); !strings.Contains(e.Op, "at 0x6") ||
+				!strings.Contains(e.Reason, "16 times") {
 				t.Errorf("%v", err)
 			}
 			if b[0] != 0xee || b[1] != 0xee {
@@ -88,9 +90,11 @@ func TestConfigBounds(t *testing.T) {
 		{1, 2, 2}, {0, 3, 3}, {0, 8, 8}, {0, 0, 4}, {0, 2, 3}, {0, -1, 1},
 	} {
 		err := d.ReadConfig(c.off, c.width, make([]byte, c.n))
-		what := fmt.Sprintf("reading %d bytes of device configuration at %#x in accesses of %d", c.n, c.off, c.width)
+		what := fmt.Sprintf("reading %d bytes of device configuration at %#x in accesses of %d",
+			c.n, c.off, c.width)
 		e := as[*transport.Error](t, err)
-		if e.Op != what || e.Reason != "the device configuration has 8 bytes only" && e.Reason != "this is not an aligned access of 1, 2 or 4 bytes" {
+		if e.Op != what || e.Reason != "the device configuration has 8 bytes only" &&
+			e.Reason != "this is not an aligned access of 1, 2 or 4 bytes" {
 			t.Errorf("%+v: %v", c, err)
 		}
 	}
@@ -105,7 +109,8 @@ func TestNoDeviceConfiguration(t *testing.T) {
 	fn.Poke(fn.Capability(capDevice)+fieldType, 0)
 	d := open(t, fn)
 	bringUp(t, d, features)
-	if e := as[*transport.Error](t, d.ReadConfig(0, 1, make([]byte, 1))); e.Reason != "the device has no device configuration" {
+	e := as[*transport.Error](t, d.ReadConfig(0, 1, make([]byte, 1)))
+	if e.Reason != "the device has no device configuration" {
 		t.Errorf("%v", e)
 	}
 }

@@ -60,12 +60,14 @@ func (d *Device) MapDMA(mem *hugepages.Memory) ([]uint64, error) {
 func (d *Device) mapVirtual(mem *hugepages.Memory) ([]uint64, error) {
 	first, b := mem.Address(), mem.Bytes()
 	if len(b) == 0 {
-		return nil, &transport.Error{Device: d.Name(), Op: "mapping memory", Reason: "it was released", Remedy: "map memory before it is released"}
+		return nil, &transport.Error{Device: d.Name(), Op: "mapping memory",
+			Reason: "it was released", Remedy: "map memory before it is released"}
 	}
 	last := first + uint64(len(b)) - 1
 	if !reachable(d.fn.DMA().Ranges, first, last) {
 		window := d.DMA()
-		return nil, &transport.Error{Device: d.Name(), Op: fmt.Sprintf("mapping memory at %#x to %#x", first, last),
+		return nil, &transport.Error{Device: d.Name(),
+			Op:     fmt.Sprintf("mapping memory at %#x to %#x", first, last),
 			Reason: "the IOMMU cannot map it there",
 			Remedy: fmt.Sprintf("allocate it between %#x and %#x", window.First, window.Last)}
 	}
@@ -84,7 +86,8 @@ func reachable(ranges []pci.Range, first, last uint64) bool {
 	if len(ranges) == 0 {
 		return true
 	}
-	return slices.ContainsFunc(ranges, func(r pci.Range) bool { return r.First <= first && last <= r.Last })
+	return slices.ContainsFunc(ranges,
+		func(r pci.Range) bool { return r.First <= first && last <= r.Last })
 }
 
 // mapPages maps the pages that b consists of one by one, all or none.
@@ -119,7 +122,8 @@ func (d *Device) UnmapDMA(mem *hugepages.Memory) error {
 		return nil
 	}
 	if d.mayDMA {
-		return &transport.StopError{Device: d.Name(), Reason: "its queues are enabled and no reset was confirmed; reset it first"}
+		return &transport.StopError{Device: d.Name(),
+			Reason: "its queues are enabled and no reset was confirmed; reset it first"}
 	}
 	if len(pages) == 0 {
 		delete(d.mapped, mem)

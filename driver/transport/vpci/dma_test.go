@@ -19,9 +19,11 @@ func TestDMAWindow(t *testing.T) {
 		want transport.DMA
 	}{
 		"any address": {pcifn.Config{}, all},
-		"the largest range": {pcifn.Config{Ranges: []pci.Range{{First: 0, Last: 0xfedfffff}, {First: 0xfef00000, Last: 1<<39 - 1}, {First: 1 << 40, Last: 1<<40 + 4095}}},
+		"the largest range": {pcifn.Config{Ranges: []pci.Range{{First: 0, Last: 0xfedfffff},
+			{First: 0xfef00000, Last: 1<<39 - 1}, {First: 1 << 40, Last: 1<<40 + 4095}}},
 			transport.DMA{First: 0xfef00000, Last: 1<<39 - 1}},
-		"physical": {pcifn.Config{Physical: true}, transport.DMA{Physical: true, Last: math.MaxUint64}},
+		"physical": {pcifn.Config{Physical: true},
+			transport.DMA{Physical: true, Last: math.MaxUint64}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, d := emulate(t, c.cfg)
@@ -35,7 +37,8 @@ func TestDMAWindow(t *testing.T) {
 // basic/reserved/4, fault/61: behind an IOMMU a device address is the
 // virtual one, and only where the IOMMU can map it.
 func TestMapDMA(t *testing.T) {
-	_, d := emulate(t, pcifn.Config{Ranges: []pci.Range{{First: hugepages.DefaultFirst, Last: hugepages.DefaultLast}}})
+	_, d := emulate(t, pcifn.Config{Ranges: []pci.Range{{First: hugepages.DefaultFirst,
+		Last: hugepages.DefaultLast}}})
 	mem := allocate(t, 3)
 	for range 2 { // the second time it is mapped already
 		pages, err := d.MapDMA(mem)

@@ -32,7 +32,8 @@ func (e *UnsupportedError) Error() string {
 		what = "a virtio device of another type"
 	}
 	return fmt.Sprintf("%s: the function %04x:%04x is %s; a virtio network device is %04x:%04x or %04x:%04x",
-		e.Function, e.Vendor, e.Device, what, vendorVirtio, deviceModernNet, vendorVirtio, deviceTransitionalNet)
+		e.Function, e.Vendor, e.Device, what, vendorVirtio, deviceModernNet, vendorVirtio,
+		deviceTransitionalNet)
 }
 
 // Unwrap returns errors.ErrUnsupported.

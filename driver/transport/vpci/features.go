@@ -24,8 +24,8 @@ func (d *Device) DeviceFeatures() (virtio.Features, error) {
 		f = f.WithWindow(i, bits)
 	}
 	if lacking := f.And(d.withoutRegister()); !lacking.Empty() {
-		d.log.Warn("the device offers features whose register it does not have", "function", d.Name(),
-			"features", lacking.Names(), "common_length", d.regs.common.size)
+		d.log.Warn("the device offers features whose register it does not have",
+			"function", d.Name(), "features", lacking.Names(), "common_length", d.regs.common.size)
 		f = f.Minus(lacking)
 	}
 	return f, nil

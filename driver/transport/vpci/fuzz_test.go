@@ -17,7 +17,8 @@ import (
 // driver must neither panic nor hang, and must not touch what no capability of
 // the device names (the region behind a BAR checks each access).
 func FuzzOpen(f *testing.F) {
-	for _, cfg := range []pcifn.Config{{}, {Transitional: true}, {LegacyOnly: true}, {PIONotify: true}, {Vectors: pcifn.NoMSIX}} {
+	for _, cfg := range []pcifn.Config{{}, {Transitional: true}, {LegacyOnly: true},
+		{PIONotify: true}, {Vectors: pcifn.NoMSIX}} {
 		fn, err := pcifn.New(cfg)
 		if err != nil {
 			f.Fatal(err)

@@ -30,7 +30,8 @@ func identify(fn pci.Function) (transitional bool, err error) {
 		return false, removedError(fn.Address())
 	}
 	if vendor != vendorVirtio || device != deviceModernNet && device != deviceTransitionalNet {
-		return false, &UnsupportedError{Function: fn.Address(), Vendor: uint16(vendor), Device: uint16(device)}
+		return false, &UnsupportedError{Function: fn.Address(), Vendor: uint16(vendor),
+			Device: uint16(device)}
 	}
 	return device == deviceTransitionalNet, nil
 }

@@ -33,10 +33,12 @@ func TestOtherFunctionsAreRefused(t *testing.T) {
 		{0x1af4, 0x1110, "no virtio device"},
 	} {
 		fn := function(t, pcifn.Config{})
-		fn.Poke(pci.RegVendorID, byte(c.vendor), byte(c.vendor>>8), byte(c.device), byte(c.device>>8))
+		fn.Poke(pci.RegVendorID, byte(c.vendor), byte(c.vendor>>8), byte(c.device),
+			byte(c.device>>8))
 		_, err := vpci.Open(fn, vpci.Options{})
 		e := as[*vpci.UnsupportedError](t, err)
-		if e.Legacy || !errors.Is(err, errors.ErrUnsupported) || e.Vendor != c.vendor || e.Device != c.device || !strings.Contains(err.Error(), c.text) {
+		if e.Legacy || !errors.Is(err, errors.ErrUnsupported) || e.Vendor != c.vendor ||
+			e.Device != c.device || !strings.Contains(err.Error(), c.text) {
 			t.Errorf("%04x:%04x: %v", c.vendor, c.device, err)
 		}
 		untouched(t, fn)
@@ -47,7 +49,8 @@ func TestOtherFunctionsAreRefused(t *testing.T) {
 func TestLegacyDeviceIsRefused(t *testing.T) {
 	fn := function(t, pcifn.Config{LegacyOnly: true})
 	_, err := vpci.Open(fn, vpci.Options{})
-	if e := as[*vpci.UnsupportedError](t, err); !e.Legacy || e.Device != 0x1000 || !strings.Contains(err.Error(), "disable-modern=off") {
+	if e := as[*vpci.UnsupportedError](t, err); !e.Legacy || e.Device != 0x1000 ||
+		!strings.Contains(err.Error(), "disable-modern=off") {
 		t.Errorf("the error does not help: %v", err)
 	}
 	untouched(t, fn)

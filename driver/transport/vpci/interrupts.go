@@ -81,7 +81,8 @@ func (d *Device) connect(kind pci.IRQ, handle func(signal)) bool {
 		}
 	}
 	if err != nil {
-		d.log.Warn("an interrupt cannot be used", "function", d.Name(), "interrupt", kind.String(), "error", err)
+		d.log.Warn("an interrupt cannot be used", "function", d.Name(), "interrupt", kind.String(),
+			"error", err)
 		return false
 	}
 	in := d.interrupts

@@ -52,16 +52,19 @@ func TestConfigurationChanges(t *testing.T) {
 		"MSI-X table of 2":     {pcifn.Config{Vectors: 2}, nil, false},
 		"MSI-X table of 0x800": {pcifn.Config{Vectors: 0x800}, nil, false},
 		"MSI-X table unusable": {pcifn.Config{Vectors: 3}, []pci.IRQ{pci.MSIX}, true},
-		"vector refused":       {pcifn.Config{RefuseVector: func(uint16) bool { return true }}, nil, false},
-		"INTx":                 {pcifn.Config{Vectors: pcifn.NoMSIX}, nil, true},
-		"pci/cfgchange/1 INTx for queues as well": {pcifn.Config{Vectors: pcifn.NoMSIX, Hooks: pcifn.Hooks{
-			Read: func(bar int, off uint64, _ int, v uint32) uint32 {
-				if bar == modernBAR && off == isrOff {
-					v |= 1
-				}
-				return v
-			}}}, nil, true},
-		"no interrupts": {pcifn.Config{Vectors: pcifn.NoMSIX}, []pci.IRQ{pci.INTx, pci.Removal}, false},
+		"vector refused": {pcifn.Config{RefuseVector: func(uint16) bool { return true }}, nil,
+			false},
+		"INTx": {pcifn.Config{Vectors: pcifn.NoMSIX}, nil, true},
+		"pci/cfgchange/1 INTx for queues as well": {pcifn.Config{Vectors: pcifn.NoMSIX,
+			Hooks: pcifn.Hooks{
+				Read: func(bar int, off uint64, _ int, v uint32) uint32 {
+					if bar == modernBAR && off == isrOff {
+						v |= 1
+					}
+					return v
+				}}}, nil, true},
+		"no interrupts": {pcifn.Config{Vectors: pcifn.NoMSIX}, []pci.IRQ{pci.INTx, pci.Removal},
+			false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			fn := &noInterrupts{Function: function(t, c.cfg), lacks: c.lacks}
@@ -102,7 +105,8 @@ func changeLink(t *testing.T, fn *pcifn.Function, d *vpci.Device, up bool) {
 
 // A refused interrupt is not used.
 func TestInterruptsThatCannotBeConnected(t *testing.T) {
-	fn := &noInterrupts{Function: function(t, pcifn.Config{}), refuses: []pci.IRQ{pci.Removal, pci.MSIX, pci.INTx}}
+	fn := &noInterrupts{Function: function(t, pcifn.Config{}),
+		refuses: []pci.IRQ{pci.Removal, pci.MSIX, pci.INTx}}
 	d := open(t, fn)
 	bringUp(t, d, features)
 	changeLink(t, fn.Function, d, false)
@@ -154,7 +158,8 @@ func TestRemovalRequest(t *testing.T) {
 
 // Polling notices that the device was removed.
 func TestRemovalIsNoticedByPolling(t *testing.T) {
-	fn := &noInterrupts{Function: function(t, pcifn.Config{}), lacks: []pci.IRQ{pci.INTx, pci.MSIX, pci.Removal}}
+	fn := &noInterrupts{Function: function(t, pcifn.Config{}),
+		lacks: []pci.IRQ{pci.INTx, pci.MSIX, pci.Removal}}
 	d := open(t, fn)
 	bringUp(t, d, features)
 	fn.Unplug()

@@ -24,7 +24,8 @@ func (d *Device) doorbell(q int, areas transport.Queue) (transport.Notifier, err
 	}
 	notify := d.regs.notify
 	refused := func(reason string) error {
-		return &Error{Device: d.Name(), Field: fmt.Sprintf("virtqueue %d", q), Value: fmt.Sprintf("queue_notify_off %d", offset),
+		return &Error{Device: d.Name(), Field: fmt.Sprintf("virtqueue %d", q),
+			Value: fmt.Sprintf("queue_notify_off %d", offset),
 			Reason: fmt.Sprintf("its doorbell of %d bytes at %#x + %d × %d %s (the notification structure has %#x bytes)",
 				width, notify.base(), offset, notify.multiplier, reason, notify.size),
 			Remedy: brokenDevice}
@@ -50,7 +51,8 @@ func (d *Device) doorbellID(q int, areas transport.Queue) (uint16, error) {
 		return uint16(q), nil
 	}
 	if !d.regs.common.covers(regQueueNotifyData, 2) {
-		return 0, d.queueError(q, "queue_notif_config_data", 0, "the device does not have this register, so NOTIF_CONFIG_DATA cannot be used")
+		return 0, d.queueError(q, "queue_notif_config_data", 0,
+			"the device does not have this register, so NOTIF_CONFIG_DATA cannot be used")
 	}
 	return d.read16(regQueueNotifyData)
 }

@@ -14,7 +14,8 @@ import (
 // pci/notify/1 to pci/notify/6, x/pci/notify-addr: address, width and value of
 // the doorbells with every multiplier. The device checks them too.
 func TestDoorbells(t *testing.T) {
-	data, config := virtio.FeatureSet(virtio.NotificationData), virtio.FeatureSet(virtio.NotifConfigData)
+	data, config := virtio.FeatureSet(virtio.NotificationData),
+		virtio.FeatureSet(virtio.NotifConfigData)
 	for name, c := range map[string]struct {
 		with  virtio.Features
 		width int
@@ -32,14 +33,16 @@ func TestDoorbells(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, multiplier %d", name, multiplier), func(t *testing.T) {
 				// The emulated device offers no other bit that changes the value.
 				offer := features.Or(c.with)
-				fn, d := emulate(t, pcifn.Config{NotifyMultiplier: multiplier, Device: vdev.Config{Offer: offer}})
+				fn, d := emulate(t, pcifn.Config{NotifyMultiplier: multiplier,
+					Device: vdev.Config{Offer: offer}})
 				for q, notifier := range bringUp(t, d, offer) {
 					want := uint16(q)
 					if c.data {
 						want = 0xa5a5 ^ uint16(q)
 					}
 					if notifier.ID != want {
-						t.Errorf("queue %d: the doorbell's value is %#x, not %#x", q, notifier.ID, want)
+						t.Errorf("queue %d: the doorbell's value is %#x, not %#x", q, notifier.ID,
+							want)
 					}
 					fn.ClearLog()
 					notifier.Doorbell.Ring(uint32(notifier.ID))
@@ -48,7 +51,8 @@ func TestDoorbells(t *testing.T) {
 						t.Fatalf("a doorbell made %d accesses", len(rings))
 					}
 					off := uint64(notifyOff + q*max(multiplier, 0))
-					if a := rings[0]; a.BAR != modernBAR || a.Offset != off || a.Width != c.width || a.Value != uint32(want) || !a.Write {
+					if a := rings[0]; a.BAR != modernBAR || a.Offset != off || a.Width != c.width ||
+						a.Value != uint32(want) || !a.Write {
 						t.Errorf("queue %d: %v at %#x, wanted %#x", q, a, a.Offset, off)
 					}
 				}
@@ -74,11 +78,13 @@ func TestDoorbellsOutsideTheStructure(t *testing.T) {
 			virtio.FeatureSet(virtio.NotificationData), 1, "outside"},
 		"largest offset": {pcifn.Config{NotifyOff: func(int) uint16 { return 0xffff }}, 0,
 			virtio.Features{}, 0, "0x3000 + 65535 × 4 would lie outside"},
-		"product beyond 32 bits": {pcifn.Config{NotifyOff: func(int) uint16 { return 2 }}, 0x80000000,
+		"product beyond 32 bits": {pcifn.Config{NotifyOff: func(int) uint16 { return 2 }},
+			0x80000000,
 			virtio.Features{}, 0, "outside"},
 		"largest product": {pcifn.Config{NotifyOff: func(int) uint16 { return 0xffff }}, 0xfffffffe,
 			virtio.Features{}, 0, "outside"},
-		"unaligned for 32 bits": {pcifn.Config{NotifyMultiplier: 2, NotifyLength: 16, Device: vdev.Config{Offer: features.With(virtio.NotificationData)}}, 0,
+		"unaligned for 32 bits": {pcifn.Config{NotifyMultiplier: 2, NotifyLength: 16,
+			Device: vdev.Config{Offer: features.With(virtio.NotificationData)}}, 0,
 			virtio.FeatureSet(virtio.NotificationData), 1, "would not be aligned"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -95,7 +101,8 @@ func TestDoorbellsOutsideTheStructure(t *testing.T) {
 				return
 			}
 			e := as[*vpci.Error](t, err)
-			if e.Field != fmt.Sprintf("virtqueue %d", c.queue) || !strings.Contains(err.Error(), c.text) {
+			if e.Field != fmt.Sprintf("virtqueue %d", c.queue) ||
+				!strings.Contains(err.Error(), c.text) {
 				t.Errorf("%v", err)
 			}
 			if count(fn, "queue_enable", true) != 0 {
@@ -107,7 +114,8 @@ func TestDoorbellsOutsideTheStructure(t *testing.T) {
 
 // The length field exceeds the BAR: the BAR bounds the doorbells.
 func TestDoorbellsBeyondTheBAR(t *testing.T) {
-	_, d := emulate(t, pcifn.Config{NotifyLength: 0xffffffff, NotifyOff: func(int) uint16 { return 0x1000 }})
+	_, d := emulate(t, pcifn.Config{NotifyLength: 0xffffffff,
+		NotifyOff: func(int) uint16 { return 0x1000 }})
 	accepted := negotiate(t, d, features)
 	_, err := d.SetQueue(0, areas(page, 64, accepted))
 	if e := as[*vpci.Error](t, err); !strings.Contains(e.Reason, "has 0x1000 bytes") {

@@ -69,7 +69,8 @@ func Open(fn pci.Function, o Options) (*Device, error) {
 		return nil, errors.Join(err, fn.Close())
 	}
 	d.openInterrupts(o.PollInterval)
-	d.log.Info("virtio device opened", "function", fn.Address(), "physical", fn.DMA().Physical, "interrupts", d.interrupts.mode)
+	d.log.Info("virtio device opened", "function", fn.Address(), "physical", fn.DMA().Physical,
+		"interrupts", d.interrupts.mode)
 	return d, nil
 }
 
@@ -91,7 +92,8 @@ func (d *Device) findStructures() error {
 		return err
 	}
 	if none && transitional {
-		return &UnsupportedError{Function: d.Name(), Vendor: vendorVirtio, Device: deviceTransitionalNet, Legacy: true}
+		return &UnsupportedError{Function: d.Name(), Vendor: vendorVirtio,
+			Device: deviceTransitionalNet, Legacy: true}
 	}
 	if d.regs, err = selectStructures(d.fn, found); err != nil {
 		return err

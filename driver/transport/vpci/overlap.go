@@ -86,7 +86,8 @@ func (s *structure) checkFree(fn pci.Function, taken []barRange) error {
 	refused := s.refused(fn, s.region.Size())
 	for _, p := range taken {
 		if s.barRange().overlaps(p) {
-			refused.Reason = fmt.Sprintf("it overlaps the %s at %#x to %#x", p.name, p.start, p.end-1)
+			refused.Reason = fmt.Sprintf("it overlaps the %s at %#x to %#x",
+				p.name, p.start, p.end-1)
 			return refused
 		}
 	}

@@ -82,7 +82,8 @@ func (d *Device) checkQueue(q int, areas transport.Queue) error {
 	case size < 1:
 		return wrong("queue_size", uint64(size), "a queue has at least 1 entry")
 	case size > virtio.MaxQueueSize:
-		return wrong("queue_size", uint64(size), "a queue has at most %d entries", virtio.MaxQueueSize)
+		return wrong("queue_size", uint64(size), "a queue has at most %d entries",
+			virtio.MaxQueueSize)
 	case size > largest:
 		return wrong("queue_size", uint64(size), "the largest size of the device is %d", largest)
 	case !packed && size&(size-1) != 0:
@@ -96,9 +97,11 @@ func (d *Device) checkQueue(q int, areas transport.Queue) error {
 	case areas.Desc%16 != 0:
 		return wrong("queue_desc", areas.Desc, "the address is not a multiple of 16")
 	case areas.Driver%driverAlign != 0:
-		return wrong("queue_driver", areas.Driver, "the address is not a multiple of %d", driverAlign)
+		return wrong("queue_driver", areas.Driver, "the address is not a multiple of %d",
+			driverAlign)
 	case areas.Device%deviceAlign != 0:
-		return wrong("queue_device", areas.Device, "the address is not a multiple of %d", deviceAlign)
+		return wrong("queue_device", areas.Device, "the address is not a multiple of %d",
+			deviceAlign)
 	}
 	return nil
 }
@@ -110,7 +113,8 @@ func (d *Device) checkFree(q int) error {
 		return err
 	}
 	if enabled != 0 {
-		return d.queueError(q, "queue_enable", uint64(enabled), "the queue is already enabled; the device has to be reset first")
+		return d.queueError(q, "queue_enable", uint64(enabled),
+			"the queue is already enabled; the device has to be reset first")
 	}
 	return nil
 }
@@ -145,7 +149,8 @@ func (d *Device) writeBack(q int, field string, off uint64, v uint16) error {
 		return err
 	}
 	if got != v {
-		return d.queueError(q, field, uint64(got), fmt.Sprintf("%d was written and not accepted", v))
+		return d.queueError(q, field, uint64(got),
+			fmt.Sprintf("%d was written and not accepted", v))
 	}
 	return nil
 }
@@ -167,6 +172,7 @@ func (d *Device) prepareQueues() error {
 }
 
 func (d *Device) queueError(q int, field string, v uint64, reason string) error {
-	return &transport.Error{Device: d.Name(), Op: fmt.Sprintf("virtqueue %d", q), Field: field, Value: v, Reason: reason,
+	return &transport.Error{Device: d.Name(), Op: fmt.Sprintf("virtqueue %d", q), Field: field,
+		Value: v, Reason: reason,
 		Remedy: "take fewer or smaller queues, and if that is refused as well restart or update what provides the device"}
 }

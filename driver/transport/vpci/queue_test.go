@@ -12,7 +12,8 @@ import (
 )
 
 func TestQueueSizes(t *testing.T) {
-	_, d := emulate(t, pcifn.Config{Device: vdev.Config{Pairs: 2, QueueSize: 1024, QueueSizes: map[int]int{0: 32768, 1: 0, 3: 0xffff}}})
+	_, d := emulate(t, pcifn.Config{Device: vdev.Config{Pairs: 2, QueueSize: 1024,
+		QueueSizes: map[int]int{0: 32768, 1: 0, 3: 0xffff}}})
 	if n, err := d.Queues(); n != 5 || err != nil {
 		t.Errorf("%d queues, %v", n, err)
 	}
@@ -35,28 +36,38 @@ func TestBadQueuesAreRefused(t *testing.T) {
 		field    string
 		text     string
 	}{
-		"size 0":                 {split, 0, areas(page, 0, split), "queue_size", "at least 1"},
-		"size 0, packed":         {packed, 0, areas(page, 0, split), "queue_size", "at least 1"},
-		"size -1":                {packed, 0, areas(page, -1, split), "queue_size", "at least 1"},
-		"size 3, split":          {split, 0, areas(page, 3, split), "queue_size", "power of two"},
-		"size 100, split":        {split, 0, areas(page, 100, split), "queue_size", "power of two"},
-		"size 512":               {packed, 0, areas(page, 512, split), "queue_size", "largest size of the device is 256"},
-		"size 65536":             {split, 0, areas(page, 65536, split), "queue_size", "at most 32768"},
-		"no such queue":          {split, 3, areas(page, 64, split), "queue_size", "does not have this queue"},
-		"queue of size 0":        {split, 2, areas(page, 64, split), "queue_size", "does not have this queue"},
-		"negative queue":         {split, -1, areas(page, 64, split), "queue_size", "does not have this queue"},
-		"descriptors unaligned":  {split, 0, areas(page+8, 64, split), "queue_desc", "16"},
-		"used ring unaligned":    {split, 0, transport.Queue{Size: 64, Desc: 16, Driver: 2, Device: 2}, "queue_device", "4"},
-		"avail ring unaligned":   {split, 0, transport.Queue{Size: 64, Desc: 16, Driver: 1, Device: 4}, "queue_driver", "2"},
-		"event area unaligned":   {packed, 0, transport.Queue{Size: 64, Desc: 16, Driver: 2, Device: 4}, "queue_driver", "4"},
-		"device event unaligned": {packed, 0, transport.Queue{Size: 64, Desc: 16, Driver: 4, Device: 2}, "queue_device", "4"},
+		"size 0":          {split, 0, areas(page, 0, split), "queue_size", "at least 1"},
+		"size 0, packed":  {packed, 0, areas(page, 0, split), "queue_size", "at least 1"},
+		"size -1":         {packed, 0, areas(page, -1, split), "queue_size", "at least 1"},
+		"size 3, split":   {split, 0, areas(page, 3, split), "queue_size", "power of two"},
+		"size 100, split": {split, 0, areas(page, 100, split), "queue_size", "power of two"},
+		"size 512": {packed, 0, areas(page, 512, split), "queue_size",
+			"largest size of the device is 256"},
+		"size 65536": {split, 0, areas(page, 65536, split), "queue_size",
+			"at most 32768"},
+		"no such queue": {split, 3, areas(page, 64, split), "queue_size",
+			"does not have this queue"},
+		"queue of size 0": {split, 2, areas(page, 64, split), "queue_size",
+			"does not have this queue"},
+		"negative queue": {split, -1, areas(page, 64, split), "queue_size",
+			"does not have this queue"},
+		"descriptors unaligned": {split, 0, areas(page+8, 64, split), "queue_desc", "16"},
+		"used ring unaligned": {split, 0, transport.Queue{Size: 64, Desc: 16, Driver: 2,
+			Device: 2}, "queue_device", "4"},
+		"avail ring unaligned": {split, 0, transport.Queue{Size: 64, Desc: 16, Driver: 1,
+			Device: 4}, "queue_driver", "2"},
+		"event area unaligned": {packed, 0, transport.Queue{Size: 64, Desc: 16, Driver: 2,
+			Device: 4}, "queue_driver", "4"},
+		"device event unaligned": {packed, 0, transport.Queue{Size: 64, Desc: 16, Driver: 4,
+			Device: 2}, "queue_device", "4"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			fn, d := emulate(t, pcifn.Config{Device: vdev.Config{QueueSizes: map[int]int{2: 0}}})
 			negotiate(t, d, c.features)
 			_, err := d.SetQueue(c.queue, c.areas)
 			e := as[*transport.Error](t, err)
-			if e.Op != fmt.Sprintf("virtqueue %d", c.queue) || e.Field != c.field || !strings.Contains(err.Error(), c.text) {
+			if e.Op != fmt.Sprintf("virtqueue %d", c.queue) || e.Field != c.field ||
+				!strings.Contains(err.Error(), c.text) {
 				t.Errorf("%v", err)
 			}
 			for _, register := range []string{"queue_size", "queue_desc (low)", "queue_enable"} {

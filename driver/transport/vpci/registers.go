@@ -37,15 +37,24 @@ func (d *Device) read32(off uint64) (v uint32, err error) {
 }
 
 func (d *Device) write8(off uint64, v uint8) error {
-	return d.access(d.regs.common, func(r pci.Region, base uint64) error { return r.Write8(base+off, v) })
+	return d.access(d.regs.common, func(r pci.Region,
+		base uint64) error {
+		return r.Write8(base+off, v)
+	})
 }
 
 func (d *Device) write16(off uint64, v uint16) error {
-	return d.access(d.regs.common, func(r pci.Region, base uint64) error { return r.Write16(base+off, v) })
+	return d.access(d.regs.common, func(r pci.Region,
+		base uint64) error {
+		return r.Write16(base+off, v)
+	})
 }
 
 func (d *Device) write32(off uint64, v uint32) error {
-	return d.access(d.regs.common, func(r pci.Region, base uint64) error { return r.Write32(base+off, v) })
+	return d.access(d.regs.common, func(r pci.Region,
+		base uint64) error {
+		return r.Write32(base+off, v)
+	})
 }
 
 // write64 writes a register of 64 bits the way such registers are accessed: as
@@ -64,7 +73,8 @@ func (d *Device) access(s *structure, op func(r pci.Region, base uint64) error) 
 	}
 	err := op(s.region, s.base())
 	if err != nil && absent(d.fn) {
-		return &transport.Error{Device: d.Name(), Err: fmt.Errorf("%w: %w", transport.ErrRemoved, err)}
+		return &transport.Error{Device: d.Name(), Err: fmt.Errorf("%w: %w", transport.ErrRemoved,
+			err)}
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %s structure: %w", d.Name(), s.kind, err)

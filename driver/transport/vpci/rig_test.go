@@ -39,7 +39,8 @@ const (
 )
 
 // features is what the tests accept unless they are about something else.
-var features = virtio.FeatureSet(virtio.Version1, virtio.AccessPlatform, virtio.NetStatus, virtio.NetMAC)
+var features = virtio.FeatureSet(virtio.Version1, virtio.AccessPlatform, virtio.NetStatus,
+	virtio.NetMAC)
 
 // testTimeout is how long a test waits for something before it fails.
 const testTimeout = 10 * time.Second
@@ -149,8 +150,10 @@ func allocate(t *testing.T, n int) *hugepages.Memory {
 
 // areas returns a queue in three pages from address on.
 func areas(address uint64, size int, f virtio.Features) transport.Queue {
-	return transport.Queue{Size: size, Desc: address, Driver: address + page, Device: address + 2*page,
-		NotificationData: f.Has(virtio.NotificationData), NotifConfigData: f.Has(virtio.NotifConfigData)}
+	return transport.Queue{Size: size, Desc: address, Driver: address + page,
+		Device:           address + 2*page,
+		NotificationData: f.Has(virtio.NotificationData),
+		NotifConfigData:  f.Has(virtio.NotifConfigData)}
 }
 
 // bringUp takes d through all of the initialisation to DRIVER_OK.
@@ -188,7 +191,8 @@ func next(t *testing.T, d *vpci.Device) transport.Event {
 
 // log returns the accesses to registers, those of configuration space left out.
 func log(fn *pcifn.Function) []pcifn.Access {
-	return slices.DeleteFunc(fn.Log(), func(a pcifn.Access) bool { return a.BAR == pcifn.ConfigSpace })
+	return slices.DeleteFunc(fn.Log(),
+		func(a pcifn.Access) bool { return a.BAR == pcifn.ConfigSpace })
 }
 
 // count returns how many accesses to a register there were.

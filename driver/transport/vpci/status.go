@@ -33,7 +33,8 @@ func (d *Device) Reset(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			return &transport.ResetError{Device: d.Name(), Status: status, Waited: time.Since(start), Err: ctx.Err()}
+			return &transport.ResetError{Device: d.Name(), Status: status,
+				Waited: time.Since(start), Err: ctx.Err()}
 		case <-pause.C:
 		}
 		next = min(2*next, maxResetPoll)

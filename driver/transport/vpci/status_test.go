@@ -49,7 +49,8 @@ func TestResetNeverCompletes(t *testing.T) {
 	start := time.Now()
 	err = d.Reset(ctx)
 	e := as[*transport.ResetError](t, err)
-	if !errors.Is(err, context.DeadlineExceeded) || e.Status == 0 || e.Waited < 30*time.Millisecond {
+	if !errors.Is(err, context.DeadlineExceeded) || e.Status == 0 ||
+		e.Waited < 30*time.Millisecond {
 		t.Errorf("%v", err)
 	}
 	if time.Since(start) > testTimeout {
@@ -92,8 +93,9 @@ func TestSurpriseRemoval(t *testing.T) {
 	_, sizeErr := d.QueueSize(0)
 	_, queueErr := d.SetQueue(0, areas(page, 64, features))
 	for name, err := range map[string]error{
-		"Status": statusErr, "DeviceFeatures": featuresErr, "Queues": queuesErr, "QueueSize": sizeErr,
-		"SetQueue": queueErr, "Reset": d.Reset(t.Context()),
+		"Status": statusErr, "DeviceFeatures": featuresErr, "Queues": queuesErr,
+		"QueueSize": sizeErr,
+		"SetQueue":  queueErr, "Reset": d.Reset(t.Context()),
 		"ReadConfig": d.ReadConfig(virtio.NetConfigStatus, 2, make([]byte, 2)),
 	} {
 		t.Run(name, func(t *testing.T) { isRemoved(t, err) })
