@@ -78,17 +78,6 @@ type Faults struct {
 	GenerationFlaps int
 }
 
-// ConfigError is a Config that no device can be made of.
-type ConfigError struct {
-	Field  string
-	Value  any
-	Reason string
-}
-
-func (e *ConfigError) Error() string {
-	return fmt.Sprintf("device configuration: %s = %v: %s", e.Field, e.Value, e.Reason)
-}
-
 const (
 	defaultMTU       = 1500
 	defaultQueueSize = 256
@@ -123,23 +112,27 @@ func orDefault(v *int, value int) {
 }
 
 func (c Config) check() error {
+	bad := func(field string, value any, reason, remedy string) error {
+		return &Error{Op: opConfig, Field: field, Value: value, Reason: reason, Remedy: remedy}
+	}
+	const outOfRange, register = "out of range", "the register has 16 bits"
 	switch {
 	case len(c.MAC) != 6:
-		return &ConfigError{"MAC", c.MAC, "an address has 6 bytes"}
+		return bad("MAC", c.MAC, "an address has 6 bytes", "")
 	case c.MTU < 0 || c.MTU > 65535:
-		return &ConfigError{"MTU", c.MTU, "give 68 to 65535"}
+		return bad("MTU", c.MTU, outOfRange, "give 68 to 65535")
 	case c.Pairs < 1 || c.Pairs > virtio.MaxQueuePairs:
-		return &ConfigError{"Pairs", c.Pairs, "give 1 to 32768"}
+		return bad("Pairs", c.Pairs, outOfRange, "give 1 to 32768")
 	case c.Burst < 1 || c.Burst > maxBurst:
-		return &ConfigError{"Burst", c.Burst, fmt.Sprintf("give 1 to %d", maxBurst)}
+		return bad("Burst", c.Burst, outOfRange, fmt.Sprintf("give 1 to %d", maxBurst))
 	case c.QueueSize < 0 || c.QueueSize > 0xffff:
-		return &ConfigError{"QueueSize", c.QueueSize, "the register has 16 bits; give 1 to 32768"}
+		return bad("QueueSize", c.QueueSize, register, "give 1 to 32768")
 	case c.IdleTurns < 0:
-		return &ConfigError{"IdleTurns", c.IdleTurns, "give a positive number"}
+		return bad("IdleTurns", c.IdleTurns, "negative", "give a positive number")
 	}
 	for q, size := range c.QueueSizes {
 		if size < 0 || size > 0xffff {
-			return &ConfigError{fmt.Sprintf("QueueSizes[%d]", q), size, "the register has 16 bits; give 0 to 32768"}
+			return bad(fmt.Sprintf("QueueSizes[%d]", q), size, register, "give 0 to 32768")
 		}
 	}
 	return nil

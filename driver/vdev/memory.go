@@ -1,7 +1,6 @@
 package vdev
 
 import (
-	"fmt"
 	"slices"
 )
 
@@ -22,17 +21,6 @@ type region struct {
 	mem   []byte
 }
 
-// MapError is memory that cannot be mapped or unmapped for a device.
-type MapError struct {
-	Address uint64 // device address
-	Size    int    // bytes
-	Reason  string
-}
-
-func (e *MapError) Error() string {
-	return fmt.Sprintf("device memory, %d bytes at %#x: %s", e.Size, e.Address, e.Reason)
-}
-
 // MapMemory lets the device reach mem under the device addresses that begin at
 // addr, until UnmapMemory. Both have to be aligned to pages of 4 KiB.
 func (d *Device) MapMemory(addr uint64, mem []byte) error {
@@ -48,7 +36,7 @@ func (d *Device) UnmapMemory(addr uint64, size int) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if size <= 0 {
-		return &MapError{addr, size, "the size has to be positive"}
+		return mapError(addr, size, "the size has to be positive")
 	}
 	for i, q := range d.queues {
 		if d.running && q.alive && d.usesMemory(i, addr, uint64(size)) {
@@ -67,7 +55,7 @@ func (m *memory) add(addr uint64, mem []byte) error {
 	size := uint64(len(mem))
 	switch {
 	case size == 0 || size%pageSize != 0 || addr%pageSize != 0 || !pageAligned(mem):
-		return &MapError{addr, len(mem), "address, place and size have to be multiples of 4096"}
+		return mapError(addr, len(mem), "address, place and size have to be multiples of 4096")
 	}
 	return m.insert(addr, mem)
 }
@@ -76,11 +64,11 @@ func (m *memory) add(addr uint64, mem []byte) error {
 func (m *memory) insert(addr uint64, mem []byte) error {
 	size := uint64(len(mem))
 	if size == 0 || addr+size-1 < addr {
-		return &MapError{addr, len(mem), "is nothing, or runs past the end of the address space"}
+		return mapError(addr, len(mem), "nothing, or past the end of the address space")
 	}
 	i := m.search(addr)
 	if i > 0 && m.regions[i-1].last() >= addr || i < len(m.regions) && m.regions[i].first <= addr+size-1 {
-		return &MapError{addr, len(mem), "something is mapped there already"}
+		return mapError(addr, len(mem), "something is mapped there already")
 	}
 	m.regions = slices.Insert(m.regions, i, region{addr, mem})
 	m.last = 0
@@ -92,7 +80,7 @@ func (m *memory) remove(addr uint64, size int) error {
 	end := i
 	for left := uint64(size); left > 0; end++ {
 		if end == len(m.regions) || m.regions[end].first != addr+uint64(size)-left || uint64(len(m.regions[end].mem)) > left {
-			return &MapError{addr, size, "that is not one or several whole mappings"}
+			return mapError(addr, size, "not one or several whole mappings")
 		}
 		left -= uint64(len(m.regions[end].mem))
 	}

@@ -327,7 +327,7 @@ func TestMemoryTable(t *testing.T) {
 		"unmap elsewhere":  d.UnmapMemory(1<<40, 4096),
 		"unmap below zero": d.UnmapMemory(guestBase, -4096),
 	} {
-		var e *vdev.MapError
+		var e *vdev.Error
 		if !errors.As(err, &e) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -382,7 +382,7 @@ func TestConfigErrors(t *testing.T) {
 		"Gen":           {Backend: wire.Gen(59)},
 	} {
 		_, err := vdev.New(cfg, nil)
-		var e *vdev.ConfigError
+		var e *vdev.Error
 		if !errors.As(err, &e) || e.Field != field {
 			t.Errorf("%s: %v", field, err)
 		}

@@ -1,7 +1,6 @@
 package vdev
 
 import (
-	"fmt"
 	"sync/atomic"
 
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
@@ -40,14 +39,6 @@ type Mapping struct {
 	Address uint64
 	Memory  []byte
 }
-
-// RingError is a virtqueue that cannot be started.
-type RingError struct {
-	Queue  int
-	Reason string
-}
-
-func (e *RingError) Error() string { return fmt.Sprintf("virtqueue %d: %s", e.Queue, e.Reason) }
 
 // notVhost are features that make no sense over such a transport: what needs a
 // control queue, which front ends keep to themselves; what needs doorbells that
@@ -146,7 +137,7 @@ func (d *VhostDevice) Remap(all []Mapping, areas map[int][3][]byte) error {
 
 // StartRing starts a virtqueue of a device that was begun. Its areas must be in
 // memory that stays mapped until StopRing or End. A ring works when EnableRing
-// was called as well, before or after this. An error is a *[RingError].
+// was called as well, before or after this. An error is an *[Error].
 func (d *VhostDevice) StartRing(i int, r Ring) error {
 	d.mu.Lock()
 	defer d.wake()
@@ -155,24 +146,24 @@ func (d *VhostDevice) StartRing(i int, r Ring) error {
 	packed := d.accepted.Has(virtio.RingPacked)
 	switch {
 	case q == nil:
-		return &RingError{i, "the device has no such queue"}
+		return ringError(i, "the device has no such queue")
 	case !d.running:
-		return &RingError{i, "the device does not run"}
+		return ringError(i, "the device does not run")
 	case r.Size < 1 || r.Size > virtio.MaxQueueSize || !packed && r.Size&(r.Size-1) != 0:
-		return &RingError{i, fmt.Sprintf("a ring of %d descriptors", r.Size)}
+		return ringError(i, "a ring of %d descriptors", r.Size)
 	case packed && int(r.Position&0x7fff) >= r.Size:
-		return &RingError{i, fmt.Sprintf("position %#x in a ring of %d descriptors", r.Position, r.Size)}
+		return ringError(i, "position %#x in a ring of %d descriptors", r.Position, r.Size)
 	}
 	for a, mem := range r.Areas {
 		align := AreaAlign(packed, Area(a))
 		if len(mem) != AreaSize(packed, Area(a), r.Size) || !aligned(mem, align) {
-			return &RingError{i, fmt.Sprintf("%v: %d bytes, or not at a multiple of %d", Area(a), len(mem), align)}
+			return ringError(i, "%v: %d bytes, or not at a multiple of %d", Area(a), len(mem), align)
 		}
 	}
 	d.resume(q, r)
 	d.countActive()
 	if !d.running {
-		return &RingError{i, "the memory of the ring cannot be used"}
+		return ringError(i, "the memory of the ring cannot be used")
 	}
 	return nil
 }

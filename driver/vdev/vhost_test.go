@@ -133,7 +133,7 @@ func TestRingsThatAreNone(t *testing.T) {
 		g := newVhostGuest(t, vdev.Config{}, 1<<20)
 		g.f = f
 		good := g.vhostRing(g.newRing(0, 16), 16, fresh)
-		var bad *vdev.RingError
+		var bad *vdev.Error
 		if err := g.v.StartRing(0, good); !errors.As(err, &bad) {
 			t.Errorf("before Begin: %v", err)
 		}

@@ -104,19 +104,25 @@ func (c Config) complete() (Config, error) {
 	return c, c.check()
 }
 
-const maxVectors = 2048
+const (
+	maxVectors = 2048
+	opConfig   = "PCI function configuration"
+)
 
 func (c Config) check() error {
 	m := c.NotifyMultiplier
 	switch {
 	case c.Vectors < 0 || c.Vectors > maxVectors:
-		return &vdev.ConfigError{Field: "Vectors", Value: c.Vectors, Reason: "an MSI-X table has 1 to 2048; NoMSIX for none"}
+		return &vdev.Error{Op: opConfig, Field: "Vectors", Value: c.Vectors,
+			Reason: "an MSI-X table has 1 to 2048 vectors", Remedy: "NoMSIX for none"}
 	case m < 0 || m == 1 || m > 1<<20 || m&(m-1) != 0:
-		return &vdev.ConfigError{Field: "NotifyMultiplier", Value: m, Reason: "give a power of two from 2 to 1048576, or SharedDoorbell"}
+		return &vdev.Error{Op: opConfig, Field: "NotifyMultiplier", Value: m, Reason: "invalid",
+			Remedy: "give a power of two from 2 to 1048576, or SharedDoorbell"}
 	}
 	for _, r := range c.Ranges {
 		if r.Last < r.First {
-			return &vdev.ConfigError{Field: "Ranges", Value: fmt.Sprintf("%#x-%#x", r.First, r.Last), Reason: "the range ends before it begins"}
+			return &vdev.Error{Op: opConfig, Field: "Ranges", Value: fmt.Sprintf("%#x-%#x", r.First, r.Last),
+				Reason: "the range ends before it begins"}
 		}
 	}
 	return nil

@@ -2,6 +2,7 @@ package pcifn
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -76,7 +77,8 @@ func (f *Function) MapDMA(iova uint64, mem []byte) error {
 	if len(mem) > 0 && len(f.cfg.Ranges) > 0 && !slices.ContainsFunc(f.cfg.Ranges, func(r pci.Range) bool {
 		return r.First <= iova && iova+uint64(len(mem))-1 <= r.Last && iova+uint64(len(mem))-1 >= iova
 	}) {
-		return &vdev.MapError{Address: iova, Size: len(mem), Reason: "outside the ranges that can be mapped"}
+		return &Error{Function: f.cfg.Address,
+			Reason: fmt.Sprintf("%d bytes at %#x are outside the ranges that can be mapped", len(mem), iova)}
 	}
 	return f.dev.MapMemory(iova, mem)
 }
@@ -129,17 +131,30 @@ func (f *Function) Unplug() {
 // open tells whether the function may still be used.
 func (f *Function) open() error {
 	if f.closed.Load() {
-		return &ClosedError{f.cfg.Address}
+		return &Error{Function: f.cfg.Address, Reason: "used after it was closed", Err: os.ErrClosed}
 	}
 	return nil
 }
 
-// ClosedError is the use of a function after Close.
-type ClosedError struct{ Function string }
-
-func (e *ClosedError) Error() string {
-	return fmt.Sprintf("PCI function %s was used after it was closed", e.Function)
+// Error is a call of a [Function] that failed. It answers [os.ErrClosed] after
+// [Function.Close].
+type Error struct {
+	Function string // its address
+	Reason   string
+	Err      error // the cause, nil if Reason says all
 }
+
+// Error names the function, the reason and the cause.
+func (e *Error) Error() string {
+	text := fmt.Sprintf("PCI function %s: %s", e.Function, e.Reason)
+	if e.Err != nil && e.Err != os.ErrClosed { // of that Reason says all
+		text += ": " + e.Err.Error()
+	}
+	return text
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
 
 // allOnes is what width bytes read as when nothing answers.
 func allOnes(width int) uint32 { return uint32(1<<(8*width) - 1) }

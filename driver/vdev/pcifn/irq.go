@@ -39,17 +39,6 @@ func newInterrupts(c Config) *interrupts {
 	return n
 }
 
-// IRQError is a request for interrupts that the function does not have.
-type IRQError struct {
-	Kind      pci.IRQ
-	Asked     int
-	Available int
-}
-
-func (e *IRQError) Error() string {
-	return fmt.Sprintf("%d vectors of %v asked for, the function has %d", e.Asked, e.Kind, e.Available)
-}
-
 // Vectors returns how many interrupt vectors of a kind the function has.
 func (f *Function) Vectors(kind pci.IRQ) (int, error) {
 	if err := f.open(); err != nil {
@@ -58,13 +47,18 @@ func (f *Function) Vectors(kind pci.IRQ) (int, error) {
 	return f.irq.sizes[kind], nil
 }
 
-// SetIRQ connects vectors with eventfds, of which it keeps duplicates.
+// SetIRQ connects vectors of a kind with eventfds, of which it keeps duplicates; -1
+// leaves a vector as it is, nil disconnects all.
 func (f *Function) SetIRQ(kind pci.IRQ, fds []int) error {
 	if err := f.open(); err != nil {
 		return err
 	}
+	if have := f.irq.sizes[kind]; len(fds) > have {
+		return &Error{Function: f.cfg.Address,
+			Reason: fmt.Sprintf("%d vectors of %v asked for, it has %d", len(fds), kind, have)}
+	}
 	if err := f.irq.set(kind, fds); err != nil {
-		return err
+		return &Error{Function: f.cfg.Address, Reason: "cannot connect an interrupt", Err: err}
 	}
 	if kind == pci.MSIX && f.space.msix != 0 {
 		f.mu.Lock()
@@ -80,9 +74,6 @@ func (f *Function) SetIRQ(kind pci.IRQ, fds []int) error {
 func (n *interrupts) set(kind pci.IRQ, fds []int) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if len(fds) > n.sizes[kind] {
-		return &IRQError{kind, len(fds), n.sizes[kind]}
-	}
 	if fds == nil {
 		n.drop(kind)
 		return nil

@@ -2,6 +2,7 @@ package pcifn
 
 import (
 	"errors"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -148,7 +149,7 @@ func TestDMA(t *testing.T) {
 	if err := h.f.UnmapDMA(hostBase, len(h.mem)); err != nil {
 		t.Fatal(err)
 	}
-	var e *vdev.MapError
+	var e *Error
 	for _, iova := range []uint64{1 << 39, 1<<39 - 4096, 0xff000} {
 		if err := h.f.MapDMA(iova, h.mem); !errors.As(err, &e) {
 			t.Errorf("%#x: %v", iova, err)
@@ -196,8 +197,8 @@ func TestResetAndClose(t *testing.T) {
 	_, e3 := h.f.Region(modernBAR)
 	_, e4 := h.f.Vectors(pci.MSIX)
 	for i, err := range []error{e1, e2, e3, e4, h.f.Reset(), h.f.MapDMA(0, h.mem), h.f.UnmapDMA(0, 1), h.f.SetIRQ(pci.MSIX, nil)} {
-		var e *ClosedError
-		if !errors.As(err, &e) {
+		var e *Error
+		if !errors.As(err, &e) || !errors.Is(err, os.ErrClosed) {
 			t.Errorf("call %d: %v", i, err)
 		}
 	}
@@ -223,7 +224,7 @@ func TestConfigErrors(t *testing.T) {
 		c := &closeCounter{Sink: wire.Null()}
 		cfg.Device.Backend = c
 		_, err := New(cfg)
-		var e *vdev.ConfigError
+		var e *vdev.Error
 		if !errors.As(err, &e) || e.Field != field || c.n != 1 {
 			t.Errorf("%s: %v, closed %d times", field, err, c.n)
 		}

@@ -95,17 +95,18 @@ type Backend struct {
 }
 
 // Serve makes a device and serves it at a socket until Close. With Config.Client
-// it connects to the socket as soon as there is somebody to connect to; otherwise
-// it listens there when Serve returns. It takes over the wire of the device, also
-// when it fails. A socket that cannot be had is a *SocketError or a
-// *SocketInUseError, a device that cannot be made is vdev's *ConfigError.
+// it connects to the socket as soon as a front end listens there; otherwise it
+// listens there when Serve returns. It takes over the wire of the device, also
+// when it fails. An error is an *[Error] for the socket, a *[vdev.Error] for the
+// device.
 func Serve(path string, cfg Config) (*Backend, error) {
 	cfg.complete()
 	b := &Backend{path: path, cfg: cfg, failed: make(chan struct{}, 1), done: make(chan struct{})}
 	b.ctx, b.stop = context.WithCancel(context.Background())
 	if n := cfg.Device.Pairs; n > maxPairs {
 		// The device says the rest about what it cannot be.
-		err := &vdev.ConfigError{Field: "Pairs", Value: n, Reason: "the number of a ring has 8 bits over vhost-user: give 1 to 128"}
+		err := &vdev.Error{Op: "vhost-user back end", Field: "Pairs", Value: n,
+			Reason: "the number of a ring has 8 bits over vhost-user", Remedy: "give 1 to 128"}
 		if w := cfg.Device.Backend; w != nil {
 			return nil, errors.Join(err, w.Close())
 		}

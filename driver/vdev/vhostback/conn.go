@@ -2,7 +2,6 @@ package vhostback
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"time"
@@ -32,7 +31,7 @@ func (c *conn) read() (*message, error) {
 	m := &c.in
 	*m = message{fds: m.fds[:0]}
 	if err := c.socket.SetReadDeadline(time.Time{}); err != nil {
-		return m, &PeerError{"reading a message", err}
+		return m, peerError(opRead, err)
 	}
 	if err := c.fill(m, c.header[:], true); err != nil {
 		return m, err
@@ -62,13 +61,13 @@ func (c *conn) fill(m *message, b []byte, first bool) error {
 		case errors.Is(err, io.EOF) && first && got == 0:
 			return io.EOF
 		case errors.Is(err, io.EOF):
-			return &PeerError{"reading a message", io.ErrUnexpectedEOF}
+			return peerError(opRead, io.ErrUnexpectedEOF)
 		case err != nil:
-			return &PeerError{"reading a message", err}
+			return peerError(opRead, err)
 		}
 		if first && got == 0 {
 			if err := c.socket.SetReadDeadline(time.Now().Add(c.timeout)); err != nil {
-				return &PeerError{"reading a message", err}
+				return peerError(opRead, err)
 			}
 		}
 		got += n
@@ -82,7 +81,7 @@ func (c *conn) takeRights(m *message, oobn, flags int) error {
 	if oobn > 0 {
 		messages, err := unix.ParseSocketControlMessage(c.control[:oobn])
 		if err != nil {
-			return &PeerError{"reading descriptors", err}
+			return peerError(opRead, err)
 		}
 		for i := range messages {
 			fds, err := unix.ParseUnixRights(&messages[i])
@@ -92,7 +91,7 @@ func (c *conn) takeRights(m *message, oobn, flags int) error {
 		}
 	}
 	if flags&unix.MSG_CTRUNC != 0 || len(m.fds) > maxFDs {
-		return &ProtocolError{"a message", "number of descriptors", uint64(max(len(m.fds), maxFDs+1)), fmt.Sprintf("%d at most", maxFDs)}
+		return protocolError(opMessage, "number of descriptors", uint64(max(len(m.fds), maxFDs+1)), "%d at most", maxFDs)
 	}
 	return nil
 }
@@ -115,7 +114,7 @@ func (c *conn) write(r request, b []byte) error {
 		_, err = c.socket.Write(b)
 	}
 	if err != nil {
-		return &PeerError{"answering " + r.String(), err}
+		return peerError(opAnswer+r.String(), err)
 	}
 	return nil
 }

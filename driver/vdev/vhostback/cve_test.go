@@ -58,7 +58,7 @@ func TestCVE_2018_1059_BufferAcrossTheEdgeOfARegion(t *testing.T) {
 func TestCVE_2019_14818_ExtraDescriptorsAndRepeatedNum(t *testing.T) {
 	f := newFront(t, vhostback.Config{})
 	f.raw(encode(setVringNum, 0, words(0, 16)), f.fd, f.fd, f.fd, f.fd, f.fd, f.fd, f.fd, f.fd)
-	expect[*vhostback.ProtocolError](t, f.over())
+	expectProtocol(t, f.over())
 	f.clean()
 	f.connect()
 	f.hello(noStatus, bits(bitVersion1))
@@ -79,7 +79,7 @@ func TestCVE_2020_10722_OffsetPlusSizeWraps(t *testing.T) {
 	for _, r := range [][2]uint64{{^uint64(0) - 4095, 4096}, {4096, ^uint64(0) - 4095}, {1 << 63, 1 << 63}, {1<<63 - 4096, 8192}} {
 		f := newFront(t, vhostback.Config{})
 		f.raw(encode(setMemTable, 0, append(words(1, 0), regionBytes(guestBase, r[1], userBase, r[0])...)), f.fd)
-		expect[*vhostback.MemoryError](t, f.over())
+		expectMemory(t, f.over())
 		f.clean()
 	}
 }
@@ -89,7 +89,7 @@ func TestCVE_2020_10723_IndexTruncatedTo16Bits(t *testing.T) {
 	for _, request := range []uint32{setVringNum, setVringBase, getVringBase, setVringEnable} {
 		f := newFront(t, vhostback.Config{})
 		f.raw(encode(request, 0, words(1<<16, 1)))
-		if e := expect[*vhostback.ProtocolError](t, f.over()); e.Value != 1<<16 {
+		if e := expectProtocol(t, f.over()); e.Value != 1<<16 {
 			t.Error(e)
 		}
 	}
@@ -106,7 +106,7 @@ func TestCVE_2020_10723_IndexTruncatedTo16Bits(t *testing.T) {
 func TestCVE_2020_10724_LengthBeyondAnArray(t *testing.T) {
 	f := newFront(t, vhostback.Config{})
 	f.raw(encode(setMemTable, 0, append(words(9, 0), make([]byte, 9*32)...)), f.fd)
-	if e := expect[*vhostback.ProtocolError](t, f.over()); e.What != "number of regions" {
+	if e := expectProtocol(t, f.over()); e.Field != "number of regions" {
 		t.Error(e)
 	}
 	f.clean()
@@ -119,7 +119,7 @@ func TestCVE_2020_10724_LengthBeyondAnArray(t *testing.T) {
 			f.answer(getConfig, 0) // it is what it says: refused, not wrong
 			continue
 		}
-		expect[*vhostback.ProtocolError](t, f.over())
+		expectProtocol(t, f.over())
 		f.clean()
 	}
 }
@@ -146,7 +146,7 @@ func TestCVE_2020_10726_InflightMessages(t *testing.T) {
 		fds     []int
 	}{{getInflight, nil}, {getInflight, []int{f.fd}}, {setInflight, []int{f.fd}}, {setInflight, []int{f.fd, f.fd, f.fd}}} {
 		f.raw(encode(m.request, 0, inflight), m.fds...)
-		if e := expect[*vhostback.ProtocolError](t, f.over()); e.What != "request" {
+		if e := expectProtocol(t, f.over()); e.Field != "request" {
 			t.Error(e)
 		}
 		f.clean()
@@ -160,7 +160,7 @@ func TestCVE_2022_0669_DescriptorsOfRefusedMessages(t *testing.T) {
 	f := newFront(t, vhostback.Config{})
 	for _, request := range []uint32{setInflight, setLogBase, setLogFD, setBackendFD, iotlb, sendRARP, getFeatures, 0, 99} {
 		f.raw(encode(request, 0, numbers(0)), f.fd, f.fd, f.fd, f.fd)
-		expect[*vhostback.ProtocolError](t, f.over())
+		expectProtocol(t, f.over())
 		f.clean()
 		f.connect()
 	}
@@ -254,7 +254,7 @@ func TestControlQueueIsNotThere(t *testing.T) {
 	}
 	f.raw(encode(setVringKick, 0, numbers(4)), eventfd(t))
 	f.fds++
-	expect[*vhostback.ProtocolError](t, f.over())
+	expectProtocol(t, f.over())
 	f.clean()
 }
 

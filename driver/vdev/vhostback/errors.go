@@ -7,49 +7,67 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ProtocolError is a message that the protocol does not have, or not then. The
-// connection was closed.
-type ProtocolError struct {
-	Request string // name of the request, or its number
-	What    string // the part of it that is wrong
-	Value   uint64 // what it said
-	Want    string // what it may say
+// Error is a socket that cannot be used, or why a connection was closed: a message
+// that the protocol does not have or not at that moment, memory that cannot be
+// shared, or a connection that broke.
+//
+// errors.Is finds what the system call failed with: fs.ErrNotExist,
+// fs.ErrPermission, unix.EADDRINUSE where another process listens already.
+type Error struct {
+	Device string // "vhost-user peer", or "vhost-user socket" and its path
+	Op     string // the name of a request, or opMemory, opRead, opListen ...
+	Field  string // the part of a message that Value belongs to
+	Value  uint64
+	Reason string // "" if Err says it
+	Remedy string // "" if there is none
+	Err    error  // the cause, nil if Reason says all
 }
 
-func (e *ProtocolError) Error() string {
-	return fmt.Sprintf("vhost-user peer: %s: %s is %#x, expected %s", e.Request, e.What, e.Value, e.Want)
-}
+// The operations that are not requests.
+const (
+	opMessage = "a message"
+	opRead    = "reading a message"
+	opAnswer  = "answering " // and the name of the request
+	opMemory  = "shared memory"
+	opListen  = "listen"
+)
 
-// MemoryError is memory that a peer wanted to share and that cannot be used.
-// The connection was closed.
-type MemoryError struct {
-	Guest, User  uint64 // addresses of the region
-	Size, Offset uint64 // bytes, and where in the file they begin
-	Reason       string
-	Err          error // of the system, nil if it was not asked
-}
+const thePeer = "vhost-user peer"
 
-func (e *MemoryError) Error() string {
-	text := fmt.Sprintf("vhost-user peer: %d bytes of memory at guest address %#x, user address %#x, file offset %#x: %s",
-		e.Size, e.Guest, e.User, e.Offset, e.Reason)
-	if e.Err != nil {
-		text += ": " + e.Err.Error()
+// Error names the device, the operation, the value, the reason and the remedy.
+func (e *Error) Error() string {
+	text := e.Device + ": " + e.Op
+	if e.Field != "" {
+		text += fmt.Sprintf(": %s is %#x", e.Field, e.Value)
+	}
+	switch {
+	case e.Reason == "":
+		text += fmt.Sprintf(": %v", e.Err)
+	case e.Err == nil:
+		text += ": " + e.Reason
+	default:
+		text += fmt.Sprintf(": %s (%v)", e.Reason, e.Err)
+	}
+	if e.Remedy != "" {
+		text += "; " + e.Remedy
 	}
 	return text
 }
 
-func (e *MemoryError) Unwrap() error { return e.Err }
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
 
 // RingError is a ring that breaks a rule, before it was started or while it
 // ran. The connection was closed.
 type RingError struct {
 	Ring   int    // number of the virtqueue, -1 if none in particular
-	Rule   string // ID in test/conformance/rules.md, "" for a rule of the protocol
+	Rule   string // number in the project's list of rules, "" for one of the protocol
 	Reason string
 }
 
+// Error names the ring, the reason and the rule.
 func (e *RingError) Error() string {
-	text := "vhost-user peer: "
+	text := thePeer + ": "
 	if e.Ring >= 0 {
 		text += fmt.Sprintf("ring %d: ", e.Ring)
 	}
@@ -60,53 +78,28 @@ func (e *RingError) Error() string {
 	return text
 }
 
-// PeerError is a connection that broke: in the middle of a message, by silence
-// in the middle of one, or with answers that nobody fetched.
-type PeerError struct {
-	Doing string // "reading a message", "answering GET_FEATURES"
-	Err   error
-}
-
-func (e *PeerError) Error() string {
-	return fmt.Sprintf("vhost-user peer: %s: %v", e.Doing, e.Err)
-}
-
-func (e *PeerError) Unwrap() error { return e.Err }
-
-// SocketError is a socket that cannot be listened on or connected to.
-type SocketError struct {
-	Path   string
-	Reason string
-	Remedy string
-	Err    error // of the system, nil if it was not asked
-}
-
-func (e *SocketError) Error() string {
-	text := fmt.Sprintf("vhost-user socket %q: %s", e.Path, e.Reason)
-	if e.Err != nil {
-		text += ": " + e.Err.Error()
-	}
-	return text + "; " + e.Remedy
-}
-
-func (e *SocketError) Unwrap() error { return e.Err }
-
-// SocketInUseError is a socket at which another process listens already.
-type SocketInUseError struct{ Path string }
-
-func (e *SocketInUseError) Error() string {
-	return fmt.Sprintf("vhost-user socket %q: another process listens there; end it, or take another path", e.Path)
-}
-
-// refusal is a message that is as it should be and asks for what this device
-// does not do. The peer is told so if it wants to know; the connection goes on.
+// refusal is a valid message that asks for what this device does not do. It is
+// refused if the peer asked for an acknowledgement; the connection goes on.
 type refusal struct{ reason string }
 
 func (e *refusal) Error() string { return e.reason }
 
-// wrong is a ProtocolError about a message.
-func (m *message) wrong(what string, value uint64, want string, args ...any) error {
-	return &ProtocolError{m.request.String(), what, value, fmt.Sprintf(want, args...)}
+// wrong is a part of a message that has another value than the protocol allows.
+func (m *message) wrong(field string, value uint64, want string, args ...any) error {
+	return protocolError(m.request.String(), field, value, want, args...)
+}
+
+func protocolError(op, field string, value uint64, want string, args ...any) error {
+	return &Error{Device: thePeer, Op: op, Field: field, Value: value, Reason: "expected " + fmt.Sprintf(want, args...)}
+}
+
+// peerError is a connection that broke: in the middle of a message, by a timeout in
+// the middle of one, or with answers that the peer does not read.
+func peerError(op string, err error) error { return &Error{Device: thePeer, Op: op, Err: err} }
+
+// socketError is a socket that cannot be listened on.
+func socketError(path, reason, remedy string, err error) error {
+	return &Error{Device: fmt.Sprintf("vhost-user socket %q", path), Op: opListen, Reason: reason, Remedy: remedy, Err: err}
 }
 
 func remedyOf(err error) string {

@@ -364,6 +364,37 @@ func expect[E error](t testing.TB, err error) E {
 	return e
 }
 
+// expectProtocol fails the test if err is not a message that the protocol does not
+// have.
+func expectProtocol(t testing.TB, err error) *vhostback.Error {
+	t.Helper()
+	e := expect[*vhostback.Error](t, err)
+	if e.Field == "" || !strings.HasPrefix(e.Reason, "expected ") {
+		t.Fatalf("the connection ended with %v, not because of a message", err)
+	}
+	return e
+}
+
+// expectMemory fails the test if err is not about memory that cannot be shared.
+func expectMemory(t testing.TB, err error) *vhostback.Error {
+	t.Helper()
+	e := expect[*vhostback.Error](t, err)
+	if e.Op != "shared memory" {
+		t.Fatalf("the connection ended with %v, not because of memory", err)
+	}
+	return e
+}
+
+// expectBroken fails the test if err is not a connection that broke.
+func expectBroken(t testing.TB, err error) *vhostback.Error {
+	t.Helper()
+	e := expect[*vhostback.Error](t, err)
+	if e.Err == nil || e.Field != "" {
+		t.Fatalf("the connection ended with %v, it did not break", err)
+	}
+	return e
+}
+
 // kinds are the back ends that ring tests run against.
 func kinds(t *testing.T, run func(t *testing.T, cfg vhostback.Config, features uint64)) {
 	for _, format := range []struct {

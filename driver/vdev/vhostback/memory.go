@@ -1,6 +1,7 @@
 package vhostback
 
 import (
+	"fmt"
 	"math"
 
 	"golang.org/x/sys/unix"
@@ -62,7 +63,8 @@ func (t table) check(r regionInfo) error {
 }
 
 func (r regionInfo) bad(reason string, err error) error {
-	return &MemoryError{Guest: r.guest, User: r.user, Size: r.size, Offset: r.offset, Reason: reason, Err: err}
+	return &Error{Device: thePeer, Op: opMemory, Field: "user address", Value: r.user, Err: err,
+		Reason: fmt.Sprintf("%d bytes at guest address %#x, file offset %#x: %s", r.size, r.guest, r.offset, reason)}
 }
 
 // share maps a region of a file. The file stays the caller's.

@@ -37,7 +37,7 @@ func TestWrongMemory(t *testing.T) {
 			f := newFront(t, vhostback.Config{})
 			n := len(m.regions) / 32
 			f.raw(encode(setMemTable, 0, append(words(uint32(n), 0), m.regions...)), []int{f.fd, f.fd}[:n]...)
-			expect[*vhostback.MemoryError](t, f.over())
+			expectMemory(t, f.over())
 			f.clean()
 		})
 	}
@@ -48,7 +48,7 @@ func TestNoFileOfMemory(t *testing.T) {
 	f := newFront(t, vhostback.Config{})
 	fd := eventfd(t)
 	f.raw(encode(setMemTable, 0, append(words(1, 0), regionBytes(0, 4096, 0, 0)...)), fd)
-	expect[*vhostback.MemoryError](t, f.over())
+	expectMemory(t, f.over())
 
 	f = newFront(t, vhostback.Config{})
 	name := filepath.Join(t.TempDir(), "file")
@@ -61,7 +61,7 @@ func TestNoFileOfMemory(t *testing.T) {
 	}
 	defer read.Close()
 	f.raw(encode(setMemTable, 0, append(words(1, 0), regionBytes(0, 4096, 0, 0)...)), int(read.Fd()))
-	if e := expect[*vhostback.MemoryError](t, f.over()); e.Err != unix.EACCES {
+	if e := expectMemory(t, f.over()); e.Err != unix.EACCES {
 		t.Errorf("a file that is open for reading: %v", e)
 	}
 }
@@ -105,7 +105,7 @@ func TestRegions(t *testing.T) {
 		f.send(addMemReg, append(numbers(0), second...), f.fd)
 		third := regionBytes(0, 4096, 0, 0)
 		f.raw(encode(addMemReg, 0, append(numbers(0), third...)), f.fd)
-		if e := expect[*vhostback.ProtocolError](t, f.over()); e.What != "number of regions" {
+		if e := expectProtocol(t, f.over()); e.Field != "number of regions" {
 			t.Error(e)
 		}
 	})
@@ -128,7 +128,7 @@ func TestMemoryOfRunningRing(t *testing.T) {
 			f.up(bits(bitVersion1), 16)
 			f.fence()
 			send(f)
-			expect[*vhostback.MemoryError](t, f.over())
+			expectMemory(t, f.over())
 			f.clean()
 		})
 	}
@@ -145,7 +145,7 @@ func TestRingOutsideOfMemory(t *testing.T) {
 		f.send(setVringNum, words(0, 16))
 		f.send(setVringAddr, append(words(0, 0), numbers(base, userBase+0x1000, userBase+0x2000, 0)...))
 		f.send(setVringKick, numbers(1<<8))
-		if e := expect[*vhostback.MemoryError](t, f.over()); e.User != base {
+		if e := expectMemory(t, f.over()); e.Value != base {
 			t.Error(e)
 		}
 	}

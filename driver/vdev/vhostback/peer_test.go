@@ -231,7 +231,7 @@ func TestWithoutProtocolFeatures(t *testing.T) {
 	f.place(0, rx, 0, -1, -1)
 	f.until("a frame arrives", func() bool { _, _, ok := rx.used(); return ok })
 	f.raw(encode(setVringEnable, 0, words(0, 1)))
-	if e := expect[*vhostback.ProtocolError](t, f.over()); e.Request != "SET_VRING_ENABLE" {
+	if e := expectProtocol(t, f.over()); e.Op != "SET_VRING_ENABLE" {
 		t.Error(e)
 	}
 }

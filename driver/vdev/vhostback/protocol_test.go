@@ -80,7 +80,7 @@ func TestWrongMessages(t *testing.T) {
 			}
 			f.raw(m.bytes, attached...)
 			err := f.over()
-			if e := expect[*vhostback.ProtocolError](t, err); m.request != "" && e.Request != m.request {
+			if e := expectProtocol(t, err); m.request != "" && e.Op != m.request {
 				t.Errorf("%v; expected one about %s", e, m.request)
 			}
 			if _, err := f.socket.Read(make([]byte, 1)); err == nil {
@@ -122,7 +122,7 @@ func TestWrongAfterNegotiation(t *testing.T) {
 					t.Errorf("the answer is %x", b)
 				}
 			}
-			expect[*vhostback.ProtocolError](t, f.over())
+			expectProtocol(t, f.over())
 		})
 	}
 }
@@ -190,7 +190,7 @@ func TestPeerGoesAwayAtAnyByte(t *testing.T) {
 		if err := f.socket.CloseWrite(); err != nil {
 			t.Fatal(err)
 		}
-		var short *vhostback.PeerError
+		var short *vhostback.Error
 		switch err := f.over(); {
 		case err == nil:
 		case !errors.As(err, &short) || !errors.Is(err, io.ErrUnexpectedEOF):
@@ -226,7 +226,7 @@ func TestSilence(t *testing.T) {
 				t.Fatal(err)
 			}
 			send(f)
-			if e := expect[*vhostback.PeerError](t, f.over()); e.Doing == "" {
+			if e := expectBroken(t, f.over()); e.Op == "" {
 				t.Error(e)
 			}
 			f.clean()
@@ -275,7 +275,7 @@ func TestNotAnEventfd(t *testing.T) {
 				continue
 			}
 			f.raw(encode(request, 0, numbers(0)), fd)
-			if e := expect[*vhostback.ProtocolError](t, f.over()); e.What != "descriptor" {
+			if e := expectProtocol(t, f.over()); e.Field != "descriptor" {
 				t.Error(e)
 			}
 		}
@@ -290,7 +290,7 @@ func TestRingsThatAreNotThere(t *testing.T) {
 				t.Run(fmt.Sprintf("%d pairs, request %d, %x", pairs, request, payload), func(t *testing.T) {
 					f := newFront(t, vhostback.Config{Device: vdev.Config{Pairs: pairs}})
 					f.raw(encode(request, 0, payload))
-					if e := expect[*vhostback.ProtocolError](t, f.over()); e.What != "ring" {
+					if e := expectProtocol(t, f.over()); e.Field != "ring" {
 						t.Error(e)
 					}
 				})

@@ -1,6 +1,8 @@
 package vhostback
 
 import (
+	"fmt"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
@@ -133,7 +135,7 @@ func (s *session) eventfd(m *message) (index int, fd int, err error) {
 	}
 	// A write must not wait, and nothing is ever read.
 	if err := unix.SetNonblock(m.fds[0], true); err != nil {
-		return 0, -1, &PeerError{m.request.String(), err}
+		return 0, -1, peerError(m.request.String(), err)
 	}
 	return index, m.takeFD(0), nil
 }
@@ -144,7 +146,7 @@ func (s *session) setVringKick(m *message) ([]byte, error) {
 		return nil, err
 	}
 	if err := s.kicks.set(index, fd); err != nil {
-		return nil, &PeerError{m.request.String(), err}
+		return nil, peerError(m.request.String(), err)
 	}
 	r := &s.rings[index]
 	r.kicked, r.polled = true, fd < 0
@@ -271,7 +273,8 @@ func (s *session) areas(i int, r *vring, t table) ([3][]byte, error) {
 	for a := range mem {
 		n := vdev.AreaSize(packed, vdev.Area(a), r.size)
 		if mem[a] = t.at(r.areas[a], n); mem[a] == nil {
-			return mem, &MemoryError{User: r.areas[a], Size: uint64(n), Reason: vdev.Area(a).String() + " of a ring is not in memory that is shared"}
+			return mem, &Error{Device: thePeer, Op: opMemory, Field: "user address", Value: r.areas[a],
+				Reason: fmt.Sprintf("%d bytes of %v of a ring are not in memory that is shared", n, vdev.Area(a))}
 		}
 	}
 	return mem, nil

@@ -18,9 +18,9 @@ const maxPath = 107
 func checkPath(path string) error {
 	switch {
 	case path == "":
-		return &SocketError{Path: path, Reason: "no path", Remedy: "name a file, like /run/vm0.sock"}
+		return socketError(path, "no path", "name a file, like /run/vm0.sock", nil)
 	case len(path) > maxPath:
-		return &SocketError{Path: path, Reason: fmt.Sprintf("the path has %d bytes, a socket's has at most %d", len(path), maxPath), Remedy: "take a shorter one"}
+		return socketError(path, fmt.Sprintf("the path has %d bytes, a socket's has at most %d", len(path), maxPath), "take a shorter one", nil)
 	}
 	return nil
 }
@@ -66,22 +66,22 @@ func listen(path string) (*listener, error) {
 		return l, nil
 	}
 	if !errors.Is(err, unix.EADDRINUSE) {
-		return nil, &SocketError{Path: path, Reason: "cannot listen", Remedy: remedyOf(err), Err: err}
+		return nil, socketError(path, "cannot listen", remedyOf(err), err)
 	}
 	if info, err := os.Lstat(path); err == nil && info.Mode()&os.ModeSocket == 0 {
-		return nil, &SocketError{Path: path, Reason: "there is a file that is no socket", Remedy: "take another path"}
+		return nil, socketError(path, "there is a file that is no socket", "take another path", nil)
 	}
 	if c, err := net.DialTimeout("unix", path, time.Second); !errors.Is(err, unix.ECONNREFUSED) {
 		if c != nil {
 			_ = c.Close()
 		}
-		return nil, &SocketInUseError{path}
+		return nil, socketError(path, "another process listens there", "end it, or take another path", unix.EADDRINUSE)
 	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, &SocketError{Path: path, Reason: "a stale socket cannot be removed", Remedy: "remove it", Err: err}
+		return nil, socketError(path, "a stale socket cannot be removed", "remove it", err)
 	}
 	if l, err = bind(path); err != nil {
-		return nil, &SocketError{Path: path, Reason: "cannot listen", Remedy: remedyOf(err), Err: err}
+		return nil, socketError(path, "cannot listen", remedyOf(err), err)
 	}
 	return l, nil
 }

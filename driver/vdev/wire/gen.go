@@ -80,11 +80,13 @@ func NewGenerator(cfg GenConfig) *Generator {
 func (g *Generator) Attach(func()) error {
 	for _, n := range g.cfg.Sizes {
 		if n < minGen || n > maxFrame-vlanTag {
-			return &vdev.ConfigError{Field: "Gen", Value: n, Reason: fmt.Sprintf("a frame has %d to %d bytes", minGen, maxFrame-vlanTag)}
+			return &vdev.Error{Op: "generator", Field: "Gen", Value: n,
+				Reason: fmt.Sprintf("a frame has %d to %d bytes", minGen, maxFrame-vlanTag)}
 		}
 	}
 	if len(g.cfg.Src) != 6 || len(g.cfg.Dst) != 6 {
-		return &vdev.ConfigError{Field: "Gen", Value: fmt.Sprint(g.cfg.Src, g.cfg.Dst), Reason: "an address has 6 bytes"}
+		return &vdev.Error{Op: "generator", Field: "Gen", Value: fmt.Sprint(g.cfg.Src, g.cfg.Dst),
+			Reason: "an address has 6 bytes"}
 	}
 	return nil
 }

@@ -58,7 +58,8 @@ func New(cfg Config, pairs int, failed func()) (*Engine, error) {
 		cfg.Size = 64
 	}
 	if cfg.Size < minSize || cfg.Size > math.MaxUint16 {
-		return nil, &vdev.ConfigError{Field: "Size", Value: cfg.Size, Reason: fmt.Sprintf("give %d to %d", minSize, math.MaxUint16)}
+		return nil, &vdev.Error{Op: "raw engine", Field: "Size", Value: cfg.Size, Reason: "out of range",
+			Remedy: fmt.Sprintf("give %d to %d", minSize, math.MaxUint16)}
 	}
 	e := &Engine{failed: failed, cfg: cfg, rings: make([]ring, 2*pairs), packet: newPacket(cfg.Size)}
 	for i := range e.rings {
