@@ -10,9 +10,11 @@ import (
 	"go/token"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -24,6 +26,9 @@ type source struct {
 	fset      *token.FileSet
 	file      *ast.File
 }
+
+// top is the directory of the module.
+const top = "../.."
 
 // leastSources is well below the number of Go files: a search that finds fewer looks
 // in the wrong place.
@@ -97,7 +102,7 @@ var wellKnown = map[string]bool{"Error": true, "Unwrap": true, "String": true, "
 func TestTopLevelEntries(t *testing.T) {
 	want := []string{"driver", "pci", "vfio", "hugepages", "apps", "scripts", "test",
 		"go.mod", "go.sum", "Makefile", "README.md", "LICENSE", "bin"}
-	entries, err := os.ReadDir(root(t))
+	entries, err := os.ReadDir(top)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,52 +118,10 @@ func exportedReceiver(f *ast.FuncDecl) bool {
 	return f.Recv == nil || ast.IsExported(receiver(f))
 }
 
-// root returns the directory of the module.
-func root(t *testing.T) string {
-	t.Helper()
-	dir, err := filepath.Abs("../..")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return dir
-}
-
-// sources parses the Go files of this module, those of all platforms.
+// sources returns the Go files of this module, those of all platforms.
 func sources(t *testing.T) []source {
 	t.Helper()
-	top := root(t)
-	var list []source
-	err := filepath.WalkDir(top, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		skip := d.Name() == "testdata" || d.Name() == "bin" || strings.HasPrefix(d.Name(), ".")
-		if d.IsDir() && skip {
-			return filepath.SkipDir
-		}
-		if !strings.HasSuffix(path, ".go") {
-			return nil
-		}
-		text, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		fset := token.NewFileSet()
-		file, err := parser.ParseFile(fset, path, text, parser.ParseComments)
-		if err != nil {
-			return err
-		}
-		rel, _ := filepath.Rel(top, path)
-		list = append(list, source{
-			dir:  filepath.ToSlash(filepath.Dir(rel)),
-			path: rel,
-			test: strings.HasSuffix(path, "_test.go"),
-			text: text,
-			fset: fset,
-			file: file,
-		})
-		return nil
-	})
+	list, err := parsed()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,3 +130,43 @@ func sources(t *testing.T) []source {
 	}
 	return list
 }
+
+// parsed parses the files once for all tests.
+var parsed = sync.OnceValues(func() (list []source, err error) {
+	err = filepath.WalkDir(top, func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		skip := d.Name() == "testdata" || d.Name() == "bin" || strings.HasPrefix(d.Name(), ".") && name != top
+		if d.IsDir() && skip {
+			return filepath.SkipDir
+		}
+		if !strings.HasSuffix(name, ".go") {
+			return nil
+		}
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		fset := token.NewFileSet()
+		file, err := parser.ParseFile(fset, name, text, parser.ParseComments)
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(top, name)
+		if err != nil {
+			return err
+		}
+		rel = filepath.ToSlash(rel)
+		list = append(list, source{
+			dir:  path.Dir(rel),
+			path: rel,
+			test: strings.HasSuffix(rel, "_test.go"),
+			text: text,
+			fset: fset,
+			file: file,
+		})
+		return nil
+	})
+	return list, err
+})

@@ -10,11 +10,11 @@ import (
 // TestReadmeProgram keeps the README's program the one that test/outside
 // compiles and runs as a module of its own.
 func TestReadmeProgram(t *testing.T) {
-	readme, err := os.ReadFile(filepath.Join(root(t), "README.md"))
+	readme, err := os.ReadFile(filepath.Join(top, "README.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	program, err := os.ReadFile(filepath.Join(root(t), "test/outside/testdata/forward.go.txt"))
+	program, err := os.ReadFile(filepath.Join(top, "test/outside/testdata/forward.go.txt"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -147,7 +147,7 @@ func idsOf(text string) []string {
 // listedRules returns the IDs of rulesFile.
 func listedRules(t *testing.T) map[string]bool {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(root(t), rulesFile))
+	text, err := os.ReadFile(filepath.Join(top, rulesFile))
 	if err != nil {
 		t.Fatal(err)
 	}
