@@ -24,8 +24,8 @@ type Options struct {
 	// Node is the NUMA node the pages must come from: new(1) is node 1. nil, or a negative number
 	// as sysfs shows for a device without a node, is any.
 	Node *int
-	// SmallPages allows ordinary pages when there are no hugepages. It has no effect unless PageSize
-	// is 0.
+	// SmallPages allows ordinary pages when there are no hugepages. It has no effect unless
+	// PageSize is 0.
 	SmallPages bool
 	// First and Last are the first and the last virtual address that may be used; both 0 mean
 	// [DefaultFirst] and [DefaultLast]. Last may exceed the addresses of a process. Addresses from
@@ -65,8 +65,8 @@ func Allocate(o Options) (*Memory, error) {
 }
 
 // allocateHuge tries the page sizes that o allows, smallest first. It takes the pages without
-// counting them first: a count may be out of date, and does not include the limits of control groups
-// and overcommit.
+// counting them first: a count may be out of date, and does not include the limits of control
+// groups and overcommit.
 func (o *Options) allocateHuge() (*Memory, error) {
 	sizes, err := Sizes("/")
 	if err != nil {
@@ -124,7 +124,8 @@ func (o *Options) fill(mem *Memory, length int) error {
 	if node := o.node(); node >= 0 {
 		if err := bind(data, node); err != nil {
 			return &Error{Op: "allocate", Field: "Node", Value: node, Reason: "the NUMA node cannot be used",
-				Remedy: "/sys/devices/system/node/has_memory lists the nodes that can, or ask for none", Err: err}
+				Remedy: "/sys/devices/system/node/has_memory lists the nodes that can, or ask for none",
+				Err:    err}
 		}
 	}
 	if err := populate(mem.file, data, mem.pageSize); err != nil {

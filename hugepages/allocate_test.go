@@ -32,7 +32,8 @@ func TestMemoryIsZeroedWholePagesInTheDefaultWindow(t *testing.T) {
 	page := os.Getpagesize()
 	mem := small(t, Options{Bytes: 3*page - 1})
 	if len(mem.Bytes()) != 3*page || mem.PageSize() != page {
-		t.Errorf("%d bytes in pages of %d, want %d in pages of %d", len(mem.Bytes()), mem.PageSize(), 3*page, page)
+		t.Errorf("%d bytes in pages of %d, want %d in pages of %d", len(mem.Bytes()), mem.PageSize(),
+			3*page, page)
 	}
 	if n := bytes.Count(mem.Bytes(), []byte{0}); n != 3*page {
 		t.Errorf("%d of %d bytes are zero", n, 3*page)
@@ -136,11 +137,15 @@ func TestRefusals(t *testing.T) {
 	}{
 		{"no size", Options{}, "Bytes", nil, "Bytes is 0"},
 		{"negative size", Options{Bytes: -1}, "Bytes", nil, "Bytes is -1"},
-		{"too many bytes", Options{Bytes: math.MaxInt, PageSize: page}, "Bytes", nil, "more than a process can address"},
-		{"page size not a power of two", Options{Bytes: 1, PageSize: 3000}, "PageSize", nil, "power of two"},
+		{"too many bytes", Options{Bytes: math.MaxInt, PageSize: page}, "Bytes", nil,
+			"more than a process can address"},
+		{"page size not a power of two", Options{Bytes: 1, PageSize: 3000}, "PageSize", nil,
+			"power of two"},
 		{"window upside down", Options{Bytes: 1, First: 2, Last: 1}, "First", nil, "First is 0x2"},
-		{"unknown page size", Options{Bytes: 1, PageSize: 8192}, "PageSize", ErrNoHugepages, "8192 bytes"},
-		{"unknown node", Options{Bytes: 1, PageSize: page, Node: new(1000)}, "Node", unix.EINVAL, "Node is 1000"},
+		{"unknown page size", Options{Bytes: 1, PageSize: 8192}, "PageSize", ErrNoHugepages,
+			"8192 bytes"},
+		{"unknown node", Options{Bytes: 1, PageSize: page, Node: new(1000)}, "Node", unix.EINVAL,
+			"Node is 1000"},
 		{"not a mount", Options{Bytes: 1, PageSize: 2 << 20, Dir: t.TempDir()}, "", errNotHugetlbfs,
 			"no mount of hugetlbfs; where memfd_create is refused, name a directory"},
 	} {
@@ -197,7 +202,8 @@ func TestOrdinaryPagesHaveNoPhysicalAddress(t *testing.T) {
 	mem := small(t, Options{Bytes: 1})
 	_, err := mem.Physical()
 	var physical *Error
-	if !errors.As(err, &physical) || physical.Value != mem.Address() || !strings.Contains(err.Error(), "use hugepages") {
+	if !errors.As(err, &physical) || physical.Value != mem.Address() ||
+		!strings.Contains(err.Error(), "use hugepages") {
 		t.Errorf("got %v, want an *Error that says to use hugepages", err)
 	}
 	mem.Release()

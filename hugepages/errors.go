@@ -126,8 +126,8 @@ func (e *ShortageError) Error() string {
 		where = fmt.Sprintf(" on NUMA node %d", e.Node)
 	}
 	if e.ordinary() {
-		return fmt.Sprintf("hugepages: %s of ordinary pages%s are not available (%v); free memory, or ask for less",
-			inUnits(e.Wanted*e.PageSize), where, e.Err)
+		return fmt.Sprintf("hugepages: %s of ordinary pages%s are not available (%v); "+
+			"free memory, or ask for less", inUnits(e.Wanted*e.PageSize), where, e.Err)
 	}
 	return fmt.Sprintf("hugepages: %d pages of %s%s are wanted and %d are free (%v); %s",
 		e.Wanted, inUnits(e.PageSize), where, e.Free, e.Err, e.remedy())
@@ -151,5 +151,6 @@ func (e *ShortageError) remedy() string {
 	if e.Node >= 0 {
 		dir = nodePool(e.Node, e.PageSize)
 	}
-	return fmt.Sprintf("as root: echo %d > %s", e.Total+e.Wanted-e.Free, filepath.Join("/", dir, "nr_hugepages"))
+	return fmt.Sprintf("as root: echo %d > %s", e.Total+e.Wanted-e.Free,
+		filepath.Join("/", dir, "nr_hugepages"))
 }

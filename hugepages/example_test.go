@@ -64,7 +64,8 @@ func ExampleSizes() {
 		"hugepages-1048576kB/resv_hugepages": "0",
 	} {
 		file := filepath.Join(root, "sys/kernel/mm/hugepages", path)
-		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, []byte(count), 0o644)); err != nil {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755),
+			os.WriteFile(file, []byte(count), 0o644)); err != nil {
 			fmt.Println(err)
 			return
 		}
@@ -86,7 +87,8 @@ func ExampleSizes() {
 // Another mapping of the descriptor, usually in another process that received it through a UNIX
 // socket, shows the same bytes.
 func ExampleMemory_FD() {
-	mem, err := hugepages.Allocate(hugepages.Options{Bytes: 1, PageSize: os.Getpagesize(), Name: "shared"})
+	mem, err := hugepages.Allocate(hugepages.Options{Bytes: 1, PageSize: os.Getpagesize(),
+		Name: "shared"})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -18,8 +18,8 @@ import (
 // hugeSize is the page size of the tests that take hugepages.
 const hugeSize = 2 << 20
 
-// reserve enlarges the pool by n pages until the test ends. The file is locked meanwhile, because the
-// tests of other packages enlarge the pool as well.
+// reserve enlarges the pool by n pages until the test ends. The file is locked meanwhile, because
+// the tests of other packages enlarge the pool as well.
 func reserve(t *testing.T, n int) {
 	t.Helper()
 	if os.Geteuid() != 0 && os.Getenv("CI") == "" { // in CI it fails instead
@@ -158,7 +158,8 @@ func TestPopulatingTooMuchIsAnError(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	data, err := unix.Mmap(int(file.Fd()), 0, length, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_NORESERVE)
+	data, err := unix.Mmap(int(file.Fd()), 0, length, unix.PROT_READ|unix.PROT_WRITE,
+		unix.MAP_SHARED|unix.MAP_NORESERVE)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -247,7 +248,8 @@ func TestFileOnAMount(t *testing.T) {
 	reserve(t, 8)
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), child+"=mount", "DIR="+t.TempDir())
-	cmd.SysProcAttr = &unix.SysProcAttr{Unshareflags: unix.CLONE_NEWNS} // the mount is the child's alone
+	// The mount is visible to the child only.
+	cmd.SysProcAttr = &unix.SysProcAttr{Unshareflags: unix.CLONE_NEWNS}
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}
@@ -256,7 +258,8 @@ func TestFileOnAMount(t *testing.T) {
 // mounted allocates from a hugetlbfs of its own, whose free pages can be counted exactly.
 func mounted() error {
 	dir := os.Getenv("DIR")
-	if err := unix.Mount("none", dir, "hugetlbfs", 0, fmt.Sprintf("pagesize=%d,size=%d", hugeSize, 4*hugeSize)); err != nil {
+	if err := unix.Mount("none", dir, "hugetlbfs", 0,
+		fmt.Sprintf("pagesize=%d,size=%d", hugeSize, 4*hugeSize)); err != nil {
 		return err
 	}
 	mem, err := Allocate(Options{Bytes: 3 * hugeSize, PageSize: hugeSize, Dir: dir})
@@ -283,7 +286,7 @@ func mounted() error {
 	}
 	_, err = Allocate(Options{Bytes: 1, PageSize: 1 << 30, Dir: dir})
 	if !errors.Is(err, errOtherPageSize) && !errors.Is(err, errors.ErrUnsupported) {
-		return fmt.Errorf("pages of 1 GiB from a mount with others: %v, want an error about the page size", err)
+		return fmt.Errorf("pages of 1 GiB from a mount with others: %v, want the page size named", err)
 	}
 	file2, err := openMounted(hugeSize, nil)
 	if err != nil {

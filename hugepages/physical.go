@@ -45,7 +45,8 @@ func (m *Memory) Physical() ([]uint64, error) {
 
 // physicalError says why a page has no physical address.
 func physicalError(virtual uint64, reason, remedy string, err error) *Error {
-	return &Error{Op: "find the physical address of", Value: virtual, Reason: reason, Remedy: remedy, Err: err}
+	return &Error{Op: "find the physical address of", Value: virtual, Reason: reason, Remedy: remedy,
+		Err: err}
 }
 
 const needsAdmin = "run as root or with CAP_SYS_ADMIN (setcap cap_sys_admin+ep PROGRAM)"

@@ -12,7 +12,8 @@ import (
 func (o *Options) shortage(err error, pageSize, length int) error {
 	// MADV_POPULATE_WRITE fails with EFAULT where an access would raise SIGBUS.
 	var number unix.Errno
-	if !errors.As(err, &number) || (number != unix.ENOMEM && number != unix.EFAULT && number != unix.ENOSPC) {
+	if !errors.As(err, &number) ||
+		number != unix.ENOMEM && number != unix.EFAULT && number != unix.ENOSPC {
 		return err
 	}
 	short := &ShortageError{PageSize: pageSize, Wanted: length / pageSize, Node: o.node(), Err: number}

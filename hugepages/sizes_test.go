@@ -17,7 +17,8 @@ func pages(t *testing.T, dir string, counts map[string]int) {
 		t.Fatal(err)
 	}
 	for name, n := range counts {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(strconv.Itoa(n)+"\n"), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, name),
+			[]byte(strconv.Itoa(n)+"\n"), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -25,11 +26,16 @@ func pages(t *testing.T, dir string, counts map[string]int) {
 
 func TestSizesFromATree(t *testing.T) {
 	root := t.TempDir()
-	mm, node := filepath.Join(root, "sys/kernel/mm/hugepages"), filepath.Join(root, "sys/devices/system/node")
-	pages(t, mm+"/hugepages-1048576kB", map[string]int{"nr_hugepages": 1, "free_hugepages": 1, "resv_hugepages": 0})
-	pages(t, mm+"/hugepages-2048kB", map[string]int{"nr_hugepages": 12, "free_hugepages": 9, "resv_hugepages": 2})
-	pages(t, node+"/node10/hugepages/hugepages-2048kB", map[string]int{"nr_hugepages": 4, "free_hugepages": 4})
-	pages(t, node+"/node2/hugepages/hugepages-2048kB", map[string]int{"nr_hugepages": 8, "free_hugepages": 5})
+	mm := filepath.Join(root, "sys/kernel/mm/hugepages")
+	node := filepath.Join(root, "sys/devices/system/node")
+	pages(t, mm+"/hugepages-1048576kB",
+		map[string]int{"nr_hugepages": 1, "free_hugepages": 1, "resv_hugepages": 0})
+	pages(t, mm+"/hugepages-2048kB",
+		map[string]int{"nr_hugepages": 12, "free_hugepages": 9, "resv_hugepages": 2})
+	pages(t, node+"/node10/hugepages/hugepages-2048kB",
+		map[string]int{"nr_hugepages": 4, "free_hugepages": 4})
+	pages(t, node+"/node2/hugepages/hugepages-2048kB",
+		map[string]int{"nr_hugepages": 8, "free_hugepages": 5})
 	pages(t, node+"/node3", nil) // a node without memory
 	pages(t, node+"/power", nil)
 	pages(t, mm+"/hugepages-kB", nil) // no kernel has such a name
@@ -65,7 +71,8 @@ func TestSizesWithAFileThatIsNoNumber(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "nr_hugepages"), []byte("many"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Sizes(root); !errors.Is(err, strconv.ErrSyntax) || !strings.Contains(err.Error(), dir) {
+	if _, err := Sizes(root); !errors.Is(err, strconv.ErrSyntax) ||
+		!strings.Contains(err.Error(), dir) {
 		t.Errorf("got %v, want an error that names the file", err)
 	}
 }
@@ -76,7 +83,8 @@ func TestSizesOfThisMachine(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, s := range sizes {
-		if s.Bytes < os.Getpagesize() || s.Bytes&(s.Bytes-1) != 0 || s.Free > s.Total || i > 0 && sizes[i-1].Bytes >= s.Bytes {
+		if s.Bytes < os.Getpagesize() || s.Bytes&(s.Bytes-1) != 0 || s.Free > s.Total ||
+			i > 0 && sizes[i-1].Bytes >= s.Bytes {
 			t.Errorf("%+v after %+v", s, sizes[:i])
 		}
 	}

@@ -46,7 +46,8 @@ func mapInWindow(file *os.File, length, align int, first, last uint64) ([]byte, 
 		}
 	}
 	return nil, &Error{Op: opPlace, Value: inUnits(length),
-		Reason: fmt.Sprintf("no gap for pages of %s between the addresses %#x and %#x", inUnits(align), first, last),
+		Reason: fmt.Sprintf("no gap for pages of %s between the addresses %#x and %#x", inUnits(align),
+			first, last),
 		Remedy: "ask for less or for a wider window"}
 }
 

@@ -64,7 +64,8 @@ func TestParseAddressRefuses(t *testing.T) {
 
 func TestAddressesSortAsLspciDoes(t *testing.T) {
 	var got []pci.Address
-	want := []string{"0000:00:02.0", "0000:00:10.0", "0000:00:10.1", "0000:01:00.0", "ffff:00:00.0", "10000:00:00.0"}
+	want := []string{"0000:00:02.0", "0000:00:10.0", "0000:00:10.1", "0000:01:00.0", "ffff:00:00.0",
+		"10000:00:00.0"}
 	for _, s := range want {
 		a, err := pci.ParseAddress(s)
 		if err != nil {

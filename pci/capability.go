@@ -113,7 +113,7 @@ func readCapability(fn ConfigReader, at int) (c Capability, next int, err error)
 	case 0xff:
 		// Every read from a function that was removed returns all ones.
 		return Capability{}, 0, capabilityError(at, 0xff,
-			"the capability reads as all ones, as if the function were gone")
+			"the capability reads as all ones, as if the function had been removed")
 	case CapabilityMSIX:
 		c.Len = msixLen
 	case CapabilityVendor:

@@ -115,7 +115,8 @@ func TestCapabilitiesBroken(t *testing.T) {
 	} {
 		got, err := pci.Capabilities(c.space)
 		var broken *pci.Error
-		if !errors.As(err, &broken) || broken.Field != "capability list" || broken.Offset != uint64(c.offset) ||
+		if !errors.As(err, &broken) || broken.Field != "capability list" ||
+			broken.Offset != uint64(c.offset) ||
 			broken.Value != uint64(c.value) || broken.Remedy == "" || len(got) != c.found {
 			t.Errorf("%s: %v, %v", name, got, err)
 		}
@@ -126,7 +127,8 @@ func TestCapabilitiesUnprivileged(t *testing.T) {
 	c := config(0x40, map[int][]byte{0x40: {1, 0}})[:pci.HeaderSize]
 	_, err := pci.Capabilities(c)
 	var short *pci.Error
-	if !errors.As(err, &short) || short.Offset != 0x40 || !strings.Contains(err.Error(), "only the first 64 bytes") ||
+	if !errors.As(err, &short) || short.Offset != 0x40 ||
+		!strings.Contains(err.Error(), "only the first 64 bytes") ||
 		!errors.Is(err, fs.ErrPermission) {
 		t.Errorf("got %v", err)
 	}
@@ -145,7 +147,9 @@ func TestCapabilityRead(t *testing.T) {
 }
 
 func TestReadMSIX(t *testing.T) {
-	c := config(0x98, map[int][]byte{0x98: {0x11, 0, 0xff, 0xc7, 0x01, 0x20, 0, 0, 0x05, 0x08, 0, 0x10}})
+	c := config(0x98, map[int][]byte{
+		0x98: {0x11, 0, 0xff, 0xc7, 0x01, 0x20, 0, 0, 0x05, 0x08, 0, 0x10},
+	})
 	caps, err := pci.Capabilities(c)
 	if err != nil {
 		t.Fatal(err)
@@ -165,10 +169,12 @@ func TestReadMSIX(t *testing.T) {
 
 	c[0x98+8] = 6
 	var broken *pci.Error
-	if _, err = pci.ReadMSIX(c, caps[0]); !errors.As(err, &broken) || broken.Offset != 0xa0 || broken.Value != 6 {
+	if _, err = pci.ReadMSIX(c, caps[0]); !errors.As(err, &broken) || broken.Offset != 0xa0 ||
+		broken.Value != 6 {
 		t.Errorf("PBA in BAR 6: %v", err)
 	}
-	if _, err = pci.ReadMSIX(c, pci.Capability{ID: pci.CapabilityVendor, Offset: 0x40, Len: 16}); !errors.As(err, &broken) {
+	vendor := pci.Capability{ID: pci.CapabilityVendor, Offset: 0x40, Len: 16}
+	if _, err = pci.ReadMSIX(c, vendor); !errors.As(err, &broken) {
 		t.Errorf("another capability: %v", err)
 	}
 }
@@ -222,7 +228,8 @@ func check(t *testing.T, fn pci.ConfigReader) {
 	}
 	seen := map[int]bool{}
 	for _, c := range caps {
-		if seen[c.Offset] || c.Offset < pci.HeaderSize || c.Offset%4 != 0 || c.Offset+max(c.Len, 2) > pci.ConfigSize {
+		if seen[c.Offset] || c.Offset < pci.HeaderSize || c.Offset%4 != 0 ||
+			c.Offset+max(c.Len, 2) > pci.ConfigSize {
 			t.Fatalf("invalid capability %+v of %v", c, caps)
 		}
 		seen[c.Offset] = true

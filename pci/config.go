@@ -44,8 +44,8 @@ const StatusCapabilities uint16 = 1 << 4
 
 // ConfigReader is the part of [Function] that reads configuration space.
 type ConfigReader interface {
-	// ReadConfig reads width bytes (1, 2 or 4) of configuration space at off in one access. off is a
-	// multiple of width.
+	// ReadConfig reads width bytes (1, 2 or 4) of configuration space at off in one access. off is
+	// a multiple of width.
 	ReadConfig(off, width int) (uint32, error)
 }
 
@@ -70,8 +70,8 @@ func UpdateCommand(fn ConfigAccess, set, clear uint16) (before uint16, err error
 	return before, fn.WriteConfig(RegCommand, 2, uint32(after))
 }
 
-// ConfigSpace is configuration space in memory, such as a snapshot of it. It may be shorter than the
-// real one.
+// ConfigSpace is configuration space in memory, such as a snapshot of it. It may be shorter than
+// the real one.
 type ConfigSpace []byte
 
 // ReadConfig reads from the snapshot. It fails where [CheckConfigAccess] does.
@@ -104,8 +104,8 @@ func registerWidth(n int) bool { return n == 1 || n == 2 || n == 4 }
 func configError(off, width, size int) *Error {
 	e := &Error{Field: "configuration space", Offset: uint64(off)}
 	if off >= 0 && size < ConfigSize && off+width > size {
-		e.Reason = fmt.Sprintf("an access of %d bytes at %#x is refused, only the first %d bytes can be read",
-			width, off, size)
+		e.Reason = fmt.Sprintf("an access of %d bytes at %#x is refused, "+
+			"only the first %d bytes can be read", width, off, size)
 		e.Remedy = "run as root: Linux shows the rest to root only"
 		e.Err = fs.ErrPermission
 		return e

@@ -34,20 +34,24 @@ func TestUpdateCommand(t *testing.T) {
 	status := w.ConfigSpace[pci.RegStatus]
 	before, err := pci.UpdateCommand(w, pci.CommandBusMaster|pci.CommandINTxDisable, pci.CommandIO)
 	after := binary.LittleEndian.Uint16(w.ConfigSpace[pci.RegCommand:])
-	if err != nil || before != 0x0143 || after != 0x0546 || w.writes != 1 || w.ConfigSpace[pci.RegStatus] != status {
+	if err != nil || before != 0x0143 || after != 0x0546 || w.writes != 1 ||
+		w.ConfigSpace[pci.RegStatus] != status {
 		t.Errorf("%#x became %#x in %d writes, %v", before, after, w.writes, err)
 	}
-	if _, err = pci.UpdateCommand(w, pci.CommandBusMaster, pci.CommandIO); err != nil || w.writes != 1 {
+	if _, err = pci.UpdateCommand(w, pci.CommandBusMaster, pci.CommandIO); err != nil ||
+		w.writes != 1 {
 		t.Errorf("no change: %d writes, %v", w.writes, err)
 	}
 }
 
 func TestConfigSpaceRefuses(t *testing.T) {
 	c := config(0, nil)
-	for _, a := range [][2]int{{-4, 4}, {0x100, 1}, {0xfe, 4}, {1, 2}, {2, 4}, {0, 3}, {0, 0}, {0, 8}} {
+	for _, a := range [][2]int{{-4, 4}, {0x100, 1}, {0xfe, 4}, {1, 2}, {2, 4}, {0, 3}, {0, 0},
+		{0, 8}} {
 		_, err := c.ReadConfig(a[0], a[1])
 		var wrong *pci.Error
-		if !errors.As(err, &wrong) || wrong.Field != "configuration space" || wrong.Offset != uint64(a[0]) ||
+		if !errors.As(err, &wrong) || wrong.Field != "configuration space" ||
+			wrong.Offset != uint64(a[0]) ||
 			!strings.Contains(wrong.Reason, fmt.Sprintf("%d bytes at %#x", a[1], a[0])) ||
 			!strings.Contains(wrong.Reason, "inside 256 bytes") {
 			t.Errorf("%d bytes at %#x: %v", a[1], a[0], err)
@@ -116,7 +120,8 @@ func TestCheckAccess(t *testing.T) {
 			continue
 		}
 		var wrong *pci.Error
-		if !errors.As(err, &wrong) || wrong.Field != "BAR 2" || wrong.Offset != c.off || !strings.Contains(err.Error(), c.fault) {
+		if !errors.As(err, &wrong) || wrong.Field != "BAR 2" || wrong.Offset != c.off ||
+			!strings.Contains(err.Error(), c.fault) {
 			t.Errorf("%+v: %v", c, err)
 		}
 	}
@@ -130,7 +135,8 @@ func TestCheckDoorbell(t *testing.T) {
 		}
 	}
 	var wrong *pci.Error
-	if err := pci.CheckDoorbell(2, 0x1000, 2, 0x1000); !errors.As(err, &wrong) || wrong.Offset != 0x1000 {
+	if err := pci.CheckDoorbell(2, 0x1000, 2, 0x1000); !errors.As(err, &wrong) ||
+		wrong.Offset != 0x1000 {
 		t.Errorf("outside: %v", err)
 	}
 }

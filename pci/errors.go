@@ -13,7 +13,8 @@ type AddressError struct {
 
 // Error names the text, what is wrong with it and how an address is written.
 func (e *AddressError) Error() string {
-	return fmt.Sprintf("%q is not a PCI address: %s; write it as lspci -D does, for example 0000:00:03.0",
+	return fmt.Sprintf("%q is not a PCI address: %s; write it as lspci -D does, for example "+
+		"0000:00:03.0",
 		e.Value, e.Reason)
 }
 

@@ -9,11 +9,11 @@ type Function interface {
 	// Address returns the address for messages: "0000:00:03.0".
 	Address() string
 
-	// ReadConfig reads width bytes (1, 2 or 4) of configuration space at off in one access. off is a
-	// multiple of width.
-	ReadConfig(off, width int) (uint32, error)
-	// WriteConfig writes width bytes (1, 2 or 4) of configuration space at off in one access. off is
+	// ReadConfig reads width bytes (1, 2 or 4) of configuration space at off in one access. off is
 	// a multiple of width.
+	ReadConfig(off, width int) (uint32, error)
+	// WriteConfig writes width bytes (1, 2 or 4) of configuration space at off in one access. off
+	// is a multiple of width.
 	WriteConfig(off, width int, v uint32) error
 
 	// Region returns the registers behind BAR bar (0 to 5), mapped on first use. It fails with an
@@ -74,8 +74,8 @@ type DMA struct {
 	// Physical is true if no IOMMU is between the function and memory: the device uses physical
 	// addresses and can access all of memory.
 	Physical bool
-	// Ranges are the addresses that can be mapped, in ascending order. Empty means all of the 64-bit
-	// space.
+	// Ranges are the addresses that can be mapped, in ascending order. Empty means all of the
+	// 64-bit space.
 	Ranges []Range
 }
 
@@ -83,7 +83,8 @@ type DMA struct {
 type Range struct{ First, Last uint64 }
 
 // Region is the registers behind one BAR. Every access has exactly the width its name says, is
-// naturally aligned, and is checked against the size of the BAR: an [Error] names what does not fit.
+// naturally aligned, and is checked against the size of the BAR: an [Error] names what does not
+// fit.
 type Region interface {
 	// Size returns the length of the BAR in bytes.
 	Size() uint64
@@ -93,8 +94,8 @@ type Region interface {
 	Write8(off uint64, v uint8) error
 	Write16(off uint64, v uint16) error
 	Write32(off uint64, v uint32) error
-	// Doorbell returns the register of the given width (2 or 4) at off as a doorbell, for use by one
-	// goroutine at a time. Ring stores v, truncated to the register's width; every earlier store of
-	// the caller is visible to the device before it.
+	// Doorbell returns the register of the given width (2 or 4) at off as a doorbell, for use by
+	// one goroutine at a time. Ring stores v, truncated to the register's width; every earlier
+	// store of the caller is visible to the device before it.
 	Doorbell(off uint64, width int) (interface{ Ring(v uint32) }, error)
 }

@@ -45,7 +45,8 @@ func TestStructures(t *testing.T) {
 	}{
 		{groupStatus{}, 8, map[string]uintptr{"Flags": 4}},
 		{deviceInfo{}, 20, map[string]uintptr{"Flags": 4, "Regions": 8, "IRQs": 12, "CapOffset": 16}},
-		{regionInfo{}, 32, map[string]uintptr{"Flags": 4, "Index": 8, "CapOffset": 12, "Size": 16, "Offset": 24}},
+		{regionInfo{}, 32, map[string]uintptr{"Flags": 4, "Index": 8, "CapOffset": 12, "Size": 16,
+			"Offset": 24}},
 		{irqInfo{}, 16, map[string]uintptr{"Flags": 4, "Index": 8, "Count": 12}},
 		{irqSet{}, 20, map[string]uintptr{"Flags": 4, "Index": 8, "Start": 12, "Count": 16}},
 		{iommuInfo{}, 24, map[string]uintptr{"Flags": 4, "PageSizes": 8, "CapOffset": 16}},
@@ -57,7 +58,8 @@ func TestStructures(t *testing.T) {
 	} {
 		typ := reflect.TypeOf(c.v)
 		// The encoder adds no padding: its size must be that of the structure in memory.
-		if encoded := binary.Size(c.v); encoded != c.size || int(typ.Size()) != c.size || len(encode(c.v)) != c.size {
+		if encoded := binary.Size(c.v); encoded != c.size || int(typ.Size()) != c.size ||
+			len(encode(c.v)) != c.size {
 			t.Errorf("%s: %d bytes encoded, %d in memory, want %d", typ, encoded, typ.Size(), c.size)
 		}
 		for name, want := range c.offsets {
@@ -75,7 +77,8 @@ func TestArgumentBeginsWithItsLength(t *testing.T) {
 		want []byte
 	}{
 		{groupStatus{Argsz: 99, Flags: 5}, nil, []byte{8, 0, 0, 0, 5, 0, 0, 0}},
-		{irqSet{Flags: irqDataEventfd | irqActionTrigger, Index: msixIndex, Start: 1, Count: 1}, []byte{3, 0, 0, 0},
+		{irqSet{Flags: irqDataEventfd | irqActionTrigger, Index: msixIndex, Start: 1, Count: 1},
+			[]byte{3, 0, 0, 0},
 			[]byte{24, 0, 0, 0, 0x24, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 3, 0, 0, 0}},
 	} {
 		if got := argument(c.v, c.tail...); !bytes.Equal(got, c.want) {

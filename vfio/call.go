@@ -5,8 +5,8 @@ import (
 	"os"
 )
 
-// maxReply bounds the buffer for the reply to a request. The replies of Linux are some hundred bytes
-// long.
+// maxReply bounds the buffer for the reply to a request. The replies of Linux are some hundred
+// bytes long.
 const maxReply = 1 << 20
 
 // encode returns a structure of abi.go in the layout of the kernel.

@@ -52,7 +52,8 @@ func (c capability) pairs(call string) ([][2]uint64, error) {
 	}
 	rest := c.body[capArraySize:]
 	if uint64(head.Count)*capPairSize > uint64(len(rest)) {
-		return nil, replyError(call, uint64(head.Count), "a capability has more entries than it has room for")
+		return nil, replyError(call, uint64(head.Count),
+			"a capability has more entries than it has room for")
 	}
 	list := make([][2]uint64, head.Count)
 	for i := range list {
@@ -135,8 +136,8 @@ type regionLayout struct {
 	areas []sparseArea
 }
 
-// parseRegionInfo reads the reply to VFIO_DEVICE_GET_REGION_INFO. hole is the MSI-X table if it is in
-// this region: kernels without capMSIXMappable refuse to map it.
+// parseRegionInfo reads the reply to VFIO_DEVICE_GET_REGION_INFO. hole is the MSI-X table if it is
+// in this region: kernels without capMSIXMappable refuse to map it.
 func parseRegionInfo(reply []byte, hole sparseArea, page uint64) (regionLayout, error) {
 	call := getRegionInfo.String()
 	var info regionInfo

@@ -24,17 +24,20 @@ func entry(id, version uint16, next uint32, pairs ...[2]uint64) []byte {
 // iommuReply encodes a reply to VFIO_IOMMU_GET_INFO with a chain that begins at offset first.
 func iommuReply(flags uint32, pageSizes uint64, first uint32, chain ...[]byte) []byte {
 	tail := slices.Concat(chain...)
-	return append(encode(iommuInfo{Argsz: uint32(24 + len(tail)), Flags: flags, PageSizes: pageSizes, CapOffset: first}), tail...)
+	return append(encode(iommuInfo{Argsz: uint32(24 + len(tail)), Flags: flags, PageSizes: pageSizes,
+		CapOffset: first}), tail...)
 }
 
 func TestIOMMUInfo(t *testing.T) {
 	const both = iommuPageSizes | iommuCaps
 	// The reply of an Intel IOMMU of 39 bits: migration, mappings available, ranges.
 	migration := slices.Concat(encode(capHeader{ID: 2, Version: 1, Next: 24 + 24}), make([]byte, 16))
-	available := slices.Concat(encode(capHeader{ID: 3, Version: 1, Next: 24 + 24 + 16}), encode(uint32(65535)), make([]byte, 4))
+	available := slices.Concat(encode(capHeader{ID: 3, Version: 1, Next: 24 + 24 + 16}),
+		encode(uint32(65535)), make([]byte, 4))
 	ranges := entry(capIOVARange, 1, 0, [2]uint64{0, 0xfedfffff}, [2]uint64{0xfef00000, 1<<39 - 1})
 	got, err := parseIOMMUInfo(iommuReply(both, 0x40201000, 24, migration, available, ranges))
-	want := iommuLimits{pageSize: 4096, ranges: []pci.Range{{First: 0, Last: 0xfedfffff}, {First: 0xfef00000, Last: 1<<39 - 1}}}
+	want := iommuLimits{pageSize: 4096, ranges: []pci.Range{{First: 0, Last: 0xfedfffff},
+		{First: 0xfef00000, Last: 1<<39 - 1}}}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, %v; want %+v", got, err, want)
 	}
@@ -44,14 +47,18 @@ func TestIOMMUInfo(t *testing.T) {
 		reply []byte
 		want  iommuLimits
 	}{
-		{"no capabilities, as before Linux 4.17", iommuReply(iommuPageSizes, 1<<16, 0), iommuLimits{pageSize: 1 << 16}},
+		{"no capabilities, as before Linux 4.17", iommuReply(iommuPageSizes, 1<<16, 0),
+			iommuLimits{pageSize: 1 << 16}},
 		{"no page sizes", iommuReply(0, 1<<16, 0), iommuLimits{pageSize: 4096}},
 		{"offset without the flag", iommuReply(iommuPageSizes, 4096, 24), iommuLimits{pageSize: 4096}},
 		{"flag without a chain", iommuReply(both, 4096, 0), iommuLimits{pageSize: 4096}},
-		{"a later version of the ranges", iommuReply(both, 4096, 24, entry(capIOVARange, 2, 0, [2]uint64{5, 1})), iommuLimits{pageSize: 4096}},
-		{"descending ranges", iommuReply(both, 4096, 24, entry(capIOVARange, 1, 0, [2]uint64{64, 127}, [2]uint64{0, 63})),
+		{"a later version of the ranges", iommuReply(both, 4096, 24,
+			entry(capIOVARange, 2, 0, [2]uint64{5, 1})), iommuLimits{pageSize: 4096}},
+		{"descending ranges",
+			iommuReply(both, 4096, 24, entry(capIOVARange, 1, 0, [2]uint64{64, 127}, [2]uint64{0, 63})),
 			iommuLimits{pageSize: 4096, ranges: []pci.Range{{First: 0, Last: 63}, {First: 64, Last: 127}}}},
-		{"all addresses", iommuReply(both, 4096, 24, entry(capIOVARange, 1, 0, [2]uint64{0, math.MaxUint64})),
+		{"all addresses", iommuReply(both, 4096, 24, entry(capIOVARange, 1, 0,
+			[2]uint64{0, math.MaxUint64})),
 			iommuLimits{pageSize: 4096, ranges: []pci.Range{{First: 0, Last: math.MaxUint64}}}},
 	} {
 		if got, err := parseIOMMUInfo(c.reply); err != nil || !reflect.DeepEqual(got, c.want) {
@@ -77,11 +84,14 @@ func TestInvalidIOMMUInfo(t *testing.T) {
 		{"loop on itself", "leads back", iommuReply(both, 4096, 24, entry(9, 1, 24))},
 		{"loop of two", "leads back", iommuReply(both, 4096, 24, entry(9, 1, 40), entry(9, 1, 24))},
 		{"next outside", "out of the reply", iommuReply(both, 4096, 24, entry(9, 1, 40))},
-		{"no room for the count", "inside a capability", iommuReply(both, 4096, 24, entry(capIOVARange, 1, 0)[:12])},
+		{"no room for the count", "inside a capability", iommuReply(both, 4096, 24,
+			entry(capIOVARange, 1, 0)[:12])},
 		{"more ranges than bytes", "more entries", iommuReply(both, 4096, 24, tooMany)},
 		{"largest count of ranges", "more entries", iommuReply(both, 4096, 24, most)},
-		{"range upside down", "ends before", iommuReply(both, 4096, 24, entry(capIOVARange, 1, 0, [2]uint64{2, 1}))},
-		{"overlap", "overlap", iommuReply(both, 4096, 24, entry(capIOVARange, 1, 0, [2]uint64{0, 10}, [2]uint64{10, 20}))},
+		{"range upside down", "ends before", iommuReply(both, 4096, 24,
+			entry(capIOVARange, 1, 0, [2]uint64{2, 1}))},
+		{"overlap", "overlap",
+			iommuReply(both, 4096, 24, entry(capIOVARange, 1, 0, [2]uint64{0, 10}, [2]uint64{10, 20}))},
 		{"no range", "no device address", iommuReply(both, 4096, 24, entry(capIOVARange, 1, 0))},
 	} {
 		_, err := parseIOMMUInfo(c.reply)
@@ -115,22 +125,35 @@ func TestRegionInfo(t *testing.T) {
 	}{
 		{"an I/O BAR", regionReply(access, 0x20), sparseArea{}, nil},
 		{"no such BAR", regionReply(access|regionMmap, 0), sparseArea{}, nil},
-		{"mapped as a whole", regionReply(access|regionMmap, 0x4000), sparseArea{}, []sparseArea{{0, 0x4000}}},
-		{"smaller than a page", regionReply(access|regionMmap, 0x100), sparseArea{}, []sparseArea{{0, 0x1000}}},
-		{"table in another BAR or none", regionReply(access|regionMmap|regionCaps, 0x4000, mappable), sparseArea{}, []sparseArea{{0, 0x4000}}},
-		{"table can be mapped", regionReply(access|regionMmap|regionCaps, 0x4000, mappable), table, []sparseArea{{0, 0x4000}}},
-		{"table cannot be mapped", regionReply(access|regionMmap, 0x4000), table, []sparseArea{{0, 0x2000}, {0x3000, 0x1000}}},
-		{"table at the start", regionReply(access|regionMmap, 0x2000), sparseArea{0, 16}, []sparseArea{{0x1000, 0x1000}}},
-		{"table at the end", regionReply(access|regionMmap, 0x2000), sparseArea{0x1ff0, 16}, []sparseArea{{0, 0x1000}}},
-		{"table over two pages", regionReply(access|regionMmap, 0x4000), sparseArea{0x1ff0, 0x20}, []sparseArea{{0, 0x1000}, {0x3000, 0x1000}}},
+		{"mapped as a whole", regionReply(access|regionMmap, 0x4000), sparseArea{},
+			[]sparseArea{{0, 0x4000}}},
+		{"smaller than a page", regionReply(access|regionMmap, 0x100), sparseArea{},
+			[]sparseArea{{0, 0x1000}}},
+		{"table in another BAR or none", regionReply(access|regionMmap|regionCaps, 0x4000, mappable),
+			sparseArea{}, []sparseArea{{0, 0x4000}}},
+		{"table can be mapped", regionReply(access|regionMmap|regionCaps, 0x4000, mappable), table,
+			[]sparseArea{{0, 0x4000}}},
+		{"table cannot be mapped", regionReply(access|regionMmap, 0x4000), table,
+			[]sparseArea{{0, 0x2000}, {0x3000, 0x1000}}},
+		{"table at the start", regionReply(access|regionMmap, 0x2000), sparseArea{0, 16},
+			[]sparseArea{{0x1000, 0x1000}}},
+		{"table at the end", regionReply(access|regionMmap, 0x2000), sparseArea{0x1ff0, 16},
+			[]sparseArea{{0, 0x1000}}},
+		{"table over two pages", regionReply(access|regionMmap, 0x4000), sparseArea{0x1ff0, 0x20},
+			[]sparseArea{{0, 0x1000}, {0x3000, 0x1000}}},
 		{"table is all there is", regionReply(access|regionMmap, 0x1000), sparseArea{0, 0x1000}, nil},
-		{"table beyond the BAR", regionReply(access|regionMmap, 0x1000), sparseArea{0x1000, 16}, []sparseArea{{0, 0x1000}}},
-		{"sparse", regionReply(access|regionMmap|regionCaps, 0x4000, entry(capSparseMmap, 1, 0, [2]uint64{0, 0x1000}, [2]uint64{0x3000, 0x1000})),
+		{"table beyond the BAR", regionReply(access|regionMmap, 0x1000), sparseArea{0x1000, 16},
+			[]sparseArea{{0, 0x1000}}},
+		{"sparse", regionReply(access|regionMmap|regionCaps, 0x4000,
+			entry(capSparseMmap, 1, 0, [2]uint64{0, 0x1000}, [2]uint64{0x3000, 0x1000})),
 			table, []sparseArea{{0, 0x1000}, {0x3000, 0x1000}}},
-		{"sparse, and none at all", regionReply(access|regionMmap|regionCaps, 0x4000, entry(capSparseMmap, 1, 0)), sparseArea{}, nil},
-		{"sparse areas that cannot be mapped", regionReply(access|regionMmap|regionCaps, 0x4000, entry(capSparseMmap, 1, 0,
-			[2]uint64{0x800, 0x1000}, [2]uint64{0, 0x800}, [2]uint64{0x3000, 0x2000}, [2]uint64{0x5000, 0x1000},
-			[2]uint64{0x1000, math.MaxUint64 - 0xfff}, [2]uint64{0, 0}, [2]uint64{0x2000, 0x1000})),
+		{"sparse, and none at all", regionReply(access|regionMmap|regionCaps, 0x4000,
+			entry(capSparseMmap, 1, 0)), sparseArea{}, nil},
+		{"sparse areas that cannot be mapped", regionReply(access|regionMmap|regionCaps, 0x4000,
+			entry(capSparseMmap, 1, 0,
+				[2]uint64{0x800, 0x1000}, [2]uint64{0, 0x800}, [2]uint64{0x3000, 0x2000},
+				[2]uint64{0x5000, 0x1000},
+				[2]uint64{0x1000, math.MaxUint64 - 0xfff}, [2]uint64{0, 0}, [2]uint64{0x2000, 0x1000})),
 			sparseArea{}, []sparseArea{{0x2000, 0x1000}}},
 	} {
 		got, err := parseRegionInfo(c.reply, c.hole, 4096)
@@ -146,10 +169,11 @@ func TestRegionInfo(t *testing.T) {
 func TestInvalidRegionInfo(t *testing.T) {
 	const mapped = regionRead | regionWrite | regionMmap | regionCaps
 	for name, reply := range map[string][]byte{
-		"cut off":              regionReply(0, 0)[:31],
-		"too large":            regionReply(mapped, math.MaxUint64),
-		"loop":                 regionReply(mapped, 4096, entry(9, 1, 32)),
-		"more areas than room": regionReply(mapped, 4096, entry(capSparseMmap, 1, 0, [2]uint64{0, 4096})[:31]),
+		"cut off":   regionReply(0, 0)[:31],
+		"too large": regionReply(mapped, math.MaxUint64),
+		"loop":      regionReply(mapped, 4096, entry(9, 1, 32)),
+		"more areas than room": regionReply(mapped, 4096, entry(capSparseMmap, 1, 0,
+			[2]uint64{0, 4096})[:31]),
 	} {
 		var want *Error
 		_, err := parseRegionInfo(reply, sparseArea{}, 4096)
@@ -160,7 +184,8 @@ func TestInvalidRegionInfo(t *testing.T) {
 }
 
 func FuzzIOMMUInfo(f *testing.F) {
-	f.Add(iommuReply(3, 4096, 24, entry(capIOVARange, 1, 0, [2]uint64{0, 0xfedfffff}, [2]uint64{0xfef00000, 1<<39 - 1})))
+	f.Add(iommuReply(3, 4096, 24, entry(capIOVARange, 1, 0, [2]uint64{0, 0xfedfffff},
+		[2]uint64{0xfef00000, 1<<39 - 1})))
 	f.Add(iommuReply(3, 4096, 24, entry(9, 1, 40), entry(9, 1, 24)))
 	f.Fuzz(func(t *testing.T, reply []byte) {
 		limits, err := parseIOMMUInfo(reply)
@@ -179,7 +204,8 @@ func FuzzIOMMUInfo(f *testing.F) {
 }
 
 func FuzzRegionInfo(f *testing.F) {
-	f.Add(regionReply(15, 0x4000, entry(capSparseMmap, 1, 0, [2]uint64{0, 0x1000}, [2]uint64{0x3000, 0x1000})), uint32(0x2800), uint16(3))
+	f.Add(regionReply(15, 0x4000, entry(capSparseMmap, 1, 0, [2]uint64{0, 0x1000},
+		[2]uint64{0x3000, 0x1000})), uint32(0x2800), uint16(3))
 	f.Add(regionReply(7, 0x4000), uint32(0x2800), uint16(2048))
 	f.Fuzz(func(t *testing.T, reply []byte, table uint32, vectors uint16) {
 		hole := sparseArea{Offset: uint64(table), Size: uint64(vectors) * 16}
@@ -189,7 +215,8 @@ func FuzzRegionInfo(f *testing.F) {
 		}
 		for _, a := range layout.areas {
 			end := (layout.size + 4095) &^ 4095
-			if a.Size == 0 || a.Offset%4096 != 0 || a.Size%4096 != 0 || a.Offset > end || a.Size > end-a.Offset {
+			if a.Size == 0 || a.Offset%4096 != 0 || a.Size%4096 != 0 || a.Offset > end ||
+				a.Size > end-a.Offset {
 				t.Errorf("area %+v of a region of %#x bytes", a, layout.size)
 			}
 		}

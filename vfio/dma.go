@@ -18,8 +18,8 @@ func (f *Function) DMA() pci.DMA {
 	return pci.DMA{Physical: f.physical, Ranges: f.limits.ranges}
 }
 
-// MapDMA lets the device read and write mem at the addresses from iova on. iova, the address and the
-// length of mem are multiples of the IOMMU's page size. The pages are locked into memory: a
+// MapDMA lets the device read and write mem at the addresses from iova on. iova, the address and
+// the length of mem are multiples of the IOMMU's page size. The pages are locked into memory: a
 // [MemlockError] says that the process may not lock as many, an [Error] what else is wrong.
 //
 // Without an IOMMU there is nothing to map and every address is accepted: mem must be in hugepages,
@@ -40,7 +40,8 @@ func (f *Function) MapDMA(iova uint64, mem []byte) error {
 			"multiples of the IOMMU's pages of %d bytes", addressOf(mem), f.limits.pageSize), nil)
 	}
 	if !inRanges(f.limits.ranges, iova, size) {
-		return fail("the IOMMU does not accept these addresses; it accepts "+rangesText(f.limits.ranges), nil)
+		return fail("the IOMMU does not accept these addresses; it accepts "+rangesText(f.limits.ranges),
+			nil)
 	}
 	lock := memlock()
 	if err := lock.check(size); err != nil {
@@ -71,7 +72,8 @@ func mapRefusal(err error) string {
 	case errors.Is(err, unix.EEXIST):
 		return "part of it is mapped already"
 	case errors.Is(err, unix.ENOSPC):
-		return "there are too many mappings; as root: echo 1000000 > /sys/module/vfio_iommu_type1/parameters/dma_entry_limit"
+		return "there are too many mappings; as root: echo 1000000 > " +
+			"/sys/module/vfio_iommu_type1/parameters/dma_entry_limit"
 	}
 	return "the kernel refused it"
 }
@@ -96,7 +98,8 @@ func (f *Function) UnmapDMA(iova uint64, size int) error {
 
 // dmaError is memory that cannot be mapped for the device, or not be unmapped.
 func dmaError(op string, iova, size uint64, reason string, err error) *Error {
-	return &Error{Op: fmt.Sprintf("%s %#x bytes at device address", op, size), Value: iova, Reason: reason, Err: err}
+	return &Error{Op: fmt.Sprintf("%s %#x bytes at device address", op, size), Value: iova,
+		Reason: reason, Err: err}
 }
 
 // inRanges reports whether size bytes at iova are in one of the ranges. No ranges at all are all

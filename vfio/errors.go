@@ -11,8 +11,8 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/pci"
 )
 
-// ErrInUse is answered by [errors.Is] where the IOMMU group, or another function of it, is in use by
-// this process, another process or a kernel driver.
+// ErrInUse is answered by [errors.Is] where the IOMMU group, or another function of it, is in use
+// by this process, another process or a kernel driver.
 var ErrInUse = errors.New("in use")
 
 // Error is an operation on a function that failed.
@@ -86,8 +86,9 @@ type MemlockError struct {
 
 // Error names both numbers and the ways to raise the limit.
 func (e *MemlockError) Error() string {
-	return fmt.Sprintf("vfio: the device's memory must be locked: %d bytes in all, and the limit is %d; "+
-		"raise it (ulimit -l %d, LimitMEMLOCK= of systemd, memlock in /etc/security/limits.conf), "+
+	return fmt.Sprintf("vfio: the device's memory must be locked: %d bytes in all, and the limit "+
+		"is %d; raise it (ulimit -l %d, LimitMEMLOCK= of systemd, "+
+		"memlock in /etc/security/limits.conf), "+
 		"or give the process CAP_IPC_LOCK", e.Need, e.Limit, (e.Need+1023)/1024)
 }
 
@@ -108,8 +109,9 @@ func noIOMMUError(address string, inGroup bool) *Error {
 		return e
 	}
 	e.Reason = "the function is in no IOMMU group"
-	e.Remedy = "boot with intel_iommu=on or amd_iommu=on (in a VM: ask for a vIOMMU), or, unsafe, as root: " +
-		"echo 1 > /sys/module/vfio/parameters/enable_unsafe_noiommu_mode, bind it again and use noiommu=1"
+	e.Remedy = "boot with intel_iommu=on or amd_iommu=on (in a VM: ask for a vIOMMU), or, unsafe, " +
+		"as root: echo 1 > /sys/module/vfio/parameters/enable_unsafe_noiommu_mode, " +
+		"bind it again and use noiommu=1"
 	return e
 }
 
@@ -141,7 +143,8 @@ func notViableError(group int, members []member) *Error {
 func busyError(group int, path string) *Error {
 	return &Error{Op: "open", Device: groupName(group), Err: ErrInUse,
 		Reason: fmt.Sprintf("it is in use: %s is open already", path),
-		Remedy: fmt.Sprintf("end the other user (as root: fuser -v %s), or use functions of different groups", path)}
+		Remedy: fmt.Sprintf("end the other user (as root: fuser -v %s), "+
+			"or use functions of different groups", path)}
 }
 
 func groupName(group int) string { return fmt.Sprintf("IOMMU group %d", group) }
@@ -160,5 +163,6 @@ func irqError(kind pci.IRQ, wanted, vectors int, reason string, err error) *Erro
 
 // resetError says that the function cannot be reset.
 func resetError(address string, err error) *Error {
-	return &Error{Op: "reset", Device: address, Reason: "the function cannot be reset as a whole", Err: err}
+	return &Error{Op: "reset", Device: address, Reason: "the function cannot be reset as a whole",
+		Err: err}
 }

@@ -13,9 +13,9 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/pci"
 )
 
-// Function is a PCI function that this process owns; it implements [pci.Function]. Its methods may be
-// called from several goroutines, except [Function.Close], after which neither it nor its regions
-// may be used.
+// Function is a PCI function that this process owns; it implements [pci.Function]. Its methods may
+// be called from several goroutines, except [Function.Close], after which neither it nor its
+// regions may be used.
 type Function struct {
 	address                  string
 	group, container, device *os.File
@@ -115,9 +115,9 @@ func retryEAGAIN(try func() error) error {
 	return err
 }
 
-// Close stops the function's DMA, disables its interrupts, unmaps its registers and returns it to the
-// kernel, which resets it and removes the DMA mappings. No step is left out if an earlier one fails.
-// It may be called more than once.
+// Close stops the function's DMA, disables its interrupts, unmaps its registers and returns it to
+// the kernel, which resets it and removes the DMA mappings. No step is left out if an earlier one
+// fails. It may be called more than once.
 func (f *Function) Close() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -30,15 +30,18 @@ func TestConfigurationSpaceIsRegionSevenOfTheFile(t *testing.T) {
 			t.Errorf("read of %d bytes at %d: %#x, %v; want %#x", c.width, c.off, v, err, c.want)
 		}
 	}
-	if err := f.WriteConfig(2, 2, 0xffff0001); err != nil || !slices.Equal(data[0x100:0x106], []byte{0xf4, 0x1a, 1, 0, 0, 0}) {
+	if err := f.WriteConfig(2, 2, 0xffff0001); err != nil ||
+		!slices.Equal(data[0x100:0x106], []byte{0xf4, 0x1a, 1, 0, 0, 0}) {
 		t.Errorf("write: % x, %v", data[0x100:0x106], err)
 	}
 	for _, c := range [][2]int{{256, 1}, {254, 4}, {1, 2}, {-4, 4}, {0, 8}} {
 		var want *pci.Error
-		if _, err := f.ReadConfig(c[0], c[1]); !errors.As(err, &want) || want.Field != "configuration space" {
+		if _, err := f.ReadConfig(c[0], c[1]); !errors.As(err, &want) ||
+			want.Field != "configuration space" {
 			t.Errorf("read of %d bytes at %d: %v, want a *pci.Error", c[1], c[0], err)
 		}
-		if err := f.WriteConfig(c[0], c[1], 0); !errors.As(err, &want) || want.Field != "configuration space" {
+		if err := f.WriteConfig(c[0], c[1], 0); !errors.As(err, &want) ||
+			want.Field != "configuration space" {
 			t.Errorf("write of %d bytes at %d: %v, want a *pci.Error", c[1], c[0], err)
 		}
 	}
@@ -71,7 +74,8 @@ func TestRequestToAFileThatIsNotVFIO(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer null.Close()
-	f := &Function{device: null, container: null, irqs: 5, resets: true, limits: iommuLimits{pageSize: 4096}}
+	f := &Function{device: null, container: null, irqs: 5, resets: true,
+		limits: iommuLimits{pageSize: 4096}}
 	page := make([]byte, 2*4096)
 	page = page[4096-addressOf(page)%4096:][:4096]
 	for name, try := range map[string]func() error{
@@ -79,7 +83,10 @@ func TestRequestToAFileThatIsNotVFIO(t *testing.T) {
 		"VFIO_DEVICE_GET_IRQ_INFO": func() error { _, err := f.Vectors(pci.MSIX); return err },
 		"VFIO_IOMMU_MAP_DMA":       func() error { return f.MapDMA(4096, page) },
 		"VFIO_IOMMU_UNMAP_DMA":     func() error { return f.UnmapDMA(4096, 4096) },
-		"VFIO_IOMMU_GET_INFO":      func() error { _, err := query(null, getIOMMUInfo, iommuInfo{}); return err },
+		"VFIO_IOMMU_GET_INFO": func() error {
+			_, err := query(null, getIOMMUInfo, iommuInfo{})
+			return err
+		},
 	} {
 		if call := innermost(try()); call == nil || call.Op != name || call.Err != unix.ENOTTY {
 			t.Errorf("%s: %v, want an *Error with ENOTTY", name, call)
@@ -122,7 +129,8 @@ func TestOnlyEAGAINIsRetried(t *testing.T) {
 
 func TestRemediesAreAddedToRefusals(t *testing.T) {
 	advice := map[unix.Errno]string{unix.EPERM: "ask nicely"}
-	if err := addRemedy(&Error{Op: "X", Err: unix.EPERM}, advice); !strings.Contains(err.Error(), "X: operation not permitted; ask nicely") {
+	err := addRemedy(&Error{Op: "X", Err: unix.EPERM}, advice)
+	if !strings.Contains(err.Error(), "X: operation not permitted; ask nicely") {
 		t.Errorf("got %q", err)
 	}
 	if err := addRemedy(&Error{Op: "X", Err: unix.EIO}, advice); strings.Contains(err.Error(), ";") {
@@ -168,7 +176,8 @@ func TestInterruptsThatDoNotExist(t *testing.T) {
 }
 
 func TestMapDMAChecksFirst(t *testing.T) {
-	f := &Function{limits: iommuLimits{pageSize: 4096, ranges: []pci.Range{{First: 0, Last: 0xffff}, {First: 0x20000, Last: 0x2ffff}}}}
+	f := &Function{limits: iommuLimits{pageSize: 4096,
+		ranges: []pci.Range{{First: 0, Last: 0xffff}, {First: 0x20000, Last: 0x2ffff}}}}
 	mem := make([]byte, 4*4096)
 	mem = mem[4096-addressOf(mem)%4096:][:2*4096]
 	for _, c := range []struct {
@@ -210,7 +219,8 @@ func TestWithoutIOMMUNothingIsMapped(t *testing.T) {
 }
 
 func TestMemlock(t *testing.T) {
-	const status = "Name:\tx\nVmLck:\t    1024 kB\nVmPin:\t 4 kB\nCapPrm:\tffffffffffffffff\nCapEff:\t%s\n"
+	const status = "Name:\tx\nVmLck:\t    1024 kB\nVmPin:\t 4 kB\n" +
+		"CapPrm:\tffffffffffffffff\nCapEff:\t%s\n"
 	for _, c := range []struct {
 		caps        string
 		limit, size uint64
@@ -242,7 +252,8 @@ func TestMapDMABeyondTheLimit(t *testing.T) {
 		t.Fatal(err)
 	}
 	const limit = 64 << 10
-	if err := unix.Setrlimit(unix.RLIMIT_MEMLOCK, &unix.Rlimit{Cur: limit, Max: before.Max}); err != nil {
+	lowered := unix.Rlimit{Cur: limit, Max: before.Max}
+	if err := unix.Setrlimit(unix.RLIMIT_MEMLOCK, &lowered); err != nil {
 		t.Fatal(err)
 	}
 	defer unix.Setrlimit(unix.RLIMIT_MEMLOCK, &before)
@@ -253,7 +264,8 @@ func TestMapDMABeyondTheLimit(t *testing.T) {
 	defer unix.Munmap(mem)
 	result := make(chan error)
 	go func() {
-		// Capabilities belong to the thread: it is not unlocked, so that it ends with this goroutine.
+		// Capabilities belong to the thread: it is not unlocked, so that it ends with this
+		// goroutine.
 		runtime.LockOSThread()
 		if err := dropCapabilities(); err != nil {
 			result <- err
@@ -264,7 +276,8 @@ func TestMapDMABeyondTheLimit(t *testing.T) {
 	}()
 	err = <-result
 	var short *MemlockError
-	if !errors.As(err, &short) || !errors.Is(err, fs.ErrPermission) || short.Limit != limit || short.Need < 1<<20 || !strings.Contains(err.Error(), "ulimit -l") {
+	if !errors.As(err, &short) || !errors.Is(err, fs.ErrPermission) || short.Limit != limit ||
+		short.Need < 1<<20 || !strings.Contains(err.Error(), "ulimit -l") {
 		t.Errorf("got %v, want a *MemlockError with the limit %d", err, limit)
 	}
 }

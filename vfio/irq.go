@@ -85,8 +85,8 @@ func (f *Function) SetIRQ(kind pci.IRQ, fds []int) error {
 type run struct{ start, end int }
 
 // runs returns the ranges to set in one request each: all vectors the first time, because that
-// determines how many are allocated; later only the vectors that have a descriptor, because -1 would
-// disconnect the others.
+// determines how many are allocated; later only the vectors that have a descriptor, because -1
+// would disconnect the others.
 func runs(fds []int, first bool) []run {
 	if first {
 		return []run{{0, len(fds)}}
@@ -107,7 +107,8 @@ func runs(fds []int, first bool) []run {
 
 // trigger connects a range of vectors to descriptors.
 func (f *Function) trigger(index uint32, start int, fds []int) (int, error) {
-	set := irqSet{Flags: irqDataEventfd | irqActionTrigger, Index: index, Start: uint32(start), Count: uint32(len(fds))}
+	set := irqSet{Flags: irqDataEventfd | irqActionTrigger, Index: index, Start: uint32(start),
+		Count: uint32(len(fds))}
 	var data []byte
 	for _, fd := range fds {
 		data = append(data, encode(int32(max(fd, -1)))...)

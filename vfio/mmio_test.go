@@ -119,13 +119,13 @@ func TestAccessThatDoesNotFit(t *testing.T) {
 		t.Errorf("size %#x", r.Size())
 	}
 	for name, access := range map[string]func() error{
-		"read behind the end":      func() error { _, err := r.Read8(0x40); return err },
+		"read beyond the end":      func() error { _, err := r.Read8(0x40); return err },
 		"read across the end":      func() error { _, err := r.Read32(0x3e); return err },
 		"read at the last address": func() error { _, err := r.Read16(1<<64 - 2); return err },
 		"read unaligned":           func() error { _, err := r.Read16(1); return err },
-		"write behind the end":     func() error { return r.Write8(0x40, 0) },
+		"write beyond the end":     func() error { return r.Write8(0x40, 0) },
 		"write unaligned":          func() error { return r.Write32(2, 0) },
-		"doorbell behind the end":  func() error { return ring(r, 0x40, 2, 0) },
+		"doorbell beyond the end":  func() error { return ring(r, 0x40, 2, 0) },
 		"doorbell unaligned":       func() error { return ring(r, 2, 4, 0) },
 		"doorbell of one byte":     func() error { return ring(r, 0, 1, 0) },
 		"doorbell of eight bytes":  func() error { return ring(r, 0, 8, 0) },
@@ -137,8 +137,8 @@ func TestAccessThatDoesNotFit(t *testing.T) {
 	}
 }
 
-// An access to a function that was unplugged, or does not decode its addresses, raises SIGBUS, as an
-// access beyond the end of a truncated file does.
+// An access to a function that was unplugged, or does not decode its addresses, raises SIGBUS, as
+// an access beyond the end of a truncated file does.
 func TestRegistersOfARemovedFunctionReadAsAllOnes(t *testing.T) {
 	page := uint64(os.Getpagesize())
 	file, _ := registers(t, 1)
@@ -178,7 +178,8 @@ func TestAreaThatCannotBeMappedIsAccessedBySystemCalls(t *testing.T) {
 	page := uint64(os.Getpagesize())
 	file, data := registers(t, 1)
 	f := &Function{device: file, log: discard()}
-	r := f.mapRegion(0, regionLayout{size: page, areas: []sparseArea{{Offset: 1, Size: page}}}) // mmap: EINVAL
+	unaligned := []sparseArea{{Offset: 1, Size: page}} // mmap fails with EINVAL
+	r := f.mapRegion(0, regionLayout{size: page, areas: unaligned})
 	if len(r.windows) != 0 {
 		t.Fatal("an unaligned area was mapped")
 	}
@@ -191,7 +192,8 @@ func TestRegionOfAnInvalidBAR(t *testing.T) {
 	f := &Function{address: "0000:00:03.0", log: discard()}
 	for _, n := range []int{-1, 6, 7} {
 		var want *pci.Error
-		if _, err := f.Region(n); !errors.As(err, &want) || want.Field != fmt.Sprintf("BAR %d", n) || want.Device != f.address {
+		if _, err := f.Region(n); !errors.As(err, &want) || want.Field != fmt.Sprintf("BAR %d", n) ||
+			want.Device != f.address {
 			t.Errorf("BAR %d: %v, want a *pci.Error about it", n, err)
 		}
 	}

@@ -24,9 +24,9 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// Open opens the function at an address, which must be bound to vfio-pci. Its memory and I/O decoding
-// are enabled, its bus mastering is disabled: the caller enables that in the command register after
-// it has reset the device.
+// Open opens the function at an address, which must be bound to vfio-pci. Its memory and I/O
+// decoding are enabled, its bus mastering is disabled: the caller enables that in the command
+// register after it has reset the device.
 //
 // The error is a [NotBoundError] or an [Error].
 func Open(address pci.Address, o Options) (*Function, error) {
@@ -69,9 +69,9 @@ func (o *Options) check(address string) (location, error) {
 	return at, nil
 }
 
-// open opens group, container and device in the order that the kernel demands: a group must be viable
-// to be added to a container, a container must have a group to get its IOMMU, and only then does the
-// group return the file of the device.
+// open opens group, container and device in the order that the kernel demands: a group must be
+// viable to be added to a container, a container must have a group to get its IOMMU, and only then
+// does the group return the file of the device.
 func (f *Function) open(root string, at location) error {
 	var err error
 	if f.group, err = openGroup(root, at); err != nil {
@@ -122,7 +122,8 @@ func openGroup(root string, at location) (*os.File, error) {
 	case errors.Is(err, unix.EBUSY):
 		return nil, busyError(at.group, path)
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, openError(paths[0], unix.ENOENT, "in a container, pass this device node through to it")
+		return nil, openError(paths[0], unix.ENOENT,
+			"in a container, pass this device node through to it")
 	case errors.Is(err, unix.EPERM) && at.noIOMMU:
 		return nil, openError(path, unix.EPERM, "no-IOMMU mode needs root or CAP_SYS_RAWIO")
 	}
@@ -199,11 +200,12 @@ func attach(container, group *os.File, noIOMMUMode bool) error {
 		return &Error{Op: checkExtension.String(), Err: unix.ENODEV,
 			Remedy: "as root: echo 1 > /sys/module/vfio/parameters/enable_unsafe_noiommu_mode"}
 	}
-	return &Error{Op: checkExtension.String(), Err: unix.ENODEV, Remedy: "as root: modprobe vfio_iommu_type1"}
+	return &Error{Op: checkExtension.String(), Err: unix.ENODEV,
+		Remedy: "as root: modprobe vfio_iommu_type1"}
 }
 
-// openDevice gets the file of a function from its group. The kernel resets the function, which fails
-// with EAGAIN while another reset or a configuration change is in progress.
+// openDevice gets the file of a function from its group. The kernel resets the function, which
+// fails with EAGAIN while another reset or a configuration change is in progress.
 func openDevice(group *os.File, address string) (*os.File, error) {
 	name := append([]byte(address), 0)
 	var fd int

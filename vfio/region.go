@@ -14,8 +14,8 @@ import (
 // region is the registers behind one BAR. What can be mapped is mapped; the rest, and all of an I/O
 // BAR, is accessed by system calls on the device's file.
 //
-// If the function was removed, or does not decode its addresses, reads return all ones and writes do
-// nothing, as on the bus.
+// If the function was removed, or does not decode its addresses, reads return all ones and writes
+// do nothing, as on the bus.
 type region struct {
 	bar     int
 	file    *os.File
@@ -51,7 +51,8 @@ func (f *Function) Region(bar int) (pci.Region, error) {
 
 // noBAR is the error for a BAR that the function does not have.
 func (f *Function) noBAR(bar int) error {
-	return &pci.Error{Device: f.address, Field: fmt.Sprintf("BAR %d", bar), Reason: "the function has no such BAR"}
+	return &pci.Error{Device: f.address, Field: fmt.Sprintf("BAR %d", bar),
+		Reason: "the function has no such BAR"}
 }
 
 // layout queries the kernel about a BAR.
@@ -82,7 +83,8 @@ func (f *Function) vectorTable(bar int) sparseArea {
 	return sparseArea{Offset: uint64(table.TableOffset), Size: table.Size()}
 }
 
-// mapRegion maps what can be mapped of a BAR. The rest is accessed by system calls, which are slower.
+// mapRegion maps what can be mapped of a BAR. The rest is accessed by system calls, which are
+// slower.
 func (f *Function) mapRegion(bar int, layout regionLayout) *region {
 	r := &region{bar: bar, file: f.device, layout: layout}
 	for _, area := range layout.areas {
@@ -186,7 +188,8 @@ func (r *region) name() string { return fmt.Sprintf("BAR %d", r.bar) }
 func (r *region) pwrite(off uint64, width int, v uint32) error {
 	var b [4]byte
 	binary.LittleEndian.PutUint32(b[:], v)
-	if _, err := r.file.WriteAt(b[:width], int64(r.layout.offset+off)); err != nil && !errors.Is(err, unix.EIO) {
+	if _, err := r.file.WriteAt(b[:width], int64(r.layout.offset+off)); err != nil &&
+		!errors.Is(err, unix.EIO) {
 		return &Error{Op: "write a register of", Device: r.name(), Err: withoutPath(err)}
 	}
 	return nil
@@ -205,6 +208,6 @@ type syscallDoorbell struct {
 	width  int
 }
 
-// Ring stores v. The system call orders it behind every earlier store. It fails only if the function
-// was removed, which the owner of the function detects by other means.
+// Ring stores v. The system call orders it behind every earlier store. It fails only if the
+// function was removed, which the owner of the function detects by other means.
 func (d *syscallDoorbell) Ring(v uint32) { _ = d.region.pwrite(d.off, d.width, v) }

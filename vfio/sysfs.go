@@ -56,7 +56,8 @@ type member struct {
 
 // members returns the functions in a group and their drivers.
 func members(root string, group int) ([]member, error) {
-	devices, err := os.ReadDir(filepath.Join(root, "sys/kernel/iommu_groups", strconv.Itoa(group), "devices"))
+	dir := filepath.Join(root, "sys/kernel/iommu_groups", strconv.Itoa(group), "devices")
+	devices, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -84,6 +85,6 @@ func linkName(path string) (string, error) {
 	return filepath.Base(target), nil
 }
 
-// isVFIO reports whether a driver is one of VFIO: vfio-pci, or a variant for one kind of device, such
-// as virtio_vfio_pci.
+// isVFIO reports whether a driver is one of VFIO: vfio-pci, or a variant for one kind of device,
+// such as virtio_vfio_pci.
 func isVFIO(driver string) bool { return strings.Contains(driver, "vfio") }

@@ -28,7 +28,8 @@ func (m machine) function(address, driver, group string) {
 	m.link(device, "sys/bus/pci/devices", address)
 	if driver != "" {
 		m.mkdir(filepath.Join(m.root, "sys/bus/pci/drivers", driver))
-		m.link(filepath.Join(m.root, "sys/bus/pci/drivers", driver), "sys/devices/pci0000:00/"+address, "driver")
+		m.link(filepath.Join(m.root, "sys/bus/pci/drivers", driver), "sys/devices/pci0000:00/"+address,
+			"driver")
 	}
 	if group != "" {
 		dir := filepath.Join(m.root, "sys/kernel/iommu_groups", group)
@@ -119,12 +120,17 @@ func TestOpenRefusals(t *testing.T) {
 		text    []string
 	}{
 		{1, Options{}, &wrong, fs.ErrNotExist, []string{"0000:00:01.0", "lspci -D"}},
-		{2, Options{}, &notBound, nil, []string{"has the driver virtio-pci", "devbind bind 0000:00:02.0"}},
+		{2, Options{}, &notBound, nil,
+			[]string{"has the driver virtio-pci", "devbind bind 0000:00:02.0"}},
 		{3, Options{}, &notBound, nil, []string{"has no driver", "devbind bind 0000:00:03.0"}},
-		{4, Options{}, &wrong, errors.ErrUnsupported, []string{"in no IOMMU group", "intel_iommu=on", "enable_unsafe_noiommu_mode"}},
-		{4, Options{NoIOMMU: true}, &wrong, errors.ErrUnsupported, []string{"in no IOMMU group", "enable_unsafe_noiommu_mode"}},
-		{5, Options{}, &wrong, errors.ErrUnsupported, []string{"could write to all of memory", "noiommu=1"}},
-		{5, Options{NoIOMMU: true}, &wrong, fs.ErrNotExist, []string{"open " + m.root + "/dev/vfio/noiommu-5", "container"}},
+		{4, Options{}, &wrong, errors.ErrUnsupported,
+			[]string{"in no IOMMU group", "intel_iommu=on", "enable_unsafe_noiommu_mode"}},
+		{4, Options{NoIOMMU: true}, &wrong, errors.ErrUnsupported,
+			[]string{"in no IOMMU group", "enable_unsafe_noiommu_mode"}},
+		{5, Options{}, &wrong, errors.ErrUnsupported,
+			[]string{"could write to all of memory", "noiommu=1"}},
+		{5, Options{NoIOMMU: true}, &wrong, fs.ErrNotExist,
+			[]string{"open " + m.root + "/dev/vfio/noiommu-5", "container"}},
 		{6, Options{}, &wrong, fs.ErrNotExist, []string{"open " + m.root + "/dev/vfio/6", "container"}},
 		{7, Options{}, &wrong, unix.ENOTTY, []string{"VFIO_GROUP_GET_STATUS", "inappropriate ioctl"}},
 	} {
@@ -180,7 +186,8 @@ func TestNotViableListsMembersAndTheCommand(t *testing.T) {
 	if !errors.Is(err, ErrInUse) {
 		t.Errorf("%v is not ErrInUse", err)
 	}
-	for _, want := range []string{"IOMMU group 7", "0000:00:03.0 (vfio-pci)", "0000:00:03.1 (e1000e)", "0000:00:03.2 (no driver)"} {
+	for _, want := range []string{"IOMMU group 7", "0000:00:03.0 (vfio-pci)", "0000:00:03.1 (e1000e)",
+		"0000:00:03.2 (no driver)"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q lacks %q", err, want)
 		}
@@ -195,11 +202,12 @@ func TestInUse(t *testing.T) {
 		err  *Error
 		want bool
 	}{
-		"open elsewhere":     {busyError(7, "/dev/vfio/7"), true},
-		"EBUSY":              {&Error{Op: setContainer.String(), Err: unix.EBUSY}, true},
-		"another refusal":    {&Error{Op: setContainer.String(), Err: unix.EPERM}, false},
-		"without a cause":    {&Error{Op: "open", Reason: "x"}, false},
-		"EBUSY further down": {resetError("0000:00:03.0", &Error{Op: resetDevice.String(), Err: unix.EBUSY}), true},
+		"open elsewhere":  {busyError(7, "/dev/vfio/7"), true},
+		"EBUSY":           {&Error{Op: setContainer.String(), Err: unix.EBUSY}, true},
+		"another refusal": {&Error{Op: setContainer.String(), Err: unix.EPERM}, false},
+		"without a cause": {&Error{Op: "open", Reason: "x"}, false},
+		"EBUSY further down": {
+			resetError("0000:00:03.0", &Error{Op: resetDevice.String(), Err: unix.EBUSY}), true},
 	} {
 		if got := errors.Is(c.err, ErrInUse); got != c.want {
 			t.Errorf("%s: %v; want %v", name, got, c.want)

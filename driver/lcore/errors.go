@@ -2,8 +2,8 @@ package lcore
 
 import "fmt"
 
-// Error is a core that could not be started on its CPU, because the CPU does not exist, is offline or
-// is excluded by the process's cpuset, or a core that a memory fault ended.
+// Error is a core that could not be started on its CPU, because the CPU does not exist, is offline
+// or is excluded by the process's cpuset, or a core that a memory fault ended.
 type Error struct {
 	Op     string // "start" or "poll"
 	CPU    int    // or AnyCPU
@@ -38,8 +38,8 @@ func startError(cpu int, usable []int, err error) *Error {
 		Remedy: fmt.Sprintf("this process may run on CPUs %v: choose one of them", usable), Err: err}
 }
 
-// faultError is an access to memory that is no longer mapped, such as the registers of a device that
-// was removed. The ports that the core polled can only be closed.
+// faultError is an access to memory that is no longer mapped, such as the registers of a device
+// that was removed. The ports that the core polled can only be closed.
 func faultError(cpu int, address uint64, err error) *Error {
 	return &Error{Op: "poll", CPU: cpu, Value: address,
 		Reason: fmt.Sprintf("memory fault at %#x, as when a device is removed", address),

@@ -1,5 +1,5 @@
-// Package lcore runs polling functions, each in a goroutine that is locked to its thread. The thread
-// runs on one CPU; polls that found work and polls that found none are counted.
+// Package lcore runs polling functions, each in a goroutine that is locked to its thread. The
+// thread runs on one CPU; polls that found work and polls that found none are counted.
 //
 // # GOMAXPROCS
 //
@@ -10,8 +10,8 @@
 // any setting GOMAXPROCS is the number of CPUs that the process may use, so one CPU of these should
 // be left without a core.
 //
-// Garbage collection stops the cores for a short time wherever they are. A packet path that does not
-// allocate causes none.
+// Garbage collection stops the cores for a short time wherever they are. A packet path that does
+// not allocate causes none.
 package lcore
 
 import (
@@ -67,8 +67,8 @@ func (c *Core) Polls() (busy, idle uint64) { return c.busy.Load(), c.idle.Load()
 // panicked.
 func (c *Core) Done() <-chan struct{} { return c.done }
 
-// Err returns nil until Done is closed, then what ended the core: nil for [Core.Stop], an [Error] for
-// a memory fault, a [PanicError] for any other panic of poll.
+// Err returns nil until Done is closed, then what ended the core: nil for [Core.Stop], an [Error]
+// for a memory fault, a [PanicError] for any other panic of poll.
 func (c *Core) Err() error {
 	select {
 	case <-c.done:
@@ -78,8 +78,8 @@ func (c *Core) Err() error {
 	}
 }
 
-// Stop ends polling, waits until the last poll has returned, and returns what [Core.Err] does. It may
-// be called more than once.
+// Stop ends polling, waits until the last poll has returned, and returns what [Core.Err] does. It
+// may be called more than once.
 func (c *Core) Stop() error {
 	c.stop.Store(true)
 	<-c.done

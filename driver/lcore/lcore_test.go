@@ -156,10 +156,10 @@ func TestCPUThatDoesNotExist(t *testing.T) {
 	}
 }
 
-// A poll that accesses a mapping whose file was truncated fails as one that accesses the registers of
-// a removed device.
+// A poll that accesses a mapping whose file was truncated fails as one that accesses the registers
+// of a removed device.
 func TestFaultEndsTheCoreWithAnError(t *testing.T) {
-	file, err := os.Create(filepath.Join(t.TempDir(), "gone"))
+	file, err := os.Create(filepath.Join(t.TempDir(), "removed"))
 	if err != nil {
 		t.Fatal(err)
 	}

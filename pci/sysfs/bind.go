@@ -73,9 +73,9 @@ func (s FS) Restore(driver string, functions ...pci.Address) (Plan, error) {
 	return plan, nil
 }
 
-// ownDriver returns the driver that the kernel chooses for the function. Only that of virtio is known
-// here. It is bound by name, because new_id may have added the same ids to vfio-pci, and then the
-// kernel has two drivers to choose from.
+// ownDriver returns the driver that the kernel chooses for the function. Only that of virtio is
+// known here. It is bound by name, because new_id may have added the same ids to vfio-pci, and then
+// the kernel has two drivers to choose from.
 func ownDriver(info Info) string {
 	if info.Kind != NotVirtio {
 		return "virtio-pci"
@@ -85,7 +85,8 @@ func ownDriver(info Info) string {
 
 func restore(info Info, want string) Change {
 	change := Change{Address: info.Address, From: info.Driver, To: want}
-	bound := info.Driver == want || want == KernelChoice && info.Driver != "" && !userDriver(info.Driver)
+	bound := info.Driver == want || want == KernelChoice && info.Driver != "" &&
+		!userDriver(info.Driver)
 	if !bound {
 		change.Writes = release(info)
 	} else if want == KernelChoice {
@@ -146,7 +147,8 @@ func (s FS) checkDriver(driver string) error {
 	}
 	similar := ""
 	// The names of modules have underscores, those of drivers may have hyphens.
-	for _, other := range []string{strings.ReplaceAll(driver, "_", "-"), strings.ReplaceAll(driver, "-", "_")} {
+	for _, other := range []string{strings.ReplaceAll(driver, "_", "-"),
+		strings.ReplaceAll(driver, "-", "_")} {
 		if other != driver && s.exists(driverDir(other)) {
 			similar = other
 		}
@@ -154,7 +156,8 @@ func (s FS) checkDriver(driver string) error {
 	return driverError(driver, similar)
 }
 
-// checkIOMMU returns an error for a function that vfio-pci would refuse, before anything is written.
+// checkIOMMU returns an error for a function that vfio-pci would refuse, before anything is
+// written.
 func (s FS) checkIOMMU(info Info, driver string) error {
 	if info.Group != nil || !vfioDriver(driver) || info.Driver == driver {
 		return nil
@@ -174,8 +177,8 @@ func vfioDriver(name string) bool {
 	return strings.HasSuffix(name, "vfio-pci") || strings.HasSuffix(name, "vfio_pci")
 }
 
-// userDriver reports whether a driver only gives user space access to functions, or only keeps other
-// drivers from them, so that the kernel does not choose it by itself.
+// userDriver reports whether a driver only gives user space access to functions, or only keeps
+// other drivers from them, so that the kernel does not choose it by itself.
 func userDriver(name string) bool {
 	return vfioDriver(name) || name == "uio_pci_generic" || name == "igb_uio" || name == "pci-stub"
 }

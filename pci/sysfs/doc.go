@@ -1,15 +1,15 @@
-// Package sysfs lists the PCI functions of a Linux machine and binds them to other drivers, by reading
-// and writing files of sysfs.
+// Package sysfs lists the PCI functions of a Linux machine and binds them to other drivers, by
+// reading and writing files of sysfs.
 //
-// All paths are below a root directory, so that a temporary tree can replace the machine. The writes
-// are computed first, as a [Plan], which can be shown, and which [FS.Apply] carries out: when a write
-// fails, the earlier ones are undone.
+// All paths are below a root directory, so that a temporary tree can replace the machine. The
+// writes are computed first, as a [Plan], which can be shown, and which [FS.Apply] carries out:
+// when a write fails, the earlier ones are undone.
 //
 // # Where the former driver is stored
 //
 // Nowhere: a state file would be wrong after a reboot, a hot-plug or a change by another tool. A
-// function is bound by driver_override, which the kernel stores with the function until the function
-// is removed; [FS.Restore] clears it and binds the function to the driver that the kernel chooses by
-// the function's ids, as it did at boot. That is the former driver unless the kernel's choice was
-// overridden before; then the driver has to be named.
+// function is bound by driver_override, which the kernel stores with the function until the
+// function is removed; [FS.Restore] clears it and binds the function to the driver that the kernel
+// chooses by the function's ids, as it did at boot. That is the former driver unless the kernel's
+// choice was overridden before; then the driver has to be named.
 package sysfs

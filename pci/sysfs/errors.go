@@ -16,9 +16,9 @@ var ErrInUse = errors.New("in use")
 
 // Error is an operation on a function, a driver or a file of sysfs that failed.
 //
-// It answers [io/fs.ErrNotExist] for a function that does not exist, [io/fs.ErrPermission] for a write
-// that needs root, [ErrInUse], and [errors.ErrUnsupported] for a function without an IOMMU that
-// vfio-pci would refuse.
+// It answers [io/fs.ErrNotExist] for a function that does not exist, [io/fs.ErrPermission] for a
+// write that needs root, [ErrInUse], and [errors.ErrUnsupported] for a function without an IOMMU
+// that vfio-pci would refuse.
 type Error struct {
 	Op     string // "find", "find driver", "read", "write" or "bind"
 	Device string // the address of the function, the quoted name of the driver, or the file
@@ -46,7 +46,9 @@ func (e *Error) Error() string {
 }
 
 // Is reports whether target is [ErrInUse] and the kernel answered EBUSY.
-func (e *Error) Is(target error) bool { return target == ErrInUse && errors.Is(e.Err, syscall.EBUSY) }
+func (e *Error) Is(target error) bool {
+	return target == ErrInUse && errors.Is(e.Err, syscall.EBUSY)
+}
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
@@ -108,8 +110,8 @@ func noIOMMUError(a pci.Address, mode noIOMMUMode) *Error {
 	}
 	return &Error{Op: opBind, Device: a.String(), Err: errors.ErrUnsupported,
 		Reason: "the function has no IOMMU group, so vfio-pci would refuse it",
-		Remedy: "either switch the IOMMU on (firmware setting, and intel_iommu=on on the kernel command line; " +
-			"a virtual machine needs a virtual IOMMU and iommu_platform=on for the device), " +
+		Remedy: "either switch the IOMMU on (firmware setting, and intel_iommu=on on the kernel " +
+			"command line; a virtual machine needs a virtual IOMMU and iommu_platform=on for the device), " +
 			"or let vfio work without one, which leaves all memory open to the device: " + unsafe +
 			", then open the port with noiommu=1"}
 }
@@ -166,6 +168,6 @@ func (e *RollbackError) Unwrap() []error { return []error{e.Cause, e.Undo} }
 
 // Error names both errors and how to see the present state.
 func (e *RollbackError) Error() string {
-	return fmt.Sprintf("%v; and the former state could not be restored: %v; devbind status shows how things are",
-		e.Cause, e.Undo)
+	return fmt.Sprintf("%v; and the former state could not be restored: %v; "+
+		"devbind status shows how things are", e.Cause, e.Undo)
 }

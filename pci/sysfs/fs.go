@@ -18,8 +18,8 @@ type FS struct {
 	// Root is the directory that contains sys; "" means "/".
 	Root string
 	// WriteFile writes value to the file at path, an absolute path that does not contain Root. nil
-	// writes the file below Root. It is for models of the kernel, which changes other files when one
-	// is written.
+	// writes the file below Root. It is for models of the kernel, which changes other files when
+	// one is written.
 	WriteFile func(path, value string) error
 }
 

@@ -13,8 +13,8 @@ import (
 // use one only if no kernel driver uses another.
 type Group struct {
 	Number int
-	// NoIOMMU is true for the group that vfio creates for one function in no-IOMMU mode. It isolates
-	// nothing.
+	// NoIOMMU is true for the group that vfio creates for one function in no-IOMMU mode. It
+	// isolates nothing.
 	NoIOMMU bool
 	// Members are in ascending order, the function itself included.
 	Members []pci.Address
@@ -79,8 +79,8 @@ func (s FS) Nodes(info Info) ([]string, error) {
 	return nodes, err
 }
 
-// Blocking lists the members of the function's group that keep user space from using it: those with a
-// kernel driver. The kernel tolerates bridges and pci-stub.
+// Blocking lists the members of the function's group that keep user space from using it: those with
+// a kernel driver. The kernel tolerates bridges and pci-stub.
 func (s FS) Blocking(info Info) ([]Info, error) {
 	var blocking []Info
 	for _, a := range info.Group.Others(info.Address) {

@@ -22,11 +22,11 @@ type Info struct {
 	Driver   string // of the function, "" for none
 	Override string // the only driver that may be bound to it, "" for any that knows its ids
 
-	// Netdevs are the network interfaces of the function in this network namespace, its own and those
-	// of its virtio child.
+	// Netdevs are the network interfaces of the function in this network namespace, its own and
+	// those of its virtio child.
 	Netdevs []string
-	// Virtio is the name of the virtio child, such as "virtio2", and VirtioDriver the driver of that;
-	// both are "" if there is none.
+	// Virtio is the name of the virtio child, such as "virtio2", and VirtioDriver the driver of
+	// that; both are "" if there is none.
 	Virtio, VirtioDriver string
 
 	NUMANode int    // -1 if the machine does not report it
@@ -55,8 +55,8 @@ func (i Info) Hidden() bool {
 // keeps other drivers from it.
 func (i Info) UserDriver() bool { return userDriver(i.Driver) }
 
-// Functions lists all functions in ascending order of addresses. One that is removed in the meantime
-// is left out.
+// Functions lists all functions in ascending order of addresses. One that is removed in the
+// meantime is left out.
 func (s FS) Functions() ([]Info, error) {
 	addresses, err := s.addresses(devicesDir)
 	if err != nil {
@@ -84,7 +84,8 @@ func (s FS) Function(a pci.Address) (Info, error) {
 		return Info{}, notFoundError(a)
 	}
 	info := Info{Address: a}
-	err := errors.Join(s.readIDs(dir, &info), s.readDrivers(dir, &info), s.readNetdevs(dir, &info), s.readTopology(dir, &info))
+	err := errors.Join(s.readIDs(dir, &info), s.readDrivers(dir, &info), s.readNetdevs(dir, &info),
+		s.readTopology(dir, &info))
 	if err != nil {
 		if !s.exists(dir) {
 			return Info{}, notFoundError(a)
@@ -165,8 +166,8 @@ func virtioChild(name string) bool {
 	return ok && number != "" && strings.Trim(number, "0123456789") == ""
 }
 
-// Uppers lists the interfaces that are stacked directly upon an interface of this network namespace:
-// VLANs, bonds, bridges and the like.
+// Uppers lists the interfaces that are stacked directly upon an interface of this network
+// namespace: VLANs, bonds, bridges and the like.
 func (s FS) Uppers(netdev string) ([]string, error) {
 	names, err := s.names("/sys/class/net/" + netdev)
 	var uppers []string

@@ -31,8 +31,9 @@ func TestFunction(t *testing.T) {
 
 	got, err := m.FS().Function(address(t, "0000:00:03.0"))
 	want := sysfs.Info{
-		Address: pci.Address{Device: 3}, Vendor: 0x1af4, Device: 0x1041, SubVendor: 0x1af4, SubDevice: 0x1100,
-		Revision: 1, Class: 0x020000, Driver: "virtio-pci", Override: "virtio-pci",
+		Address: pci.Address{Device: 3}, Vendor: 0x1af4, Device: 0x1041,
+		SubVendor: 0x1af4, SubDevice: 0x1100, Revision: 1, Class: 0x020000,
+		Driver: "virtio-pci", Override: "virtio-pci",
 		Netdevs: []string{"eth0", "eth1"}, Virtio: "virtio0", VirtioDriver: "virtio_net", NUMANode: 1,
 		Group: &sysfs.Group{Number: 5, Members: []pci.Address{{Device: 3}, {Device: 3, Function: 1}}},
 		Kind:  sysfs.Modern,
@@ -57,13 +58,15 @@ func TestFunctionMissing(t *testing.T) {
 	m := sysfstest.New(t)
 	_, err := m.FS().Function(address(t, "00:1f.7"))
 	var missing *sysfs.Error
-	if !errors.As(err, &missing) || !errors.Is(err, fs.ErrNotExist) || missing.Device != "0000:00:1f.7" {
+	if !errors.As(err, &missing) || !errors.Is(err, fs.ErrNotExist) ||
+		missing.Device != "0000:00:1f.7" {
 		t.Errorf("got %v", err)
 	}
 }
 
 func TestFunctionsInOrder(t *testing.T) {
-	m := sysfstest.New(t, sysfstest.VirtioNet("10000:00:00.0", 0x1041), sysfstest.VirtioNet("0000:00:10.0", 0x1041),
+	m := sysfstest.New(t, sysfstest.VirtioNet("10000:00:00.0", 0x1041),
+		sysfstest.VirtioNet("0000:00:10.0", 0x1041),
 		sysfstest.VirtioNet("0000:00:03.0", 0x1000))
 	m.Put("/sys/bus/pci/devices/unknown/vendor", "0x1af4")
 	all, err := m.FS().Functions()
@@ -88,7 +91,8 @@ func TestNoPCIAtAll(t *testing.T) {
 
 func TestFunctionBadFile(t *testing.T) {
 	m := sysfstest.New(t, sysfstest.VirtioNet("0000:00:03.0", 0x1041))
-	for path, value := range map[string]string{"vendor": "0x1af4f", "class": "net", "numa_node": "near"} {
+	for path, value := range map[string]string{"vendor": "0x1af4f", "class": "net",
+		"numa_node": "near"} {
 		file := "/sys/bus/pci/devices/0000:00:03.0/" + path
 		before, err := os.ReadFile(filepath.Join(m.Root, file))
 		if err != nil {
@@ -105,7 +109,9 @@ func TestFunctionBadFile(t *testing.T) {
 }
 
 func TestKind(t *testing.T) {
-	loop := sysfstest.Config(0x1000, true)
+	modern := func(device uint16) []byte { return sysfstest.Config(device, true) }
+	legacy := func(device uint16) []byte { return sysfstest.Config(device, false) }
+	loop := modern(0x1000)
 	loop[0x71] = 0x98
 	for name, c := range map[string]struct {
 		vendor, device uint16
@@ -113,15 +119,15 @@ func TestKind(t *testing.T) {
 		want           sysfs.Kind
 		fault          any
 	}{
-		"modern":                     {0x1af4, 0x1041, sysfstest.Config(0x1041, true), sysfs.Modern, nil},
-		"modern, unprivileged":       {0x1af4, 0x1041, sysfstest.Config(0x1041, true)[:64], sysfs.Modern, nil},
-		"modern disk":                {0x1af4, 0x1042, sysfstest.Config(0x1042, true), sysfs.Modern, nil},
-		"transitional":               {0x1af4, 0x1000, sysfstest.Config(0x1000, true), sysfs.Transitional, nil},
-		"legacy":                     {0x1af4, 0x1000, sysfstest.Config(0x1000, false), sysfs.Legacy, nil},
-		"transitional, unprivileged": {0x1af4, 0x1000, sysfstest.Config(0x1000, true)[:64], sysfs.Unclear, nil},
+		"modern":                     {0x1af4, 0x1041, modern(0x1041), sysfs.Modern, nil},
+		"modern, unprivileged":       {0x1af4, 0x1041, modern(0x1041)[:64], sysfs.Modern, nil},
+		"modern disk":                {0x1af4, 0x1042, modern(0x1042), sysfs.Modern, nil},
+		"transitional":               {0x1af4, 0x1000, modern(0x1000), sysfs.Transitional, nil},
+		"legacy":                     {0x1af4, 0x1000, legacy(0x1000), sysfs.Legacy, nil},
+		"transitional, unprivileged": {0x1af4, 0x1000, modern(0x1000)[:64], sysfs.Unclear, nil},
 		"loop":                       {0x1af4, 0x1000, loop, sysfs.Transitional, new(*pci.Error)},
-		"ivshmem":                    {0x1af4, 0x1110, sysfstest.Config(0x1110, false), sysfs.NotVirtio, nil},
-		"another vendor":             {0x8086, 0x1041, sysfstest.Config(0x1041, true), sysfs.NotVirtio, nil},
+		"ivshmem":                    {0x1af4, 0x1110, legacy(0x1110), sysfs.NotVirtio, nil},
+		"another vendor":             {0x8086, 0x1041, modern(0x1041), sysfs.NotVirtio, nil},
 	} {
 		f := sysfstest.VirtioNet("0000:00:03.0", c.device)
 		f.Vendor, f.Config = c.vendor, c.config
@@ -140,7 +146,8 @@ func TestKind(t *testing.T) {
 
 func TestBlockingMembers(t *testing.T) {
 	one := func(a, driver string, class uint32) sysfstest.Function {
-		return sysfstest.Function{Address: a, Vendor: 0x8086, Device: 1, Class: class, Own: "own", Driver: driver, Group: 9}
+		return sysfstest.Function{Address: a, Vendor: 0x8086, Device: 1, Class: class, Own: "own",
+			Driver: driver, Group: 9}
 	}
 	m := sysfstest.New(t,
 		one("0000:00:03.0", "vfio-pci", 0x020000), one("0000:00:03.1", "e1000e", 0x020000),
@@ -152,7 +159,8 @@ func TestBlockingMembers(t *testing.T) {
 		t.Fatal(err)
 	}
 	blocking, err := m.FS().Blocking(info)
-	if err != nil || len(blocking) != 2 || blocking[0].Driver != "e1000e" || blocking[1].Driver != "nvme" {
+	if err != nil || len(blocking) != 2 || blocking[0].Driver != "e1000e" ||
+		blocking[1].Driver != "nvme" {
 		t.Errorf("got %+v, %v", blocking, err)
 	}
 	if others := info.Group.Others(info.Address); len(others) != 6 {
@@ -187,7 +195,8 @@ func TestNodes(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := m.FS().Nodes(info)
-	if err != nil || !reflect.DeepEqual(got, []string{"/dev/vfio/noiommu-12", "/dev/vfio/devices/vfio3"}) {
+	if err != nil || !reflect.DeepEqual(got, []string{"/dev/vfio/noiommu-12",
+		"/dev/vfio/devices/vfio3"}) {
 		t.Errorf("got %v, %v", got, err)
 	}
 }

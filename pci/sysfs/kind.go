@@ -49,13 +49,13 @@ const (
 	modernNet         = 0x1041
 	lastModern        = 0x107f
 
-	// commonConfig is the cfg_type of the structure that every modern interface has (4.1.4), in byte
-	// 3 of its capability.
+	// commonConfig is the cfg_type of the structure that every modern interface has (4.1.4), in
+	// byte 3 of its capability.
 	commonConfig = 1
 )
 
-// kind distinguishes legacy from transitional by the capabilities, as 4.1.2.3 says. Linux shows them
-// to root only: for others the kind is Unclear, and that is no fault.
+// kind distinguishes legacy from transitional by the capabilities, as 4.1.2.3 says. Linux shows
+// them to root only: for others the kind is Unclear, and that is no fault.
 func (s FS) kind(info Info) (Kind, error) {
 	switch {
 	case info.Vendor != virtioVendor || info.Device < firstTransitional || info.Device > lastModern:

@@ -49,10 +49,10 @@ func (p Plan) Writes() []Write {
 	return all
 }
 
-// Apply carries a plan out and verifies after each function that the driver is the wanted one. When a
-// write or a check fails, or ctx ends between two writes, the earlier writes are undone in reverse
-// order, for all functions, and the error is an [Error] or that of ctx. If undoing fails as well the
-// error is a [RollbackError].
+// Apply carries a plan out and verifies after each function that the driver is the wanted one. When
+// a write or a check fails, or ctx ends between two writes, the earlier writes are undone in
+// reverse order, for all functions, and the error is an [Error] or that of ctx. If undoing fails as
+// well the error is a [RollbackError].
 //
 // A write can take long: the kernel waits for the processes that use the function.
 func (s FS) Apply(ctx context.Context, p Plan) error {

@@ -54,7 +54,8 @@ func expectWrites(t *testing.T, what string, got []sysfs.Write, want ...[2]strin
 func expectState(t *testing.T, m *sysfstest.Machine, a, driver, override string) {
 	t.Helper()
 	if m.Driver(a) != driver || m.Override(a) != override {
-		t.Errorf("%s: driver %q, override %q; want %q and %q", a, m.Driver(a), m.Override(a), driver, override)
+		t.Errorf("%s: driver %q, override %q; want %q and %q", a, m.Driver(a), m.Override(a), driver,
+			override)
 	}
 }
 
@@ -64,7 +65,8 @@ func TestBindAndRestore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	expectWrites(t, "bind", bind.Writes(), [2]string{virtioUnbind, one}, [2]string{oneOverride, "vfio-pci"}, [2]string{vfioBind, one})
+	expectWrites(t, "bind", bind.Writes(), [2]string{virtioUnbind, one},
+		[2]string{oneOverride, "vfio-pci"}, [2]string{vfioBind, one})
 	if bind[0].From != "virtio-pci" || bind[0].To != "vfio-pci" {
 		t.Errorf("change: %+v", bind[0])
 	}
@@ -84,7 +86,8 @@ func TestBindAndRestore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	expectWrites(t, "restore", restore.Writes(), [2]string{vfioUnbind, one}, [2]string{oneOverride, ""}, [2]string{virtioBind, one})
+	expectWrites(t, "restore", restore.Writes(), [2]string{vfioUnbind, one},
+		[2]string{oneOverride, ""}, [2]string{virtioBind, one})
 	if err := m.FS().Apply(t.Context(), restore); err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +112,8 @@ func TestUnbind(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	expectWrites(t, "unbind", plan.Writes(), [2]string{vfioUnbind, one}, [2]string{oneOverride, ""}, [2]string{virtioUnbind, two})
+	expectWrites(t, "unbind", plan.Writes(), [2]string{vfioUnbind, one}, [2]string{oneOverride, ""},
+		[2]string{virtioUnbind, two})
 	if err := m.FS().Apply(t.Context(), plan); err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +132,8 @@ func TestRestoreAnotherDevice(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	expectWrites(t, "restore", plan.Writes(), [2]string{vfioUnbind, one}, [2]string{oneOverride, ""}, [2]string{probe, one})
+	expectWrites(t, "restore", plan.Writes(), [2]string{vfioUnbind, one}, [2]string{oneOverride, ""},
+		[2]string{probe, one})
 
 	m.RemoveDriver("e1000e")
 	err = m.FS().Apply(t.Context(), plan)
@@ -137,17 +142,19 @@ func TestRestoreAnotherDevice(t *testing.T) {
 		!strings.Contains(unbound.Remedy, "modprobe") {
 		t.Errorf("no driver takes it: %v", err)
 	}
-	expectState(t, m, one, "vfio-pci", "vfio-pci") // taken back
+	expectState(t, m, one, "vfio-pci", "vfio-pci") // undone
 
 	m.AddDriver("e1000e")
 	if err := m.FS().Apply(t.Context(), plan); err != nil {
 		t.Fatal(err)
 	}
 	expectState(t, m, one, "e1000e", "")
-	if plan, err = m.FS().Restore("", address(t, one)); err != nil || plan.Writes() != nil || plan[0].To != "e1000e" {
+	if plan, err = m.FS().Restore("", address(t, one)); err != nil || plan.Writes() != nil ||
+		plan[0].To != "e1000e" {
 		t.Errorf("restored already: %+v, %v", plan, err)
 	}
-	if plan, err = m.FS().Restore("vfio-pci", address(t, one)); err != nil || plan[0].To != "vfio-pci" {
+	if plan, err = m.FS().Restore("vfio-pci", address(t, one)); err != nil ||
+		plan[0].To != "vfio-pci" {
 		t.Errorf("a driver by name: %+v, %v", plan, err)
 	}
 }
@@ -171,11 +178,14 @@ func TestBindRefused(t *testing.T) {
 	m := sysfstest.New(t, isolated(one, 1), sysfstest.VirtioNet(two, 0x1041))
 	var driver *sysfs.Error
 	for name, meant := range map[string]string{
-		"uio_pci_generic": "", "vfio_pci": "vfio-pci", "": "", "..": "", "../devices": "", "vfio-pci/bind": "",
+		"uio_pci_generic": "", "vfio_pci": "vfio-pci", "": "", "..": "", "../devices": "",
+		"vfio-pci/bind": "",
 	} {
 		_, err := m.FS().Bind(name, address(t, one))
-		if !errors.As(err, &driver) || driver.Op != "find driver" || driver.Device != strconv.Quote(name) ||
-			strings.Contains(driver.Remedy, "did you mean") != (meant != "") || !strings.Contains(driver.Remedy, meant) {
+		if !errors.As(err, &driver) || driver.Op != "find driver" ||
+			driver.Device != strconv.Quote(name) ||
+			strings.Contains(driver.Remedy, "did you mean") != (meant != "") ||
+			!strings.Contains(driver.Remedy, meant) {
 			t.Errorf("driver %q: %v", name, err)
 		}
 	}
@@ -184,7 +194,8 @@ func TestBindRefused(t *testing.T) {
 		t.Errorf("no such function: %v", err)
 	}
 	m.RemoveDriver("virtio-pci")
-	if _, err := m.FS().Restore("", address(t, two)); !errors.As(err, &driver) || !strings.Contains(err.Error(), "modprobe virtio-pci") {
+	if _, err := m.FS().Restore("", address(t, two)); !errors.As(err, &driver) ||
+		!strings.Contains(err.Error(), "modprobe virtio-pci") {
 		t.Errorf("restore without virtio-pci: %v", err)
 	}
 	if m.Writes != nil {
@@ -196,7 +207,8 @@ func TestBindWithoutIOMMU(t *testing.T) {
 	const parameter = "/sys/module/vfio/parameters/enable_unsafe_noiommu_mode"
 	m := sysfstest.New(t, sysfstest.VirtioNet(one, 0x1041))
 	_, err := m.FS().Bind("vfio-pci", address(t, one))
-	if !errors.Is(err, errors.ErrUnsupported) || !strings.Contains(err.Error(), "CONFIG_VFIO_NOIOMMU") {
+	if !errors.Is(err, errors.ErrUnsupported) ||
+		!strings.Contains(err.Error(), "CONFIG_VFIO_NOIOMMU") {
 		t.Errorf("no parameter: %v", err)
 	}
 	m.Put(parameter, "N\n")
@@ -235,7 +247,8 @@ func TestApplyRollsBack(t *testing.T) {
 		m.Refuse[broken] = syscall.EINVAL
 		err = m.FS().Apply(t.Context(), plan)
 		var write *sysfs.Error
-		if !errors.As(err, &write) || write.Op != "write" || write.Device != broken || !errors.Is(err, syscall.EINVAL) {
+		if !errors.As(err, &write) || write.Op != "write" || write.Device != broken ||
+			!errors.Is(err, syscall.EINVAL) {
 			t.Errorf("%s refused: %v", broken, err)
 		}
 		var stuck *sysfs.RollbackError
@@ -273,7 +286,8 @@ func TestApplyReportsWhatItCannotTakeBack(t *testing.T) {
 	m.Refuse[virtioBind] = syscall.ENOMEM
 	err = m.FS().Apply(t.Context(), plan)
 	var stuck *sysfs.RollbackError
-	if !errors.As(err, &stuck) || !errors.Is(stuck.Cause, syscall.EINVAL) || !errors.Is(stuck.Undo, syscall.ENOMEM) {
+	if !errors.As(err, &stuck) || !errors.Is(stuck.Cause, syscall.EINVAL) ||
+		!errors.Is(stuck.Undo, syscall.ENOMEM) {
 		t.Errorf("got %v", err)
 	}
 	expectState(t, m, one, "", "")
@@ -299,8 +313,8 @@ func TestApplyEndsWithContext(t *testing.T) {
 	expectState(t, m, one, "virtio-pci", "")
 }
 
-// Without a model Apply writes files: exactly value and line feed, into files that exist. It creates
-// none.
+// Without a model Apply writes files: exactly value and line feed, into files that exist. It
+// creates none.
 func TestApplyWritesFiles(t *testing.T) {
 	m := sysfstest.New(t, isolated(one, 1))
 	machine := sysfs.FS{Root: m.Root}
@@ -310,7 +324,8 @@ func TestApplyWritesFiles(t *testing.T) {
 	}
 	// No kernel reacts to the writes: the driver stays, Apply notices it and undoes the writes.
 	var wrong *sysfs.Error
-	if err := machine.Apply(t.Context(), plan); !errors.As(err, &wrong) || !strings.Contains(wrong.Reason, "but is with virtio-pci") {
+	if err := machine.Apply(t.Context(), plan); !errors.As(err, &wrong) ||
+		!strings.Contains(wrong.Reason, "but is with virtio-pci") {
 		t.Errorf("got %v", err)
 	}
 	for path, want := range map[string]string{
@@ -325,7 +340,8 @@ func TestApplyWritesFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	var write *sysfs.Error
-	if err := machine.Apply(t.Context(), plan); !errors.As(err, &write) || write.Op != "write" || !errors.Is(err, os.ErrNotExist) {
+	if err := machine.Apply(t.Context(), plan); !errors.As(err, &write) || write.Op != "write" ||
+		!errors.Is(err, os.ErrNotExist) {
 		t.Errorf("no file: %v", err)
 	}
 	if _, err := os.Stat(filepath.Join(m.Root, virtioUnbind)); !os.IsNotExist(err) {
@@ -339,8 +355,9 @@ func TestWriteErrorRemedies(t *testing.T) {
 		is   error
 	}{
 		syscall.EACCES: {"root", fs.ErrPermission}, syscall.EPERM: {"root", fs.ErrPermission},
-		syscall.EROFS: {"read-only", nil}, syscall.ENODEV: {"does not take", nil}, syscall.EINVAL: {"IOMMU", nil},
-		syscall.EIO: {"dmesg", nil}, syscall.EBUSY: {"holds the function", sysfs.ErrInUse},
+		syscall.EROFS: {"read-only", nil}, syscall.ENODEV: {"does not take", nil},
+		syscall.EINVAL: {"IOMMU", nil}, syscall.EIO: {"dmesg", nil},
+		syscall.EBUSY: {"holds the function", sysfs.ErrInUse},
 	} {
 		m := sysfstest.New(t, isolated(one, 1))
 		m.Refuse[vfioBind] = number
@@ -349,7 +366,8 @@ func TestWriteErrorRemedies(t *testing.T) {
 			t.Fatal(err)
 		}
 		err = m.FS().Apply(t.Context(), plan)
-		if text := fmt.Sprint(err); !strings.Contains(text, c.word) || !strings.Contains(text, vfioBind) ||
+		if text := fmt.Sprint(err); !strings.Contains(text, c.word) ||
+			!strings.Contains(text, vfioBind) ||
 			!strings.Contains(text, one) || c.is != nil && !errors.Is(err, c.is) {
 			t.Errorf("%v: %s", number, text)
 		}

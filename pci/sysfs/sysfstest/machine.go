@@ -1,8 +1,8 @@
-// Package sysfstest creates machines for tests: a temporary directory with the layout of sysfs, and a
-// model of how the kernel reacts to writes to it.
+// Package sysfstest creates machines for tests: a temporary directory with the layout of sysfs, and
+// a model of how the kernel reacts to writes to it.
 //
-// The model implements what the kernel does with bind, unbind, driver_override and drivers_probe. The
-// tests of test/vm run the same writes on real kernels.
+// The model implements what the kernel does with bind, unbind, driver_override and drivers_probe.
+// The tests of test/vm run the same writes on real kernels.
 package sysfstest
 
 import (
@@ -42,8 +42,8 @@ func VirtioNet(address string, device uint16, netdevs ...string) Function {
 	}
 }
 
-// Config returns the configuration space of a virtio network function, with or without the capability
-// that a modern driver needs.
+// Config returns the configuration space of a virtio network function, with or without the
+// capability that a modern driver needs.
 func Config(device uint16, modern bool) []byte {
 	c := make([]byte, 256)
 	copy(c, []byte{0xf4, 0x1a, byte(device), byte(device >> 8)})
@@ -89,7 +89,7 @@ func New(t testing.TB, functions ...Function) *Machine {
 	return m
 }
 
-// FS returns the sysfs of the machine, with the model of the kernel behind it.
+// FS returns the sysfs of the machine, with the model of the kernel.
 func (m *Machine) FS() sysfs.FS { return sysfs.FS{Root: m.Root, WriteFile: m.WriteFile} }
 
 // AddDriver loads a driver.
