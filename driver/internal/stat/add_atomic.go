@@ -4,8 +4,8 @@ package stat
 
 import "sync/atomic"
 
-// Add adds n. The race detector has to see that readers are meant to be here,
-// and a 32-bit machine has no plain 8-byte store.
+// Add adds n. It is atomic for the race detector, which has to know that readers
+// are allowed, and for 32-bit machines, which have no single 8-byte store.
 func (c *Counter) Add(n uint64) { atomic.AddUint64(&c.n, n) }
 
 // Set replaces the value.

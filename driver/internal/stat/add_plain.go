@@ -2,8 +2,8 @@
 
 package stat
 
-// Add adds n. Only the owner writes, so a load, an add and a plain store are
-// enough: an aligned 8-byte store is never seen half done on these machines,
+// Add adds n. Only the owner writes, so a load, an addition and an ordinary store
+// are enough: no reader sees half of an aligned 8-byte store on these machines,
 // and it costs a seventh of an atomic one.
 func (c *Counter) Add(n uint64) { c.n += n }
 

@@ -7,10 +7,15 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
-// TestNoAllocation moves packets of every sort and counts allocations.
+// TestNoAllocation moves packets on the fast and on the slow path and counts
+// allocations.
 func TestNoAllocation(t *testing.T) {
 	kinds(t, func(t *testing.T, packed bool) {
-		for _, features := range [][]virtio.Feature{nil, feats(virtio.NetMrgRxbuf, virtio.RingIndirectDesc, virtio.RingEventIdx), feats(virtio.InOrder)} {
+		for _, features := range [][]virtio.Feature{
+			nil,
+			feats(virtio.NetMrgRxbuf, virtio.RingIndirectDesc, virtio.RingEventIdx),
+			feats(virtio.InOrder),
+		} {
 			s := setup{packed: packed, size: 64, features: features, segments: 4, bufs: 512}
 			t.Run("rx/"+s.String(), func(t *testing.T) { rxAllocations(t, s) })
 			t.Run("tx/"+s.String(), func(t *testing.T) { txAllocations(t, s) })
@@ -37,7 +42,7 @@ func rxAllocations(t *testing.T, s setup) {
 	r.ok()
 }
 
-// txAllocations sends single buffers, chains, and what cannot be sent.
+// txAllocations sends single buffers, chains, and packets that are too short.
 func txAllocations(t *testing.T, s setup) {
 	r := newTxRig(t, s)
 	dev := newBenchDevice(r.dev)

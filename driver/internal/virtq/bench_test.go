@@ -11,7 +11,7 @@ import (
 )
 
 // The benchmarks measure the driver alone. The device of the benchmark works
-// through the whole ring while the clock stands, then the driver works through
+// through the whole ring while the clock is stopped, then the driver works through
 // what the device left. ns/pkt is the time of the driver's part; whatever waits
 // for the device's core in real life comes on top.
 
@@ -43,7 +43,7 @@ func (d benchDevice) useSplit(written uint32) int {
 	for idx := s.availIdx(); s.lastAvail != idx; n++ {
 		id := le.Uint16(s.avail[4+2*(int(s.lastAvail)%s.size):])
 		if written > 0 {
-			s.sayOneBuffer(s.desc[16*int(id):])
+			s.putOneBuffer(s.desc[16*int(id):])
 		}
 		e := s.used[4+8*(int(s.usedIdx)%s.size):]
 		le.PutUint64(e, uint64(id)|uint64(written)<<32)
@@ -62,7 +62,7 @@ func (d benchDevice) usePacked(written uint32) int {
 			return n
 		}
 		if written > 0 {
-			p.sayOneBuffer(p.desc[16*p.availAt:])
+			p.putOneBuffer(p.desc[16*p.availAt:])
 		}
 		used := uint64(flags) & fWrite << 48
 		if p.availWrap {
@@ -76,8 +76,8 @@ func (d benchDevice) usePacked(written uint32) int {
 	}
 }
 
-// sayOneBuffer writes num_buffers where a descriptor points.
-func (r *rules) sayOneBuffer(desc []byte) {
+// putOneBuffer writes num_buffers of 1 where a descriptor points.
+func (r *rules) putOneBuffer(desc []byte) {
 	header, err := r.mem.at(le.Uint64(desc), 12)
 	if err != nil {
 		r.fail("%v", err)
@@ -100,9 +100,8 @@ var variants = []struct {
 	{"packed-inorder", true, []virtio.Feature{virtio.InOrder}},
 }
 
-// clock collects what the driver took for each round of the ring. The machine
-// may be shared: the median of the rounds is what the driver takes when it is
-// left alone.
+// clock collects the time the driver took for each round of the ring. The machine
+// may be shared: the median of the rounds is least disturbed by others.
 type clock struct {
 	rounds []float64 // ns a packet
 	start  time.Time
@@ -133,7 +132,8 @@ func bench(b *testing.B, f func(b *testing.B, s setup, burst int, c *clock)) {
 			b.Run(fmt.Sprintf("%s/burst=%d", v.name, burst), func(b *testing.B) {
 				b.ReportAllocs()
 				c := &clock{rounds: make([]float64, 0, 1<<16)}
-				f(b, setup{packed: v.packed, size: benchSize, features: v.features, bufs: 8 * benchSize}, burst, c)
+				f(b, setup{packed: v.packed, size: benchSize, features: v.features,
+					bufs: 8 * benchSize}, burst, c)
 				c.report(b)
 			})
 		}
@@ -169,8 +169,8 @@ func BenchmarkRx(b *testing.B) {
 	})
 }
 
-// BenchmarkTx sends packets that lie ready, with clean headers. What was sent
-// the round before is taken back on the way.
+// BenchmarkTx sends packets with clean headers that are ready before the clock
+// runs. It includes reclaiming those of the round before.
 func BenchmarkTx(b *testing.B) {
 	bench(b, func(b *testing.B, s setup, burst int, c *clock) {
 		r := newTxRig(b, s)
@@ -198,7 +198,7 @@ func BenchmarkTx(b *testing.B) {
 	})
 }
 
-// BenchmarkForward sends what it receives, without looking at it.
+// BenchmarkForward sends what it receives, unread.
 func BenchmarkForward(b *testing.B) {
 	bench(b, func(b *testing.B, s setup, burst int, c *clock) {
 		r := newRxRig(b, s)
@@ -237,7 +237,7 @@ func BenchmarkForward(b *testing.B) {
 	})
 }
 
-// progress ends a benchmark that stands still.
+// progress ends a benchmark in which nothing moves.
 func (r *rig) progress(packets int) {
 	if packets == 0 {
 		r.ok()
@@ -245,7 +245,7 @@ func (r *rig) progress(packets int) {
 	}
 }
 
-// want passes on what the device wants to be told.
+// want makes the device ask for doorbells, or not.
 func (d benchDevice) want(on bool) {
 	if d.split != nil {
 		d.split.want(on)

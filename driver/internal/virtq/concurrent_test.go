@@ -41,9 +41,9 @@ func TestConcurrent(t *testing.T) {
 
 const concurrentFrames = 20000 / under
 
-// sleepy waits for the next list the way a device does: it looks, asks for a
-// doorbell, looks again, and sleeps.
-func sleepy(d ringDevice, bell channelBell, stop <-chan struct{}) (list, bool) {
+// popOrSleep waits for the next list as a device does: it polls, asks for a
+// doorbell, polls again, and sleeps.
+func popOrSleep(d ringDevice, bell channelBell, stop <-chan struct{}) (list, bool) {
 	for {
 		d.want(false)
 		if l, ok := d.pop(); ok {
@@ -69,7 +69,7 @@ func concurrentTx(t *testing.T, s setup) {
 	stop, result := make(chan struct{}), make(chan error, 1)
 	go func() {
 		for n := range concurrentFrames {
-			l, ok := sleepy(r.dev, ring, stop)
+			l, ok := popOrSleep(r.dev, ring, stop)
 			if !ok {
 				result <- fmt.Errorf("stopped before frame %d", n)
 				return
@@ -106,7 +106,7 @@ func concurrentTx(t *testing.T, s setup) {
 	r.conserved(0)
 }
 
-// wait returns what the device says, or stops it.
+// wait returns the result of the device, or stops it.
 func wait(result <-chan error, stop chan struct{}) error {
 	select {
 	case err := <-result:
@@ -128,7 +128,7 @@ func concurrentRx(t *testing.T, s setup) {
 	stop, result := make(chan struct{}), make(chan error, 1)
 	go func() {
 		for n := range concurrentFrames {
-			l, ok := sleepy(r.dev, ring, stop)
+			l, ok := popOrSleep(r.dev, ring, stop)
 			if !ok {
 				result <- fmt.Errorf("stopped before frame %d", n)
 				return

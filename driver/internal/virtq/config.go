@@ -8,12 +8,12 @@ import (
 
 // Config describes one queue.
 type Config struct {
-	// Index is the number of the virtqueue, for messages.
+	// Index is the number of the virtqueue, for error messages.
 	Index int
 	// Size is the number of descriptors: a power of two for a split ring, any
 	// number for a packed one, 1 to 32768.
 	Size int
-	// Features are the negotiated ones.
+	// Features are the negotiated features.
 	Features virtio.Features
 	// HeaderLen is the length of the header in front of every packet, in
 	// bytes. 0 means virtio.NetHeaderLen.
@@ -70,7 +70,7 @@ func (c *Config) complete() (Layout, error) {
 	return layout, nil
 }
 
-// checkMemory refuses memory that a ring cannot be in.
+// checkMemory refuses memory that is too short or not aligned.
 func checkMemory(c *Config, l Layout) error {
 	e := &Error{
 		Queue: c.Index, Field: "Memory", Value: fmt.Sprintf("at %#x", c.Address), Limit: l.Bytes,

@@ -17,18 +17,23 @@ func TestConfigRefused(t *testing.T) {
 			spoil func(*Config)
 			want  string // the field at fault
 		}{
-			"size":              {func(c *Config) { c.Size = 0 }, "Size"},
-			"segments":          {func(c *Config) { c.IndirectSize = -1 }, "IndirectSize"},
-			"too many entries":  {func(c *Config) { c.Size, c.IndirectSize = 1024, maxIndirectSize+1 }, "IndirectSize"},
-			"short memory":      {func(c *Config) { c.Memory = c.Memory[:4000] }, "Memory"},
-			"no memory":         {func(c *Config) { c.Memory = nil }, "Memory"},
-			"unaligned memory":  {func(c *Config) { c.Size, c.Memory = 1, c.Memory[64:] }, "Memory"},
+			"size":         {func(c *Config) { c.Size = 0 }, "Size"},
+			"segments":     {func(c *Config) { c.IndirectSize = -1 }, "IndirectSize"},
+			"short memory": {func(c *Config) { c.Memory = c.Memory[:4000] }, "Memory"},
+			"no memory":    {func(c *Config) { c.Memory = nil }, "Memory"},
+			"too many entries": {func(c *Config) {
+				c.Size, c.IndirectSize = 1024, maxIndirectSize+1
+			}, "IndirectSize"},
+			"unaligned memory": {func(c *Config) {
+				c.Size, c.Memory = 1, c.Memory[64:]
+			}, "Memory"},
 			"unaligned address": {func(c *Config) { c.Address += 64 }, "Memory"},
 			"short header":      {func(c *Config) { c.HeaderLen = 10 }, "HeaderLen"},
 			"long header":       {func(c *Config) { c.HeaderLen = 65 }, "HeaderLen"},
 		} {
 			t.Run(name, func(t *testing.T) {
-				r, cfg := newRig(t, setup{packed: packed, size: 64, features: feats(virtio.RingIndirectDesc), segments: 8})
+				r, cfg := newRig(t, setup{packed: packed, size: 64,
+					features: feats(virtio.RingIndirectDesc), segments: 8})
 				c.spoil(&cfg)
 				for _, err := range allErrors(cfg, r.cache) {
 					if !isError(err, c.want) || err.Error() == "" {
@@ -77,7 +82,8 @@ func TestHeaderLen(t *testing.T) {
 				t.Fatal("not taken")
 			}
 			l, _ := r.dev.pop()
-			if got := r.device().read(l); len(got) != 84 || [20]byte(got) != [20]byte{} || got[20] != frametest.Seq(0, 64)[0] {
+			if got := r.device().read(l); len(got) != 84 || [20]byte(got) != [20]byte{} ||
+				got[20] != frametest.Seq(0, 64)[0] {
 				t.Fatalf("the device sees %x", got)
 			}
 			r.dev.push(l.id, 0, l.slots)
@@ -94,7 +100,8 @@ func TestHeaderLen(t *testing.T) {
 		r2.dev.push(l.id, 80, 1)
 		r2.dev.flush()
 		bufs := make([]*mbuf.Buf, 2)
-		if rx.Burst(bufs) != 1 || bufs[0].Len() != 60 || string(bufs[0].Data()) != string(frametest.Seq(5, 60)) {
+		if rx.Burst(bufs) != 1 || bufs[0].Len() != 60 ||
+			string(bufs[0].Data()) != string(frametest.Seq(5, 60)) {
 			t.Errorf("received %d bytes", bufs[0].Len())
 		}
 	})
@@ -119,7 +126,8 @@ func TestUnboundPool(t *testing.T) {
 func TestAfterDrain(t *testing.T) {
 	kinds(t, func(t *testing.T, packed bool) {
 		r := newRxRig(t, setup{packed: packed, size: 8})
-		if r.rx.Drain() != 8 || r.rx.Refill() != 0 || r.rx.Burst(make([]*mbuf.Buf, 4)) != 0 || r.rx.Posted() != 0 {
+		if r.rx.Drain() != 8 || r.rx.Refill() != 0 || r.rx.Burst(make([]*mbuf.Buf, 4)) != 0 ||
+			r.rx.Posted() != 0 {
 			t.Error("a drained queue posts again")
 		}
 		r.conserved(0)

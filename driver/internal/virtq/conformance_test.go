@@ -53,7 +53,8 @@ func TestSplitConformance(t *testing.T) {
 func testLayout(packed bool) func(*testing.T) {
 	return func(t *testing.T) {
 		for size := 1; size <= virtio.MaxQueueSize; size = nextSize(size, packed) {
-			cfg := Config{Size: size, IndirectSize: 4, Features: virtio.FeatureSet(virtio.RingIndirectDesc)}
+			cfg := Config{Size: size, IndirectSize: 4,
+				Features: virtio.FeatureSet(virtio.RingIndirectDesc)}
 			driver, device := 6+2*size, 6+8*size
 			if packed {
 				cfg.Features = cfg.Features.With(virtio.RingPacked)
@@ -66,7 +67,8 @@ func testLayout(packed bool) func(*testing.T) {
 			if l.Desc%16 != 0 || l.Driver%4 != 0 || l.Device%4 != 0 {
 				t.Errorf("size %d: areas at %d, %d, %d", size, l.Desc, l.Driver, l.Device)
 			}
-			if l.Desc+16*size > l.Driver || l.Driver+driver > l.Device || l.Device+device > l.Header || l.Header+headerArea > l.Indirect ||
+			if l.Desc+16*size > l.Driver || l.Driver+driver > l.Device ||
+				l.Device+device > l.Header || l.Header+headerArea > l.Indirect ||
 				l.Indirect+16*size*min(4, size) > l.Bytes {
 				t.Errorf("size %d: areas overlap: %+v", size, l)
 			}
@@ -81,7 +83,7 @@ func nextSize(size int, packed bool) int {
 	return 2 * size
 }
 
-// testFraming sends a control command: what the device writes comes last.
+// testFraming sends a control command: segments that the device writes come last.
 func testFraming(packed bool) func(*testing.T) {
 	return func(t *testing.T) {
 		for _, indirect := range []bool{false, true} {
@@ -99,7 +101,8 @@ func testFraming(packed bool) func(*testing.T) {
 			}
 			l, ok := r.dev.pop()
 			r.ok()
-			if !ok || l.id != token || l.indirect != indirect || l.bytes(false) != 9 || l.bytes(true) != 33 || len(l.segs) != 4 {
+			if !ok || l.id != token || l.indirect != indirect || l.bytes(false) != 9 ||
+				l.bytes(true) != 33 || len(l.segs) != 4 {
 				t.Fatalf("the device sees %+v", l)
 			}
 			r.dev.push(l.id, 33, l.slots)
@@ -115,8 +118,8 @@ func testFraming(packed bool) func(*testing.T) {
 	}
 }
 
-// testLongChain sends packets of ever more segments: they arrive whole, or they
-// are refused, and no list is longer than 256.
+// testLongChain sends packets of more and more segments: they arrive complete, or
+// they are refused, and no list is longer than 256.
 func testLongChain(packed bool) func(*testing.T) {
 	return func(t *testing.T) {
 		r := newTxRig(t, setup{packed: packed, size: 512, bufs: 2048})
@@ -199,7 +202,8 @@ func testInOrderLinks(t *testing.T) {
 // The device checks flags and links of every table.
 func testIndirect(packed bool) func(*testing.T) {
 	return func(t *testing.T) {
-		for _, f := range [][]virtio.Feature{nil, feats(virtio.RingIndirectDesc), feats(virtio.RingIndirectDesc, virtio.InOrder)} {
+		for _, f := range [][]virtio.Feature{nil, feats(virtio.RingIndirectDesc),
+			feats(virtio.RingIndirectDesc, virtio.InOrder)} {
 			r := newTxRig(t, setup{packed: packed, size: 8, features: f, segments: 16, bufs: 256})
 			for n := 1; n <= 10; n++ {
 				b := r.chained(makeLengths(n, 60)...)
@@ -215,7 +219,8 @@ func testIndirect(packed bool) func(*testing.T) {
 					}
 					continue
 				}
-				if l.indirect != (f != nil && n > 1) || !bytes.Equal(r.device().read(l)[12:], want) {
+				if l.indirect != (f != nil && n > 1) ||
+					!bytes.Equal(r.device().read(l)[12:], want) {
 					t.Errorf("%v, %d segments: %+v", f, n, l)
 				}
 				r.dev.push(l.id, 0, l.slots)
@@ -262,7 +267,7 @@ func testPollFlags(eventIdx bool) func(*testing.T) {
 	}
 }
 
-// testUsedEvent runs the used index round more than twice with EVENT_IDX; the
+// testUsedEvent wraps the used index more than twice with EVENT_IDX; the
 // device computes whether it would interrupt.
 func testUsedEvent(t *testing.T) {
 	for _, size := range []int{1, 2, 256} {
@@ -274,9 +279,10 @@ func testUsedEvent(t *testing.T) {
 			rx.cache.Put(bufs[:rx.rx.Burst(bufs)])
 			tx.send(size)
 			tx.useAll(nil)
-			// A device may be a whole ring ahead, and must not reach the event.
+			// A device may be a ring ahead, and must not reach the event.
 			for _, q := range []*ring{&rx.rx.ring, &tx.tx.ring} {
-				if behind := int(q.usedIdx - q.usedEventShadow); behind+virtio.MaxQueueSize > 65535 {
+				behind := int(q.usedIdx - q.usedEventShadow)
+				if behind+virtio.MaxQueueSize > 65535 {
 					t.Fatalf("used_event is %d behind", behind)
 				}
 			}
@@ -284,7 +290,8 @@ func testUsedEvent(t *testing.T) {
 		rx.ok()
 		tx.ok()
 		if rx.dev.interrupts() != 0 || tx.dev.interrupts() != 0 {
-			t.Errorf("size %d: %d and %d interrupts", size, rx.dev.interrupts(), tx.dev.interrupts())
+			t.Errorf("size %d: %d and %d interrupts", size, rx.dev.interrupts(),
+				tx.dev.interrupts())
 		}
 	}
 }
@@ -318,7 +325,8 @@ func testPoisonedTail(packed bool) func(*testing.T) {
 			r.dev.flush()
 			bufs := make([]*mbuf.Buf, 4)
 			if got := r.rx.Burst(bufs); got != 1 || bufs[0].Len() != n || cap(bufs[0].Data()) != n {
-				t.Errorf("%d packets of %d bytes (capacity %d), want one of %d", got, bufs[0].Len(), cap(bufs[0].Data()), n)
+				t.Errorf("%d packets of %d bytes (capacity %d), want one of %d", got, bufs[0].Len(),
+					cap(bufs[0].Data()), n)
 			}
 			r.cache.Put(bufs[:1])
 		}
@@ -375,7 +383,8 @@ func testKickWhenAsked(t *testing.T) {
 		r.send(1 + n%9)
 		r.useAll(nil)
 		if len(r.bell.rings) != n || r.tx.Stats().Kicks.Load() != uint64(n) {
-			t.Fatalf("%d doorbells, %d counted, after %d bursts", len(r.bell.rings), r.tx.Stats().Kicks.Load(), n)
+			t.Fatalf("%d doorbells, %d counted, after %d bursts", len(r.bell.rings),
+				r.tx.Stats().Kicks.Load(), n)
 		}
 	}
 }
@@ -389,7 +398,8 @@ func testUsedFlagIgnored(t *testing.T) {
 		r.dev.want(true)
 		r.send(2)
 		if len(r.bell.rings) != n {
-			t.Fatalf("%d doorbells after %d bursts, used.flags 1 must not matter", len(r.bell.rings), n)
+			t.Fatalf("%d doorbells after %d bursts, used.flags 1 must not matter",
+				len(r.bell.rings), n)
 		}
 		r.useAll(nil)
 	}
@@ -410,7 +420,8 @@ func testAvailEvent(t *testing.T) {
 					want = 1
 				}
 				if got := len(r.bell.rings) - before; got != want {
-					t.Fatalf("start %d: batch of %d, asked for entry %d: %d doorbells, want %d", start, batch, at, got, want)
+					t.Fatalf("start %d: batch of %d, asked for entry %d: %d doorbells, want %d",
+						start, batch, at, got, want)
 				}
 				r.useAll(nil)
 			}
@@ -470,7 +481,8 @@ func inOrderRx(t *testing.T, packed bool, size int) {
 			if i == batch-1 {
 				want = 60
 			}
-			if b.Len() != want || !bytes.Equal(b.Data(), frametest.Seq(i, b.Pool().DataRoom())[:want]) {
+			if b.Len() != want ||
+				!bytes.Equal(b.Data(), frametest.Seq(i, b.Pool().DataRoom())[:want]) {
 				t.Fatalf("packet %d of %d has %d bytes, want %d", i, batch, b.Len(), want)
 			}
 		}
@@ -479,11 +491,11 @@ func inOrderRx(t *testing.T, packed bool, size int) {
 	}
 }
 
-// TestInOrderBeyondIndex names a buffer further on than the used index goes.
+// TestInOrderBeyondIndex names a buffer beyond the used index.
 func TestInOrderBeyondIndex(t *testing.T) {
 	r := newRxRig(t, setup{size: 8, features: feats(virtio.InOrder)})
 	all := r.popAll()
-	r.dev.pushBatch(all[5], 72, 6, 3) // stands for six, the index says three
+	r.dev.pushBatch(all[5], 72, 6, 3) // stands for six, and the index moved by three
 	r.dev.flush()
 	r.breaks(uint64(all[5].id))
 }
@@ -504,7 +516,8 @@ func testIdx16(t *testing.T) {
 // testNotificationData decodes the doorbell beyond the wrap of the ring.
 func testNotificationData(packed bool) func(*testing.T) {
 	return func(t *testing.T) {
-		r := newTxRig(t, setup{packed: packed, size: 8, features: feats(virtio.NotificationData), start: 32760})
+		r := newTxRig(t, setup{packed: packed, size: 8, features: feats(virtio.NotificationData),
+			start: 32760})
 		for n := range 40 {
 			r.send(3)
 			r.useAll(nil)

@@ -59,15 +59,15 @@ func (c *Control) Add(out, in []Segment) (token uint16, err error) {
 	return token, nil
 }
 
-// Kick tells the device about what was added, if it wants to know.
+// Kick notifies the device of what was added, if it asks for that.
 func (c *Control) Kick() {
 	if !c.idle() {
 		c.kick()
 	}
 }
 
-// Used returns the token of a command that is done and how many bytes the
-// device says it wrote, which is never more than it was given. It never waits.
+// Used returns the token of a command that the device has used, and how many
+// bytes it wrote, which is never more than it was given. It never waits.
 func (c *Control) Used() (token uint16, written uint32, ok bool) {
 	if c.idle() || c.done == 0 && !c.collect() {
 		return 0, 0, false
@@ -83,8 +83,8 @@ func (c *Control) Used() (token uint16, written uint32, ok bool) {
 	return token, min(written, c.room[token]), true
 }
 
-// collect takes note of what the next used entry stands for. It returns false
-// if there is none, or none that the device may have written.
+// collect reads the next used entry and counts in done what it stands for. It
+// returns false if there is none, or if it is invalid, which breaks the queue.
 func (c *Control) collect() bool {
 	id, written, ok := c.peek()
 	if !ok {
@@ -104,7 +104,7 @@ func (c *Control) collect() bool {
 	return c.packed || c.skip(c.done)
 }
 
-// Drain forgets every command that was not done and returns the number of their
+// Drain drops every command that was not used and returns the number of their
 // descriptors. The device must have been reset. The queue is of no use
 // afterwards.
 func (c *Control) Drain() int {

@@ -8,10 +8,11 @@ import (
 )
 
 // TestControl keeps several commands in flight, completes them in any order the
-// features allow, and lies about what was written.
+// features allow, and reports more bytes than the device was given.
 func TestControl(t *testing.T) {
 	kinds(t, func(t *testing.T, packed bool) {
-		for _, features := range [][]virtio.Feature{nil, feats(virtio.RingIndirectDesc), feats(virtio.InOrder)} {
+		for _, features := range [][]virtio.Feature{nil, feats(virtio.RingIndirectDesc),
+			feats(virtio.InOrder)} {
 			s := setup{packed: packed, size: 16, features: features, segments: 4}
 			t.Run(s.String(), func(t *testing.T) { commands(t, s) })
 		}
@@ -35,7 +36,8 @@ func commands(t *testing.T, s setup) {
 		r.control.Kick()
 		all := r.popAll()
 		if len(all) != n || r.control.Kicks() != uint64(round+1) {
-			t.Fatalf("the device sees %d of %d commands, %d doorbells", len(all), n, r.control.Kicks())
+			t.Fatalf("the device sees %d of %d commands, %d doorbells", len(all), n,
+				r.control.Kicks())
 		}
 		last := all[n-1]
 		if s.has(virtio.InOrder) {
@@ -57,7 +59,8 @@ func commands(t *testing.T, s setup) {
 				want = 5
 			}
 			if !ok || !flying[token] || written != want {
-				t.Fatalf("round %d: Used() = %d, %d, %v; want %d bytes", round, token, written, ok, want)
+				t.Fatalf("round %d: Used() = %d, %d, %v; want %d bytes", round, token, written,
+					ok, want)
 			}
 			delete(flying, token)
 		}
@@ -95,7 +98,7 @@ func TestControlBroken(t *testing.T) {
 	})
 }
 
-// TestControlBatchTooLong names a command further on than the used index goes.
+// TestControlBatchTooLong names a command beyond the used index.
 func TestControlBatchTooLong(t *testing.T) {
 	r := newControlRig(t, setup{size: 8, features: feats(virtio.InOrder)})
 	b := r.packets(1, 64)
@@ -105,7 +108,7 @@ func TestControlBatchTooLong(t *testing.T) {
 		}
 	}
 	all := r.popAll()
-	r.dev.pushBatch(all[3], 0, 4, 2) // stands for four, the index says two
+	r.dev.pushBatch(all[3], 0, 4, 2) // stands for four, and the index moved by two
 	r.dev.flush()
 	if _, _, ok := r.control.Used(); ok || r.control.Broken() == nil {
 		t.Errorf("Used: %v, broken by %v", ok, r.control.Broken())

@@ -61,11 +61,11 @@ type ringDevice interface {
 	wantAt(n int)
 	// violation is the first rule that the driver broke.
 	violation() error
-	// interrupt tells whether the device would have interrupted by now.
+	// interrupts returns how often the device would have interrupted.
 	interrupts() int
 }
 
-// rules is what both devices check, and what they were told.
+// rules is what both devices check, and what was negotiated.
 type rules struct {
 	mem       *busMemory
 	size      int

@@ -3,33 +3,35 @@
 //
 // # Parts
 //
-// Split and Packed are the cores: indices, wrap counters, publication, used
-// entries, notification. SplitRx, SplitTx, PackedRx and PackedTx move packets
-// over them, Chain moves the segments of control commands. Files of the two
-// formats mirror each other.
+// [Rx] and [Tx] move packets, [Control] moves the segments of control commands.
+// Each is a ring of either format: rx.go, tx.go and ring.go hold what the formats
+// share, and the files of the two formats mirror each other. split.go and
+// packed.go have indices and wrap counters, publication, used entries and
+// notification; split_rx.go and packed_rx.go, split_tx.go and packed_tx.go have
+// the loops over descriptors.
 //
 // # Ownership
 //
-// A queue belongs to one goroutine, which may hand it on. Broken, Posted and
-// the counters may be read from any goroutine. Queues share a buffer cache only
-// if they belong to the same goroutine.
+// A queue belongs to one goroutine at a time. Broken, Posted and the counters may
+// be read from any goroutine. Queues share a buffer cache only if they belong to
+// the same goroutine.
 //
 // # Trust
 //
 // The device can write all the memory that a queue is in, at any time. So the
-// ring is only ever written to, apart from the three things that the device has
-// to say: the used index, the used entries and whether it wants to be notified.
-// Each of them is read once and compared with private state before it is
-// believed. Which buffer lies where, how long chains are and which identifier
-// is out is in private arrays (slots.go). What a conforming device cannot have
-// written breaks the queue: it stops, for good, with a *BrokenError, and its
-// buffers come back through Drain after the device was reset. A length that
-// makes no sense costs the packet and is counted.
+// ring is only ever written to, apart from the three things that come from the
+// device: the used index, the used entries and whether it wants to be notified.
+// Each of them is read once and compared with private state before it is used.
+// The address of each buffer, the lengths of chains and which identifiers are
+// outstanding are in private arrays (slots.go). What a conforming device cannot
+// have written breaks the queue: it stops, for good, with a [*BrokenError], and
+// its buffers come back through Drain after the device was reset. An invalid
+// length costs the packet and is counted.
 //
 // # Life
 //
-// New… zeroes the ring memory; then the device is told where it is, receive
-// queues are filled, and Start says that notifications may be sent. After the
-// device was reset, Drain gives every posted buffer back and the queue is
-// thrown away.
+// [NewRx], [NewTx] and [NewControl] zero the ring memory; then the transport
+// gives the addresses of its areas to the device, receive queues are filled, and
+// Start allows notifications. After the device was reset, Drain gives every
+// posted buffer back and the queue is of no more use.
 package virtq

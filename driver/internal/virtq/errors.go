@@ -51,6 +51,7 @@ type BrokenError struct {
 
 // Error names the queue, the rule, the value and the bound.
 func (e *BrokenError) Error() string {
-	return fmt.Sprintf("virtq: queue %d is broken: %s (the device wrote %d, the bound is %d); reset the device",
+	return fmt.Sprintf("virtq: queue %d is broken: %s (the device wrote %d, the bound is %d); "+
+		"reset the device",
 		e.Queue, e.Reason, e.Value, e.Bound)
 }

@@ -4,12 +4,12 @@ import "github.com/virtio-pmd/virtio-pmd/driver/virtio"
 
 // This file decides whether the device wants to be notified (2.7.10, 2.8.10).
 // The functions are pure: the queues read what the device wrote, once, after a
-// full barrier, and pass it here. Whatever it wrote, the answer only costs or
-// saves a doorbell.
+// full barrier, and pass it here. Whatever it wrote, the result only costs or
+// saves a notification.
 
-// splitWantsEvent tells whether publishing the entries from old up to, and not
-// including, new passed the one that the device asks to be told about. Indices
-// run freely modulo 65536, so the whole batch is compared, by distance (2.7.10.1).
+// splitWantsEvent reports whether publishing the entries from old up to, and not
+// including, new passed the one that the device asks to be notified of. Indices
+// are free-running modulo 65536, so distances are compared (2.7.10.1).
 func splitWantsEvent(event, new, old uint16) bool {
 	return new-event-1 < new-old
 }
@@ -29,10 +29,10 @@ const (
 
 func (e packedEvent) flags() uint32 { return uint32(e) >> eventFlagsShift & eventFlagsMask }
 
-// wants tells whether making available the count descriptors before next, whose
-// wrap counter is wrap, is something to notify the device of (2.8.10). Flags
-// that are reserved, or DESC without EVENT_IDX, ask for nothing that can be
-// understood; a doorbell too many does no harm, one too few may stop the device.
+// wants reports whether the device asks to be notified of the count descriptors
+// before next, whose wrap counter is wrap (2.8.10). Reserved flags, and DESC
+// without EVENT_IDX, count as ENABLE: a doorbell too many does no harm, one too
+// few may stop the device.
 func (e packedEvent) wants(next, count, size int, wrap, eventIdx bool) bool {
 	switch {
 	case e.flags() == virtio.EventDisable:
@@ -42,7 +42,7 @@ func (e packedEvent) wants(next, count, size int, wrap, eventIdx bool) bool {
 	}
 	at := int(e & eventOffsetMask)
 	if (e>>eventWrapShift&1 != 0) != wrap {
-		at -= size // it lies in the lap before that of next
+		at -= size // the lap before that of next
 	}
 	back := next - 1 - at
 	return back >= 0 && back < count

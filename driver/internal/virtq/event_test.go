@@ -53,8 +53,10 @@ func packedEventCase(t *testing.T, size, start, count int, startWrap bool) {
 	for at := range size {
 		for _, wrap := range []bool{false, true} {
 			event := packedEvent(position(at, wrap) | virtio.EventDesc<<16)
-			if got, want := event.wants(next.at, count, size, next.wrap, true), batch[slot{at, wrap}]; got != want {
-				t.Fatalf("size %d, %d slots from %d/%v, event at %d/%v: %v, want %v", size, count, start, startWrap, at, wrap, got, want)
+			want := batch[slot{at, wrap}]
+			if got := event.wants(next.at, count, size, next.wrap, true); got != want {
+				t.Fatalf("size %d, %d slots from %d/%v, event at %d/%v: %v, want %v", size, count,
+					start, startWrap, at, wrap, got, want)
 			}
 		}
 	}

@@ -83,7 +83,8 @@ func (g *game) deal() {
 	choice := sizes[b2i(s.packed)]
 	s.size = choice[g.next()%len(choice)]
 	bits := g.next()
-	for i, f := range feats(virtio.NetMrgRxbuf, virtio.RingEventIdx, virtio.InOrder, virtio.RingIndirectDesc, virtio.NotificationData) {
+	for i, f := range feats(virtio.NetMrgRxbuf, virtio.RingEventIdx, virtio.InOrder,
+		virtio.RingIndirectDesc, virtio.NotificationData) {
 		if bits>>i&1 != 0 {
 			s.features = append(s.features, f)
 		}
@@ -139,7 +140,7 @@ func (g *game) step() {
 	}
 }
 
-// receive takes packets, and looks at all of every one.
+// receive takes packets, and reads all of each.
 func (g *game) receive(n int) {
 	bufs := make([]*mbuf.Buf, n)
 	for _, b := range bufs[:g.rx.rx.Burst(bufs)] {
@@ -284,7 +285,8 @@ func (g *game) check() {
 	posted := g.rx.rx.Posted() + g.tx.tx.Posted()
 	free := g.rx.pool.Free() + g.tx.pool.Free()
 	if all := g.rx.pool.Size() + g.tx.pool.Size(); free+posted+len(g.held) != all {
-		g.t.Fatalf("%s: %d free + %d posted + %d held is not %d", g.rx.setup, free, posted, len(g.held), all)
+		g.t.Fatalf("%s: %d free + %d posted + %d held is not %d", g.rx.setup, free, posted,
+			len(g.held), all)
 	}
 	if n := g.rx.pool.DoubleFrees() + g.tx.pool.DoubleFrees(); n != 0 {
 		g.t.Fatalf("%d double frees", n)

@@ -101,7 +101,7 @@ func bothQueues(t *testing.T, packed bool, f func(t *testing.T, r *rig)) {
 	})
 }
 
-// rawPush writes a used entry that may say anything.
+// rawPush writes a used entry of any content.
 func (r *rig) rawPush(id uint32, written uint32) {
 	switch d := r.dev.(type) {
 	case *splitDevice:
@@ -114,7 +114,8 @@ func (r *rig) rawPush(id uint32, written uint32) {
 		if r.rx != nil {
 			flags |= fWrite
 		}
-		d.held = append(d.held, write{d.usedAt, uint64(written) | uint64(id&0xffff)<<32 | flags<<48})
+		d.held = append(d.held, write{d.usedAt,
+			uint64(written) | uint64(id&0xffff)<<32 | flags<<48})
 		if d.usedAt++; d.usedAt == d.size {
 			d.usedAt, d.usedWrap = 0, !d.usedWrap
 		}
@@ -164,7 +165,7 @@ func testIDMiddle(t *testing.T, packed bool) {
 	r.breaks(uint64(all[1].id) + 1)
 }
 
-// testUsedJump is about the used index; on a packed ring the same lie is a used
+// testUsedJump is about the used index; on a packed ring the same fault is a used
 // descriptor that was never available, which testUsedTest has.
 func testUsedJump(t *testing.T, packed bool) {
 	if packed {
@@ -234,8 +235,10 @@ func testNoHeader(t *testing.T, packed bool) {
 		r.dev.push(b.id, 72, 1)
 		r.dev.flush()
 		bufs := make([]*mbuf.Buf, 8)
-		if got := r.rx.Burst(bufs); got != 1 || bufs[0].PacketLen() != 60 || r.rx.Stats().LengthErrors.Load() != 1 {
-			t.Errorf("length %d: %d packets, %d length errors", n, got, r.rx.Stats().LengthErrors.Load())
+		if got := r.rx.Burst(bufs); got != 1 || bufs[0].PacketLen() != 60 ||
+			r.rx.Stats().LengthErrors.Load() != 1 {
+			t.Errorf("length %d: %d packets, %d length errors", n, got,
+				r.rx.Stats().LengthErrors.Load())
 		}
 		r.cache.Put(bufs[:1])
 		r.conserved(0)
@@ -254,11 +257,13 @@ func testDropped(t *testing.T, packed bool, n uint32) {
 			r.dev.push(a.id, n, 1)
 			r.deliver(b, frametest.Seq(round, 60))
 			r.dev.flush()
-			if got := r.rx.Burst(bufs); got != 1 || !bytes.Equal(bufs[0].Data(), frametest.Seq(round, 60)) {
+			if got := r.rx.Burst(bufs); got != 1 ||
+				!bytes.Equal(bufs[0].Data(), frametest.Seq(round, 60)) {
 				t.Fatalf("length %d: %d packets", n, got)
 			}
 			r.cache.Put(bufs[:1])
-			if got := r.rx.Stats().LengthErrors.Load(); got != uint64(round) || r.rx.Stats().Dropped.Load() != got {
+			if got := r.rx.Stats().LengthErrors.Load(); got != uint64(round) ||
+				r.rx.Stats().Dropped.Load() != got {
 				t.Fatalf("length %d: %d length errors after %d", n, got, round)
 			}
 			r.ok()
@@ -327,13 +332,14 @@ const fullBuffer = 12 + 2048
 
 func testNumBuffersZero(t *testing.T, packed bool) {
 	testHeaderDropped(t, packed, 0)
-	// Without MRG_RXBUF, or with room left, the field is not even looked at.
+	// Without MRG_RXBUF, or with room left, the field is not read.
 	for _, f := range [][]virtio.Feature{nil, feats(virtio.NetMrgRxbuf)} {
 		for _, n := range []uint16{0, 2, 0xffff} {
 			r := newRxRig(t, setup{packed: packed, size: 8, features: f})
 			r.badHeader(n, 72)
 			bufs := make([]*mbuf.Buf, 8)
-			if r.rx.Burst(bufs) != 1 || len(frametest.Content(bufs[0])) != 60 || r.rx.Stats().HeaderErrors.Load() != 0 {
+			if r.rx.Burst(bufs) != 1 || len(frametest.Content(bufs[0])) != 60 ||
+				r.rx.Stats().HeaderErrors.Load() != 0 {
 				t.Errorf("%v: the packet with num_buffers %d was dropped", f, n)
 			}
 			r.cache.Put(bufs[:1])
@@ -376,7 +382,8 @@ func testHeaderDropped(t *testing.T, packed bool, n uint16) {
 // driver waits for a while, then breaks. Before that, the third completes the
 // packet.
 func testNumBuffersMissing(t *testing.T, packed bool) {
-	r := newRxRig(t, setup{packed: packed, size: 8, dataRoom: 500, features: feats(virtio.NetMrgRxbuf)})
+	r := newRxRig(t, setup{packed: packed, size: 8, dataRoom: 500,
+		features: feats(virtio.NetMrgRxbuf)})
 	bufs := make([]*mbuf.Buf, 8)
 	three := func(given int) {
 		data := append(netHeader(3), frametest.Seq(1, 1100)...)
@@ -429,11 +436,12 @@ func testShortMerge(t *testing.T, packed bool) {
 	r.dev.push(c.id, 70, 1)
 	r.dev.flush()
 	want := slices.Concat(frametest.Seq(1, 2048), frametest.Seq(2, 50), frametest.Seq(3, 70))
-	if r.rx.Burst(bufs) != 1 || !bytes.Equal(frametest.Content(bufs[0]), want) || r.rx.Stats().ShortMerges.Load() != 1 {
+	if r.rx.Burst(bufs) != 1 || !bytes.Equal(frametest.Content(bufs[0]), want) ||
+		r.rx.Stats().ShortMerges.Load() != 1 {
 		t.Errorf("ShortMerges %d", r.rx.Stats().ShortMerges.Load())
 	}
 	r.cache.Put(bufs[:1])
-	for _, n := range []uint32{0, 2048 + 13} { // the second buffer lies
+	for _, n := range []uint32{0, 2048 + 13} { // the length of the second buffer is invalid
 		a, _ = r.dev.pop()
 		b, _ = r.dev.pop()
 		r.device().write(a, netHeader(2))
@@ -470,7 +478,7 @@ func testHeaderChanges(t *testing.T, packed bool) {
 			t.Errorf("packet %d changed", i)
 		}
 	}
-	// Sent on, the header is blank again.
+	// Sent on, the header is zeros again.
 	r.cache.Put(bufs[:n])
 	if n != 8 {
 		t.Errorf("%d packets", n)
@@ -618,7 +626,8 @@ func testWatchdog(t *testing.T, packed bool) {
 		r.tx.Burst(p[4:])
 	}
 	if len(r.bell.rings) != 1 || r.tx.Stats().Rekicks.Load() != 1 {
-		t.Errorf("transmit: %d doorbells, %d counted", len(r.bell.rings), r.tx.Stats().Rekicks.Load())
+		t.Errorf("transmit: %d doorbells, %d counted", len(r.bell.rings),
+			r.tx.Stats().Rekicks.Load())
 	}
 	rx := newRxRig(t, setup{packed: packed, size: 4})
 	rx.bell.rings = nil
@@ -627,6 +636,7 @@ func testWatchdog(t *testing.T, packed bool) {
 		rx.rx.Burst(bufs)
 	}
 	if len(rx.bell.rings) != 1 || rx.rx.Stats().Rekicks.Load() != 1 {
-		t.Errorf("receive: %d doorbells, %d counted", len(rx.bell.rings), rx.rx.Stats().Rekicks.Load())
+		t.Errorf("receive: %d doorbells, %d counted", len(rx.bell.rings),
+			rx.rx.Stats().Rekicks.Load())
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/test/frametest"
 )
 
-// TestReceiveKick posts buffers that the device asked to be told about: while
+// TestReceiveKick posts buffers that the device asked to be notified of: while
 // packets come in, the doorbell may wait, but not beyond the first empty poll.
 func TestReceiveKick(t *testing.T) {
 	kinds(t, func(t *testing.T, packed bool) {
@@ -69,14 +69,15 @@ func (r *rig) starve() {
 	mbuf.Free(bufs[:hoard])
 	r.rx.Burst(got)
 	if len(r.bell.rings) != before+1 {
-		r.t.Errorf("%s: %d doorbells for a device without buffers", r.setup, len(r.bell.rings)-before)
+		r.t.Errorf("%s: %d doorbells for a device without buffers", r.setup,
+			len(r.bell.rings)-before)
 	}
 }
 
 // TestKickRace is the litmus test of split/notify/1 and packed/notify/1. The
-// driver publishes a packet and looks whether a doorbell is wanted, while the
-// device asks for one and looks whether there is a packet. Both may not miss
-// each other. Without the full barrier in the driver they do, about once in a
+// driver publishes a packet and reads whether a doorbell is wanted, while the
+// device asks for one and reads whether there is a packet. One of them must see
+// the other. Without the full barrier in the driver they do, about once in a
 // thousand rounds where two processors are free.
 func TestKickRace(t *testing.T) {
 	kinds(t, func(t *testing.T, packed bool) {
@@ -93,7 +94,7 @@ func TestKickRace(t *testing.T) {
 				r.dev.want(true)
 				l, ok := r.dev.pop()
 				missed[n] = !ok
-				await(&sent, n+1) // it would sleep, and not take its wish back
+				await(&sent, n+1) // it would sleep, and keep asking for a doorbell
 				if !ok {
 					l, _ = r.dev.pop()
 				}

@@ -7,11 +7,12 @@ import "github.com/virtio-pmd/virtio-pmd/driver/virtio"
 const RingAlign = 4096
 
 const (
-	// areaAlign keeps what the driver writes and what the device writes out of
-	// each other's cache lines, and of the pairs that processors fetch at once.
+	// areaAlign keeps what the driver writes and what the device writes in
+	// different cache lines, and in different pairs of lines that processors fetch
+	// together.
 	areaAlign = 128
-	// headerArea is room for the zero header of packets that have no room for
-	// one of their own.
+	// headerArea is the room of the zero header for packets without room for
+	// their own.
 	headerArea = 64
 	// maxIndirectSize is the largest number of entries of an indirect table.
 	maxIndirectSize = 256
@@ -22,11 +23,11 @@ const (
 // and device event suppression).
 type Layout struct {
 	Desc, Driver, Device int
-	// Header is the header that packets share which have no room for their
-	// own, Indirect the first of the preallocated indirect tables, one a slot.
-	// The device reads them through descriptors only.
+	// Header is the zero header that packets without room for their own share,
+	// Indirect the first of the preallocated indirect tables, one for each
+	// descriptor of the ring. The device reads them through descriptors only.
 	Header, Indirect int
-	// Bytes is the size of it all.
+	// Bytes is the length of the memory.
 	Bytes int
 }
 

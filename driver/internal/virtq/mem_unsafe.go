@@ -5,8 +5,8 @@ import (
 	"unsafe"
 )
 
-// This file turns the bytes of ring memory into typed views, once, when a queue
-// is made. Byte order is that of the machine, which is the little-endian of the
+// This file makes typed views of the bytes of ring memory, once, when a queue is
+// made. Byte order is that of the machine, which is the little-endian of the
 // specification on every machine that the driver runs on. The bounds were
 // checked by checkMemory; each view is a slice of its own, so that the loops
 // are checked from there on like any other Go code.
@@ -63,8 +63,8 @@ func load32(p *uint32) uint32 { return atomic.LoadUint32(p) }
 
 // publishAndFence32 stores v after everything stored before, and lets nothing
 // after it be read earlier. It is the full barrier of 2.7.13.4.1: without it the
-// index could still sit in the store buffer while we read that no notification
-// is wanted, and the device go to sleep without having seen it.
+// index could still be in the store buffer while the driver reads that no
+// notification is wanted, and the device go to sleep without having seen it.
 func publishAndFence32(p *uint32, v uint32) { atomic.StoreUint32(p, v) }
 
 // fence lets nothing after it be read before everything stored before it is

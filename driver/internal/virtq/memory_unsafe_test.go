@@ -32,7 +32,8 @@ func (m *busMemory) at(address uint64, n int) ([]byte, error) {
 		off := address - p.address
 		return p.bytes[off : off+uint64(n) : off+uint64(n)], nil
 	}
-	return nil, fmt.Errorf("device address %#x, %d bytes: not memory that the driver gave", address, n)
+	return nil, fmt.Errorf("device address %#x, %d bytes: not memory that the driver gave",
+		address, n)
 }
 
 // word32 and word64 are the words that the two sides synchronise on.

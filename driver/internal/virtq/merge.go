@@ -11,8 +11,8 @@ import (
 // buffers returns how many buffers the packet has that begins in b, of which the
 // device used so many bytes. A packet fills all its buffers but the last
 // (5.1.9.4.1), so one that leaves room in its first has no other, and its header
-// is not read: the line would be taken from the core that writes it next. What
-// num_buffers says then does not matter.
+// is not read: the line would be taken from the core that writes it next. The
+// value of num_buffers does not matter then.
 func (r *Rx) buffers(b *mbuf.Buf, used uint32) int {
 	if !r.mergeable || used < r.room {
 		return 1
@@ -20,8 +20,8 @@ func (r *Rx) buffers(b *mbuf.Buf, used uint32) int {
 	return int(binary.LittleEndian.Uint16(r.numBuffers(b)))
 }
 
-// numBuffers is where in b the device says how many buffers the packet has that
-// begins there (5.1.9.4).
+// numBuffers returns num_buffers in the header of the packet that begins in b
+// (5.1.9.4).
 func (r *Rx) numBuffers(b *mbuf.Buf) []byte {
 	return mbuf.Driver(b).Room()[r.data-r.header+virtio.NetHeaderNumBuffers:][:2]
 }
@@ -54,8 +54,8 @@ func (r *Rx) singles(bufs []*mbuf.Buf) int {
 }
 
 // assemble makes a packet of buffers that are pending. It returns the packet
-// and how many buffers are done with. Without a packet they were dropped; none
-// at all says that more have to be collected first.
+// and how many buffers were used up. Without a packet they were dropped; none
+// means that more have to be collected first.
 func (r *Rx) assemble() (*mbuf.Buf, int) {
 	if r.pending == 0 {
 		return nil, 0
@@ -96,7 +96,8 @@ func (r *Rx) link(first *mbuf.Buf, n int) {
 		}
 		at := r.wrap(r.head + i)
 		b := r.buf[at]
-		mbuf.Driver(b).Deliver(mbuf.DriverViewOf(r.data-r.header, r.lens[at])) // only the first has a header
+		// Only the first has a header.
+		mbuf.Driver(b).Deliver(mbuf.DriverViewOf(r.data-r.header, r.lens[at]))
 		last.SetNext(b)
 		last = b
 	}
@@ -129,6 +130,6 @@ func (r *Rx) missing() {
 	}
 	r.stats.HeaderErrors.Add(1)
 	r.stats.Dropped.Add(1)
-	r.fail("num_buffers promises buffers that do not come",
+	r.fail("num_buffers promises buffers that are not used",
 		uint64(r.buffers(r.buf[r.head], r.room)), uint64(r.pending))
 }

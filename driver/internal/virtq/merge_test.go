@@ -13,7 +13,8 @@ import (
 func TestPresetNumBuffers(t *testing.T) {
 	for _, packed := range []bool{false, true} {
 		for _, f := range [][]virtio.Feature{nil, feats(virtio.NetMrgRxbuf)} {
-			t.Run(fmt.Sprintf("packed=%v/mergeable=%v", packed, f != nil), func(t *testing.T) { testPresetNumBuffers(t, packed, f) })
+			t.Run(fmt.Sprintf("packed=%v/mergeable=%v", packed, f != nil),
+				func(t *testing.T) { testPresetNumBuffers(t, packed, f) })
 		}
 	}
 }
@@ -28,8 +29,9 @@ func testPresetNumBuffers(t *testing.T, packed bool, f []virtio.Feature) {
 			t.Fatal("no packet")
 		}
 		b := bufs[0]
-		field := mbuf.Driver(b).Room()[mbuf.Driver(b).View().Offset()-headerLen+virtio.NetHeaderNumBuffers:][:2]
-		zeroHeader(b, mbuf.Driver(b).View().Offset()-headerLen)
+		header := mbuf.Driver(b).View().Offset() - headerLen
+		field := mbuf.Driver(b).Room()[header+virtio.NetHeaderNumBuffers:][:2]
+		zeroHeader(b, header)
 		if !mbuf.Driver(b).HeaderDirty() || field[0] != 0 {
 			t.Fatal("a header that was not clean was not made so, or not noted")
 		}

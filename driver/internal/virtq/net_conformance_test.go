@@ -81,7 +81,8 @@ func newTx(t testing.TB, cfg Config, cache *mbuf.Cache) *Tx {
 // TestReclaim asks for what was sent before the ring fills up.
 func TestReclaim(t *testing.T) {
 	kinds(t, func(t *testing.T, packed bool) {
-		for _, features := range [][]virtio.Feature{nil, feats(virtio.RingIndirectDesc), feats(virtio.InOrder)} {
+		for _, features := range [][]virtio.Feature{nil, feats(virtio.RingIndirectDesc),
+			feats(virtio.InOrder)} {
 			r := newTxRig(t, setup{packed: packed, size: 64, features: features, segments: 4})
 			r.send(3)
 			if r.tx.Burst([]*mbuf.Buf{r.chained(60, 60)}) != 1 || r.tx.Reclaim() != 0 {
@@ -127,7 +128,8 @@ func testDrainAll(t *testing.T, packed bool) {
 	if n := rx.rx.Drain(); n != 16 {
 		t.Errorf("%d buffers drained", n)
 	}
-	tx := newTxRig(t, setup{packed: packed, size: 16, features: feats(virtio.RingIndirectDesc), segments: 8})
+	tx := newTxRig(t, setup{packed: packed, size: 16, features: feats(virtio.RingIndirectDesc),
+		segments: 8})
 	tx.send(4)
 	tx.tx.Burst([]*mbuf.Buf{tx.chained(60, 60, 60)})
 	if n := tx.tx.Posted(); n != 7 {
@@ -143,12 +145,13 @@ func testDrainAll(t *testing.T, packed bool) {
 			t.Errorf("%d of %d buffers are free", r.pool.Free(), r.pool.Size())
 		}
 	}
-	if rx.rx.Drain() != 0 || tx.tx.Drain() != 0 || rx.rx.Burst(make([]*mbuf.Buf, 4)) != 0 || tx.tx.Burst(nil) != 0 {
+	if rx.rx.Drain() != 0 || tx.tx.Drain() != 0 || rx.rx.Burst(make([]*mbuf.Buf, 4)) != 0 ||
+		tx.tx.Burst(nil) != 0 {
 		t.Error("a drained queue still does something")
 	}
 }
 
-// testRxRoom looks at what is posted: header and data room in one piece.
+// testRxRoom checks what is posted: header and data room in one segment.
 func testRxRoom(t *testing.T, packed bool) {
 	for _, room := range []int{1514, 2048, 9014} {
 		r := newRxRig(t, setup{packed: packed, size: 4, dataRoom: room, bufs: 12})
@@ -171,7 +174,8 @@ func testSmallBuffers(t *testing.T, packed bool) {
 		headroom, dataRoom int
 		field              string
 	}{{11, 2048, "headroom"}, {mbuf.NoHeadroom, 2048, "headroom"}, {128, 13, "data room"}} {
-		r, cfg := newRig(t, setup{packed: packed, size: 4, headroom: c.headroom, dataRoom: c.dataRoom, features: feats(virtio.NetMrgRxbuf)})
+		r, cfg := newRig(t, setup{packed: packed, size: 4, headroom: c.headroom,
+			dataRoom: c.dataRoom, features: feats(virtio.NetMrgRxbuf)})
 		if _, err := NewRx(cfg, r.cache); !isError(err, c.field) {
 			t.Errorf("headroom %d, data room %d: %v", c.headroom, c.dataRoom, err)
 		}
@@ -193,8 +197,10 @@ func testMaxFrame(t *testing.T, packed bool) {
 		lengths []int
 		ok      bool
 	}{
-		{[]int{14}, true}, {[]int{13}, false}, {[]int{0}, false}, {[]int{1514}, true}, {[]int{1515}, false},
-		{[]int{1000, 514}, true}, {[]int{1000, 515}, false}, {[]int{6, 8}, true}, {[]int{6, 7}, false}, {[]int{0, 60}, true},
+		{[]int{14}, true}, {[]int{13}, false}, {[]int{0}, false},
+		{[]int{1514}, true}, {[]int{1515}, false},
+		{[]int{1000, 514}, true}, {[]int{1000, 515}, false},
+		{[]int{6, 8}, true}, {[]int{6, 7}, false}, {[]int{0, 60}, true},
 	} {
 		drops := r.tx.Stats().LengthDrops.Load()
 		b := r.chained(c.lengths...)
@@ -256,7 +262,8 @@ func testTxHeader(t *testing.T, packed bool) {
 			}
 			l, ok := r.dev.pop()
 			if got := r.device().read(l); !ok || !bytes.Equal(got, want) {
-				t.Fatalf("headroom %d: % x, want 12 bytes of zeros and the frame", room, got[:min(len(got), 20)])
+				t.Fatalf("headroom %d: % x, want 12 bytes of zeros and the frame", room,
+					got[:min(len(got), 20)])
 			}
 			wantSlots := 1
 			if room < 12 && !indirect {
@@ -295,7 +302,8 @@ func testHeaderIgnored(t *testing.T, packed bool) {
 // testMerge receives packets of every number of buffers, split by the device at
 // the end of each, among packets of one, on rings that this wraps.
 func testMerge(t *testing.T, packed bool) {
-	r := newRxRig(t, setup{packed: packed, size: 64, dataRoom: 1000, features: feats(virtio.NetMrgRxbuf), bufs: 300})
+	r := newRxRig(t, setup{packed: packed, size: 64, dataRoom: 1000,
+		features: feats(virtio.NetMrgRxbuf), bufs: 300})
 	bufs := make([]*mbuf.Buf, 7)
 	var want [][]byte
 	received := 0
@@ -311,8 +319,10 @@ func testMerge(t *testing.T, packed bool) {
 		}
 		for got := r.rx.Burst(bufs); got > 0; got = r.rx.Burst(bufs) {
 			for _, b := range bufs[:got] {
-				if !bytes.Equal(frametest.Content(b), want[received]) || b.PacketLen() != len(want[received]) {
-					t.Fatalf("packet %d of %d bytes in %d segments is not what was sent", received, b.PacketLen(), b.NumSegments())
+				if !bytes.Equal(frametest.Content(b), want[received]) ||
+					b.PacketLen() != len(want[received]) {
+					t.Fatalf("packet %d of %d bytes in %d segments is not what was sent", received,
+						b.PacketLen(), b.NumSegments())
 				}
 				received++
 			}
@@ -322,7 +332,8 @@ func testMerge(t *testing.T, packed bool) {
 		r.conserved(0)
 	}
 	if st := r.rx.Stats(); received != 600 || st.Dropped.Load() != 0 || st.ShortMerges.Load() != 0 {
-		t.Errorf("received %d, dropped %d, short %d", received, st.Dropped.Load(), st.ShortMerges.Load())
+		t.Errorf("received %d, dropped %d, short %d", received, st.Dropped.Load(),
+			st.ShortMerges.Load())
 	}
 }
 

@@ -84,8 +84,8 @@ func (r *ring) peekPacked() (id, written uint32, ok bool) {
 
 // kickPacked is kick on a packed ring.
 func (r *ring) kickPacked() {
-	// Without the barrier the device's wish could be read before the device can
-	// see what was published, and each side would wait for the other.
+	// Without the barrier the event suppression could be read before the device
+	// can see what was published, and each side would wait for the other.
 	fence(&r.barrier)
 	event := packedEvent(load32(r.deviceEvent))
 	next, count, wrap := r.tail(), r.unkicked, r.tailFlags == packedAvail

@@ -27,7 +27,7 @@ func TestPackedConformance(t *testing.T) {
 	t.Run("packed/indirect/3", testIndirect(true))
 	t.Run("packed/indirect/4", testIndirect(true))
 	t.Run("x/packed/wrap", testWrap)
-	t.Run("x/packed/avail-bits", testWrap) // the device looks at every descriptor
+	t.Run("x/packed/avail-bits", testWrap) // the device checks every descriptor
 	t.Run("x/packed/used-test", testUsedTest)
 	t.Run("x/packed/zero", testZeroed(true))
 	t.Run("x/packed/id-last", testOutOfOrder(true))
@@ -55,7 +55,8 @@ func testTooLong(packed bool) func(*testing.T) {
 		r.conserved(0)
 		c := newControlRig(t, setup{packed: packed, size: 4})
 		var full *Error
-		if _, err := c.control.Add(make([]Segment, 5), nil); !errors.As(err, &full) || full.Value != 5 || full.Limit != 4 {
+		if _, err := c.control.Add(make([]Segment, 5), nil); !errors.As(err, &full) ||
+			full.Value != 5 || full.Limit != 4 {
 			t.Errorf("Add: %v", err)
 		}
 		if _, ok := c.dev.pop(); ok {
@@ -213,7 +214,8 @@ func testUsedGarbage(t *testing.T) {
 		t.Fatal(r.tx.Broken())
 	}
 	if st := r.tx.Stats(); st.UsedLengths.Load() != 0 || st.FlagErrors.Load() == 0 {
-		t.Errorf("UsedLengths %d (no WRITE, no length), FlagErrors %d", st.UsedLengths.Load(), st.FlagErrors.Load())
+		t.Errorf("UsedLengths %d (no WRITE, no length), FlagErrors %d", st.UsedLengths.Load(),
+			st.FlagErrors.Load())
 	}
 	r.conserved(0)
 }
@@ -235,7 +237,8 @@ func testSizes(t *testing.T) {
 		}
 		_, err := cfg.Layout()
 		var e *Error
-		if (err == nil) != c.ok || err != nil && (!errors.As(err, &e) || e.Field != "Size" || e.Value != c.size) {
+		if (err == nil) != c.ok ||
+			err != nil && (!errors.As(err, &e) || e.Field != "Size" || e.Value != c.size) {
 			t.Errorf("size %d, packed %v: %v", c.size, c.packed, err)
 		}
 	}
@@ -251,7 +254,8 @@ func testPackedEvent(t *testing.T) {
 			for batch := 1; batch <= size; batch++ {
 				r.dev.wantAt(at)
 				if got, want := r.ringsOf(batch), b2i(at < batch); got != want {
-					t.Fatalf("size %d: batch of %d, asked for slot %d ahead: %d doorbells, want %d", size, batch, at, got, want)
+					t.Fatalf("size %d: batch of %d, asked for slot %d ahead: %d doorbells, want %d",
+						size, batch, at, got, want)
 				}
 			}
 		}

@@ -30,7 +30,8 @@ func newPackedDevice(r rules, desc, driver, device uint64) (*packedDevice, error
 		taken: make([][16]byte, r.size), ids: map[uint16]bool{}}
 	var err error
 	if desc%16 != 0 || driver%4 != 0 || device%4 != 0 {
-		return nil, fmt.Errorf("areas at %#x, %#x, %#x: aligned to 16, 4 and 4 is the rule", desc, driver, device)
+		return nil, fmt.Errorf("areas at %#x, %#x, %#x: aligned to 16, 4 and 4 is the rule", desc,
+			driver, device)
 	}
 	if d.desc, err = r.mem.at(desc, 16*r.size); err != nil {
 		return nil, err
@@ -42,8 +43,8 @@ func newPackedDevice(r rules, desc, driver, device uint64) (*packedDevice, error
 	return d, err
 }
 
-// available tells whether the flags of a descriptor say that it is available
-// in the lap of the wrap counter.
+// available reports whether the flags of a descriptor make it available in the
+// lap of the wrap counter.
 func available(flags uint16, wrap bool) bool {
 	return flags&fAvail != 0 == wrap && flags&fUsed != 0 != wrap
 }

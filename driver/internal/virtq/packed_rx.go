@@ -2,7 +2,7 @@ package virtq
 
 import "github.com/virtio-pmd/virtio-pmd/driver/mbuf"
 
-// receivePacked delivers packets as long as they are what nearly all are, up to
+// receivePacked delivers packets as long as they pass the fast-path check, up to
 // the end of the ring. It returns how many, and why it stopped.
 func (r *Rx) receivePacked(out []*mbuf.Buf) (int, scanEnd) {
 	at, n := r.head, min(len(out), r.count, r.size()-r.head)

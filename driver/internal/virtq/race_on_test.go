@@ -2,6 +2,6 @@
 
 package virtq
 
-// under says how many times fewer rounds tests do under the race detector,
-// which is that much slower. What only many rounds show is shown without it.
+// under is the divisor for rounds of tests under the race detector, which is that
+// much slower. What only many rounds show is shown without it.
 const under = 10

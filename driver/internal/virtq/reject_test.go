@@ -29,8 +29,10 @@ func TestForeignPool(t *testing.T) {
 		if n := r.tx.Burst(packets); n != 4 {
 			t.Fatalf("%d of 4 taken", n)
 		}
-		if st := r.tx.Stats(); st.PoolDrops.Load() != 2 || st.Dropped.Load() != 2 || st.Packets.Load() != 2 || r.useAll(nil) != 2 {
-			t.Errorf("PoolDrops %d, Dropped %d, Packets %d", st.PoolDrops.Load(), st.Dropped.Load(), st.Packets.Load())
+		if st := r.tx.Stats(); st.PoolDrops.Load() != 2 || st.Dropped.Load() != 2 ||
+			st.Packets.Load() != 2 || r.useAll(nil) != 2 {
+			t.Errorf("PoolDrops %d, Dropped %d, Packets %d", st.PoolDrops.Load(), st.Dropped.Load(),
+				st.Packets.Load())
 		}
 		r.conserved(0)
 		if other.Free() != 8 {
@@ -98,7 +100,8 @@ func TestNotHeld(t *testing.T) {
 func TestSetCache(t *testing.T) {
 	kinds(t, func(t *testing.T, packed bool) {
 		rx := newRxRig(t, setup{packed: packed, size: 8})
-		tx := newTxRig(t, setup{packed: packed, size: 8, bufs: 64, features: feats(virtio.RingIndirectDesc), segments: 4})
+		tx := newTxRig(t, setup{packed: packed, size: 8, bufs: 64,
+			features: feats(virtio.RingIndirectDesc), segments: 4})
 		if err := rx.rx.SetCache(tx.cache); !isError(err, "cache") {
 			t.Errorf("a cache of another pool on receive: %v", err)
 		}

@@ -106,9 +106,11 @@ func newRig(t testing.TB, s setup) (*rig, Config) {
 		s.bufs = 3*s.size + 64
 	}
 	r := &rig{t: t, setup: s, mem: &busMemory{}}
-	r.pool = newPool(t, r.mem, s.base+pageAddress, mbuf.Config{Count: s.bufs, DataRoom: s.dataRoom, Headroom: s.headroom})
+	r.pool = newPool(t, r.mem, s.base+pageAddress,
+		mbuf.Config{Count: s.bufs, DataRoom: s.dataRoom, Headroom: s.headroom})
 	r.cache = r.pool.NewCache(64)
-	cfg := Config{Index: 3, Size: s.size, Address: s.base + ringAddress, IndirectSize: s.segments, MaxFrame: s.maxFrame}
+	cfg := Config{Index: 3, Size: s.size, Address: s.base + ringAddress, IndirectSize: s.segments,
+		MaxFrame: s.maxFrame}
 	cfg.Features = virtio.FeatureSet(append(s.features, virtio.Version1)...)
 	if s.packed {
 		cfg.Features = cfg.Features.With(virtio.RingPacked)

@@ -8,10 +8,10 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
-// ring is the driver side of a virtqueue, whatever its format and purpose. What
-// only one format has is in splitRing and packedRing, and in methods whose names
-// end in Split or Packed. Which of them apply is one predictable branch, taken
-// once for many descriptors.
+// ring is the driver side of a virtqueue of either format. What only one format
+// has is in splitRing and packedRing, and in methods whose names end in Split or
+// Packed. Choosing between them is a branch that always goes the same way, once
+// for many descriptors.
 type ring struct {
 	index   int
 	address uint64
@@ -20,7 +20,7 @@ type ring struct {
 	packed     bool // RING_PACKED: the format
 	eventIdx   bool // EVENT_IDX: events are asked for by position
 	inOrder    bool // IN_ORDER: buffers are used in the order they were made available
-	notifyData bool // NOTIFICATION_DATA: the doorbell says how far the ring got
+	notifyData bool // NOTIFICATION_DATA: notifications have the next position
 
 	doorbell virtio.Doorbell
 	notifyID uint32
@@ -74,8 +74,8 @@ func (r *ring) Areas() (desc, driver, device uint64) {
 		r.address + uint64(r.layout.Device)
 }
 
-// Start says that DRIVER_OK is set: from now on the queue works and may ring the
-// doorbell. id is what the low 16 bits of every notification are.
+// Start is called when DRIVER_OK is set: from then on the queue works and may
+// ring the doorbell. id is the low 16 bits of every notification.
 func (r *ring) Start(doorbell virtio.Doorbell, id uint16) {
 	r.doorbell, r.notifyID, r.running = doorbell, uint32(id), true
 }
@@ -93,18 +93,20 @@ func (r *ring) Broken() error {
 // be called from any goroutine.
 func (r *ring) Posted() int { return int(r.posted.Load()) }
 
-// notOutstanding is the reason for which most hostile devices break a queue.
+// notOutstanding is the reason for an identifier that is out of range, not
+// posted, or in the middle of a chain.
 const notOutstanding = "a used buffer is not one that the device had"
 
 // fail breaks the queue. The first reason stays.
 func (r *ring) fail(reason string, value, bound uint64) {
-	r.broken.CompareAndSwap(nil, &BrokenError{Queue: r.index, Reason: reason, Value: value, Bound: bound})
+	r.broken.CompareAndSwap(nil,
+		&BrokenError{Queue: r.index, Reason: reason, Value: value, Bound: bound})
 }
 
 // idle reports whether the queue does nothing: not started yet, drained, broken.
 func (r *ring) idle() bool { return !r.running || r.broken.Load() != nil }
 
-// finished reports whether the queue will never work again.
+// finished reports whether the queue will not work again.
 func (r *ring) finished() bool { return r.drained || r.broken.Load() != nil }
 
 // notify rings the doorbell. With NOTIFICATION_DATA it says which position

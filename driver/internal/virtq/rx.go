@@ -8,13 +8,12 @@ import (
 const (
 	// minFrame is the shortest frame there is: an Ethernet header.
 	minFrame = 14
-	// minWholeBuffer is what a buffer must take when packets cannot be spread
-	// over several: header and a frame with VLAN tag (5.1.9.3.1).
-	minWholeBuffer = 1526
+	// minSingleBuffer is the least size of a buffer without MRG_RXBUF: header and
+	// a frame with VLAN tag (5.1.9.3.1).
+	minSingleBuffer = 1526
 	// longestPacket bounds what a packet of several buffers can have.
 	longestPacket = 1<<16 + minFrame
-	// badLimit is how many invalid lengths or headers in a row break a queue:
-	// one may be a bug of the device, so many are not.
+	// badLimit is how many invalid lengths or headers in a row break a queue.
 	badLimit = 64
 	// waitLimit is for how many polls the last buffers of a packet may be
 	// missing. All buffers of a packet are to appear at once (5.1.9.4.1), so a
@@ -39,7 +38,7 @@ type Rx struct {
 	header    uint32      // bytes of header
 	data      uint32      // offset of the frame in the room
 	room      uint32      // bytes posted: header and data room
-	fast      lengthCheck // what the fast path takes
+	fast      lengthCheck // the fast-path check
 	mergeable bool        // MRG_RXBUF: packets may span buffers
 	maxMerge  int         // buffers that a packet can have
 
@@ -117,19 +116,20 @@ func (r *Rx) checkPool(pool *mbuf.Pool) error {
 		e.Field, e.Value = "data room", pool.DataRoom()
 		e.Reason = "it is too short for a frame"
 		e.Remedy = remedyAtLeast(minFrame)
-	case !r.mergeable && r.room < minWholeBuffer:
+	case !r.mergeable && r.room < minSingleBuffer:
 		e.Field, e.Value = "data room", pool.DataRoom()
-		e.Reason = "without MRG_RXBUF a whole frame must fit a buffer: 1526 bytes of header and data"
-		e.Remedy = remedyAtLeast(minWholeBuffer - r.header)
+		e.Reason = "without MRG_RXBUF a frame must fit one buffer: " +
+			"1526 bytes of header and data"
+		e.Remedy = remedyAtLeast(minSingleBuffer - r.header)
 	default:
 		return nil
 	}
 	return e
 }
 
-// Start says that DRIVER_OK is set: from now on Burst works and the doorbell is
-// rung, at once if the device wants to know about the buffers posted so far. id
-// is what the low 16 bits of every notification are.
+// Start is called when DRIVER_OK is set: from then on Burst works and the doorbell
+// is rung, at once if the device asks to be notified of the buffers posted so far.
+// id is the low 16 bits of every notification.
 func (r *Rx) Start(doorbell virtio.Doorbell, id uint16) {
 	r.ring.Start(doorbell, id)
 	r.kick()
@@ -156,9 +156,9 @@ func (r *Rx) Burst(bufs []*mbuf.Buf) int {
 	return n
 }
 
-// kickLater decides about the doorbell, for which a full barrier is needed, not
-// at every burst: a device that has buffers does not sleep for want of them. It
-// does so at the latest when there is nothing else to do.
+// kickLater kicks, for which a full barrier is needed, but not at every burst: a
+// device that has buffers does not wait for more. It does so at the latest when a
+// burst received nothing.
 func (r *Rx) kickLater(n int) {
 	starved := r.unkicked == r.count
 	if r.unkicked >= r.kickAfter || r.unkicked > 0 && (n == 0 || starved) {
@@ -175,8 +175,8 @@ const (
 	scanSlow                 // the next one is for the slow path
 )
 
-// receive takes packets off the ring: runs of those that nearly all are with a
-// loop for each format, the others one by one.
+// receive takes packets off the ring: those that pass the fast-path check in
+// runs, with a loop for each format, the others one by one.
 func (r *Rx) receive(bufs []*mbuf.Buf) int {
 	n := 0
 	for n < len(bufs) {
@@ -204,8 +204,8 @@ func (r *Rx) receive(bufs []*mbuf.Buf) int {
 	return n
 }
 
-// receiveSlow delivers the next packet whatever it is made of. It returns nil if
-// there is none, or none that is complete.
+// receiveSlow delivers the next packet, of any number of buffers. It returns nil
+// if there is none, or none that is complete.
 func (r *Rx) receiveSlow() *mbuf.Buf {
 	for !r.idle() {
 		b, n := r.assemble()
@@ -234,10 +234,9 @@ func (r *Rx) collect() bool {
 	return r.collectSplit()
 }
 
-// consumeUsed takes note of a used buffer: the device named id and wrote n
-// bytes. limit is how many there may be, at least 1. It returns how many buffers
-// that makes, 0 if the device may not have said so, in which case the queue is
-// broken.
+// consumeUsed makes a used buffer pending: its identifier is id, and the device
+// wrote n bytes. limit is how many there may be, at least 1. It returns how many
+// buffers became pending, 0 if id is invalid, which breaks the queue.
 //
 // With IN_ORDER one used entry may stand for all buffers up to id; those before
 // it were then used completely (2.7.9, 2.8.8).

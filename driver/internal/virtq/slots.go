@@ -8,16 +8,16 @@ import "github.com/virtio-pmd/virtio-pmd/driver/mbuf"
 // There are as many positions as descriptors. Those in use form one window,
 // which starts at head, is count positions long and may lie across the end:
 // buffers enter at its tail, in the order they are made available, and leave at
-// its head. Every position owns an identifier, which the next buffer there goes
-// by: the number of the descriptor on a split ring, the buffer ID on a packed
-// one. A chain takes as many positions as it has descriptors and goes by the
+// its head. Every position owns an identifier, which the next buffer there is
+// posted with: the number of the descriptor on a split ring, the buffer ID on a
+// packed one. A chain takes as many positions as it has descriptors and has the
 // identifier of the first.
 //
 // A device that uses buffers in the order they were made available, as nearly
-// all do, always names the identifier at head. That one compare is the whole
-// check: what is at head is in range, outstanding, and no middle of a chain.
-// When it names another one, toHead finds it and moves it to the front, so that
-// the window still says what is outstanding, and in an order that can happen.
+// all do, always names the identifier at head. That one compare is enough: the
+// identifier at head is in range, outstanding, and not the middle of a chain.
+// When the device names another one, distance finds it and toFront moves it to
+// head, so that the window still holds what is outstanding.
 type slots struct {
 	id    []uint16    // identifier that a position owns
 	at    []uint16    // position that owns an identifier
@@ -27,8 +27,8 @@ type slots struct {
 	head  int // first position in use
 	count int // number of positions in use
 
-	// For so many more positions to come, the identifier may not be the one that
-	// came a lap ago. 0 once a whole lap went by in order and without chains.
+	// unsettled counts the next positions whose identifier may not be the one of
+	// a lap ago. It is 0 after a lap in order and without chains.
 	unsettled int
 }
 
@@ -69,8 +69,9 @@ func (s *slots) drop(n int) {
 	s.count -= n
 }
 
-// distance returns how far behind position from the chain begins that goes by
-// id, or -1 if there is none nearer than limit. id may be anything.
+// distance returns how many positions after from the chain with this id begins,
+// or -1 if there is none nearer than limit. id comes from the device and may have
+// any value.
 func (s *slots) distance(id uint32, from, limit int) int {
 	if id >= uint32(len(s.at)) {
 		return -1
@@ -86,8 +87,8 @@ func (s *slots) distance(id uint32, from, limit int) int {
 	return d
 }
 
-// toFront moves the chain that begins d positions behind from to from, and what
-// is between them back. The identifiers move along.
+// toFront moves the chain that begins d positions after from to from, and those
+// between them back. The identifiers move along.
 func (s *slots) toFront(from, d int) {
 	s.unsettled = len(s.id)
 	there := s.wrap(from + d)
@@ -96,13 +97,13 @@ func (s *slots) toFront(from, d int) {
 		s.swap(from, there)
 		return
 	}
-	// Turning both parts round, and then the whole, exchanges them.
+	// Reversing each part, and then both together, exchanges them.
 	s.reverse(from, d)
 	s.reverse(there, n)
 	s.reverse(from, d+n)
 }
 
-// reverse turns the order of n positions round.
+// reverse reverses the order of n positions.
 func (s *slots) reverse(from, n int) {
 	for i, j := 0, n-1; i < j; i, j = i+1, j-1 {
 		s.swap(s.wrap(from+i), s.wrap(from+j))

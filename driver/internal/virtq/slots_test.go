@@ -41,8 +41,8 @@ func TestSettles(t *testing.T) {
 	})
 }
 
-// TestSlotsModel plays with the window of positions against a plain list of
-// the chains in it.
+// TestSlotsModel compares the window of positions with a list of the chains in
+// it.
 func TestSlotsModel(t *testing.T) {
 	type chain struct {
 		id uint16
@@ -79,7 +79,8 @@ func TestSlotsModel(t *testing.T) {
 			seen := map[uint16]bool{}
 			for at, id := range s.id {
 				if seen[id] || int(s.at[id]) != at {
-					t.Fatalf("seed %d: position %d has id %d, which is at %d", seed, at, id, s.at[id])
+					t.Fatalf("seed %d: position %d has id %d, which is at %d", seed, at, id,
+						s.at[id])
 				}
 				seen[id] = true
 			}
@@ -89,7 +90,8 @@ func TestSlotsModel(t *testing.T) {
 			}
 			for id := range uint32(len(s.id) + 3) {
 				if d := s.distance(id, s.head, s.count); (d >= 0) != outstanding[uint16(id)] {
-					t.Fatalf("seed %d: id %d at distance %d, outstanding %v", seed, id, d, outstanding[uint16(id)])
+					t.Fatalf("seed %d: id %d at distance %d, outstanding %v", seed, id, d,
+						outstanding[uint16(id)])
 				}
 			}
 		}

@@ -75,8 +75,8 @@ func (r *ring) writeUsedEvent() {
 	r.usedEventShadow = r.usedIdx - 1
 	word := uint32(r.usedEventShadow)
 	if r.size() == 1 {
-		// The only ring with an odd number of entries: its entry, which is
-		// always 0, shares the word.
+		// used_event of this ring alone is the upper half of its word: the one
+		// entry of the avail ring, which is always 0, is the lower.
 		word <<= 16
 	}
 	publish32(r.usedEvent, word)
@@ -141,7 +141,8 @@ func (r *ring) skip(n int) bool {
 		}
 	}
 	if chains > r.ready {
-		r.fail("a used entry stands for more buffers than the used index", uint64(chains), uint64(r.ready))
+		r.fail("a used entry stands for more buffers than the used index",
+			uint64(chains), uint64(r.ready))
 		return false
 	}
 	r.step(chains)
@@ -180,8 +181,8 @@ func (r *ring) publishAndKickSplit() {
 
 // kickSplit is kick on a split ring.
 func (r *ring) kickSplit() {
-	// Without the barrier the device's wish could be read before the device can
-	// see what was published, and each side would wait for the other.
+	// Without the barrier the event suppression could be read before the device
+	// can see what was published, and each side would wait for the other.
 	fence(&r.barrier)
 	r.kickFencedSplit()
 }

@@ -21,7 +21,8 @@ func newSplitDevice(r rules, desc, driver, device uint64) (*splitDevice, error) 
 	d := &splitDevice{rules: r, owned: make([]bool, r.size), taken: make([][16]byte, r.size)}
 	var err error
 	if desc%16 != 0 || driver%2 != 0 || device%4 != 0 {
-		return nil, fmt.Errorf("areas at %#x, %#x, %#x: aligned to 16, 2 and 4 is the rule", desc, driver, device)
+		return nil, fmt.Errorf("areas at %#x, %#x, %#x: aligned to 16, 2 and 4 is the rule", desc,
+			driver, device)
 	}
 	if d.desc, err = r.mem.at(desc, 16*r.size); err != nil {
 		return nil, err

@@ -14,7 +14,7 @@ func (r *Rx) initPostSplit() {
 	}
 }
 
-// receiveSplit delivers packets as long as they are what nearly all are, up to
+// receiveSplit delivers packets as long as they pass the fast-path check, up to
 // the end of the ring. It returns how many, and why it stopped.
 func (r *Rx) receiveSplit(out []*mbuf.Buf) (int, scanEnd) {
 	if r.ready == 0 && !r.poll(r.count) {
@@ -38,8 +38,8 @@ func scanSplit(
 	ids, bufs = ids[:len(elems)], bufs[:len(elems)]
 	bytes := uint64(0)
 	for i := range elems {
-		// The only read of the entry: it may change afterwards, but not to us.
-		// The length is used more than once, and so is loaded in a way that the
+		// The only read of the entry: the device may change it afterwards. The
+		// length is used more than once, and so is loaded in a way that the
 		// compiler cannot repeat.
 		id, used := elems[i].id, load32(&elems[i].len)
 		if id != uint32(ids[i]) || used-c.least > c.span {

@@ -31,7 +31,10 @@ func fillSplit(d []desc, ids []uint16, in []*mbuf.Buf, c fastCheck) (int, uint64
 		off := v.Offset() - headerLen
 		zeroHeader(b, off)
 		mbuf.Driver(b).Consume()
-		d[id] = desc{addr: mbuf.Driver(b).RoomIOVA() + uint64(off), meta: uint64(v.Len() + headerLen)}
+		d[id] = desc{
+			addr: mbuf.Driver(b).RoomIOVA() + uint64(off),
+			meta: uint64(v.Len() + headerLen),
+		}
 		bytes += uint64(v.Len())
 	}
 	return len(ids), bytes
@@ -55,7 +58,7 @@ func (t *Tx) reclaimFastSplit() bool {
 	}
 	from := int(t.usedIdx) & t.mask
 	n := min(t.ready, t.size()-t.head, t.size()-from)
-	if !t.inOrder { // with IN_ORDER the used index says it all (2.7.9)
+	if !t.inOrder { // with IN_ORDER the used index is enough (2.7.9)
 		elems := t.elems[from:][:n]
 		ids := t.id[t.head:][:n]
 		var written uint32

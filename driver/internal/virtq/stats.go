@@ -2,11 +2,11 @@ package virtq
 
 import "github.com/virtio-pmd/virtio-pmd/driver/internal/stat"
 
-// RxStats counts what a receive queue did. The queue's owner writes, anyone may
-// read.
+// RxStats counts what a receive queue did. The queue's owner writes, any
+// goroutine may read.
 type RxStats struct {
-	Packets, Bytes    stat.Counter // handed to the application; bytes without the header
-	Polls, EmptyPolls stat.Counter // calls of Burst, and those that found nothing
+	Packets, Bytes    stat.Counter // delivered to the application; bytes without the header
+	Polls, EmptyPolls stat.Counter // calls of Burst, and those that received nothing
 	Kicks             stat.Counter // doorbell rings
 	Rekicks           stat.Counter // those of them that the watchdog rang
 	NoMbuf            stat.Counter // times the pool had too few buffers to fill the ring
@@ -15,14 +15,14 @@ type RxStats struct {
 	LengthErrors stat.Counter // shorter than a header and a frame, or longer than what was posted
 	HeaderErrors stat.Counter // a full buffer with num_buffers of 0 or more than a packet can have
 
-	ShortMerges stat.Counter // buffers in the middle of a packet that were not full (accepted)
+	ShortMerges stat.Counter // buffers but the last of a packet that were not full (accepted)
 	FlagErrors  stat.Counter // bursts with reserved flags in used descriptors (ignored)
 }
 
-// TxStats counts what a transmit queue did. The queue's owner writes, anyone
-// may read.
+// TxStats counts what a transmit queue did. The queue's owner writes, any
+// goroutine may read.
 type TxStats struct {
-	Packets, Bytes stat.Counter // handed to the device; bytes without the header
+	Packets, Bytes stat.Counter // made available to the device; bytes without the header
 	Polls          stat.Counter // calls of Burst
 	Full           stat.Counter // those of them that could not take everything
 	Kicks          stat.Counter // doorbell rings

@@ -5,8 +5,8 @@ package virtq
 import "sync/atomic"
 
 // publish64 stores v in ring memory after everything stored before: a
-// store-release on arm64, and what the race detector needs to see that the
-// device in another goroutine waits for it.
+// store-release on arm64, and what tells the race detector that the device in
+// another goroutine synchronises with it.
 func publish64(p *uint64, v uint64) { atomic.StoreUint64(p, v) }
 
 // publish32 is publish64 for 32 bits.

@@ -22,11 +22,13 @@ func sizes(packed bool) []int {
 func TestReceive(t *testing.T) {
 	kinds(t, func(t *testing.T, packed bool) {
 		for _, size := range sizes(packed) {
-			for _, features := range [][]virtio.Feature{nil, {virtio.NetMrgRxbuf}, {virtio.RingEventIdx}, {virtio.InOrder}} {
+			for _, features := range [][]virtio.Feature{nil, {virtio.NetMrgRxbuf},
+				{virtio.RingEventIdx}, {virtio.InOrder}} {
 				if size == 32768 && features != nil {
 					continue // much memory, nothing new
 				}
-				s := setup{packed: packed, size: size, features: features, start: 65530, dataRoom: 1514, bufs: size + size/8 + 64}
+				s := setup{packed: packed, size: size, features: features, start: 65530,
+					dataRoom: 1514, bufs: size + size/8 + 64}
 				t.Run(s.String(), func(t *testing.T) { receive(t, s) })
 			}
 		}
@@ -68,7 +70,8 @@ func receive(t *testing.T, s setup) {
 	}
 	r.conserved(0)
 	if st := r.rx.Stats(); st.Packets.Load() != uint64(total) || st.Dropped.Load() != 0 {
-		t.Errorf("packets %d, dropped %d, want %d and 0", st.Packets.Load(), st.Dropped.Load(), total)
+		t.Errorf("packets %d, dropped %d, want %d and 0", st.Packets.Load(), st.Dropped.Load(),
+			total)
 	}
 	if n := r.dev.interrupts(); n != 0 {
 		t.Errorf("the device was made to interrupt %d times", n)
@@ -83,11 +86,13 @@ func receive(t *testing.T, s setup) {
 func TestTransmit(t *testing.T) {
 	kinds(t, func(t *testing.T, packed bool) {
 		for _, size := range sizes(packed) {
-			for _, features := range [][]virtio.Feature{nil, {virtio.RingEventIdx}, {virtio.InOrder}} {
+			for _, features := range [][]virtio.Feature{nil, {virtio.RingEventIdx},
+				{virtio.InOrder}} {
 				if size == 32768 && features != nil {
 					continue // much memory, nothing new
 				}
-				s := setup{packed: packed, size: size, features: features, start: 65530, dataRoom: 1514, bufs: size + size/8 + 64}
+				s := setup{packed: packed, size: size, features: features, start: 65530,
+					dataRoom: 1514, bufs: size + size/8 + 64}
 				t.Run(s.String(), func(t *testing.T) { transmit(t, s) })
 			}
 		}
@@ -130,7 +135,8 @@ func transmit(t *testing.T, s setup) {
 	}
 	r.conserved(0)
 	if st := r.tx.Stats(); st.Packets.Load() != uint64(total) || st.Dropped.Load() != 0 {
-		t.Errorf("packets %d, dropped %d, want %d and 0", st.Packets.Load(), st.Dropped.Load(), total)
+		t.Errorf("packets %d, dropped %d, want %d and 0", st.Packets.Load(), st.Dropped.Load(),
+			total)
 	}
 	r.tx.Drain()
 	r.conserved(0)

@@ -29,7 +29,7 @@ type Tx struct {
 	cache *mbuf.DriverCache
 	stats TxStats
 
-	fast       fastCheck                    // what the fast path takes
+	fast       fastCheck                    // the fast-path check
 	header     uint32                       // bytes of header
 	zeroHeader uint64                       // device address of a header that is all zeros
 	pools      atomic.Pointer[[]*mbuf.Pool] // all that the device can reach
@@ -57,9 +57,10 @@ type fastCheck struct {
 }
 
 // matches reports whether the fast path takes b, of which v is the view. The
-// view of a buffer that the application does not hold is too short.
+// length in the view of a buffer that is not held is out of bounds.
 func (c fastCheck) matches(b *mbuf.Buf, v mbuf.DriverView) bool {
-	return b.Pool() == c.pool && b.Next() == nil && v.Len()-minFrame <= c.span && v.Offset() >= headerLen
+	return b.Pool() == c.pool && b.Next() == nil &&
+		v.Len()-minFrame <= c.span && v.Offset() >= headerLen
 }
 
 // NewTx makes a transmit queue of the format that cfg.Features say. What was
@@ -190,8 +191,8 @@ func (t *Tx) Burst(bufs []*mbuf.Buf) int {
 	return n
 }
 
-// sendSlow sends a packet whatever it is made of. It returns false if there is
-// no room for it now.
+// sendSlow sends a packet of any segments and any attached pools. It returns false
+// if there is no room for it now.
 func (t *Tx) sendSlow(b *mbuf.Buf) bool {
 	if t.idle() || t.free() == 0 {
 		return false
@@ -273,7 +274,8 @@ func (t *Tx) begin(b *mbuf.Buf) {
 	off, n := mbuf.Driver(b).View().Offset(), mbuf.Driver(b).View().Len()
 	if off >= t.header {
 		clear(mbuf.Driver(b).Room()[off-t.header:][:t.header])
-		t.segs = append(t.segs, Segment{mbuf.Driver(b).RoomIOVA() + uint64(off-t.header), n + t.header})
+		at := mbuf.Driver(b).RoomIOVA() + uint64(off-t.header)
+		t.segs = append(t.segs, Segment{at, n + t.header})
 		return
 	}
 	t.segs = append(t.segs, Segment{t.zeroHeader, t.header})
@@ -325,8 +327,8 @@ func (t *Tx) Reclaim() int {
 	return before - t.bufs
 }
 
-// reclaim takes back what the device has used: runs of single buffers of the
-// cache's pool with a loop for each format, the others one by one.
+// reclaim takes back what the device has used: single buffers of the cache's pool
+// in runs, with a loop for each format, the others one by one.
 func (t *Tx) reclaim() {
 	if t.packed {
 		t.reclaimPacked()
