@@ -52,7 +52,8 @@ func change(c *cli.Context, env environment, op operation) error {
 		return err
 	}
 	if len(functions) == 0 {
-		return &usageError{reason: fmt.Sprintf("%s which function? Give its address, for example: devbind %s 0000:00:03.0",
+		return &usageError{reason: fmt.Sprintf(
+			"%s which function? Give its address, for example: devbind %s 0000:00:03.0",
 			c.Command.Name, c.Command.Name)}
 	}
 	if err := weigh(env, c.Bool("force"), checkSuits(env.fs, functions, op)); err != nil {
@@ -105,7 +106,8 @@ func weigh(env environment, force bool, found []error) error {
 		}
 	}
 	if err != nil && force {
-		fmt.Fprintf(env.stderr, "devbind: forced, although: %s\n", strings.ReplaceAll(err.Error(), "\n", "\ndevbind: and: "))
+		fmt.Fprintf(env.stderr, "devbind: forced, although: %s\n",
+			strings.ReplaceAll(err.Error(), "\n", "\ndevbind: and: "))
 		return nil
 	}
 	return err
@@ -154,8 +156,9 @@ func warnBlocked(env environment, info sysfs.Info) {
 		fmt.Fprintf(env.stderr, "devbind: whether IOMMU group %d can be used: %v\n", info.Group.Number, err)
 	}
 	for _, b := range blocking {
-		fmt.Fprintf(env.stderr, "devbind: PCI function %s cannot be opened yet: %s of the same IOMMU group %d is with %s; "+
-			"bind or unbind that too\n", info.Address, b.Address, info.Group.Number, b.Driver)
+		fmt.Fprintf(env.stderr, "devbind: PCI function %s cannot be opened yet: "+
+			"%s of the same IOMMU group %d is with %s; bind or unbind that too\n",
+			info.Address, b.Address, info.Group.Number, b.Driver)
 	}
 }
 

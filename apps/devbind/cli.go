@@ -29,7 +29,9 @@ func run(ctx context.Context, args []string, env environment) int {
 }
 
 func newApp(env environment) *cli.App {
-	refuse := func(_ *cli.Context, err error, _ bool) error { return &usageError{reason: err.Error()} }
+	refuse := func(_ *cli.Context, err error, _ bool) error {
+		return &usageError{reason: err.Error()}
+	}
 	app := &cli.App{
 		Name:            "devbind",
 		Usage:           "show PCI functions and give them to user space or back to the kernel",
@@ -42,20 +44,26 @@ func newApp(env environment) *cli.App {
 		ExitErrHandler: func(*cli.Context, error) {},
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
-				return &usageError{reason: fmt.Sprintf("there is no command %q: use status, bind, unbind or restore", c.Args().First())}
+				return &usageError{reason: fmt.Sprintf("there is no command %q: use status, bind, unbind or restore",
+					c.Args().First())}
 			}
 			return cli.ShowAppHelp(c)
 		},
 		Commands: []*cli.Command{
 			{
-				Name: "status", Usage: "list network functions, or those named, and who uses them", ArgsUsage: "[ADDRESS...]",
-				Flags:  []cli.Flag{jsonFlag(), &cli.BoolFlag{Name: "all", Usage: "list functions of all classes"}, rootFlag()},
+				Name: "status", ArgsUsage: "[ADDRESS...]",
+				Usage: "list network functions, or those named, and what uses them",
+				Flags: []cli.Flag{
+					jsonFlag(), &cli.BoolFlag{Name: "all", Usage: "list functions of all classes"}, rootFlag(),
+				},
 				Action: func(c *cli.Context) error { return status(c, env.under(c.String("root"))) },
 			},
-			changing(env, "bind", "give functions to vfio-pci", bind(), &cli.StringFlag{Name: "driver", Value: "vfio-pci", Usage: "the `DRIVER` to bind to"}),
+			changing(env, "bind", "give functions to vfio-pci", bind(),
+				&cli.StringFlag{Name: "driver", Value: "vfio-pci", Usage: "the `DRIVER` to bind to"}),
 			changing(env, "unbind", "leave functions without a driver", unbind()),
 			changing(env, "restore", "give functions back to the kernel's driver", restore(),
-				&cli.StringFlag{Name: "driver", Usage: "the `DRIVER` to give back to", DefaultText: "the kernel's choice"}),
+				&cli.StringFlag{Name: "driver", DefaultText: "the kernel's choice",
+					Usage: "the `DRIVER` to give back to"}),
 		},
 	}
 	for _, c := range app.Commands {
@@ -69,7 +77,8 @@ func changing(env environment, name, usage string, op operation, own ...cli.Flag
 		Name: name, Usage: usage, ArgsUsage: "ADDRESS...",
 		Flags: append(own, jsonFlag(), rootFlag(),
 			&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "print the writes and change nothing"},
-			&cli.BoolFlag{Name: "force", Usage: "also functions in use, and those that are no virtio network devices"}),
+			&cli.BoolFlag{Name: "force",
+				Usage: "also functions in use, and those that are no virtio network devices"}),
 		Action: func(c *cli.Context) error { return change(c, env.under(c.String("root")), op) },
 	}
 }
@@ -90,11 +99,11 @@ func (e environment) under(root string) environment {
 	return e
 }
 
-// valued are the options that a value follows.
+// valued are the options that are followed by a value.
 var valued = []string{"driver", "root"}
 
-// optionsFirst moves options before addresses, which is where the flag parser
-// looks for them: what people type is "bind 00:03.0 --dry-run".
+// optionsFirst moves options before addresses, where the flag parser expects them:
+// people type "bind 00:03.0 --dry-run".
 func optionsFirst(args []string) []string {
 	var options, rest []string
 	for i := 1; i < len(args); i++ {

@@ -7,10 +7,10 @@
 //
 // # What it refuses
 //
-// A function that somebody uses: its interface has an address or a route of IPv4
+// A function that is in use: its interface has an address or a route of IPv4
 // or IPv6, belongs to a bridge or a bond, carries a VLAN, carries the SSH
 // connection devbind was started from, or is in a network namespace that cannot
-// be looked into; or a process has it open through vfio. Link-local IPv6
+// be inspected; or a process has it open through vfio. Link-local IPv6
 // addresses and routes do not count: the kernel gives them to every interface
 // that is up. To bind or unbind a function that is not a virtio network device
 // this driver can use is refused as well. --force overrides both, nothing else.
@@ -44,7 +44,7 @@ func main() {
 	os.Exit(status)
 }
 
-// environment is what the command sees of the world.
+// environment is the files, streams and variables that the command uses.
 type environment struct {
 	fs             sysfs.FS
 	stdout, stderr io.Writer

@@ -13,9 +13,10 @@ import (
 // a pci.ids file; on a machine without one a virtio network device is still
 // called that and the others have none.
 func names(root string) func(sysfs.Info) string {
-	// ghw lists the machine again, which is not needed: only its table of names
-	// is. It fails as a whole without a pci.ids file.
-	table, err := ghw.PCI(ghw.WithChroot("/"+strings.TrimPrefix(root, "/")), ghw.WithDisableTopology(), ghw.WithDisableWarnings())
+	// Only the table of names is needed, although ghw lists the machine again. It
+	// fails without a pci.ids file.
+	table, err := ghw.PCI(ghw.WithChroot("/"+strings.TrimPrefix(root, "/")),
+		ghw.WithDisableTopology(), ghw.WithDisableWarnings())
 	return func(info sysfs.Info) string {
 		fallback := ""
 		if info.VirtioNet() {
@@ -32,11 +33,10 @@ func names(root string) func(sysfs.Info) string {
 	}
 }
 
-// unknown is what ghw calls what it has no name for.
+// unknown is the name that ghw returns if it has none.
 const unknown = "unknown"
 
-// modalias spells the ids of a function as the kernel does, which is how ghw
-// wants them.
+// modalias returns the ids of a function in the kernel's form, which ghw expects.
 func modalias(i sysfs.Info) string {
 	return fmt.Sprintf("pci:v%08Xd%08Xsv%08Xsd%08Xbc%02Xsc%02Xi%02X",
 		i.Vendor, i.Device, i.SubVendor, i.SubDevice, i.Class>>16, i.Class>>8&0xff, i.Class&0xff)

@@ -9,12 +9,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// network is what this network namespace looked like at one moment.
+// network is the state of this network namespace at one moment.
 type network struct {
 	links     map[string]netlink.Link
 	names     map[int]string // by index
 	addresses map[int][]netlink.Addr
-	routes    map[int][]netlink.Route // unicast or made by people, of all tables
+	routes    map[int][]netlink.Route // unicast or added by an administrator, of all tables
 }
 
 // readNetwork reads interfaces, addresses and routes of both families.
@@ -23,7 +23,7 @@ func readNetwork() (*network, error) {
 		links: map[string]netlink.Link{}, names: map[int]string{},
 		addresses: map[int][]netlink.Addr{}, routes: map[int][]netlink.Route{},
 	}
-	links, err := whole(netlink.LinkList)
+	links, err := complete(netlink.LinkList)
 	if err != nil {
 		return nil, fmt.Errorf("listing interfaces: %w", err)
 	}
@@ -31,7 +31,9 @@ func readNetwork() (*network, error) {
 		n.links[l.Attrs().Name] = l
 		n.names[l.Attrs().Index] = l.Attrs().Name
 	}
-	addresses, err := whole(func() ([]netlink.Addr, error) { return netlink.AddrList(nil, netlink.FAMILY_ALL) })
+	addresses, err := complete(func() ([]netlink.Addr, error) {
+		return netlink.AddrList(nil, netlink.FAMILY_ALL)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("listing addresses: %w", err)
 	}
@@ -40,7 +42,7 @@ func readNetwork() (*network, error) {
 	}
 	for _, family := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {
 		everyTable := &netlink.Route{Table: unix.RT_TABLE_UNSPEC}
-		routes, err := whole(func() ([]netlink.Route, error) {
+		routes, err := complete(func() ([]netlink.Route, error) {
 			return netlink.RouteListFiltered(family, everyTable, netlink.RT_FILTER_TABLE)
 		})
 		if err != nil {
@@ -53,8 +55,8 @@ func readNetwork() (*network, error) {
 	return n, nil
 }
 
-// whole repeats a listing that changes interrupted; the last attempt counts.
-func whole[T any](list func() ([]T, error)) (all []T, err error) {
+// complete repeats a listing that a change interrupted, a few times.
+func complete[T any](list func() ([]T, error)) (all []T, err error) {
 	for range 5 {
 		if all, err = list(); !errors.Is(err, netlink.ErrDumpInterrupted) {
 			return all, err
@@ -63,9 +65,8 @@ func whole[T any](list func() ([]T, error)) (all []T, err error) {
 	return all, err
 }
 
-// addRoute files a route under the interfaces it leaves by. Local and broadcast
-// routes that the kernel made follow from addresses and say nothing of their
-// own.
+// addRoute adds a route to the interfaces it leaves by. Local and broadcast routes
+// that the kernel made are left out: they follow from addresses.
 func (n *network) addRoute(r netlink.Route) {
 	if r.Protocol == unix.RTPROT_KERNEL && r.Type != unix.RTN_UNICAST {
 		return
@@ -81,13 +82,13 @@ func (n *network) addRoute(r netlink.Route) {
 	}
 }
 
-// automatic tells whether an address is one that every IPv6 interface has as
+// automatic reports whether an address is one that every IPv6 interface has as
 // soon as it is up: link-local, or multicast.
 func automatic(ip net.IP) bool {
 	return ip.To4() == nil && (ip.IsLinkLocalUnicast() || ip.IsMulticast())
 }
 
-// reasons says why an interface is in use.
+// reasons returns why an interface is in use, nil if it is not.
 func (n *network) reasons(link netlink.Link) []string {
 	var reasons []string
 	name, index := link.Attrs().Name, link.Attrs().Index
@@ -141,7 +142,7 @@ func (n *network) route(index, family int) (name string, count int) {
 	return name, count
 }
 
-// master is the bridge or bond that an interface belongs to, "" for none.
+// master returns the bridge or bond that an interface belongs to, "" for none.
 func (n *network) master(link netlink.Link) string {
 	index := link.Attrs().MasterIndex
 	if index == 0 {
@@ -153,8 +154,8 @@ func (n *network) master(link netlink.Link) string {
 	return fmt.Sprintf("interface %d", index)
 }
 
-// carrying names the interfaces that an SSH connection goes through: the one
-// that has our address, the one that answers leave by, and the one that a
+// carrying returns the interfaces that an SSH connection goes through: the one
+// that has our address, the one that replies leave by, and the one that a
 // link-local address names.
 func (n *network) carrying(c sshConnection) []string {
 	if c.zone != "" {

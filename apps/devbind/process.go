@@ -41,7 +41,7 @@ func findSSH(env environment) (sshConnection, bool) {
 // maxAncestors bounds the walk up: pids can be reused while it lasts.
 const maxAncestors = 64
 
-// parent reads the parent's pid, 0 when it cannot be told. The second field of
+// parent returns the parent's pid, 0 if it cannot be read. The second field of
 // stat, the name, may contain anything, so that fields are counted behind it.
 func parent(dir string) int {
 	stat, err := os.ReadFile(dir + "/stat")
@@ -71,8 +71,8 @@ func parseSSH(text string) (sshConnection, bool) {
 	return c, c.client != nil && c.server != nil
 }
 
-// openNodes finds which processes have device nodes of vfio open, by node, in
-// words. Processes of others are only seen by root, who alone binds anyway.
+// openNodes returns, in words and by node, which processes have device nodes of vfio
+// open. Only root sees the processes of other users, and only root can bind.
 func openNodes(root string) map[string][]string {
 	proc := filepath.Join("/", root, "proc")
 	nodes := map[string][]string{}

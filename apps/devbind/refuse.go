@@ -45,11 +45,13 @@ func checkUsable(info sysfs.Info) error {
 			"QEMU makes a modern one with disable-modern=off; --force takes it all the same")
 	}
 	if info.Fault != nil {
-		return unsuitable(info, fmt.Sprintf("cannot be looked into: %v", info.Fault), "--force takes it all the same")
+		return unsuitable(info, fmt.Sprintf("cannot be looked into: %v", info.Fault),
+			"--force takes it all the same")
 	}
 	return nil
 }
 
 func unsuitable(info sysfs.Info, reason, remedy string) error {
-	return &refusedError{fmt.Sprintf("%s (%04x:%04x)", info.Address, info.Vendor, info.Device), reason, remedy}
+	function := fmt.Sprintf("%s (%04x:%04x)", info.Address, info.Vendor, info.Device)
+	return &refusedError{function, reason, remedy}
 }

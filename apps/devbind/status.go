@@ -52,13 +52,14 @@ func status(c *cli.Context, env environment) error {
 		return writeJSON(env.stdout, o)
 	}
 	if len(infos) == 0 {
-		fmt.Fprintln(env.stderr, "devbind: there is no PCI network function; --all lists functions of all classes")
+		fmt.Fprintln(env.stderr,
+			"devbind: there is no PCI network function; --all lists functions of all classes")
 		return nil
 	}
 	return table(env.stdout, o.Functions)
 }
 
-// listed are the functions to show: those named, or all of the wanted class.
+// listed returns the functions to show: those named, or all of the wanted class.
 func listed(c *cli.Context, fs sysfs.FS) ([]sysfs.Info, error) {
 	named, err := addresses(c)
 	if err != nil {
@@ -87,8 +88,10 @@ func listed(c *cli.Context, fs sysfs.FS) ([]sysfs.Info, error) {
 func describe(info sysfs.Info, name string, inUse []string) functionObject {
 	o := functionObject{
 		Address: info.Address.String(),
-		Vendor:  fmt.Sprintf("%04x", info.Vendor), Device: fmt.Sprintf("%04x", info.Device), Class: fmt.Sprintf("%06x", info.Class),
-		Name: name, Kind: info.Kind.String(), Driver: info.Driver, Override: info.Override,
+		Vendor:  fmt.Sprintf("%04x", info.Vendor),
+		Device:  fmt.Sprintf("%04x", info.Device),
+		Class:   fmt.Sprintf("%06x", info.Class),
+		Name:    name, Kind: info.Kind.String(), Driver: info.Driver, Override: info.Override,
 		Netdevs: append([]string{}, info.Netdevs...), NUMANode: info.NUMANode,
 		GroupWith: []string{}, InUse: append([]string{}, inUse...),
 	}
@@ -109,8 +112,10 @@ func table(w io.Writer, functions []functionObject) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "ADDRESS\tID\tVIRTIO\tDRIVER\tNETDEV\tNUMA\tIOMMU GROUP\tNAME\tIN USE BECAUSE")
 	for _, f := range functions {
-		columns := []string{f.Address, f.Vendor + ":" + f.Device, f.Kind, f.Driver, strings.Join(f.Netdevs, ","),
-			node(f.NUMANode), group(f), f.Name, strings.Join(f.InUse, "; ")}
+		columns := []string{
+			f.Address, f.Vendor + ":" + f.Device, f.Kind, f.Driver, strings.Join(f.Netdevs, ","),
+			node(f.NUMANode), group(f), f.Name, strings.Join(f.InUse, "; "),
+		}
 		if f.Fault != "" {
 			columns[2] += " (" + f.Fault + ")"
 		}

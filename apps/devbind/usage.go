@@ -8,7 +8,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/pci/sysfs"
 )
 
-// usage knows who uses functions. Networks and processes are looked at once,
+// usage finds out what uses functions. The network and the processes are read once,
 // when they are first needed.
 type usage struct {
 	env     environment
@@ -19,19 +19,20 @@ type usage struct {
 
 func newUsage(env environment) *usage { return &usage{env: env} }
 
-// reasons says in words why a function is in use, nil when it is not. What
-// cannot be found out is a reason too: the doubt is the user's.
+// reasons returns in words why a function is in use, nil when it is not. What
+// cannot be found out is a reason too, because the function may be in use.
 func (u *usage) reasons(info sysfs.Info) []string {
 	var reasons []string
 	if info.Hidden() {
-		reasons = append(reasons, "its network driver is active but its interface cannot be seen: it is in another network namespace")
+		reasons = append(reasons, "its network driver is active but its interface cannot be seen: "+
+			"it is in another network namespace")
 	}
 	for _, name := range info.Netdevs {
 		reasons = append(reasons, u.netdev(name)...)
 	}
 	nodes, err := u.env.fs.Nodes(info)
 	if err != nil {
-		reasons = append(reasons, fmt.Sprintf("who has it open cannot be told: %v", err))
+		reasons = append(reasons, fmt.Sprintf("which processes have it open cannot be found out: %v", err))
 	}
 	for _, node := range nodes {
 		for _, process := range u.holding(node) {
@@ -46,7 +47,7 @@ func (u *usage) netdev(name string) []string {
 		u.network, u.failed = readNetwork()
 	}
 	if u.failed != nil {
-		return []string{fmt.Sprintf("what %s is used for cannot be told: %v", name, u.failed)}
+		return []string{fmt.Sprintf("what %s is used for cannot be found out: %v", name, u.failed)}
 	}
 	link, ok := u.network.links[name]
 	if !ok {
@@ -55,7 +56,7 @@ func (u *usage) netdev(name string) []string {
 	reasons := u.network.reasons(link)
 	uppers, err := u.uppers(name)
 	if err != nil {
-		reasons = append(reasons, fmt.Sprintf("what is stacked on %s cannot be told: %v", name, err))
+		reasons = append(reasons, fmt.Sprintf("what is stacked on %s cannot be found out: %v", name, err))
 	}
 	for _, upper := range uppers {
 		if upper.direct && upper.name != u.network.master(link) {
@@ -68,7 +69,7 @@ func (u *usage) netdev(name string) []string {
 	return reasons
 }
 
-// carries tells whether a connection goes through an interface or through
+// carries reports whether a connection goes through an interface or through
 // something that it is part of.
 func (u *usage) carries(link netlink.Link, uppers []upper, peer sshConnection) bool {
 	for _, by := range u.network.carrying(peer) {

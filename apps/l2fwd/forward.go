@@ -38,7 +38,7 @@ type lane struct {
 	out *output
 }
 
-// output collects the packets of a transmit queue until they are worth a burst.
+// output collects the packets of a transmit queue until they are a burst.
 type output struct {
 	tx      *driver.TxQueue
 	cache   *mbuf.Cache

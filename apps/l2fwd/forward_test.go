@@ -111,7 +111,7 @@ func TestPortmap(t *testing.T) {
 	}
 }
 
-// TestUnplugged: a device that goes away in the middle of traffic ends l2fwd
+// TestUnplugged: a device that is removed in the middle of traffic ends l2fwd
 // with an error that names the port, within 2 s.
 func TestUnplugged(t *testing.T) {
 	for name, pull := range map[string]func(*pcifn.Function){
@@ -150,7 +150,7 @@ func TestUnplugged(t *testing.T) {
 			select {
 			case err = <-done:
 			case <-time.After(10 * time.Second):
-				t.Fatal("l2fwd goes on")
+				t.Fatal("l2fwd does not end")
 			}
 			if took := time.Since(start); took > 2*time.Second {
 				t.Errorf("it took %v", took)

@@ -15,8 +15,8 @@ import (
 	"testing"
 )
 
-// nobody is a user without privileges.
-const nobody = 65534
+// unprivileged is the id of a user without privileges.
+const unprivileged = 65534
 
 // TestUnprivileged: the built command forwards between software devices for a
 // user without privileges, on whose path is no program: with live rates, a
@@ -60,8 +60,8 @@ func buildCommand(t *testing.T) string {
 	return file
 }
 
-// runUnprivileged runs the command for a second, as nobody where the test is
-// root, and looks at what it has while it runs.
+// runUnprivileged runs the command for a second, as another user where the test is
+// root, and checks which privileges and pages it has while it runs.
 func runUnprivileged(t *testing.T, file string, args ...string) (stdout, stderr string) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), file, append([]string{"--duration=1s"}, args...)...)
@@ -73,7 +73,7 @@ func runUnprivileged(t *testing.T, file string, args ...string) (stdout, stderr 
 		t.Fatal(err)
 	}
 	if os.Geteuid() == 0 {
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: unprivileged, Gid: unprivileged}}
 	}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

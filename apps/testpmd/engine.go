@@ -58,27 +58,26 @@ func newEngine(p *plan, set *portset.Set) (*engine, error) {
 	return e, nil
 }
 
-// deal gives the streams of port i to pollers in turn, dealt turns having been
-// taken before, and returns how many it took. A transmit queue has one owner:
-// where a port receives by more queues than the other transmits by, the streams
-// that share a transmit queue go to the same poller.
-func (e *engine) deal(i, dealt int) (turns int, err error) {
-	in, to := e.set.Ports[i], e.to[i]
-	out := e.set.Ports[to]
-	streams, turns := in.Queues(), out.Queues()
+// deal gives the streams of port i to pollers, one after the other from that of
+// number first, and returns how many pollers it went through. A transmit queue has
+// one owner: where a port receives by more queues than the other transmits by, the
+// streams that share a transmit queue go to the same poller.
+func (e *engine) deal(i, first int) (owners int, err error) {
+	in, out := e.set.Ports[i], e.set.Ports[e.to[i]]
+	streams, queues := in.Queues(), out.Queues()
 	switch {
 	case !e.plan.mode.transmits:
-		turns = streams
+		queues = streams
 	case !e.plan.mode.receives:
-		streams = turns
+		streams = queues
 	}
 	for q := range streams {
-		owner := (dealt + q%turns) % len(e.pollers)
-		if err := e.add(i, q, q%turns, owner); err != nil {
+		owner := (first + q%queues) % len(e.pollers)
+		if err := e.add(i, q, q%queues, owner); err != nil {
 			return 0, err
 		}
 	}
-	return min(streams, turns), nil
+	return min(streams, queues), nil
 }
 
 // add makes the stream from receive queue rx of port i to transmit queue tx of

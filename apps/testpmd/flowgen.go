@@ -29,7 +29,8 @@ func newFlowGen(s *stream, p *plan) func() bool {
 	g := &flowGen{stream: s, length: p.segments[0] - checksumLen}
 	g.headers = frame.UDP{
 		Dst: net.HardwareAddr{0, 1, 2, 3, 4, 1}, Src: net.HardwareAddr{0, 1, 2, 3, 4, 0}, Len: g.length,
-		SrcIP: netip.AddrFrom4([4]byte{10, 254, 0, 0}), DstIP: netip.AddrFrom4([4]byte{10, 253, 0, 0}), SrcPort: 1000, DstPort: 1001,
+		SrcIP: netip.AddrFrom4([4]byte{10, 254, 0, 0}), DstIP: netip.AddrFrom4([4]byte{10, 253, 0, 0}),
+		SrcPort: 1000, DstPort: 1001,
 	}.Flows()
 	return g.burst
 }
@@ -51,12 +52,14 @@ func (g *flowGen) burst() bool {
 
 // checkFlowGen checks the lengths of --txpkts for this mode.
 func checkFlowGen(segments []int) error {
-	bad := &command.UsageError{Option: "txpkts", Value: strconv.Itoa(segments[0]), Remedy: "use one length, or --forward-mode txonly"}
+	bad := &command.UsageError{Option: "txpkts", Value: strconv.Itoa(segments[0]),
+		Remedy: "use one length, or --forward-mode txonly"}
 	switch {
 	case len(segments) > 1:
 		bad.Reason = fmt.Sprintf("is the first of %d segments; flowgen makes packets of one", len(segments))
 	case segments[0] < frame.HeaderLen+checksumLen:
-		bad.Reason = fmt.Sprintf("less than %d bytes of headers and %d of checksum, which flowgen counts in", frame.HeaderLen, checksumLen)
+		bad.Reason = fmt.Sprintf("less than %d bytes of headers and %d of checksum, which flowgen counts in",
+			frame.HeaderLen, checksumLen)
 	default:
 		return nil
 	}

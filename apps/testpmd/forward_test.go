@@ -47,8 +47,8 @@ func TestForwarding(t *testing.T) {
 					}
 				}
 				r.stop(t)
-				left.silent(t)
-				right.silent(t)
+				left.receiveNone(t)
+				right.receiveNone(t)
 			})
 		}
 	}
@@ -105,7 +105,7 @@ func TestRxOnly(t *testing.T) {
 		if n := e.set.Ports[0].Stats(); n.RxPackets != frames || n.TxPackets != 0 || n.RxErrors != 0 {
 			t.Errorf("%+v, want %d received", n, frames)
 		}
-		left.silent(t)
+		left.receiveNone(t)
 		if err := e.set.Close(); err != nil {
 			t.Error(err)
 		}
@@ -130,7 +130,7 @@ func TestTxFirst(t *testing.T) {
 			}
 		}
 		r.stop(t)
-		left.silent(t)
+		left.receiveNone(t)
 	}
 }
 

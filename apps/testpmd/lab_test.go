@@ -121,9 +121,9 @@ func (s *station) receive(t *testing.T, n int) [][]byte {
 	return frames
 }
 
-// silent checks that nothing comes: the marker that was sent behind everything
+// receiveNone checks that no frame comes: the marker that was sent behind everything
 // else has passed, so what was to come is there.
-func (s *station) silent(t *testing.T) {
+func (s *station) receiveNone(t *testing.T) {
 	t.Helper()
 	if n := s.port.RxQueue(0).Burst(s.bufs); n != 0 {
 		t.Errorf("%d frames came that should not, the first %x", n, s.bufs[0].Data())

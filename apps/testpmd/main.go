@@ -28,10 +28,12 @@ import (
 
 func main() {
 	own := []cli.Flag{
-		&cli.StringFlag{Name: "forward-mode", Value: "io", Usage: "what is done with packets: " + modeNames()},
+		&cli.StringFlag{Name: "forward-mode", Value: "io",
+			Usage: "what is done with packets: " + modeNames()},
 		&cli.StringFlag{Name: "txpkts", Value: "64",
 			Usage: "`LENGTH` of the packets that are made, or of each of their segments: 64 or 64,128"},
-		&cli.IntFlag{Name: "tx-first", Usage: "bursts of txonly's packets that every transmit queue sends first"},
+		&cli.IntFlag{Name: "tx-first",
+			Usage: "bursts of txonly's packets that every transmit queue sends first"},
 		&cli.BoolFlag{Name: "record-core-cycles",
 			Usage: "count the CPU cycles of bursts, shown for each packet at the end"},
 	}

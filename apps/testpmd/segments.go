@@ -34,18 +34,22 @@ func parseSegments(text string) ([]int, error) {
 		case err != nil || n == 0:
 			return nil, bad(part, "not a length in bytes", "write it like 64, or 64,128 for two segments")
 		case n > mbuf.DefaultDataRoom:
-			return nil, bad(part, fmt.Sprintf("longer than a buffer of %d bytes", mbuf.DefaultDataRoom), "use several segments: 2000,2000")
+			return nil, bad(part, fmt.Sprintf("longer than a buffer of %d bytes", mbuf.DefaultDataRoom),
+				"use several segments: 2000,2000")
 		case total == 0 && n < frame.HeaderLen:
-			return nil, bad(part, fmt.Sprintf("shorter than the headers of %d bytes, which the first segment holds", frame.HeaderLen), "64 is the shortest frame of a wire")
+			return nil, bad(part, fmt.Sprintf("shorter than the headers of %d bytes, which the first segment holds",
+				frame.HeaderLen), "64 is the shortest frame of a wire")
 		}
 		lengths = append(lengths, int(n))
 		total += int(n)
 	}
 	switch {
 	case len(lengths) > maxSegments:
-		return nil, bad(text, fmt.Sprintf("%d segments; there may be %d", len(lengths), maxSegments), "use fewer and longer ones")
+		return nil, bad(text, fmt.Sprintf("%d segments; there may be %d", len(lengths), maxSegments),
+			"use fewer and longer ones")
 	case total > frame.MaxLen:
-		return nil, bad(text, fmt.Sprintf("%d bytes in all; there may be %d", total, frame.MaxLen), "use shorter segments")
+		return nil, bad(text, fmt.Sprintf("%d bytes in all; there may be %d", total, frame.MaxLen),
+			"use shorter segments")
 	}
 	return lengths, nil
 }

@@ -20,7 +20,10 @@ type txOnly struct {
 }
 
 func newTxOnly(s *stream, p *plan) func() bool {
-	t := &txOnly{stream: s, first: p.segments[0], more: p.segments[1:], next: make([]*mbuf.Buf, len(p.segments)-1)}
+	t := &txOnly{
+		stream: s, first: p.segments[0], more: p.segments[1:],
+		next: make([]*mbuf.Buf, len(p.segments)-1),
+	}
 	total := 0
 	for _, n := range p.segments {
 		total += n

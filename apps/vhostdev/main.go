@@ -33,10 +33,12 @@ func main() { os.Exit(command.Run(app(), os.Args, os.Stdout, os.Stderr)) }
 func app() *cli.App {
 	own := []cli.Flag{
 		&cli.StringFlag{Name: "socket", Usage: "`PATH` of the socket"},
-		&cli.BoolFlag{Name: "client", Usage: "connect to a front end that listens there", DefaultText: "listen"},
+		&cli.BoolFlag{Name: "client", DefaultText: "listen",
+			Usage: "connect to a front end that listens there"},
 		&cli.StringFlag{Name: "backend", Value: "loop",
 			Usage: "what the wire ends in: gen, null, loop, tap=IFNAME or pcap=FILE"},
-		&cli.BoolFlag{Name: "raw", Usage: "cost next to nothing, with gen and null: for measuring drivers that poll"},
+		&cli.BoolFlag{Name: "raw",
+			Usage: "cost next to nothing, with gen and null: for measuring drivers that poll"},
 		&cli.IntFlag{Name: "queues", Value: 1, Usage: "queue pairs, 1 to 128"},
 		&cli.IntFlag{Name: "size", Value: 64, Usage: "length of the frames of gen, without checksum"},
 		&cli.IntFlag{Name: "mtu", Value: 1500, Usage: "largest payload of a frame, 68 to 65535"},
@@ -45,7 +47,8 @@ func app() *cli.App {
 			DefaultText: "any, and sleeps when idle"},
 	}
 	flags := append(own, command.OutputFlags("how long to serve, 0 until Ctrl-C")...)
-	return command.NewBare("vhostdev", "serve a network device in software as a vhost-user back end", flags, serve)
+	const usage = "serve a network device in software as a vhost-user back end"
+	return command.NewBare("vhostdev", usage, flags, serve)
 }
 
 // serve serves as the command line says.

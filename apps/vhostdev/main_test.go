@@ -53,7 +53,7 @@ func TestBadOptions(t *testing.T) {
 	}
 }
 
-// What cannot be had is a typed error and status 1.
+// A socket, file or CPU that cannot be used is an error and status 1.
 func TestCannotServe(t *testing.T) {
 	dir := t.TempDir()
 	for _, args := range [][]string{

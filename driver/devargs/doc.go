@@ -1,5 +1,5 @@
 // Package devargs turns the text of a port, as a command line gives it, into
-// an open driver.Port. It is the one place that knows every transport.
+// an open [driver.Port]. It is the one package that knows every transport.
 //
 //	PORT = DEVICE { "," KEY "=" VALUE }
 //
@@ -21,15 +21,15 @@
 //	queues                    queue pairs to use, 1 to 32768
 //	rx_queue_size             descriptors of a receive queue, 1 to 32768,
 //	tx_queue_size             and of a transmit queue; a split ring has a power of two
-//	packed, mrg_rxbuf         0 refuses the feature, 1 (what happens anyway) allows
-//	in_order, event_idx       it: it is used if the device offers it, as a device in
-//	indirect                  software does
+//	packed, mrg_rxbuf         0 refuses the feature, 1 (default) allows it: it is used
+//	in_order, event_idx       if the device offers it, as a device in software does
+//	indirect
 //	mac                       address of the port, when the device has none or another is wanted
 //	mtu                       largest payload of a frame, 68 to 65535
-//	server                    1: listen at the socket, and vhost-user: waits for the back end
-//	                          to connect; 0: connect to who listens there. What happens
-//	                          anyway is 0 with vhost-user:, 1 with emu:vhost=; other
-//	                          ports have no socket and refuse the key
+//	server                    1: listen at the socket, where vhost-user: waits for the back
+//	                          end; 0: connect to a peer that listens there. The default is 0
+//	                          with vhost-user: and 1 with emu:vhost=; other ports have no
+//	                          socket and refuse the key
 //	noiommu                   1: work without an IOMMU, where nothing confines the device
 //
 // A feature with the value 1 is not required: packed=1 on a device without packed
@@ -37,9 +37,8 @@
 // says which it has, and of what is missing whether it was refused or is not
 // offered.
 //
-// Whatever is wrong with the text is an *Error. Whatever is wrong with the
-// device is the typed error of the package that met it: of sysfs for an address
-// where nothing is, of vfio for a function that is not bound or an IOMMU that is
-// missing, of vpci for a device that is no modern virtio device, of driver for
-// a size that this device cannot have.
+// An invalid text is an [*Error]. If the device cannot be opened, the error is that
+// of the package that found out: sysfs if no function has the address, vfio if the
+// function is not bound or there is no IOMMU, vpci if it is not a modern virtio device,
+// and driver if the device does not support the size of a queue.
 package devargs

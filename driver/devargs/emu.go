@@ -27,7 +27,7 @@ const genFrame = 64
 // one is asked for. Its buffers fit the second-level cache of today's cores.
 const defaultEmuQueueSize = 256
 
-// emulate makes a device in software, as the PCI function it is.
+// emulate makes a device in software and returns it as a PCI function.
 func (s Spec) emulate(o Options) (*pcifn.Function, error) {
 	backend, end, err := s.wire(o)
 	if err != nil {
@@ -36,8 +36,8 @@ func (s Spec) emulate(o Options) (*pcifn.Function, error) {
 	cfg := vdev.Config{
 		Backend: backend, MAC: s.MAC, MTU: s.MTU, Pairs: max(s.Queues, 1), Logger: o.Logger,
 		QueueSize: s.emuQueueSize(),
-		// Frames wait for the driver, as they would not on a real wire: what is
-		// measured or tested here is the driver and not who loses the race.
+		// Frames wait for the driver, unlike on a real wire: what is measured or
+		// tested is the driver and not which side is faster.
 		Hold: true,
 	}
 	if cfg.MAC == nil {
@@ -50,7 +50,7 @@ func (s Spec) emulate(o Options) (*pcifn.Function, error) {
 	return fn, err
 }
 
-// isVhost tells whether the wire of the emulated device ends in a socket.
+// isVhost reports whether the wire of the emulated device ends in a socket.
 func (s Spec) isVhost() bool { return s.Kind == Emu && s.Backend == "vhost" }
 
 // vhost makes the far end of emu:vhost=SOCKET: a device with as many queues and
@@ -65,8 +65,8 @@ func (s Spec) vhost(log *slog.Logger) (vdev.Backend, error) {
 	return w, nil
 }
 
-// emuQueueSize is the largest size of a queue that the emulated device has: the
-// power of two that holds what is asked for.
+// emuQueueSize returns the largest size of a queue of the emulated device: a power of
+// two that is large enough for the sizes asked for.
 func (s Spec) emuQueueSize() int {
 	size := defaultEmuQueueSize
 	for size < max(s.RxQueueSize, s.TxQueueSize) {
@@ -75,9 +75,9 @@ func (s Spec) emuQueueSize() int {
 	return size
 }
 
-// ownMAC is an address that is the same each time and another for each device
-// of a command line: 02:65 and a hash of the text, end telling the two ends of
-// a cable apart.
+// ownMAC returns an address that is always the same for a device and differs between
+// the devices of a command line: 02:65 and a hash of the text and of end, in which the
+// two ends of a cable differ.
 func (s Spec) ownMAC(end int) net.HardwareAddr {
 	h := fnv.New32a()
 	h.Write([]byte{byte(end)})
@@ -85,7 +85,7 @@ func (s Spec) ownMAC(end int) net.HardwareAddr {
 	return binary.BigEndian.AppendUint32(net.HardwareAddr{0x02, 0x65}, h.Sum32())
 }
 
-// wire makes what the device's wire ends in; end is 1 for the second end of a
+// wire returns what the device is connected to; end is 1 for the second end of a
 // cable.
 func (s Spec) wire(o Options) (backend vdev.Backend, end int, err error) {
 	switch s.Backend {
@@ -112,12 +112,14 @@ func (s Spec) wire(o Options) (backend vdev.Backend, end int, err error) {
 // plug takes an end of the cable that s names.
 func (s Spec) plug(cables *Cables) (vdev.Backend, int, error) {
 	if cables == nil {
-		return nil, 0, &Error{Port: s.Text, Value: s.Device(), Reason: "there is no place to look for the other end",
+		return nil, 0, &Error{Port: s.Text, Value: s.Device(),
+			Reason: "the other end cannot be found without Cables",
 			Remedy: "open both ports with the same Options.Cables"}
 	}
 	end, err := cables.End(s.Arg)
 	if err != nil {
-		return nil, 0, &Error{Port: s.Text, Value: s.Device(), Reason: "both ends of this cable are taken", Remedy: "take another name"}
+		return nil, 0, &Error{Port: s.Text, Value: s.Device(),
+			Reason: "both ends of this cable are taken", Remedy: "take another name"}
 	}
 	if slices.Contains(cables.Single(), s.Arg) {
 		return end, 0, nil

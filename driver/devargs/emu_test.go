@@ -28,9 +28,9 @@ func open(t *testing.T, text string, o Options) *driver.Port {
 
 // TestKeysReachThePort: what the keys ask for is what the port has.
 func TestKeysReachThePort(t *testing.T) {
-	plain := open(t, "emu:null", Options{})
+	full := open(t, "emu:null", Options{})
 	all := virtio.FeatureSet(virtio.RingPacked, virtio.NetMrgRxbuf, virtio.InOrder, virtio.RingEventIdx, virtio.RingIndirectDesc)
-	if missing := all.Minus(plain.Features()); !missing.Empty() {
+	if missing := all.Minus(full.Features()); !missing.Empty() {
 		t.Errorf("an emulated port without keys lacks %v", missing)
 	}
 	for _, sw := range switches {
@@ -72,12 +72,12 @@ func TestTraffic(t *testing.T) {
 		{"emu:pcap=" + file, 0, 100},
 	} {
 		t.Run(c.text, func(t *testing.T) {
-			var turn func() int
-			port, err := Open(t.Context(), c.text, Options{EmuPoll: &turn})
+			var poll func() int
+			port, err := Open(t.Context(), c.text, Options{EmuPoll: &poll})
 			if err != nil {
 				t.Fatal(err)
 			}
-			exchange(t, port, turn, c.sent, c.got)
+			exchange(t, port, poll, c.sent, c.got)
 			if err := port.Close(); err != nil {
 				t.Error(err)
 			}
@@ -85,12 +85,12 @@ func TestTraffic(t *testing.T) {
 	}
 }
 
-// TestStep: a device whose turns the caller makes moves when it is stepped.
-func TestStep(t *testing.T) {
-	var turn func() int
-	port := open(t, "emu:loop,queues=2", Options{EmuPoll: &turn})
-	if turn == nil {
-		t.Fatal("no turn was handed out")
+// TestEmuPoll: a device that the application polls moves frames when it is polled.
+func TestEmuPoll(t *testing.T) {
+	var poll func() int
+	port := open(t, "emu:loop,queues=2", Options{EmuPoll: &poll})
+	if poll == nil {
+		t.Fatal("Open stored no function")
 	}
 	b := make([]*mbuf.Buf, 1)
 	port.Pool().Get(b)
@@ -110,10 +110,10 @@ func TestStep(t *testing.T) {
 	if receive() != 0 {
 		t.Fatal("the device has moved by itself")
 	}
-	if turn() == 0 {
-		t.Fatal("a turn moved nothing")
+	if poll() == 0 {
+		t.Fatal("a poll moved nothing")
 	}
-	for turn() > 0 {
+	for poll() > 0 {
 	}
 	if n := receive(); n != 1 {
 		t.Fatalf("%d frames came back", n)
@@ -166,11 +166,11 @@ func TestOpenEmuRefuses(t *testing.T) {
 
 // exchange sends frames and waits until as many as wanted came and the device
 // has nothing more to do.
-func exchange(t *testing.T, port *driver.Port, turn func() int, send, want int) {
+func exchange(t *testing.T, port *driver.Port, poll func() int, send, want int) {
 	t.Helper()
 	bufs := make([]*mbuf.Buf, 8)
 	got, sent := 0, 0
-	for deadline := time.Now().Add(20 * time.Second); turn() > 0 || sent < send || got < want; {
+	for deadline := time.Now().Add(20 * time.Second); poll() > 0 || sent < send || got < want; {
 		if sent < send {
 			n := port.Pool().Get(bufs[:min(len(bufs), send-sent)])
 			for _, b := range bufs[:n] {

@@ -2,7 +2,7 @@ package devargs
 
 import "fmt"
 
-// Error is a port's text that cannot be used. Nothing was opened or changed.
+// Error reports the text of a port that cannot be used. Nothing was opened or changed.
 type Error struct {
 	Port   string // the whole text
 	Key    string // the key that is wrong, "" if it is the device or the form

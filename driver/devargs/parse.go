@@ -13,7 +13,7 @@ import (
 
 const forms = "write 0000:00:03.0, vhost-user:SOCKET or emu:BACKEND, then ,key=value"
 
-// Parse reads the text of a port. Every failure is an *Error.
+// Parse parses the text of a port. Every failure is an [*Error].
 func Parse(text string) (Spec, error) {
 	s := Spec{Text: text}
 	device, rest, more := strings.Cut(text, ",")
@@ -29,7 +29,8 @@ func Parse(text string) (Spec, error) {
 		var err *Error
 		switch {
 		case !ok || key == "":
-			err = &Error{Value: field, Reason: "not of the form key=value", Remedy: "the keys are " + keyNames()}
+			err = &Error{Value: field, Reason: "not of the form key=value",
+				Remedy: "the keys are " + keyNames()}
 		case seen[key]:
 			err = &Error{Key: key, Value: value, Reason: "the key was given before", Remedy: "give it once"}
 		default:
@@ -80,11 +81,14 @@ func (s *Spec) address(text string) *Error {
 	if errors.As(err, &bad) {
 		reason = "not a PCI address: " + bad.Reason
 	}
-	return &Error{Value: text, Reason: reason, Remedy: "write it as lspci -D does, for example 0000:00:03.0"}
+	return &Error{Value: text, Reason: reason,
+		Remedy: "write it as lspci -D does, for example 0000:00:03.0"}
 }
 
-// backends says what each back end's argument is, "" for none.
-var backends = map[string]string{"gen": "", "null": "", "loop": "", "cable": "NAME", "tap": "IFNAME", "pcap": "FILE", "vhost": "SOCKET"}
+// backends names the argument of each back end, "" for none.
+var backends = map[string]string{
+	"gen": "", "null": "", "loop": "", "cable": "NAME", "tap": "IFNAME", "pcap": "FILE", "vhost": "SOCKET",
+}
 
 func (s *Spec) backend(text string) *Error {
 	const remedy = "the back ends are gen, null, loop, cable=NAME, tap=IFNAME, pcap=FILE and vhost=SOCKET"
@@ -98,7 +102,8 @@ func (s *Spec) backend(text string) *Error {
 	case want != "" && arg == "":
 		return &Error{Value: text, Reason: name + " needs an argument", Remedy: "write emu:" + name + "=" + want}
 	case name == "tap" && (len(arg) > 15 || strings.ContainsAny(arg, "/ \t\n\x00")):
-		return &Error{Value: arg, Reason: "not a name of an interface", Remedy: "use 1 to 15 letters and digits"}
+		return &Error{Value: arg, Reason: "not a name of an interface",
+			Remedy: "use 1 to 15 letters and digits"}
 	case name == "vhost" && len(arg) > maxSocket:
 		return &Error{Value: arg, Reason: longSocket, Remedy: shortSocket}
 	}
@@ -165,10 +170,11 @@ func (s *Spec) mac(value string) *Error {
 	return nil
 }
 
-// check looks at what no key shows alone.
+// check refuses keys that do not go together.
 func (s *Spec) check() *Error {
 	if s.NoIOMMU && s.Kind != PCI {
-		return &Error{Key: "noiommu", Value: "1", Reason: "only a PCI port has an IOMMU to do without", Remedy: "leave it out"}
+		return &Error{Key: "noiommu", Value: "1", Reason: "only a PCI port has an IOMMU to do without",
+			Remedy: "leave it out"}
 	}
 	if !s.Refuse.Has(virtio.RingPacked) {
 		return nil // the ring may be packed, whose size is any number
@@ -178,14 +184,15 @@ func (s *Spec) check() *Error {
 		size int
 	}{{"rx_queue_size", s.RxQueueSize}, {"tx_queue_size", s.TxQueueSize}} {
 		if q.size&(q.size-1) != 0 {
-			return &Error{Key: q.key, Value: strconv.Itoa(q.size), Reason: "the size of a split ring is a power of two (virtio 1.4, 2.7)",
+			return &Error{Key: q.key, Value: strconv.Itoa(q.size),
+				Reason: "the size of a split ring is a power of two (virtio 1.4, 2.7)",
 				Remedy: fmt.Sprintf("use %d, or leave out packed=0", below(q.size))}
 		}
 	}
 	return nil
 }
 
-// below is the largest power of two up to n.
+// below returns the largest power of two up to n.
 func below(n int) int {
 	p := 1
 	for 2*p <= n {
@@ -197,7 +204,8 @@ func below(n int) int {
 func number(field *int, key, value string, least, most int, remedy string) *Error {
 	v, err := strconv.ParseUint(value, 10, 31)
 	if err != nil || int(v) < least || int(v) > most {
-		return &Error{Key: key, Value: value, Reason: fmt.Sprintf("not a number from %d to %d", least, most), Remedy: remedy}
+		return &Error{Key: key, Value: value, Remedy: remedy,
+			Reason: fmt.Sprintf("not a number from %d to %d", least, most)}
 	}
 	*field = int(v)
 	return nil
@@ -205,7 +213,8 @@ func number(field *int, key, value string, least, most int, remedy string) *Erro
 
 func flag(key, value string) (bool, *Error) {
 	if value != "0" && value != "1" {
-		return false, &Error{Key: key, Value: value, Reason: "neither 0 nor 1", Remedy: "write " + key + "=0 or " + key + "=1"}
+		return false, &Error{Key: key, Value: value, Reason: "neither 0 nor 1",
+			Remedy: "write " + key + "=0 or " + key + "=1"}
 	}
 	return value == "1", nil
 }

@@ -120,11 +120,11 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
-// TestRemedyWorks: what an error about a size tells to do is accepted.
+// TestRemedyWorks: the sizes that the remedy names are accepted.
 func TestRemedyWorks(t *testing.T) {
 	_, err := Parse("emu:gen,packed=0,rx_queue_size=1000")
 	if err == nil || !strings.Contains(err.Error(), "use 512") {
-		t.Errorf("no size is proposed: %v", err)
+		t.Errorf("the remedy names no size: %v", err)
 	}
 	for _, text := range []string{"emu:gen,packed=0,rx_queue_size=512", "emu:gen,rx_queue_size=1000"} {
 		if _, err := Parse(text); err != nil {
@@ -133,8 +133,8 @@ func TestRemedyWorks(t *testing.T) {
 	}
 }
 
-// FuzzParse: no text crashes Parse, refusals are typed, and the short form of
-// what is accepted means the same.
+// FuzzParse: no text crashes Parse, a refusal is a complete *Error, and the short form
+// of a valid text parses to the same Spec.
 func FuzzParse(f *testing.F) {
 	for _, text := range []string{"", "0000:00:03.0,queues=2,packed=0,mac=02:00:00:00:00:01", "emu:cable=x,in_order=1,mtu=68",
 		"emu:tap=tap0,rx_queue_size=3", "pci:00:03.0,noiommu=1,noiommu=0", "vhost-user:/a,server=1", "emu:gen,,", "a:b:c.d"} {

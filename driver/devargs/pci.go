@@ -9,9 +9,9 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/vfio"
 )
 
-// Check finds what is wrong with the device without opening it: nothing is at
-// the address, it is no modern virtio network device, it is not bound to
-// vfio-pci. There is nothing to find for an emulated port.
+// Check returns why the device of a PCI port cannot be opened, without opening it: no
+// function has the address, it is not a modern virtio network device, or it is not bound
+// to vfio-pci. For other ports it returns nil.
 func (s Spec) Check(root string) error {
 	if s.Kind != PCI {
 		return nil
@@ -20,8 +20,8 @@ func (s Spec) Check(root string) error {
 	switch address := s.Address.String(); {
 	case err != nil:
 		return err
-	// What no driver could change comes first, before somebody is told to take
-	// the function away from the kernel.
+	// What binding would not change comes first, before the remedy is to unbind the
+	// function from the kernel's driver.
 	case !info.VirtioNet():
 		return &vpci.UnsupportedError{Function: address, Vendor: info.Vendor, Device: info.Device}
 	case info.Kind == sysfs.Legacy:
@@ -34,8 +34,8 @@ func (s Spec) Check(root string) error {
 	return nil
 }
 
-// Node is the NUMA node of the device, -1 if the machine does not say or if the
-// port is no PCI function.
+// Node returns the NUMA node of the device, -1 if the machine does not say or if the
+// port is not a PCI port.
 func (s Spec) Node(root string) int {
 	if s.Kind != PCI {
 		return -1

@@ -10,7 +10,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/pci"
 )
 
-// Kind is how a port's device is reached.
+// Kind says how a port reaches its device.
 type Kind int
 
 const (
@@ -22,9 +22,9 @@ const (
 	VhostUser
 )
 
-// Spec is the text of a port taken apart. Parse makes valid ones.
+// Spec is the parsed text of a port. [Parse] makes valid ones.
 type Spec struct {
-	Text string // as it was given
+	Text string // as the command line gave it
 	Kind Kind
 
 	Address pci.Address // of a PCI port
@@ -41,8 +41,8 @@ type Spec struct {
 	MAC         net.HardwareAddr
 	NoIOMMU     bool
 
-	// Allow and Refuse are the features that were given the values 1 and 0. To
-	// allow is what happens anyway: it does not require the feature.
+	// Allow and Refuse are the features that were given the values 1 and 0. Features
+	// are allowed by default, and 1 does not require one.
 	Allow, Refuse virtio.Features
 }
 
@@ -58,8 +58,8 @@ var switches = []struct {
 	{"indirect", virtio.RingIndirectDesc},
 }
 
-// String writes the port in its shortest form, keys in the order of the
-// package comment. Parse of it gives the same Spec, Text apart.
+// String returns the port in its shortest form, keys in the order of the package
+// comment. [Parse] makes the same Spec of it, except for Text.
 func (s Spec) String() string {
 	var b strings.Builder
 	b.WriteString(s.Device())
@@ -95,7 +95,7 @@ func (s Spec) String() string {
 	return b.String()
 }
 
-// Device is the port without its keys: "0000:00:03.0", "emu:cable=left".
+// Device returns the port without its keys: "0000:00:03.0", "emu:cable=left".
 func (s Spec) Device() string {
 	switch s.Kind {
 	case PCI:

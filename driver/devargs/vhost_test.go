@@ -32,7 +32,7 @@ func TestVhost(t *testing.T) {
 			socket := filepath.Join(t.TempDir(), "s")
 			near := open(t, "emu:vhost="+socket+c.near, small)
 			if near.Link().Up {
-				t.Error("the link is up although nobody is there")
+				t.Error("the link is up although no peer is connected")
 			}
 			for range 2 {
 				far, err := Open(t.Context(), "vhost-user:"+socket+c.far, small)

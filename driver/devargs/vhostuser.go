@@ -20,7 +20,8 @@ const (
 func (s *Spec) socket(path string) *Error {
 	switch {
 	case path == "":
-		return &Error{Value: "vhost-user:", Reason: "no socket is named", Remedy: "write vhost-user:/run/vm0.sock"}
+		return &Error{Value: "vhost-user:", Reason: "no socket is named",
+			Remedy: "write vhost-user:/run/vm0.sock"}
 	case len(path) > maxSocket:
 		return &Error{Value: path, Reason: longSocket, Remedy: shortSocket}
 	}
@@ -28,22 +29,23 @@ func (s *Spec) socket(path string) *Error {
 	return nil
 }
 
-// server reads which end of its socket a port is.
+// server reads whether a port listens at its socket or connects.
 func (s *Spec) server(value string) *Error {
 	on, err := flag("server", value)
 	if err == nil && s.Kind != VhostUser && !s.isVhost() {
-		err = &Error{Key: "server", Value: value, Reason: "only a vhost-user port has a socket to listen on or to connect to", Remedy: "leave it out"}
+		err = &Error{Key: "server", Value: value, Remedy: "leave it out",
+			Reason: "only a vhost-user port has a socket to listen on or to connect to"}
 	}
 	s.Server, s.Client = on, !on && s.isVhost()
 	return err
 }
 
 // openVhostUser opens a device behind a socket. A server waits for its back end
-// as long as ctx does.
+// until ctx ends.
 func (s Spec) openVhostUser(ctx context.Context, cfg driver.Config, o Options) (*driver.Port, error) {
 	t, err := vhostuser.Open(ctx, s.Socket, vhostuser.Options{
 		Server: s.Server, MAC: s.MAC, MTU: s.MTU, Logger: o.Logger,
-		// Not what the back end says it has: some say 128 and serve fewer.
+		// Not as many as the back end offers: some offer 128 and serve fewer.
 		Queues: max(s.Queues, 1),
 	})
 	if err != nil {

@@ -64,7 +64,9 @@ func NewBare(name, usage string, flags []cli.Flag, action cli.ActionFunc) *cli.A
 		Flags:           flags,
 		Action:          action,
 		// Run reports what went wrong, once and on standard error.
-		OnUsageError:   func(_ *cli.Context, err error, _ bool) error { return &UsageError{Reason: err.Error()} },
+		OnUsageError: func(_ *cli.Context, err error, _ bool) error {
+			return &UsageError{Reason: err.Error()}
+		},
 		ExitErrHandler: func(*cli.Context, error) {},
 	}
 }

@@ -27,7 +27,8 @@ func flags() []cli.Flag {
 func OutputFlags(duration string) []cli.Flag {
 	return []cli.Flag{
 		&cli.DurationFlag{Name: "duration", Usage: duration, DefaultText: "until Ctrl-C"},
-		&cli.DurationFlag{Name: "stats-period", Value: time.Second, Usage: "time between two screens, 0 for none"},
+		&cli.DurationFlag{Name: "stats-period", Value: time.Second,
+			Usage: "time between two screens, 0 for none"},
 		&cli.BoolFlag{Name: "json",
 			Usage: "print one JSON object at the end; screens and messages go to standard error"},
 		&cli.StringFlag{Name: "log-level", Value: "warn", Usage: "debug, info, warn or error"},

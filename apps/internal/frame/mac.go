@@ -1,5 +1,5 @@
-// Package frame writes what the commands put into packets: addresses, and
-// headers that are made once and copied into every packet.
+// Package frame writes the headers of packets that the commands send: addresses,
+// and headers that are made once and copied into every packet.
 package frame
 
 import (
@@ -12,14 +12,14 @@ import (
 // addresses is how many bytes the two addresses of an Ethernet header have.
 const addresses = 12
 
-// MAC is what MAC updating puts in front of a packet: destination and source
-// address, in the two pieces in which they are stored.
+// MAC is the destination and source address that MAC updating writes to a packet, in
+// the two pieces in which they are stored.
 type MAC struct {
 	low  uint64
 	high uint32
 }
 
-// NewMAC makes the addresses of packets that leave by the port of the given
+// NewMAC returns the addresses of packets that leave by the port of the given
 // number, 0 to 255: destination Peer(number), source the port's own address.
 func NewMAC(number int, source net.HardwareAddr) *MAC {
 	var b [addresses]byte
@@ -28,8 +28,8 @@ func NewMAC(number int, source net.HardwareAddr) *MAC {
 	return &MAC{low: binary.LittleEndian.Uint64(b[:]), high: binary.LittleEndian.Uint32(b[8:])}
 }
 
-// Peer is the address that packets of a port are sent to unless something else
-// is known: 02:00:00:00:00:PP with the number of the port, as DPDK has it.
+// Peer returns the address that packets of a port are sent to if no other is known:
+// 02:00:00:00:00:PP with the number of the port, as in DPDK.
 func Peer(number int) net.HardwareAddr {
 	return net.HardwareAddr{0x02, 0, 0, 0, 0, byte(number)}
 }

@@ -34,7 +34,7 @@ type UDP struct {
 	Len              int // of the whole frame, HeaderLen to MaxLen bytes
 }
 
-// Header makes the headers, time to live 64, with the checksum of the IPv4
+// Header returns the headers, time to live 64, with the checksum of the IPv4
 // header and none of UDP, as DPDK's testpmd does.
 func (u UDP) Header() Header {
 	var h Header
@@ -55,7 +55,7 @@ func (u UDP) Header() Header {
 	return h
 }
 
-// sum adds up the words of the IPv4 header, its checksum left out.
+// sum returns the sum of the words of the IPv4 header without its checksum.
 func (h *Header) sum() uint32 {
 	var sum uint32
 	for i := ipOffset; i < udpOffset; i += 2 {
@@ -66,7 +66,7 @@ func (h *Header) sum() uint32 {
 	return sum
 }
 
-// fold makes a checksum of a sum of words.
+// fold returns the checksum of a sum of words.
 func fold(sum uint32) uint16 {
 	sum = sum&0xffff + sum>>16
 	return ^uint16(sum + sum>>16)
@@ -79,7 +79,7 @@ type Flows struct {
 	sum    uint32 // of the header with these 16 bits all 0
 }
 
-// Flows makes the headers from u, whose destination address should end in .0.0.
+// Flows returns the headers of flows from u, whose destination address should end in .0.0.
 func (u UDP) Flows() *Flows {
 	f := &Flows{header: u.Header()}
 	binary.BigEndian.PutUint16(f.header[destOffset+2:], 0)

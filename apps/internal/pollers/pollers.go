@@ -69,7 +69,8 @@ func (g *Group) Load() func() string {
 			if core.CPU() != lcore.AnyCPU {
 				name = fmt.Sprintf("CPU %d", core.CPU())
 			}
-			words = append(words, fmt.Sprintf("%s %s busy", name, report.Share(gained.busy, gained.busy+gained.idle)))
+			share := report.Share(gained.busy, gained.busy+gained.idle)
+			words = append(words, fmt.Sprintf("%s %s busy", name, share))
 		}
 		return strings.Join(words, "  ")
 	}

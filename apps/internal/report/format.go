@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// perSecond is what a counter gained, a second.
+// perSecond returns how much a counter gained in a second, on average.
 func perSecond(gained uint64, d time.Duration) uint64 {
 	if d <= 0 {
 		return 0
@@ -15,7 +15,7 @@ func perSecond(gained uint64, d time.Duration) uint64 {
 	return uint64(math.Round(float64(gained) / d.Seconds()))
 }
 
-// inUnits writes a rate with three digits that matter: "4.12 Mpps".
+// inUnits returns a rate with three significant digits: "4.12 Mpps".
 func inUnits(rate uint64, unit string) string {
 	v, prefix := float64(rate), ""
 	for _, p := range []string{"k", "M", "G", "T"} {
@@ -34,7 +34,7 @@ func inUnits(rate uint64, unit string) string {
 	return fmt.Sprintf("%.*f %s%s", digits, v, prefix, unit)
 }
 
-// Share writes part of whole in percent.
+// Share returns part as a percentage of whole.
 func Share(part, whole uint64) string {
 	if whole == 0 {
 		return "0 %"
@@ -42,12 +42,12 @@ func Share(part, whole uint64) string {
 	return fmt.Sprintf("%.0f %%", 100*float64(part)/float64(whole))
 }
 
-// seconds writes a time as the screen needs it: whole seconds.
+// seconds returns a time in seconds, without a fraction.
 func seconds(d time.Duration) string {
 	return fmt.Sprintf("%.0f s", d.Seconds())
 }
 
-// chart draws values as a row of bars, the largest one full height.
+// chart returns values as a row of bars, of which the largest has full height.
 func chart(values []uint64) string {
 	const bars = "▁▂▃▄▅▆▇█"
 	steps := []rune(bars)

@@ -85,18 +85,23 @@ func (s *Screen) port(b *bytes.Buffer, i int, since time.Duration) {
 	p := s.report.Ports[i]
 	n, last := p.Stats(), s.last[i]
 	s.last[i] = n
-	rx, tx := perSecond(n.RxPackets-last.RxPackets, since), perSecond(n.TxPackets-last.TxPackets, since)
-	rxBits, txBits := perSecond(8*(n.RxBytes-last.RxBytes), since), perSecond(8*(n.TxBytes-last.TxBytes), since)
+	rx := perSecond(n.RxPackets-last.RxPackets, since)
+	tx := perSecond(n.TxPackets-last.TxPackets, since)
 
-	fmt.Fprintf(b, "\n  %s  %s %s  %s  %s\n", s.bold(fmt.Sprintf("port %d", p.Number)), p.Name, p.Role, p.State(), s.chart(i, rx+tx))
-	fmt.Fprintf(b, "  RX-packets: %-12d RX-bytes: %-14d RX-errors: %-3d RX-nombuf:  %d\n", n.RxPackets, n.RxBytes, n.RxErrors, n.RxNoMbuf)
-	fmt.Fprintf(b, "  TX-packets: %-12d TX-bytes: %-14d TX-errors: %-3d TX-dropped: %d\n", n.TxPackets, n.TxBytes, n.TxErrors, n.TxDropped)
+	fmt.Fprintf(b, "\n  %s  %s %s  %s  %s\n",
+		s.bold(fmt.Sprintf("port %d", p.Number)), p.Name, p.Role, p.State(), s.chart(i, rx+tx))
+	fmt.Fprintf(b, "  RX-packets: %-12d RX-bytes: %-14d RX-errors: %-3d RX-nombuf:  %d\n",
+		n.RxPackets, n.RxBytes, n.RxErrors, n.RxNoMbuf)
+	fmt.Fprintf(b, "  TX-packets: %-12d TX-bytes: %-14d TX-errors: %-3d TX-dropped: %d\n",
+		n.TxPackets, n.TxBytes, n.TxErrors, n.TxDropped)
 	rates := func(word string, pps, bps uint64) {
-		fmt.Fprintf(b, "  %s-pps:     %-12d %s-bps:   %-14d %9s  %s\n", word, pps, word, bps, inUnits(pps, "pps"), inUnits(bps, "bit/s"))
+		fmt.Fprintf(b, "  %s-pps:     %-12d %s-bps:   %-14d %9s  %s\n",
+			word, pps, word, bps, inUnits(pps, "pps"), inUnits(bps, "bit/s"))
 	}
-	rates("Rx", rx, rxBits)
-	rates("Tx", tx, txBits)
-	fmt.Fprintf(b, "  Polls: %d, %s empty; kicks: %d; resets: %d\n", n.Polls, Share(n.EmptyPolls, n.Polls), n.Kicks, n.Resets)
+	rates("Rx", rx, perSecond(8*(n.RxBytes-last.RxBytes), since))
+	rates("Tx", tx, perSecond(8*(n.TxBytes-last.TxBytes), since))
+	fmt.Fprintf(b, "  Polls: %d, %s empty; kicks: %d; resets: %d\n",
+		n.Polls, Share(n.EmptyPolls, n.Polls), n.Kicks, n.Resets)
 }
 
 // chart adds a rate to the port's history and draws it, on a terminal.

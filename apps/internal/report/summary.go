@@ -59,7 +59,8 @@ func (r *Report) writeSummary(w io.Writer, elapsed time.Duration) error {
 // totals writes the three figures of each direction that testpmd's summary has.
 func totals(b *bytes.Buffer, n driver.Stats) {
 	line := func(word string, packets, dropped uint64) {
-		fmt.Fprintf(b, "  %s-packets: %-13d %s-dropped: %-13d %s-total: %d\n", word, packets, word, dropped, word, packets+dropped)
+		fmt.Fprintf(b, "  %s-packets: %-13d %s-dropped: %-13d %s-total: %d\n",
+			word, packets, word, dropped, word, packets+dropped)
 	}
 	line("RX", n.RxPackets, n.RxErrors)
 	line("TX", n.TxPackets, n.TxDropped)
