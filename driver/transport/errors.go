@@ -13,8 +13,8 @@ import (
 // closed answers with os.ErrClosed, and a set of features that cannot be used with
 // errors.ErrUnsupported.
 var (
-	// ErrRemoved says that the device is gone for good, as after a hot unplug: a
-	// device behind PCI that reads as all ones.
+	// ErrRemoved says that the device was removed, as by a hot unplug, and does not
+	// come back. A PCI function then reads as all ones.
 	ErrRemoved = errors.New("device removed")
 	// ErrDisconnected says that there is no connection to the back end: the back end
 	// ended it, or it had to be ended. The transport waits for the next one and

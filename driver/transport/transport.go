@@ -11,13 +11,13 @@ import (
 
 // Transport is one virtio device, as the driver reaches it. The driver uses it to
 // set the device up, to watch it and to close it; packets do not pass through it,
-// and a burst uses it only to ring a [virtio.Doorbell].
+// and a burst uses only the [virtio.Doorbell] that SetQueue returned.
 //
 // The methods may be called by one goroutine at a time; only the channel of Events
 // may be received from meanwhile. They do not wait without a bound: a device that does
-// not answer is an error. Errors are an [*Error], or the types that the methods name;
-// errors.Is finds [ErrRemoved] and [ErrDisconnected] in them, and os.ErrClosed after
-// Close.
+// not answer is an error. Errors are an [*Error], the types that the methods name, or
+// the error type of the package that implements the transport; errors.Is finds
+// [ErrRemoved] and [ErrDisconnected] in them, and os.ErrClosed after Close.
 type Transport interface {
 	// Name returns which device this is and how it is reached, for messages.
 	Name() string
