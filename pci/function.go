@@ -34,8 +34,8 @@ type Function interface {
 	// UnmapDMA removes the mapping of size bytes at iova.
 	UnmapDMA(iova uint64, size int) error
 
-	// Reset resets the function as a whole (function level reset). It fails with an error that
-	// answers [errors.ErrUnsupported] where the function cannot be reset.
+	// Reset resets the function as a whole. It fails with an error that answers
+	// [errors.ErrUnsupported] where the function cannot be reset.
 	Reset() error
 
 	// Close stops the function's DMA, disables its interrupts and returns it to the kernel. It may

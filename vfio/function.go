@@ -87,7 +87,7 @@ func (f *Function) WriteConfig(off, width int, v uint32) error {
 	return nil
 }
 
-// Reset resets the function as a whole (function level reset). The kernel restores its command
+// Reset resets the function as a whole (VFIO_DEVICE_RESET). The kernel restores its command
 // register. It fails for a function that has no reset, with [errors.ErrUnsupported], and for one
 // that stays busy.
 func (f *Function) Reset() error {

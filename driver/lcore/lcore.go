@@ -6,9 +6,9 @@
 // A core never blocks, so it also occupies one of the GOMAXPROCS processors of the Go scheduler all
 // the time. GOMAXPROCS should be at least the number of cores plus one. With fewer, the other
 // goroutines of the program (statistics, signals, the driver's supervision of its ports) run only
-// when the scheduler preempts a core, about every 10 ms, and polling pauses while they run. Without
-// any setting GOMAXPROCS is the number of CPUs that the process may use, so one CPU of these should
-// be left without a core.
+// when the scheduler preempts a core, about every 10 ms, and polling pauses while they run. If
+// GOMAXPROCS is not set it is the number of CPUs that the process may use: start fewer cores than
+// that.
 //
 // Garbage collection stops the cores for a short time wherever they are. A packet path that does
 // not allocate causes none.
