@@ -76,6 +76,7 @@ var edges = map[string][]string{
 		"driver/lcore", "driver/vdev", "driver/vdev/vhostback", "driver/vdev/wire",
 		"driver/virtio",
 	},
+	"test/fdtest":                 {},
 	"test/frametest":              {"driver/mbuf"},
 	"test/perf":                   {"test/perf/internal/hugepool"},
 	"test/perf/internal/hugepool": {},

@@ -15,6 +15,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
 	"github.com/virtio-pmd/virtio-pmd/driver/transport/vhostuser"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
+	"github.com/virtio-pmd/virtio-pmd/test/fdtest"
 	"github.com/virtio-pmd/virtio-pmd/test/frametest"
 )
 
@@ -60,7 +61,7 @@ func (k killing) run(t *testing.T) {
 		driver.Config{Pool: pool, Refuse: k.refuse, RxQueueSize: ring, TxQueueSize: ring})
 	traffic := poll(t, p)
 	await(t, "packets come and go", moves(p, driver.Stats{}))
-	files := openFiles(t)
+	files := fdtest.Count(t)
 	var before driver.Stats
 	var slowest delays
 	for i := range k.kills {
@@ -72,7 +73,7 @@ func (k killing) run(t *testing.T) {
 		back = k.start(t, socket)
 		slowest.atLeast(k.resume(t, back, socket, began, moves(p, before)))
 		conserved(t, traffic, p)
-		if now := openFiles(t); now > files {
+		if now := fdtest.Count(t); now > files {
 			t.Errorf("%d descriptors are open after %d kills, there were %d", now, i+1, files)
 		}
 	}
@@ -266,13 +267,4 @@ func await(t *testing.T, what string, ok func() bool) {
 			t.Fatalf("waited in vain until %s", what)
 		}
 	}
-}
-
-func openFiles(t *testing.T) int {
-	t.Helper()
-	list, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return len(list)
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev/wire"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 	"github.com/virtio-pmd/virtio-pmd/hugepages"
+	"github.com/virtio-pmd/virtio-pmd/test/fdtest"
 )
 
 // A back end that polls is sent the numbers of the rings and bit 8, and no
@@ -46,14 +47,14 @@ func TestOrderForABackEndThatPolls(t *testing.T) {
 		SET_VRING_KICK 257
 		SET_VRING_ENABLE 1 0x1
 		SET_STATUS 15`)
-	before := openFiles(t)
+	before := fdtest.Count(t)
 	for range 2 { // no eventfd is created again
 		b.drop()
 		await(t, d, transport.Disconnected)
 		await(t, d, transport.Reconnected)
 		s.run(t)
 	}
-	if after := openFiles(t); after > before {
+	if after := fdtest.Count(t); after > before {
 		t.Errorf("%d descriptors are open, there were %d", after, before)
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/virtio-pmd/virtio-pmd/test/fdtest"
 )
 
 // bytesOf is a message as a back end might send it.
@@ -108,7 +110,7 @@ func FuzzBegin(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		before := count(t)
+		before := fdtest.Count(t)
 		s := newSession("fuzz", conn.(*net.UnixConn), 5*time.Second, time.Minute)
 		began := time.Now()
 		if err := s.begin(); err == nil && (s.protocol&^protocolImplemented != 0 || s.pairs < 1 ||
@@ -119,17 +121,8 @@ func FuzzBegin(f *testing.F) {
 		if time.Since(began) > 2*time.Second {
 			t.Fatal("it took too long")
 		}
-		if after := count(t); after != before-1 {
+		if after := fdtest.Count(t); after != before-1 {
 			t.Fatalf("%d descriptors are open, there were %d with the connection", after, before)
 		}
 	})
-}
-
-// count returns how many descriptors are open.
-func count(t *testing.T) int {
-	list, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return len(list)
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/virtio-pmd/virtio-pmd/driver/transport"
 	"github.com/virtio-pmd/virtio-pmd/driver/transport/vhostuser"
+	"github.com/virtio-pmd/virtio-pmd/test/fdtest"
 )
 
 const (
@@ -206,9 +207,9 @@ func TestWrongAnswers(t *testing.T) {
 // closesAll finds descriptors that are left open.
 func closesAll(t *testing.T, do func()) {
 	t.Helper()
-	before := openFiles(t)
+	before := fdtest.Count(t)
 	do()
-	if after := openFiles(t); after != before {
+	if after := fdtest.Count(t); after != before {
 		t.Fatalf("%d descriptors are open, there were %d", after, before)
 	}
 }
@@ -294,7 +295,7 @@ func TestDisconnectAtEachMessage(t *testing.T) {
 
 func disconnectAt(t *testing.T, protocols uint64, at int) {
 	t.Helper()
-	before := openFiles(t)
+	before := fdtest.Count(t)
 	b := newBackend(t)
 	b.protocols = protocols
 	n := 0
@@ -309,7 +310,7 @@ func disconnectAt(t *testing.T, protocols uint64, at int) {
 	if !errors.Is(err, transport.ErrDisconnected) || !isClosed(err) {
 		t.Errorf("closed at message %d: %T %v", at, err, err)
 	}
-	if after := openFiles(t); after != before {
+	if after := fdtest.Count(t); after != before {
 		t.Fatalf("closed at message %d: %d descriptors are open, there were %d", at, after, before)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
 	"github.com/virtio-pmd/virtio-pmd/driver/transport/vhostuser"
 	"github.com/virtio-pmd/virtio-pmd/hugepages"
+	"github.com/virtio-pmd/virtio-pmd/test/fdtest"
 )
 
 // The second back end closes the connection after each message in turn, the third
@@ -49,7 +50,7 @@ type cut struct {
 
 func newCut(t *testing.T, protocols uint64, server bool, at int) *cut {
 	t.Helper()
-	c := &cut{backend: newBackend(t), server: server, at: at, before: openFiles(t)}
+	c := &cut{backend: newBackend(t), server: server, at: at, before: fdtest.Count(t)}
 	c.protocols, c.config = protocols, make([]byte, 64)
 	c.config[8] = 1
 	c.answer = func(p *peer, m msg) bool {
@@ -133,7 +134,7 @@ func (c *cut) close(t *testing.T) {
 		t.Error(err)
 	}
 	c.stop()
-	if after := openFiles(t); after != c.before {
+	if after := fdtest.Count(t); after != c.before {
 		t.Errorf("cut at %d: %d descriptors are open, there were %d", c.at, after, c.before)
 	}
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/virtio-pmd/virtio-pmd/driver/transport"
 	"github.com/virtio-pmd/virtio-pmd/driver/transport/vhostuser"
+	"github.com/virtio-pmd/virtio-pmd/test/fdtest"
 )
 
 // leftOver creates the file of a socket on which no process listens.
@@ -71,7 +72,7 @@ func TestSockets(t *testing.T) {
 			context.DeadlineExceeded},
 	} {
 		t.Run(strings.ReplaceAll(c.name, " ", "_"), func(t *testing.T) {
-			before := openFiles(t)
+			before := fdtest.Count(t)
 			ctx, cancel := context.WithTimeout(context.Background(), short)
 			defer cancel()
 			_, err := vhostuser.Open(ctx, c.path, vhostuser.Options{Server: c.server})
@@ -82,7 +83,7 @@ func TestSockets(t *testing.T) {
 				!strings.Contains(err.Error(), "; ")) {
 				t.Errorf("no path or no remedy in %q", err)
 			}
-			if after := openFiles(t); after != before {
+			if after := fdtest.Count(t); after != before {
 				t.Errorf("%d descriptors are open, there were %d", after, before)
 			}
 		})
@@ -125,7 +126,7 @@ func reconnects(t *testing.T, d *vhostuser.Device, b *backend, again func()) {
 	s := newSteps(t, d, 2, virtioPacked)
 	s.run(t)
 	b.messages()
-	before := openFiles(t)
+	before := fdtest.Count(t)
 	for range 7 { // the pauses between them grow
 		b.drop()
 		await(t, d, transport.Disconnected)
@@ -139,9 +140,9 @@ func reconnects(t *testing.T, d *vhostuser.Device, b *backend, again func()) {
 	}
 	// The back end closes its own in another goroutine.
 	deadline := time.Now().Add(5 * time.Second)
-	for openFiles(t) > before {
+	for fdtest.Count(t) > before {
 		if time.Now().After(deadline) {
-			t.Fatalf("%d descriptors are open, there were %d", openFiles(t), before)
+			t.Fatalf("%d descriptors are open, there were %d", fdtest.Count(t), before)
 		}
 		time.Sleep(time.Millisecond)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev/pcifn"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 	"github.com/virtio-pmd/virtio-pmd/pci"
+	"github.com/virtio-pmd/virtio-pmd/test/fdtest"
 )
 
 // noInterrupts is a function that lacks kinds of interrupts, or refuses to connect them.
@@ -193,7 +194,7 @@ func TestInterruptStorm(t *testing.T) {
 
 // Close ends every goroutine and gives back every descriptor.
 func TestCloseLeavesNothing(t *testing.T) {
-	before := descriptors(t)
+	before := fdtest.Count(t)
 	for _, vectors := range []int{0, pcifn.NoMSIX} {
 		for _, lacks := range [][]pci.IRQ{nil, {pci.INTx, pci.MSIX}} {
 			fn := &noInterrupts{Function: function(t, pcifn.Config{Vectors: vectors}), lacks: lacks}
@@ -209,18 +210,11 @@ func TestCloseLeavesNothing(t *testing.T) {
 			must(t, d.Close())
 		}
 	}
-	if after := descriptors(t); after != before {
+	if after := fdtest.Count(t); after != before {
 		t.Errorf("%d descriptors were open, now %d are", before, after)
 	}
 	stacks := make([]byte, 1<<20)
 	if s := string(stacks[:runtime.Stack(stacks, true)]); strings.Contains(s, "vpci.(*Device)") {
 		t.Errorf("a goroutine is left:\n%s", s)
 	}
-}
-
-func descriptors(t *testing.T) int {
-	t.Helper()
-	entries, err := os.ReadDir("/proc/self/fd")
-	must(t, err)
-	return len(entries)
 }

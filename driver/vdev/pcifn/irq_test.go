@@ -11,33 +11,15 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev/wire"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 	"github.com/virtio-pmd/virtio-pmd/pci"
+	"github.com/virtio-pmd/virtio-pmd/test/fdtest"
 )
-
-func eventfd(t *testing.T) int {
-	t.Helper()
-	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = unix.Close(fd) })
-	return fd
-}
-
-// signalled tells how often an eventfd was raised since the last look.
-func signalled(fd int) int {
-	var b [8]byte
-	if _, err := unix.Read(fd, b[:]); err != nil {
-		return 0
-	}
-	return int(b[0])
-}
 
 func TestMSIX(t *testing.T) {
 	h := newHost(t, Config{RefuseVector: func(v uint16) bool { return v == 2 }})
 	if n, _ := h.f.Vectors(pci.MSIX); n != 4 {
 		t.Fatalf("%d vectors", n)
 	}
-	fds := []int{eventfd(t), eventfd(t), eventfd(t), -1}
+	fds := []int{fdtest.Eventfd(t), fdtest.Eventfd(t), fdtest.Eventfd(t), -1}
 	if err := h.f.SetIRQ(pci.MSIX, fds); err != nil {
 		t.Fatal(err)
 	}
@@ -64,14 +46,14 @@ func TestMSIX(t *testing.T) {
 	h.status(15)
 	h.f.Device().SetLink(false)
 	h.f.Device().NeedReset()
-	if a, b := signalled(fds[0]), signalled(fds[1]); a != 2 || b != 0 {
+	if a, b := fdtest.Signals(fds[0]), fdtest.Signals(fds[1]); a != 2 || b != 0 {
 		t.Errorf("%d config interrupts, %d of the queue", a, b)
 	}
 	if h.f.irq.Masked(1) || !h.f.irq.Masked(0) {
 		t.Error("queue 1 has a vector, queue 0 has none")
 	}
 	h.f.irq.Queue(1)
-	if n := signalled(fds[1]); n != 1 {
+	if n := fdtest.Signals(fds[1]); n != 1 {
 		t.Errorf("%d queue interrupts", n)
 	}
 	// A reset unmaps the vectors, switching off silences what is left.
@@ -84,7 +66,7 @@ func TestMSIX(t *testing.T) {
 	}
 	h.f.irq.setConfigVector(0)
 	h.f.irq.Config()
-	if n := signalled(fds[0]); n != 0 {
+	if n := fdtest.Signals(fds[0]); n != 0 {
 		t.Error("an interrupt after MSI-X was switched off")
 	}
 	wantRules(t, h.f.Device())
@@ -95,14 +77,14 @@ func TestINTxAndISR(t *testing.T) {
 	if n, _ := h.f.Vectors(pci.MSIX); n != 0 {
 		t.Errorf("%d vectors", n)
 	}
-	fd := eventfd(t)
+	fd := fdtest.Eventfd(t)
 	if err := h.f.SetIRQ(pci.INTx, []int{fd}); err != nil {
 		t.Fatal(err)
 	}
 	h.up(minimal)
 	h.f.Device().SetLink(false)
 	h.f.irq.Queue(0)
-	if n := signalled(fd); n != 2 {
+	if n := fdtest.Signals(fd); n != 2 {
 		t.Errorf("%d interrupts", n)
 	}
 	if v := h.get(isrOff, 1); v != isrQueue|isrConfig {
@@ -116,7 +98,7 @@ func TestINTxAndISR(t *testing.T) {
 
 func TestISRWithMSIX(t *testing.T) {
 	h := newHost(t, Config{})
-	if err := h.f.SetIRQ(pci.MSIX, []int{eventfd(t)}); err != nil {
+	if err := h.f.SetIRQ(pci.MSIX, []int{fdtest.Eventfd(t)}); err != nil {
 		t.Fatal(err)
 	}
 	h.get(isrOff, 1)
@@ -132,7 +114,7 @@ func TestIRQErrors(t *testing.T) {
 	if err := h.f.SetIRQ(pci.MSIX, []int{1 << 20}); !errors.Is(err, unix.EBADF) {
 		t.Errorf("%v", err)
 	}
-	fd := eventfd(t)
+	fd := fdtest.Eventfd(t)
 	if err := h.f.SetIRQ(pci.MSIX, []int{fd}); err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +124,7 @@ func TestIRQErrors(t *testing.T) {
 	}
 	h.f.irq.setConfigVector(0)
 	h.f.irq.Config()
-	if signalled(fd) != 1 {
+	if fdtest.Signals(fd) != 1 {
 		t.Error("-1 changed the vector")
 	}
 }
@@ -151,17 +133,17 @@ func TestIRQErrors(t *testing.T) {
 // asked for its removal.
 func TestUnplug(t *testing.T) {
 	h := newHost(t, Config{Device: vdev.Config{Backend: wire.Gen(64)}})
-	fd := eventfd(t)
+	fd := fdtest.Eventfd(t)
 	if err := h.f.SetIRQ(pci.Removal, []int{fd}); err != nil {
 		t.Fatal(err)
 	}
 	h.up(minimal)
 	h.f.RequestRemoval()
-	if signalled(fd) != 1 || h.get(cStatus, 1) != 15 {
+	if fdtest.Signals(fd) != 1 || h.get(cStatus, 1) != 15 {
 		t.Error("a request alone takes the function away, or it was not raised")
 	}
 	h.f.Unplug()
-	if signalled(fd) != 1 {
+	if fdtest.Signals(fd) != 1 {
 		t.Error("no removal request")
 	}
 	for off, want := range map[int]uint32{pci.RegVendorID: 0x10411af4, pci.RegCommand: 0xffffffff, pci.RegRevisionID: 0xffffffff} {

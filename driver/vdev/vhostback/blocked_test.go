@@ -10,13 +10,14 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev/vhostback"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev/wire"
+	"github.com/virtio-pmd/virtio-pmd/test/fdtest"
 )
 
 // blockade has whoever writes to an eventfd wait: its counter is full, and it has
 // lost O_NONBLOCK for both sides.
 func blockade(t *testing.T, fd int) {
 	t.Helper()
-	signalled(fd)
+	fdtest.Signals(fd)
 	if _, err := unix.Write(fd, numbers(^uint64(1))); err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +35,7 @@ func TestBlockedCall(t *testing.T) {
 			f.hello(noStatus, bits(bitVersion1))
 			f.share()
 			tx := newRing(f, 0, 16)
-			kickFD, callFD := eventfd(t), eventfd(t)
+			kickFD, callFD := fdtest.Eventfd(t), fdtest.Eventfd(t)
 			f.place(1, tx, 0, kickFD, callFD)
 			f.send(setVringEnable, words(1, 1))
 			blockade(t, callFD)
@@ -63,7 +64,7 @@ func TestBlockedFault(t *testing.T) {
 		t.Run(fmt.Sprintf("pipe=%v", pipe), func(t *testing.T) {
 			f := newFront(t, vhostback.Config{Device: vdev.Config{Backend: wire.Null(), Hold: true}})
 			_, tx := f.up(bits(bitVersion1), 16)
-			fd := eventfd(t)
+			fd := fdtest.Eventfd(t)
 			if pipe {
 				fd = fullPipe(t)
 			}

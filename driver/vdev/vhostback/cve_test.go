@@ -9,6 +9,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev/vhostback"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev/wire"
+	"github.com/virtio-pmd/virtio-pmd/test/fdtest"
 )
 
 // The shapes of published faults of vhost-user back ends, one test for each:
@@ -64,7 +65,7 @@ func TestCVE_2019_14818_ExtraDescriptorsAndRepeatedNum(t *testing.T) {
 	f.hello(noStatus, bits(bitVersion1))
 	for i := range 1000 {
 		f.send(setVringNum, words(uint32(i%2), 1<<(i%16)))
-		f.send(setVringCall, numbers(uint64(i%2)), eventfd(t))
+		f.send(setVringCall, numbers(uint64(i%2)), fdtest.Eventfd(t))
 	}
 	f.fds += 1000 // the eventfds of this side
 	_ = f.socket.CloseWrite()
@@ -252,7 +253,7 @@ func TestControlQueueIsNotThere(t *testing.T) {
 	if v := f.askNumber(getFeatures); v&(1<<17) != 0 {
 		t.Error("CTRL_VQ is offered")
 	}
-	f.raw(encode(setVringKick, 0, numbers(4)), eventfd(t))
+	f.raw(encode(setVringKick, 0, numbers(4)), fdtest.Eventfd(t))
 	f.fds++
 	expectProtocol(t, f.over())
 	f.clean()
@@ -351,7 +352,7 @@ func loopOrHole(r *ring, at uint64) {
 
 // A failure is signalled by the error eventfd before the connection ends.
 func TestErrorEventfd(t *testing.T) {
-	fd := eventfd(t)
+	fd := fdtest.Eventfd(t)
 	broken(t, vhostback.Config{}, bits(bitVersion1), 1, func(f *front, r *ring) {
 		f.fds++
 		f.send(setVringErr, numbers(1), fd)
@@ -359,7 +360,7 @@ func TestErrorEventfd(t *testing.T) {
 		f.fds--
 		r.add(0, 1, 0)
 	})
-	if signalled(fd) == 0 {
+	if fdtest.Signals(fd) == 0 {
 		t.Error("the eventfd was not signalled")
 	}
 }

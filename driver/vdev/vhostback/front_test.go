@@ -17,6 +17,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev/vhostback"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev/wire"
+	"github.com/virtio-pmd/virtio-pmd/test/fdtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -139,25 +140,6 @@ func sharedFile(t testing.TB, size int) (int, []byte) {
 		_ = unix.Close(fd)
 	})
 	return fd, mem
-}
-
-func eventfd(t testing.TB) int {
-	t.Helper()
-	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = unix.Close(fd) })
-	return fd
-}
-
-// signalled reads an eventfd's counter.
-func signalled(fd int) uint64 {
-	var b [8]byte
-	if _, err := unix.Read(fd, b[:]); err != nil {
-		return 0
-	}
-	return binary.NativeEndian.Uint64(b[:])
 }
 
 func kick(fd int) {
@@ -343,15 +325,11 @@ func (f *front) until(what string, ok func() bool) {
 // resources counts what a connection must give back: descriptors and mappings.
 func resources(t testing.TB) (fds, maps int) {
 	t.Helper()
-	entries, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Fatal(err)
-	}
 	text, err := os.ReadFile("/proc/self/maps")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return len(entries), strings.Count(string(text), "memfd:front")
+	return fdtest.Count(t), strings.Count(string(text), "memfd:front")
 }
 
 // expect fails the test if err is not of type E, and returns it.

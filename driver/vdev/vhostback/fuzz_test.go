@@ -10,6 +10,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev/vhostback"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev/wire"
+	"github.com/virtio-pmd/virtio-pmd/test/fdtest"
 )
 
 // tape hands out the fuzzer's bytes, zeros when they are used up.
@@ -122,7 +123,7 @@ func FuzzMessages(fz *testing.F) {
 	} {
 		fronts = append(fronts, newFront(fz, cfg))
 	}
-	kickFD := eventfd(fz)
+	kickFD := fdtest.Eventfd(fz)
 	for _, f := range fronts {
 		_ = f.socket.Close()
 		_ = f.over()

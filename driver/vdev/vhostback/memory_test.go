@@ -10,6 +10,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev/vhostback"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev/wire"
+	"github.com/virtio-pmd/virtio-pmd/test/fdtest"
 )
 
 // Memory that cannot be is refused before it is touched.
@@ -46,7 +47,7 @@ func TestWrongMemory(t *testing.T) {
 // A file that is no memory is not mapped.
 func TestNoFileOfMemory(t *testing.T) {
 	f := newFront(t, vhostback.Config{})
-	fd := eventfd(t)
+	fd := fdtest.Eventfd(t)
 	f.raw(encode(setMemTable, 0, append(words(1, 0), regionBytes(0, 4096, 0, 0)...)), fd)
 	expectMemory(t, f.over())
 

@@ -9,6 +9,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev/vhostback"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev/wire"
+	"github.com/virtio-pmd/virtio-pmd/test/fdtest"
 )
 
 // header is what stands before a frame.
@@ -79,11 +80,11 @@ func TestKickAndCall(t *testing.T) {
 			f.hello(noStatus, features)
 			f.share()
 			tx := newRing(f, 0, 16)
-			kickFD, callFD := eventfd(t), eventfd(t)
+			kickFD, callFD := fdtest.Eventfd(t), fdtest.Eventfd(t)
 			f.place(1, tx, f.fresh(), kickFD, callFD)
 			f.send(setVringEnable, words(1, 1))
 			f.until("the device sleeps", func() bool { return f.back.Device().Stats().Sleeps > 0 && tx.kickWanted() })
-			signalled(callFD) // it is signalled once when it is set
+			fdtest.Signals(callFD) // it is signalled once when it is set
 			for i := range 8 {
 				quiet := i%2 == 1
 				tx.noInterrupt(quiet)
@@ -92,20 +93,20 @@ func TestKickAndCall(t *testing.T) {
 				kick(kickFD)
 				f.until("the packet is used", func() bool { _, _, ok := tx.used(); return ok })
 				f.until("the device sleeps again", func() bool { return f.back.Device().Stats().Sleeps > sleeps && tx.kickWanted() })
-				if n := signalled(callFD); quiet != (n == 0) {
+				if n := fdtest.Signals(callFD); quiet != (n == 0) {
 					t.Errorf("packet %d: %d calls with suppression %v", i, n, quiet)
 				}
 			}
 			// A new eventfd takes the place of the old one, in both directions.
-			kick2, call2 := eventfd(t), eventfd(t)
+			kick2, call2 := fdtest.Eventfd(t), fdtest.Eventfd(t)
 			f.send(setVringKick, numbers(1), kick2)
 			f.send(setVringCall, numbers(1), call2)
-			signalled(call2)
+			fdtest.Signals(call2)
 			tx.noInterrupt(false)
 			tx.add(guestBase+buffer(0), header+60, 0)
 			kick(kick2)
-			f.until("it calls", func() bool { return signalled(call2) > 0 })
-			if n := signalled(callFD); n != 0 {
+			f.until("it calls", func() bool { return fdtest.Signals(call2) > 0 })
+			if n := fdtest.Signals(callFD); n != 0 {
 				t.Error("the old eventfd was signalled")
 			}
 		})

@@ -12,6 +12,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev/vhostback"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev/wire"
+	"github.com/virtio-pmd/virtio-pmd/test/fdtest"
 )
 
 // Every message that the protocol does not have ends the connection with a
@@ -170,7 +171,7 @@ func conversation(f *front, kickFD, callFD int) (messages [][]byte, fds [][]int)
 // served.
 func TestPeerGoesAwayAtAnyByte(t *testing.T) {
 	f := newFront(t, vhostback.Config{Device: vdev.Config{Backend: wire.Gen(64)}})
-	kickFD, callFD := eventfd(t), eventfd(t)
+	kickFD, callFD := fdtest.Eventfd(t), fdtest.Eventfd(t)
 	messages, attached := conversation(f, kickFD, callFD)
 	total := 0
 	for _, m := range messages {
@@ -237,8 +238,8 @@ func TestSilence(t *testing.T) {
 // Messages may arrive in pieces of any size.
 func TestMessagesInPieces(t *testing.T) {
 	f := newFront(t, vhostback.Config{Device: vdev.Config{Backend: wire.Gen(64)}})
-	kickFD := eventfd(t)
-	messages, attached := conversation(f, kickFD, eventfd(t))
+	kickFD := fdtest.Eventfd(t)
+	messages, attached := conversation(f, kickFD, fdtest.Eventfd(t))
 	for i, m := range messages {
 		f.raw(m[:1], attached[i]...)
 		for _, b := range m[1:] {
