@@ -9,7 +9,11 @@ type Error struct {
 	Value  string // what was given
 	Reason string // what is wrong with it
 	Remedy string // what to write instead
+	Err    error  // cause, or nil: errors.ErrUnsupported for a transport that is missing
 }
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
 
 func (e *Error) Error() string {
 	what := e.Value

@@ -60,7 +60,8 @@ func (s *Spec) device(text string) *Error {
 	case "vhost-user":
 		return s.socket(rest)
 	case "vdpa":
-		return &Error{Value: text, Reason: "this build has no " + prefix + " transport", Remedy: forms}
+		return &Error{Value: text, Reason: "this build has no " + prefix + " transport", Remedy: forms,
+			Err: errors.ErrUnsupported}
 	case "":
 		return &Error{Value: text, Reason: "no device is named", Remedy: forms}
 	}
@@ -81,7 +82,7 @@ func (s *Spec) address(text string) *Error {
 	if errors.As(err, &bad) {
 		reason = "not a PCI address: " + bad.Reason
 	}
-	return &Error{Value: text, Reason: reason,
+	return &Error{Value: text, Reason: reason, Err: err,
 		Remedy: "write it as lspci -D does, for example 0000:00:03.0"}
 }
 

@@ -120,6 +120,15 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
+// TestUnsupported: a transport that is missing is told from a text that is invalid.
+func TestUnsupported(t *testing.T) {
+	for text, want := range map[string]bool{"vdpa:/dev/vhost-vdpa-0": true, "usb:1": false} {
+		if _, err := Parse(text); errors.Is(err, errors.ErrUnsupported) != want {
+			t.Errorf("%s: errors.Is(%v, errors.ErrUnsupported) is %t", text, err, !want)
+		}
+	}
+}
+
 // TestRemedyWorks: the sizes that the remedy names are accepted.
 func TestRemedyWorks(t *testing.T) {
 	_, err := Parse("emu:gen,packed=0,rx_queue_size=1000")
