@@ -8,9 +8,8 @@ import (
 )
 
 // Here every store is an atomic one: other processors than amd64 do not keep
-// stores in order by themselves, and the race detector wants to see the pairs.
-// Atomic operations of Go are ordered among each other, so fence has nothing
-// left to do.
+// stores in order, and the race detector needs the pairs. Atomic operations of Go
+// are ordered among each other, so that fence does nothing.
 
 func store32(b []byte, off int, v uint32) {
 	_ = b[off+3]
@@ -24,12 +23,12 @@ func store64(b []byte, off int, v uint64) {
 
 // word returns the aligned 32-bit word that holds the 16 bits at off, and where
 // in it they are. The word may reach two bytes beyond the area; it never
-// crosses a page, so it is there.
+// crosses a page, so that it is mapped.
 func word(b []byte, off int) (*uint32, uint) {
 	_ = b[off+1]
 	p := unsafe.Pointer(&b[off])
-	odd := uintptr(p) & 2
-	return (*uint32)(unsafe.Add(p, -int(odd))), uint(odd) * 8
+	half := uintptr(p) & 2
+	return (*uint32)(unsafe.Add(p, -int(half))), uint(half) * 8
 }
 
 func load16(b []byte, off int) uint16 {
@@ -37,7 +36,7 @@ func load16(b []byte, off int) uint16 {
 	return uint16(atomic.LoadUint32(w) >> shift)
 }
 
-// store16 leaves the other half of the word as it is, whoever owns it.
+// store16 leaves the other half of the word as it is: it may be the driver's.
 func store16(b []byte, off int, v uint16) {
 	w, shift := word(b, off)
 	for {

@@ -7,9 +7,9 @@ import (
 	"unsafe"
 )
 
-// On amd64 stores become visible in program order, so a plain store publishes
-// what was written before it. Without that the driver would see an index move
-// before the entries behind it.
+// On amd64 stores become visible in program order, so an ordinary store publishes
+// what was written before it. Without that order the driver could read a new index
+// before the entries that it stands for.
 
 func store32(b []byte, off int, v uint32) {
 	_ = b[off+3]

@@ -1,40 +1,40 @@
 package vdev
 
-// Backend is what the wire of a device ends in.
+// Backend is what a device is connected to: see package wire.
 //
 // A device calls Transmit and Receive from one goroutine at a time, holding its
 // own lock: they must not wait and must not call the device.
 type Backend interface {
-	// Attach is called once, before anything else. wake tells the device that
-	// Receive has frames again, or that Transmit would take frames again that it
-	// refused; it may be called from any goroutine at any time.
+	// Attach is called once, before the other methods. The back end calls wake
+	// when Receive has frames again, or when Transmit would take frames again that
+	// it refused; from any goroutine at any time.
 	Attach(wake func()) error
 	// Transmit takes frames that the driver sent on a queue pair, counted from
 	// 0, and returns how many it took. The frames are in the driver's memory:
-	// they may change at any time and are not to be kept after the call.
+	// they may change at any time, and the back end must not keep them.
 	Transmit(pair int, frames [][]byte) int
 	// Receive puts frames into the slice, for delivery to a queue pair, and
 	// returns how many. They stay valid until the next Receive for that pair.
-	// The pair is AnyPair if the device picks one for each frame.
+	// The pair is [AnyPair] if the device picks one for each frame.
 	Receive(pair int, frames [][]byte) int
-	// Traits says how it wants to be used. The answer never changes.
+	// Traits returns how a device has to use the back end. It never changes.
 	Traits() Traits
-	// Close ends it. It is called once.
+	// Close releases what the back end holds. It is called once.
 	Close() error
 }
 
-// Traits says how a device has to use a Backend.
+// Traits are how a device has to use a [Backend].
 type Traits struct {
 	// PerPair is true if Receive is to be called for each queue pair in use, in
-	// place of once for all of them with AnyPair.
+	// place of once for all of them with [AnyPair].
 	PerPair bool
 	// Lossless is true if received frames always wait for buffers, also without
-	// Config.Hold: nobody is behind the back end who could lose patience.
+	// Config.Hold: the back end loses nothing by it.
 	Lossless bool
 }
 
-// AnyPair is the queue pair that Receive is asked for when the device
-// distributes the frames.
+// AnyPair is the argument of Receive when the device distributes the frames over
+// its queue pairs.
 const AnyPair = -1
 
 // unconnected is the back end of a device that none was given for.

@@ -22,8 +22,7 @@ func (c *chain) reset(from cursor) {
 	c.segs = c.segs[:0]
 }
 
-// descriptor is what both ring formats and both kinds of indirect table say
-// about one piece of memory.
+// descriptor is the common part of the descriptors of both ring formats.
 type descriptor struct {
 	addr  uint64
 	len   uint32

@@ -8,13 +8,14 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
-// Config says what device New makes. The zero value is a device with one queue
-// pair, every feature that the package has, and nothing at the other end.
+// Config describes the device that [New] or [NewVhost] makes. The zero value is a
+// device with one queue pair and every feature of this package, connected to
+// nothing.
 type Config struct {
-	// Offer is the feature set shown to the driver. Empty means all that
-	// Implemented lists and that fits the other fields: no MQ with one pair, no
-	// IN_ORDER with OutOfOrder. It may hold bits that the device does not have,
-	// to see whether a driver falls for them.
+	// Offer is the feature set offered to the driver. Empty means all that
+	// [Implemented] returns and that fits the other fields: no MQ with one pair, no
+	// IN_ORDER with OutOfOrder. It may have bits that the device does not
+	// implement, to see whether a driver accepts them.
 	Offer virtio.Features
 	// Refuse is taken out of what is offered.
 	Refuse virtio.Features
@@ -23,8 +24,8 @@ type Config struct {
 	MTU   int              // 68 to 65535; 0: 1500
 	Pairs int              // queue pairs, 1 to 0x8000; 0: 1
 
-	// QueueSize is the largest size of a queue; 0: 256. A real device shows a
-	// power of two; others make sense on a packed ring only.
+	// QueueSize is the largest size of a queue; 0: 256. Sizes that are no power of
+	// two make sense on a packed ring only.
 	QueueSize int
 	// QueueSizes overrides QueueSize for single virtqueues; 0 means that the
 	// queue does not exist.
@@ -33,15 +34,15 @@ type Config struct {
 	// Backend is what the device is connected to, see package wire; nil: transmitted
 	// frames are discarded and none are received.
 	Backend Backend
-	// Hold makes a frame wait when it cannot go on, in place of being dropped:
-	// a received one until the driver posts buffers, which holds up those behind
-	// it, a transmitted one in its ring until the back end takes it. Nothing
-	// gets lost between two devices that hold. Without it a device drops and
-	// counts, as a network card does.
+	// Hold makes a frame wait where it would be dropped otherwise: a received one
+	// until the driver posts buffers, which delays those behind it, a transmitted
+	// one in its ring until the back end takes it. No frame is lost between two
+	// devices with Hold. Without it a device drops and counts, as a network card
+	// does.
 	Hold bool
 
-	// OutOfOrder uses buffers in another order than they were made available,
-	// always the same one.
+	// OutOfOrder uses buffers in another order than they were made available, which
+	// is the same in every run.
 	OutOfOrder bool
 	// BatchUsed lets one used entry stand for a batch of transmitted buffers
 	// when IN_ORDER was negotiated.
@@ -51,27 +52,27 @@ type Config struct {
 	// a driver must not use it without ACCESS_PLATFORM.
 	Translated bool
 
-	// Burst bounds what one turn takes from one queue; 0: 32, 64 at most. It
-	// keeps one busy queue from starving the others.
+	// Burst is how many buffers one turn takes from one queue at most; 0: 32, 64 at
+	// most. It keeps one busy queue from starving the others.
 	Burst int
 	// IdleTurns is how many turns without work a started device makes before it
 	// asks for notifications and sleeps; 0: 256.
 	IdleTurns int
 
-	// Faults are misbehaviours from the start on; see SetFaults.
+	// Faults are misbehaviours from the start on; see [Device.SetFaults].
 	Faults Faults
 
-	// Logger is told about violations and state changes; nil: nobody is.
+	// Logger receives violations and state changes; nil discards them.
 	Logger *slog.Logger
 }
 
 // Faults are ways in which the device misbehaves towards the driver.
 type Faults struct {
-	// ResetReads is how many reads of the status still show its old value after
-	// a reset was asked for; until then the device goes on using its rings. -1:
-	// the reset never completes.
+	// ResetReads is how many reads of the status still return its old value after a
+	// reset was requested; until then the device goes on using its rings. -1: the
+	// reset never completes.
 	ResetReads int
-	// RefuseFeatures clears FEATURES_OK whatever the driver accepted.
+	// RefuseFeatures clears FEATURES_OK independently of what the driver accepted.
 	RefuseFeatures bool
 	// GenerationFlaps is how many reads of the device configuration are each
 	// followed by a change of its generation. -1: all.
@@ -86,7 +87,7 @@ const (
 	defaultIdleTurns = 256
 )
 
-// complete checks the configuration and fills in what was left out.
+// complete fills in the defaults and checks the configuration.
 func (c Config) complete() (Config, error) {
 	orDefault(&c.MTU, defaultMTU)
 	orDefault(&c.Pairs, 1)
@@ -138,7 +139,7 @@ func (c Config) check() error {
 	return nil
 }
 
-// Implemented returns the features that a Device has.
+// Implemented returns the features that a [Device] implements.
 func Implemented() virtio.Features {
 	return virtio.FeatureSet(
 		virtio.NetMTU, virtio.NetMAC, virtio.NetMrgRxbuf, virtio.NetStatus, virtio.NetCtrlVQ, virtio.NetMQ, virtio.NetSpeedDuplex,
@@ -146,7 +147,7 @@ func Implemented() virtio.Features {
 		virtio.InOrder, virtio.OrderPlatform, virtio.NotificationData, virtio.NotifConfigData, virtio.RingReset)
 }
 
-// offer returns the features that a device of this configuration shows.
+// offer returns the features that a device of this configuration offers.
 func (c Config) offer() virtio.Features {
 	f := c.Offer
 	if f.Empty() {

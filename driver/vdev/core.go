@@ -123,8 +123,8 @@ func (d *core) Running() bool {
 // Offered returns the features that the device offers.
 func (d *core) Offered() virtio.Features { return d.cfg.Offer }
 
-// stopQueues forgets the features and stops all rings. d.mu is held, or d is not
-// known to another goroutine yet.
+// stopQueues forgets the features and stops all rings. d.mu is held, or no other
+// goroutine has d yet.
 func (d *core) stopQueues() {
 	d.accepted, d.running = virtio.Features{}, false
 	d.stage.clear()

@@ -17,7 +17,7 @@ var ctrlRules = map[byte]string{
 	9: "net/rss-ctx/1",
 }
 
-// control answers commands on the control queue. It returns how many.
+// control carries out commands on the control queue. It returns how many.
 func (d *Device) control() int {
 	if !d.accepted.Has(virtio.NetCtrlVQ) {
 		return 0
@@ -28,7 +28,7 @@ func (d *Device) control() int {
 	}
 	n := 0
 	for c := &d.command; n < d.cfg.Burst && d.running && q.pop(c); n++ {
-		if !d.answer(q, c) {
+		if !d.handleCommand(q, c) {
 			break
 		}
 	}
@@ -36,17 +36,17 @@ func (d *Device) control() int {
 	return n
 }
 
-// answer carries out one command. It returns false if the command has no place
-// for an answer; the device has failed then.
-func (d *Device) answer(q *queue, c *chain) bool {
+// handleCommand carries out one command. It returns false if the command has no
+// room for the acknowledgement; the device has failed then.
+func (d *Device) handleCommand(q *queue, c *chain) bool {
 	if c.in == 0 || c.out < 2 {
 		d.fail("x/net/ctrl-frame", q.index, "a command with %d readable and %d writable bytes", c.out, c.in)
 		return false
 	}
-	var b [64]byte // longer ones are none that the device knows
+	var b [64]byte // no known command is longer
 	command := c.gather(b[:], 0)
 	ack := byte(virtio.CtrlErr)
-	if d.carryOut(q, command[0], command[1], command[2:]) {
+	if d.execute(q, command[0], command[1], command[2:]) {
 		ack = virtio.CtrlOK
 	}
 	c.segs[c.readable][0] = ack
@@ -56,7 +56,7 @@ func (d *Device) answer(q *queue, c *chain) bool {
 	return true
 }
 
-func (d *Device) carryOut(q *queue, class, command byte, data []byte) bool {
+func (d *Device) execute(q *queue, class, command byte, data []byte) bool {
 	if class == virtio.CtrlMQ && command == virtio.CtrlMQPairsSet && d.accepted.Has(virtio.NetMQ) {
 		return d.setPairs(q, data)
 	}
@@ -97,7 +97,7 @@ func (d *Device) setPairs(q *queue, data []byte) bool {
 			}
 			left -= sent
 		}
-		// What a back end that holds did not take is not the driver's fault.
+		// Frames that a back end did not take with Hold are not a violation.
 		var c chain
 		i := virtio.TxQueueIndex(pair)
 		if q := d.queues[i]; d.running && q.pop(&c) {

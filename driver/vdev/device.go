@@ -6,7 +6,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
-// Device is a virtio network device as the PCI transport shows it: with device
+// Device is a virtio network device as the PCI transport presents it: with device
 // status, feature registers and a configuration space. Its methods may be called
 // from several goroutines.
 //
@@ -24,7 +24,7 @@ type Device struct {
 	registers  []queueRegisters
 	command    chain // of control
 
-	// doorbell is what a doorbell has to know without taking the lock.
+	// doorbell is the DoorbellForm, for reading without the lock.
 	doorbell atomic.Uint32
 }
 

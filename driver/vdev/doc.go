@@ -3,23 +3,25 @@
 // with the driver and nothing else, so that a misreading of the specification
 // cannot hide on both sides at once.
 //
-// A Device takes the place of the hardware: a transport (package pcifn, for
-// PCI) shows its features, status and queues to a driver; the driver gives it
-// memory and rings; and what leaves and enters on the other side is the
-// business of a Backend: a generator of frames, a sink, a cable to another
-// device, a TAP interface, a capture file.
+// A [Device] takes the place of the hardware: package pcifn presents its features,
+// status and queues to a driver as a PCI function, and the driver gives it memory
+// and rings. A [VhostDevice] is the same device for package vhostback, whose
+// transport starts and stops rings one by one. The frames that they send and
+// receive go to and come from a [Backend]: package wire has a generator, a sink, a
+// cable to another device, a TAP interface and capture files.
 //
-// It is strict. Every rule that a driver breaks is recorded under its number in
-// test/conformance/rules.md (see Violation), and what would corrupt a ring sets
-// DEVICE_NEEDS_RESET, raises a configuration interrupt and parks the device
-// until it is reset. It never touches memory that was not mapped for it.
+// The device is strict. It records every rule that a driver breaks under its number
+// in test/conformance/rules.md (see [Violation]). A violation that would corrupt a
+// ring sets DEVICE_NEEDS_RESET and raises a configuration interrupt, and the device
+// does nothing until it is reset. It never touches memory that was not mapped for
+// it.
 //
 // A device is either started, and then runs its own goroutine until Stop, or
-// stepped by hand with Poll, which is what tests and benchmarks do:
+// stepped by calling Poll, as tests and benchmarks do:
 //
 //	gen := wire.Gen(64)
 //	fn, err := pcifn.New(pcifn.Config{Device: vdev.Config{Backend: gen}})
-//	// hand fn to a driver that takes a pci.Function
+//	// pass fn to a driver that takes a pci.Function
 //	for fn.Device().Poll() > 0 {
 //	}
 //	for _, v := range fn.Device().Violations() {
@@ -28,6 +30,6 @@
 //
 // The files mirror those of the driver's package virtq: split.go and packed.go
 // hold the two ring formats, event.go when to notify, layout.go where the
-// areas are; rx.go, tx.go and ctrl.go are the three kinds of queue. vring.go is
-// for transports that start and stop rings one by one: package vhostback.
+// areas are; rx.go, tx.go and ctrl.go are the three kinds of queue. core.go is what
+// the two devices have in common, device.go and vhost.go are what differs.
 package vdev

@@ -2,15 +2,15 @@ package vdev
 
 import "github.com/virtio-pmd/virtio-pmd/driver/virtio"
 
-// passed tells whether moving an index from before to now went over event: the
-// side that wrote event wants to be told (2.7.10). All are free-running.
+// passed reports whether moving an index from before to now went over event: the
+// side that wrote event is to be notified (2.7.10). All are free-running.
 func passed(event, now, before uint16) bool { return now-event-1 < now-before }
 
 // arm asks the driver to notify the device when it makes the next buffer
-// available. Whoever arms has to look once more afterwards: a buffer that came
-// before will not be notified.
+// available. The caller has to poll once more afterwards: a buffer that came before
+// will not be notified.
 func (q *queue) arm() {
-	q.quiet = false
+	q.noNotify = false
 	switch {
 	case q.eventIdx:
 		q.armEvent()
@@ -23,12 +23,12 @@ func (q *queue) arm() {
 	fence(&q.dummy)
 }
 
-// armEvent is arm with EVENT_IDX. The event is the buffer after the last one
-// that is available, which is not the one that the device takes next when what
-// is there is too little for a frame: an event that was passed already is not
-// passed again, and both sides would wait. So it is looked up anew until the
-// driver stands still; one that never does is notified of nothing and loses
-// only by it.
+// armEvent is arm with EVENT_IDX. The event is the buffer after the last one that
+// is available, which is not the one that the device takes next when the available
+// buffers are too small for a frame: an event that was passed already is not passed
+// again, and both sides would wait. So it is looked up again until the driver does
+// not move. A driver that keeps moving gets no notifications, which delays only its
+// own frames.
 func (q *queue) armEvent() {
 	for range q.size {
 		at := q.driverPosition()
@@ -46,13 +46,13 @@ func (q *queue) armEvent() {
 	}
 }
 
-// disarm asks the driver not to notify: the device looks by itself. A split
-// ring with EVENT_IDX needs nothing, the old event is passed once only.
+// disarm asks the driver not to notify: the device polls. A split ring with
+// EVENT_IDX needs nothing, since the old event is passed once only.
 func (q *queue) disarm() {
-	if q.quiet {
+	if q.noNotify {
 		return
 	}
-	q.quiet = true
+	q.noNotify = true
 	switch {
 	case q.packed:
 		q.storeEvent(cursor{}, virtio.EventDisable)
@@ -71,16 +71,16 @@ func (q *queue) storeEvent(at cursor, flags uint32) {
 	store32(q.mem[DeviceArea], 0, v)
 }
 
-// interrupt signals the driver if it asked for that with regard to what was
-// used since it was last considered.
+// interrupt signals the driver if it asked for an interrupt for the entries that
+// were used since the last call.
 func (q *queue) interrupt() {
 	before, since := q.marked, q.since
 	q.marked, q.since = q.used, 0
 	if q.dev.irq.Masked(q.index) {
 		return
 	}
-	// The used entries must be visible before the wish is read: a driver that
-	// enables interrupts and then finds the ring empty relies on it.
+	// The used entries must be visible before the event suppression is read: a
+	// driver that enables interrupts and then finds the ring empty relies on it.
 	fence(&q.dummy)
 	var due bool
 	if q.packed {
@@ -94,6 +94,7 @@ func (q *queue) interrupt() {
 	}
 }
 
+// splitDue reports whether an interrupt is due on a split ring (2.7.10).
 func (q *queue) splitDue(before cursor) bool {
 	if q.eventIdx {
 		return passed(load16(q.mem[DriverArea], ringEntries+2*int(q.size)), q.used.off, before.off)
@@ -101,9 +102,9 @@ func (q *queue) splitDue(before cursor) bool {
 	return load32(q.mem[DriverArea], ringFlags)&virtio.AvailNoInterrupt == 0
 }
 
-// packedDue decides for a packed ring (2.8.10). The event is a place in the
-// ring; measured from where the device stood before, it lies so many slots
-// ahead, in this lap or in the next.
+// packedDue reports whether an interrupt is due on a packed ring (2.8.10). The event
+// is a place in the ring: it lies a number of slots ahead of the position before, in
+// this lap or in the next.
 func (q *queue) packedDue(before cursor, since uint16) bool {
 	v := load32(q.mem[DriverArea], 0)
 	switch v >> 16 & 3 {

@@ -24,15 +24,15 @@ func (d *Device) SetAccepted(f virtio.Features) {
 	d.accepted = f
 }
 
-// featuresOK judges what the driver accepted (2.2.2).
+// featuresOK decides whether FEATURES_OK stays set (2.2.2).
 func (d *Device) featuresOK() bool {
 	ok := !d.faults.RefuseFeatures
 	if extra := d.accepted.Minus(d.cfg.Offer); !extra.Empty() {
 		d.violate("basic/features/1", -1, "accepted without being offered: %v", extra)
 		ok = false
 	}
-	if odd := d.accepted.And(d.cfg.Offer).Minus(Implemented()); !odd.Empty() {
-		d.violate(oddRule(odd), -1, "accepted although the driver cannot use it here: %v", odd)
+	if unimplemented := d.accepted.And(d.cfg.Offer).Minus(Implemented()); !unimplemented.Empty() {
+		d.violate(unimplementedRule(unimplemented), -1, "accepted although the driver cannot use it here: %v", unimplemented)
 		ok = false
 	}
 	if alone := d.accepted.Minus(d.accepted.Closure()); !alone.Empty() {
@@ -52,11 +52,11 @@ func (d *Device) featuresOK() bool {
 	return ok
 }
 
-// oddRule is the rule that accepting bits of odd breaks, none of which the
-// device has: a bit of the specification that a test offers is another matter
-// than one that means nothing.
-func oddRule(odd virtio.Features) string {
-	for _, f := range odd.List() {
+// unimplementedRule returns the rule that accepting bits breaks which the device
+// does not implement: those that the specification reserves for other devices have
+// rules of their own.
+func unimplementedRule(unimplemented virtio.Features) string {
+	for _, f := range unimplemented.List() {
 		if f == virtio.SRIOV {
 			return "basic/reserved/9"
 		}
@@ -85,19 +85,19 @@ func doorbellState(f virtio.Features) uint32 {
 	return state
 }
 
-// DoorbellForm is what a write to a doorbell has to look like (4.1.5.2).
+// DoorbellForm is the format of a write to a doorbell (4.1.5.2).
 type DoorbellForm struct {
-	// Live is true from DRIVER_OK on; before, no doorbell may be rung at all.
+	// Live is true from DRIVER_OK on; before it, no doorbell may be rung.
 	Live bool
-	// Data is true with NOTIFICATION_DATA: 32 bits, the upper 16 of which say
-	// how far the driver has come.
+	// Data is true with NOTIFICATION_DATA: 32 bits, the upper 16 of which are the
+	// position of the driver.
 	Data bool
-	// ConfigData is true with NOTIF_CONFIG_DATA: the lower 16 bits are what the
-	// device chose and not the number of the queue.
+	// ConfigData is true with NOTIF_CONFIG_DATA: the lower 16 bits are a value that
+	// the device chose and not the number of the queue.
 	ConfigData bool
 }
 
-// DoorbellForm tells what the next doorbell has to look like. It takes no lock.
+// DoorbellForm returns the format of the next doorbell. It takes no lock.
 func (d *Device) DoorbellForm() DoorbellForm {
 	state := d.doorbell.Load()
 	return DoorbellForm{Live: state&doorbellLive != 0, Data: state&doorbellData != 0, ConfigData: state&doorbellConfig != 0}

@@ -9,7 +9,7 @@ import (
 const pageSize = 4096
 
 // memory is what the device can reach: the table that a driver fills by mapping
-// memory. Everything that a ring names is looked up here first.
+// memory. Every address in a ring is looked up here before it is used.
 type memory struct {
 	regions []region // ascending, without overlap
 	last    int      // where the last address was found
@@ -22,16 +22,17 @@ type region struct {
 }
 
 // MapMemory lets the device reach mem under the device addresses that begin at
-// addr, until UnmapMemory. Both have to be aligned to pages of 4 KiB.
+// addr, until UnmapMemory. Both have to be aligned to pages of 4 KiB. An error is
+// an *[Error].
 func (d *Device) MapMemory(addr uint64, mem []byte) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.mem.add(addr, mem)
 }
 
-// UnmapMemory takes back whole mappings. When it returns, the device does not
-// touch the memory any more. Memory that a live ring is in must not be taken
-// away: the device breaks down.
+// UnmapMemory removes whole mappings. When it returns, the device does not touch
+// the memory any more. Unmapping memory of a live ring is a violation after which
+// the device needs a reset.
 func (d *Device) UnmapMemory(addr uint64, size int) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -60,7 +61,7 @@ func (m *memory) add(addr uint64, mem []byte) error {
 	return m.insert(addr, mem)
 }
 
-// insert is add without regard to pages.
+// insert is add without the alignment to pages.
 func (m *memory) insert(addr uint64, mem []byte) error {
 	size := uint64(len(mem))
 	if size == 0 || addr+size-1 < addr {
@@ -118,7 +119,7 @@ func (m *memory) at(addr uint64, n uint64) []byte {
 	return m.find(addr, n)
 }
 
-// find is at without a good guess.
+// find is at for an address that is not in the last region.
 func (m *memory) find(addr, n uint64) []byte {
 	i := m.search(addr)
 	if i == len(m.regions) || m.regions[i].first != addr {
@@ -136,8 +137,8 @@ func (m *memory) find(addr, n uint64) []byte {
 		m.last = i
 		return r.mem[off : off+n : off+n]
 	}
-	// A driver that maps page by page may well have a ring or a buffer across a
-	// boundary, provided that the pages are neighbours in its own memory too.
+	// A driver that maps page by page may have a ring or a buffer across a
+	// boundary, provided that the pages are adjacent in its own memory too.
 	for have := size - off; have < n; i++ {
 		if i+1 == len(m.regions) || m.regions[i+1].first != m.regions[i].last()+1 || !adjacent(m.regions[i].mem, m.regions[i+1].mem) {
 			return nil

@@ -2,17 +2,17 @@ package vdev
 
 import "unsafe"
 
-// pageAligned tells whether mem begins at a page boundary.
+// pageAligned reports whether mem begins at a page boundary.
 func pageAligned(mem []byte) bool {
 	return uintptr(unsafe.Pointer(unsafe.SliceData(mem)))%pageSize == 0
 }
 
-// aligned tells whether mem begins at a multiple of n.
+// aligned reports whether mem begins at a multiple of n.
 func aligned(mem []byte, n uint64) bool {
 	return uint64(uintptr(unsafe.Pointer(unsafe.SliceData(mem))))%n == 0
 }
 
-// adjacent tells whether b follows a in the address space of the process.
+// adjacent reports whether b follows a in the address space of the process.
 func adjacent(a, b []byte) bool {
 	return uintptr(unsafe.Pointer(unsafe.SliceData(a)))+uintptr(len(a)) == uintptr(unsafe.Pointer(unsafe.SliceData(b)))
 }

@@ -31,10 +31,10 @@ func newNetConfig(c Config) netConfig {
 	return n
 }
 
-// ConfigSize is the length of the device configuration in bytes.
+// ConfigSize returns the length of the device configuration in bytes.
 func (d *Device) ConfigSize() int { return netConfigSize }
 
-// configGates says which feature makes a field exist (5.1.4).
+// configGates lists the feature that makes a field exist (5.1.4).
 var configGates = []struct {
 	first, end int
 	feature    virtio.Feature
@@ -45,7 +45,7 @@ var configGates = []struct {
 	{virtio.NetConfigSpeed, netConfigSize, virtio.NetSpeedDuplex},
 }
 
-// configWidth is the width of the field that begins at off, 0 if none does.
+// configWidth returns the width of the field that begins at off, 0 if none does.
 func configWidth(off int) int {
 	switch {
 	case off < virtio.NetConfigStatus, off == virtio.NetConfigDuplex:
@@ -102,9 +102,9 @@ func (d *Device) Generation() uint8 {
 	return d.net.generation
 }
 
-// SetConfig overwrites device configuration at off, as a device does when
-// something about it changed: the generation goes up and the driver gets a
-// configuration interrupt. Fields may take values that make no sense.
+// SetConfig overwrites device configuration at off and reports the change to the
+// driver: the generation changes and there is a configuration interrupt. Invalid
+// values are allowed.
 func (d *Device) SetConfig(off int, b ...byte) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -13,8 +13,9 @@ func (d *Device) Notify(q int, position uint16) {
 	d.notify(q)
 }
 
-// checkPosition compares what a doorbell says with where the driver really is.
-// It can be told only while the device stands still; otherwise it is skipped.
+// checkPosition compares the position in a doorbell with that in the ring.
+// That is known only while no other goroutine is in the device; otherwise the check
+// is skipped.
 func (d *Device) checkPosition(i int, position uint16) {
 	if !d.mu.TryLock() {
 		return
@@ -34,7 +35,7 @@ func (d *Device) checkPosition(i int, position uint16) {
 	}
 }
 
-// driverPosition is where the driver will make the next buffer available.
+// driverPosition returns where the driver will make the next buffer available.
 func (q *queue) driverPosition() uint16 {
 	if !q.packed {
 		return uint16(load32(q.mem[DriverArea], ringFlags) >> 16)

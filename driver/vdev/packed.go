@@ -15,12 +15,13 @@ func packedWord(length uint32, id, flags uint16) uint64 {
 	return uint64(length) | uint64(id)<<32 | uint64(flags)<<48
 }
 
-// availableNow tells whether a descriptor with these flags was made available
-// in the lap with this wrap counter, usedNow whether it was used in it (2.8.1).
+// availableNow reports whether a descriptor with these flags was made available in
+// the lap with this wrap counter (2.8.1).
 func availableNow(flags uint16, wrap bool) bool {
 	return flags&virtio.DescAvail != 0 == wrap && flags&virtio.DescUsed != 0 != wrap
 }
 
+// usedNow reports whether it was used in that lap.
 func usedNow(flags uint16, wrap bool) bool {
 	return flags&virtio.DescAvail != 0 == wrap && flags&virtio.DescUsed != 0 == wrap
 }
@@ -36,8 +37,9 @@ func (c cursor) advance(n, size uint16) cursor {
 	return cursor{uint16(off), c.wrap}
 }
 
-// checkPackedStart looks at a ring that the device has not touched yet: apart
-// from what is available already it has to be zero.
+// checkPackedStart checks a ring that the device has not touched yet: apart from
+// descriptors that are available already it has to be zero. It reports whether it
+// is.
 func (q *queue) checkPackedStart() bool {
 	for i := range int(q.size) {
 		if flags := uint16(load64(q.mem[DescArea], virtio.DescLen*i+descWord) >> 48); flags&virtio.DescUsed != 0 {
@@ -105,9 +107,9 @@ func (q *queue) walkPacked(c *chain, v descriptor) bool {
 	}
 }
 
-// walkPackedTable reads an indirect table, all of it in order (2.8.7). Neither
-// the IDs in it nor the WRITE flag of the descriptor that refers to it count. Flags
-// that have no place there change nothing: DPDK's driver sets NEXT and AVAIL.
+// walkPackedTable reads an indirect table, all of it in order (2.8.7). The IDs in
+// it and the WRITE flag of the descriptor that refers to it are ignored. Reserved
+// flags have no effect: DPDK's driver sets NEXT and AVAIL.
 func (q *queue) walkPackedTable(c *chain, ref descriptor) bool {
 	table, n := q.indirectTable(ref)
 	for i := range n {
@@ -121,7 +123,7 @@ func (q *queue) walkPackedTable(c *chain, ref descriptor) bool {
 			q.dev.violate("packed/indirect/2", q.index, "entry %d of an indirect table has flags %#x", i, v.flags)
 		}
 		if v.flags&virtio.DescWrite != 0 && q.index%2 == 1 {
-			// The same driver says so of the header of a packet in several pieces.
+			// DPDK's driver sets it for the header of a packet in several pieces.
 			q.dev.violate("x/net/tx-writable", q.index, "entry %d of the indirect table of a transmitted packet is writable", i)
 			v.flags &^= virtio.DescWrite
 		}
@@ -132,8 +134,8 @@ func (q *queue) walkPackedTable(c *chain, ref descriptor) bool {
 	return n > 0
 }
 
-// flushPacked writes used descriptors over those they answer (2.8.8). The first
-// one is written last: the driver comes to it first, and so it sees none or all.
+// flushPacked writes used descriptors over the available ones (2.8.8). The first one
+// is written last: the driver reads it first, and so it finds none or all.
 func (q *queue) flushPacked() {
 	first := q.used
 	at := first.advance(q.pending[0].skip, q.size)

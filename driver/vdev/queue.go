@@ -31,16 +31,16 @@ type queue struct {
 	max   int // the largest size; 0: the queue does not exist
 
 	ring
-	disabled  bool          // a VhostDevice's: what is on it is used and discarded
-	stats     QueueStats    // dev.mu guards it
-	doorbells atomic.Uint64 // counted without dev.mu
-	bufs      []chain       // receiveq: the chains of the frame at hand
-	held      []chain       // receiveq, OutOfOrder: popped and waiting to be picked
-	random    uint32        // OutOfOrder: what picks
-	stage     stage         // receiveq: frames for this pair that wait for buffers
-	least     uint64        // receiveq: bytes that a buffer must have at least
-	leastRule string        // what a smaller one breaks
-	mergeable bool          // receiveq: MRG_RXBUF
+	disabled      bool          // a VhostDevice's: what is on it is used and discarded
+	stats         QueueStats    // dev.mu guards it
+	doorbells     atomic.Uint64 // counted without dev.mu
+	bufs          []chain       // receiveq: the chains of the frame at hand
+	held          []chain       // receiveq, OutOfOrder: popped and waiting to be picked
+	random        uint32        // OutOfOrder: what picks
+	stage         stage         // receiveq: frames for this pair that wait for buffers
+	minBuffer     uint64        // receiveq: bytes that a buffer must have at least
+	minBufferRule string        // what a smaller one breaks
+	mergeable     bool          // receiveq: MRG_RXBUF
 }
 
 func newQueue(d *core, index int) *queue {

@@ -1,10 +1,10 @@
 package vdev
 
-// ring is the living part of a virtqueue, in either format.
+// ring is a started virtqueue, in either format.
 //
 // The device pops chains, works on them, pushes the used ones and flushes: the
-// driver sees a used chain not before the flush, and then all of them at once.
-// Positions are private; what stands in the shared areas is read once.
+// flush makes all of them visible to the driver at once. Positions are private; a
+// word of the shared areas is read once.
 type ring struct {
 	alive bool // the areas are known and the device may use them
 
@@ -13,14 +13,14 @@ type ring struct {
 	mem  [3][]byte // the areas
 	size uint16    // descriptors, 1 to 32768
 
-	// at is where the next chain is looked for. Of a split ring it is a
-	// free-running index into the available ring, of a packed one an offset.
-	at     cursor
-	used   cursor // where the next used entry goes
-	seen   uint16 // split: the driver's index when last read
-	quiet  bool   // the driver was asked not to notify
-	marked cursor // used when an interrupt was last considered
-	since  uint16 // entries used since then, packed: slots
+	// at is where the next chain is. Of a split ring it is a free-running index
+	// into the available ring, of a packed one an offset.
+	at       cursor
+	used     cursor // where the next used entry goes
+	seen     uint16 // split: the driver's index when last read
+	noNotify bool   // the driver was asked not to notify
+	marked   cursor // used when an interrupt was last considered
+	since    uint16 // entries used since then, packed: slots
 
 	pending []usedEntry // pushed and not yet flushed
 	dummy   uint32      // what fence works on
@@ -52,7 +52,7 @@ func (q *queue) pop(c *chain) bool {
 	return q.popSplit(c)
 }
 
-// rewind gives back c and all chains popped after it.
+// rewind returns c and all chains popped after it to the ring.
 func (q *queue) rewind(c *chain) { q.at = c.from }
 
 // push marks a chain as used, with written bytes in its writable part.
@@ -73,7 +73,8 @@ func (q *queue) pushBatch(chains []chain) {
 	q.pending = append(q.pending, e)
 }
 
-// flush shows the used chains to the driver and interrupts it if it asked to be.
+// flush makes the used chains visible to the driver and interrupts it if it asked
+// for that.
 func (q *queue) flush() {
 	if len(q.pending) == 0 {
 		return
@@ -90,8 +91,8 @@ func (q *queue) flush() {
 	q.interrupt()
 }
 
-// addressRule is what a driver breaks that names memory which is not mapped:
-// behind an IOMMU it was not programmed, otherwise it is no memory (6.2).
+// addressRule returns the rule that an address breaks which is not mapped: behind
+// an IOMMU the mapping is missing, otherwise it is no memory (6.2).
 func (q *queue) addressRule() string {
 	if q.dev.cfg.Translated {
 		return "basic/reserved/4"
@@ -99,7 +100,7 @@ func (q *queue) addressRule() string {
 	return "basic/reserved/5"
 }
 
-// rule picks the number of a rule that both ring formats have.
+// rule returns the number of a rule that both ring formats have.
 func (r *ring) rule(split, packed string) string {
 	if r.packed {
 		return packed

@@ -9,7 +9,7 @@ import (
 // stage is a burst of frames from the back end on its way to the driver.
 type stage struct {
 	frames [maxBurst][]byte
-	next   int // the first one that has not been dealt with
+	next   int // the first one that was neither delivered nor dropped
 	n      int
 }
 
@@ -20,17 +20,17 @@ func (q *queue) prepare() {
 	f := q.dev.accepted
 	switch {
 	case f.Has(virtio.NetMrgRxbuf):
-		q.least, q.leastRule = headerLen, "net/rxbuf/3"
+		q.minBuffer, q.minBufferRule = headerLen, "net/rxbuf/3"
 	case f.Has(virtio.NetMTU):
-		q.least, q.leastRule = headerLen+etherHeader+uint64(q.dev.net.mtu), "net/config/8"
+		q.minBuffer, q.minBufferRule = headerLen+etherHeader+uint64(q.dev.net.mtu), "net/config/8"
 	default:
-		q.least, q.leastRule = 1526, "net/rxbuf/2"
+		q.minBuffer, q.minBufferRule = 1526, "net/rxbuf/2"
 	}
 	q.mergeable = f.Has(virtio.NetMrgRxbuf)
 }
 
 // receive moves frames from the back end to the driver. It returns how many it
-// dealt with.
+// delivered or dropped.
 func (d *core) receive() int {
 	b := d.cfg.Backend
 	if !d.traits.PerPair {
@@ -97,8 +97,8 @@ func (d *core) deliver(q *queue, frame []byte) bool {
 	return true
 }
 
-// putHeader writes a virtio_net_hdr that says nothing but how many buffers the
-// packet takes (5.1.9.4).
+// putHeader writes a virtio_net_hdr without offloads, with the number of buffers
+// that the packet takes (5.1.9.4).
 func putHeader(b []byte, buffers uint16) {
 	_ = b[headerLen-1]
 	binary.LittleEndian.PutUint64(b, 0)
@@ -141,8 +141,8 @@ func (d *core) scatter(q *queue, frame []byte) bool {
 	return true
 }
 
-// fill writes what is left of data into the writable part of the chain, as far
-// as it goes, takes it off data and returns how much it was.
+// fill moves data into the writable part of the chain, as much as fits, and returns
+// the number of bytes.
 func (c *chain) fill(data *[2][]byte) int {
 	total := 0
 	for _, seg := range c.segs[c.readable:] {
@@ -177,18 +177,18 @@ func (q *queue) checkBuffer(c *chain) bool {
 		q.dev.fail("x/net/rx-readable", q.index, "a receive buffer has readable descriptors")
 		return false
 	}
-	if c.in < q.least {
+	if c.in < q.minBuffer {
 		text := "a receive buffer of %d bytes, at least %d are needed"
 		if q.mergeable {
-			q.dev.fail(q.leastRule, q.index, text, c.in, q.least)
+			q.dev.fail(q.minBufferRule, q.index, text, c.in, q.minBuffer)
 			return false
 		}
-		q.dev.violate(q.leastRule, q.index, text, c.in, q.least)
+		q.dev.violate(q.minBufferRule, q.index, text, c.in, q.minBuffer)
 	}
 	return true
 }
 
-// putBack gives the first n buffers of q.bufs back, unused.
+// putBack returns the first n buffers of q.bufs to the ring, unused.
 func (q *queue) putBack(n int) {
 	if q.dev.cfg.OutOfOrder {
 		for i := range q.bufs[:n] {
@@ -224,8 +224,7 @@ func (q *queue) takeAny(c *chain) bool {
 }
 
 // steer picks the queue pair for a received frame: the hash of its flow modulo
-// the pairs in use. The hash is the same in both directions, so that an answer
-// comes in on the pair whose number the question would have got.
+// the pairs in use. The hash is the same in both directions of a flow.
 func (d *core) steer(frame []byte) int {
 	if d.active == 1 {
 		return 0

@@ -13,14 +13,14 @@ const (
 	usedElem    = 8 // le32 id, le32 len
 )
 
-// checkSplitStart looks at a ring that the device has not touched yet.
+// checkSplitStart checks a ring that the device has not touched yet.
 func (q *queue) checkSplitStart() {
 	if w := load32(q.mem[DeviceArea], ringFlags); w != 0 {
 		q.dev.violate("split/avail-suppress/1", q.index, "the used ring begins with flags %d and index %d in place of 0", w&0xffff, w>>16)
 	}
 }
 
-// readAvail reads how far the driver has come, and its flags (2.7.6).
+// readAvail reads the index and the flags of the available ring (2.7.6).
 func (q *queue) readAvail() bool {
 	w := load32(q.mem[DriverArea], ringFlags)
 	q.seen = uint16(w >> 16)
@@ -138,11 +138,11 @@ func (q *queue) flushSplit() {
 	q.storeUsed()
 }
 
-// storeUsed writes flags and index of the used ring: after it the driver may
-// look at all that was written before.
+// storeUsed writes flags and index of the used ring. The store publishes the used
+// entries that were written before it.
 func (q *queue) storeUsed() {
 	flags := uint32(0)
-	if q.quiet && !q.eventIdx {
+	if q.noNotify && !q.eventIdx {
 		flags = virtio.UsedNoNotify
 	}
 	store32(q.mem[DeviceArea], ringFlags, flags|uint32(q.used.off)<<16)

@@ -5,7 +5,7 @@ package vdev
 type Stats struct {
 	TxFrames, TxBytes uint64 // taken by the back end
 	TxDropped         uint64 // refused by the back end, or the link was down
-	TxErrors          uint64 // frames that break a rule of length; they go nowhere
+	TxErrors          uint64 // frames of an invalid length; they are dropped
 
 	RxFrames, RxBytes uint64 // delivered to the driver
 	RxDropped         uint64 // no buffer, or the link was down
@@ -48,8 +48,8 @@ func (d *core) QueueStats(i int) QueueStats {
 	return s
 }
 
-// ActivePairs is how many queue pairs the driver has switched on: one, until it
-// sends VQ_PAIRS_SET.
+// ActivePairs returns how many queue pairs the driver uses: one, until it sends
+// VQ_PAIRS_SET.
 func (d *core) ActivePairs() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()

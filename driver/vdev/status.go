@@ -21,7 +21,7 @@ func (d *Device) Status() virtio.Status {
 		if d.reset.left > 0 {
 			d.reset.left--
 		}
-		return d.shown()
+		return d.statusInReset()
 	}
 	if d.reset.asked {
 		d.clear()
@@ -29,9 +29,9 @@ func (d *Device) Status() virtio.Status {
 	return d.status
 }
 
-// shown is the status while a reset is under way: whatever it was, but not 0,
-// which would say that the reset is over.
-func (d *Device) shown() virtio.Status {
+// statusInReset returns the status while a reset is in progress: the old one, but
+// not 0, which would say that the reset is complete.
+func (d *Device) statusInReset() virtio.Status {
 	if d.status == 0 {
 		return virtio.StatusFailed
 	}
@@ -54,7 +54,7 @@ func (d *Device) SetStatus(s virtio.Status) {
 	}
 }
 
-// beginReset starts a reset, which a faultless device completes at once.
+// beginReset starts a reset, which completes at once without Faults.ResetReads.
 func (d *Device) beginReset() {
 	d.reset = resetState{asked: true, left: d.faults.ResetReads}
 	if d.reset.left == 0 {
@@ -63,8 +63,8 @@ func (d *Device) beginReset() {
 	}
 }
 
-// clear puts the device into the state after a reset. d.mu is held, or d is
-// not known to anybody else yet.
+// clear puts the device into the state after a reset. d.mu is held, or no other
+// goroutine has d yet.
 func (d *Device) clear() {
 	d.status, d.negotiated = 0, false
 	d.active, d.pairsSet = 1, false
@@ -117,7 +117,7 @@ func (d *Device) statusAllowed(s virtio.Status) bool {
 	return d.orderKept(old, added)
 }
 
-// orderKept tells whether each bit that is added follows its predecessor (3.1.1).
+// orderKept reports whether each bit that is added follows its predecessor (3.1.1).
 func (d *Device) orderKept(old, added virtio.Status) bool {
 	sequence := []virtio.Status{virtio.StatusAcknowledge, virtio.StatusDriver, virtio.StatusFeaturesOK, virtio.StatusDriverOK}
 	have := old | added
@@ -130,7 +130,7 @@ func (d *Device) orderKept(old, added virtio.Status) bool {
 	return true
 }
 
-// step takes over a status that was found to be allowed.
+// step sets a status that statusAllowed has checked.
 func (d *Device) step(s virtio.Status) {
 	added := s &^ d.status & driverBits
 	if added.Has(virtio.StatusFeaturesOK) && !d.featuresOK() {
@@ -147,7 +147,7 @@ func (d *Device) step(s virtio.Status) {
 	}
 }
 
-// begin is DRIVER_OK: the rings come alive.
+// begin starts the rings on DRIVER_OK.
 func (d *Device) begin() {
 	if d.cfg.Translated && !d.accepted.Has(virtio.AccessPlatform) {
 		d.fail("basic/reserved/5", -1, "DRIVER_OK without ACCESS_PLATFORM, although an IOMMU translates the device's addresses")
@@ -178,15 +178,15 @@ func (d *Device) needsReset() {
 	}
 }
 
-// NeedReset makes the device ask for a reset, as if it had broken down.
+// NeedReset sets DEVICE_NEEDS_RESET, as if the device had met an error.
 func (d *Device) NeedReset() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.needsReset()
 }
 
-// Dead tells whether the rings were alive and were stopped by a failure or by
-// FAILED, so that what the driver still does to them means nothing.
+// Dead reports whether a failure or FAILED stopped the rings, so that doorbells
+// have no meaning until a reset.
 func (d *Device) Dead() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -26,8 +26,8 @@ type scratch struct {
 	copied int
 }
 
-// transmit takes a burst from the transmitq of a pair, hands it to the back end
-// and gives the buffers back. It returns how many buffers it used.
+// transmit takes a burst from the transmitq of a pair, passes it to the back end
+// and uses the buffers. It returns how many buffers it used.
 func (d *core) transmit(pair int) int {
 	q := d.queues[virtio.TxQueueIndex(pair)]
 	if !q.alive {
@@ -64,7 +64,7 @@ func (d *core) transmit(pair int) int {
 			frames = taken
 		}
 	} else {
-		taken = 0 // and what there is counts as dropped
+		taken = 0 // all frames count as dropped
 	}
 	for _, f := range w.frames[:taken] {
 		bytes += len(f)
@@ -72,12 +72,12 @@ func (d *core) transmit(pair int) int {
 	d.stats.TxFrames += uint64(taken)
 	d.stats.TxBytes += uint64(bytes)
 	d.stats.TxDropped += uint64(frames - taken)
-	d.giveBack(q, w.chains[:chains])
+	d.useTransmitted(q, w.chains[:chains])
 	return chains
 }
 
-// giveBack marks transmitted chains as used.
-func (d *core) giveBack(q *queue, chains []chain) {
+// useTransmitted marks transmitted chains as used.
+func (d *core) useTransmitted(q *queue, chains []chain) {
 	for i := range chains {
 		q.stats.Bytes += chains[i].out
 	}
@@ -99,7 +99,7 @@ func (d *core) giveBack(q *queue, chains []chain) {
 	q.flush()
 }
 
-// pick returns a number below n, in a sequence that is the same every time.
+// pick returns a number below n, in a sequence that is the same in every run.
 func (q *queue) pick(n uint32) uint32 {
 	q.random ^= q.random << 13
 	q.random ^= q.random >> 17
@@ -108,14 +108,14 @@ func (q *queue) pick(n uint32) uint32 {
 }
 
 // txFrame checks header and length of a transmitted packet and returns the frame
-// in one piece; nil if it must not go out. full is true if there is no room left
-// to put its pieces together in this burst.
+// in one piece; nil if it is dropped. full is true if the scratch memory of this
+// burst has no room for a frame in several pieces.
 func (d *core) txFrame(q *queue, c *chain) (frame []byte, full bool) {
 	if c.readable != len(c.segs) {
 		d.violate("x/net/tx-writable", q.index, "a transmitted packet has writable descriptors")
 	}
 	if c.out < headerLen+etherHeader || c.out > headerLen+maxFrame {
-		d.violate("x/net/tx-length", q.index, "a transmitted packet of %d bytes, the header of %d with it", c.out, headerLen)
+		d.violate("x/net/tx-length", q.index, "a transmitted packet of %d bytes, including the header of %d", c.out, headerLen)
 		d.stats.TxErrors++
 		return nil, false
 	}
@@ -136,7 +136,7 @@ func (d *core) txFrame(q *queue, c *chain) (frame []byte, full bool) {
 	}
 	// flags and gso_type are the first two bytes, num_buffers the last two.
 	if binary.LittleEndian.Uint16(first)|binary.LittleEndian.Uint16(first[virtio.NetHeaderNumBuffers:]) != 0 {
-		d.blameHeader(q, first)
+		d.checkHeader(q, first)
 	}
 	if !d.fits(frame) {
 		d.violate("net/config/9", q.index, "a frame of %d bytes with an MTU of %d", len(frame), d.net.mtu)
@@ -160,7 +160,7 @@ func (w *scratch) assemble(c *chain) (frame []byte, full bool) {
 	return frame, false
 }
 
-// fits tells whether a frame respects the MTU, which counts what follows the
+// fits reports whether a frame respects the MTU, which counts what follows the
 // Ethernet header and a VLAN tag.
 func (d *core) fits(frame []byte) bool {
 	if len(frame) <= d.net.mtu+etherHeader || !d.accepted.Has(virtio.NetMTU) {
@@ -170,9 +170,9 @@ func (d *core) fits(frame []byte) bool {
 	return tagged && len(frame) <= d.net.mtu+etherHeader+vlanTag
 }
 
-// blameHeader says what is wrong with a header: nothing can be offloaded to this
-// device, so all of its fields are 0 or ignored.
-func (d *core) blameHeader(q *queue, h []byte) {
+// checkHeader records what is wrong with a header: this device has no offloads, so
+// all fields are 0 or ignored.
+func (d *core) checkHeader(q *queue, h []byte) {
 	if flags := h[virtio.NetHeaderFlags]; flags != 0 {
 		d.violate("net/tx/3", q.index, "header flags %#x without CSUM", flags)
 		if flags&(virtio.NetHeaderDataValid|virtio.NetHeaderRSCInfo) != 0 {

@@ -6,10 +6,10 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
-// VhostDevice is a virtio network device for transports that have neither
-// registers nor a device status, but start, stop and enable rings one by one, and
-// say where things are in terms of their own: vhost-user. Begin takes the place of
-// the steps of 3.1.1, End that of a reset. Its methods may be called from several
+// VhostDevice is a virtio network device for vhost-user, which has no registers, but
+// starts, stops and enables rings one by one and describes them by addresses of its
+// own. [VhostDevice.Begin] takes the place of the steps of 3.1.1,
+// [VhostDevice.End] that of a reset. Its methods may be called from several
 // goroutines.
 //
 // It has no control queue. The memory of its rings belongs to another process,
@@ -20,7 +20,7 @@ type VhostDevice struct {
 	failure atomic.Pointer[Violation] // what stopped it; nil if nothing did
 }
 
-// Ring is a virtqueue that such a transport starts.
+// Ring is a virtqueue that a [VhostDevice] starts.
 type Ring struct {
 	// Size is the number of descriptors.
 	Size int
@@ -29,8 +29,8 @@ type Ring struct {
 	Areas [3][]byte
 	// Position is where to go on: an index into the available ring, of a packed
 	// ring an offset with the wrap counter in bit 15. A fresh ring begins at 0,
-	// a packed one at 0x8000. What was made available before it and not used
-	// (split: as the used ring tells) is looked at again.
+	// a packed one at 0x8000. A split ring goes on at the index of its used ring, so
+	// that buffers which were taken and not used are taken again.
 	Position uint16
 }
 
@@ -40,7 +40,7 @@ type Mapping struct {
 	Memory  []byte
 }
 
-// notVhost are features that make no sense over such a transport: what needs a
+// notVhost are features that make no sense over vhost-user: what needs a
 // control queue, which front ends keep to themselves; what needs doorbells that
 // carry a value; resets of single queues; and addresses that an IOMMU translates.
 var notVhost = virtio.FeatureSet(virtio.NetCtrlVQ, virtio.NotificationData, virtio.NotifConfigData,

@@ -6,17 +6,17 @@ import "fmt"
 type Violation struct {
 	// Rule is the ID of a rule in test/conformance/rules.md: "split/avail/1",
 	// "pci/common/3". Rules that begin with "x/" carry no
-	// keyword in the specification but are needed all the same.
+	// keyword in the specification, but a driver has to follow them as well.
 	Rule string
 	// Queue is the virtqueue it happened on, -1 if on none.
 	Queue int
-	// Text says what was seen the first time.
+	// Text describes the first occurrence.
 	Text string
-	// Count is how often it happened.
+	// Count is the number of occurrences.
 	Count int
 }
 
-// String is one line for people.
+// String returns one line of text.
 func (v Violation) String() string {
 	where := ""
 	if v.Queue >= 0 {
@@ -25,12 +25,12 @@ func (v Violation) String() string {
 	return fmt.Sprintf("%s:%s %s (%d times)", v.Rule, where, v.Text, v.Count)
 }
 
-// maxViolations bounds the record, whatever a driver does.
+// maxViolations bounds the record.
 const maxViolations = 256
 
-// Violations returns what the driver did wrong since the device was made, in
-// the order of first occurrence. A rule broken again on the same queue is
-// counted and not listed again. A reset does not clear the record.
+// Violations returns the rules that the driver broke since the device was made, in
+// the order of first occurrence. A rule broken again on the same queue is counted
+// and not listed again. A reset does not clear the record.
 func (d *core) Violations() []Violation {
 	d.violationsMu.Lock()
 	defer d.violationsMu.Unlock()

@@ -20,10 +20,9 @@ type worker struct {
 	done chan struct{}
 }
 
-// Start lets the device work by itself, in one goroutine for all queues: it
-// looks at its rings and at the back end as long as there is something to do,
-// and then asks the driver for notifications and sleeps. Starting a started
-// device does nothing.
+// Start starts a goroutine that works on all queues. It polls the rings and the
+// back end as long as there is work, and then asks the driver for notifications
+// and sleeps. Starting a started device does nothing.
 func (d *core) Start() {
 	w := &d.worker
 	w.mu.Lock()
@@ -49,17 +48,17 @@ func (d *core) Stop() {
 	}
 }
 
-// Poll makes one turn by hand: at most a burst from every queue, each way. It
-// returns how many frames and commands moved, and 0 when there is nothing to do
-// or the device does not run. It is for devices that are not started.
+// Poll makes one turn: at most a burst from every queue, each way. It returns how
+// many frames and commands moved, and 0 when there is no work or the device does
+// not run. It is for devices that are not started.
 func (d *core) Poll() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.turn()
 }
 
-// wake makes a sleeping worker look again. What there is to see must be visible
-// before.
+// wake wakes a sleeping worker. The caller has made the work visible before: the
+// worker sets sleeping first and looks for work afterwards.
 func (d *core) wake() {
 	if !d.worker.sleeping.Load() {
 		return
@@ -101,7 +100,7 @@ func (d *core) run(stop, done chan struct{}) {
 		case n > 0:
 			idle = 0
 			// A device that always has work would keep its CPU until it is
-			// preempted, and the others of the program would be late by 10 ms.
+			// preempted, and other goroutines would wait for 10 ms.
 			runtime.Gosched()
 		case idle < d.cfg.IdleTurns || d.noKick.Load():
 			idle++
@@ -119,8 +118,9 @@ func (d *core) run(stop, done chan struct{}) {
 	}
 }
 
-// fallAsleep arms all notifications and looks once more: whatever came before
-// they were armed was not notified. It tells whether there was still nothing.
+// fallAsleep arms all notifications and makes one more turn, because a buffer that
+// came before they were armed was not notified. It reports whether there was no
+// work.
 func (d *core) fallAsleep() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -12,11 +12,11 @@ type register struct {
 	width int
 	name  string
 	read  func(*Function) uint32
-	write func(*Function, uint32) // nil: only for reading
+	write func(*Function, uint32) // nil: read-only
 }
 
-// registers is what the common configuration holds besides the device's state.
-// f.mu guards it.
+// registers are the fields of the common configuration that are not in the device.
+// f.mu guards them.
 type registers struct {
 	deviceSelect, driverSelect uint32
 	queueSelect                uint16
@@ -25,7 +25,7 @@ type registers struct {
 
 func (r *registers) clear() { *r = registers{} }
 
-// resetRegisters puts the registers into their state after a reset. f.mu is held.
+// resetRegisters sets the registers to their state after a reset. f.mu is held.
 func (f *Function) resetRegisters() {
 	f.regs.clear()
 	f.irq.clearVectors()
@@ -96,7 +96,7 @@ func (f *Function) readCommon(off uint64, width int) uint32 {
 }
 
 // writeCommon writes the common configuration. An access that is not of exactly
-// one register, or of one that is only for reading, changes nothing.
+// one register, or of a read-only one, changes nothing.
 func (f *Function) writeCommon(off uint64, width int, v uint32) {
 	r := commonAt(off)
 	if r == nil || r.width != width {
@@ -104,7 +104,7 @@ func (f *Function) writeCommon(off uint64, width int, v uint32) {
 		return
 	}
 	if r.write == nil {
-		f.dev.Violate("pci/common/1", -1, "%s written, which is only for reading", r.name)
+		f.dev.Violate("pci/common/1", -1, "%s written, which is read-only", r.name)
 		return
 	}
 	f.mu.Lock()
@@ -158,7 +158,7 @@ func (f *Function) setQueueVector(v uint32) {
 	f.irq.setQueueVector(q, f.vector(q, v))
 }
 
-// vector is what a vector register holds after v was written (4.1.5.1.2).
+// vector returns what a vector register reads as after v was written (4.1.5.1.2).
 func (f *Function) vector(q int, v uint32) uint16 {
 	switch n := uint16(v); {
 	case n == virtio.NoVector:

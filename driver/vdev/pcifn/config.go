@@ -8,10 +8,10 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/pci"
 )
 
-// Config says what function New makes. The zero value is a modern network
-// device behind an IOMMU, with one queue pair and nothing at the wire.
+// Config describes the function that [New] makes. The zero value is a modern network
+// device behind an IOMMU, with one queue pair and connected to nothing.
 type Config struct {
-	// Address names the function for people; "": "emulated".
+	// Address is the name of the function in messages; "": "emulated".
 	Address string
 	// Device is the device behind the function. Its Translated field is set by
 	// New, and ACCESS_PLATFORM is not offered by default with Physical.
@@ -26,7 +26,8 @@ type Config struct {
 	// Vectors is the size of the MSI-X table, 1 to 2048; 0: one for each
 	// virtqueue and one for configuration changes; NoMSIX: no MSI-X at all.
 	Vectors int
-	// RefuseVector makes the device answer NO_VECTOR to a vector; nil: none.
+	// RefuseVector returns true for vectors that the device refuses: the register
+	// reads as NO_VECTOR. nil: none.
 	RefuseVector func(v uint16) bool
 
 	// NotifyMultiplier is notify_off_multiplier, a power of two from 2; 0: 4;
@@ -42,30 +43,30 @@ type Config struct {
 	// PIONotify adds a notification structure in I/O space.
 	PIONotify bool
 
-	// Physical says that no IOMMU stands between the function and memory.
+	// Physical is true if no IOMMU translates the addresses of the function.
 	Physical bool
 	// Ranges are the device addresses that can be mapped; nil: all.
 	Ranges []pci.Range
 
-	// Log keeps every access for Function.Log.
+	// Log keeps every access for [Function.Log].
 	Log bool
-	// Hooks see, and may change, every access.
+	// Hooks are called for every access and may change it.
 	Hooks Hooks
 }
 
-// Values of Config fields that stand for "none".
+// Values of [Config] fields that stand for "none".
 const (
 	NoMSIX         = -1
 	SharedDoorbell = -1
 )
 
-// Hooks see every access that the driver makes, and may falsify it. They are
-// called without any lock held, in the goroutine of the driver: they may use
-// the Function and its Device.
+// Hooks are called for every access that the driver makes, and may change it. They
+// are called without a lock held, in the goroutine of the driver: they may use the
+// [Function] and its [vdev.Device].
 type Hooks struct {
 	// Read returns what the driver sees of a read that had the result v.
 	Read func(bar int, off uint64, width int, v uint32) uint32
-	// Write returns what is written instead of v, and whether anything is.
+	// Write returns what is written in place of v, and false if nothing is.
 	Write func(bar int, off uint64, width int, v uint32) (uint32, bool)
 	// ReadConfig and WriteConfig are the same for configuration space.
 	ReadConfig  func(off, width int, v uint32) uint32

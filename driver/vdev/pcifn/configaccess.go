@@ -6,9 +6,8 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/pci"
 )
 
-// ReadConfig reads configuration space. Of a function that was unplugged it shows
-// the identifiers and all ones, as VFIO does, which answers for the identifiers
-// itself.
+// ReadConfig reads configuration space. Of a function that was unplugged it returns
+// the identifiers, and all ones elsewhere, as VFIO does.
 func (f *Function) ReadConfig(off, width int) (uint32, error) {
 	if err := f.configAccess(off, width); err != nil {
 		return 0, err
@@ -41,8 +40,7 @@ func (f *Function) stored(off, width int) uint32 {
 	return binary.LittleEndian.Uint32(b[:])
 }
 
-// WriteConfig writes configuration space. Bits that are only for reading keep
-// their value.
+// WriteConfig writes configuration space. Read-only bits keep their value.
 func (f *Function) WriteConfig(off, width int, v uint32) error {
 	if err := f.configAccess(off, width); err != nil {
 		return err
@@ -69,7 +67,7 @@ func (f *Function) WriteConfig(off, width int, v uint32) error {
 }
 
 func (f *Function) configAccess(off, width int) error {
-	if err := f.open(); err != nil {
+	if err := f.checkOpen(); err != nil {
 		return err
 	}
 	return pci.CheckConfigAccess(off, width, len(f.space.bytes))
@@ -90,7 +88,7 @@ func (f *Function) store(off, width int, v uint32) {
 	}
 }
 
-// window tells where an access to pci_cfg_data leads (4.1.4.9).
+// window returns the register that an access to pci_cfg_data is for (4.1.4.9).
 func (f *Function) window(off, width int, verb string) (bar int, at uint64, n int, ok bool) {
 	c := f.space.caps[capPCI]
 	if c == 0 || off < c+vendorCapLen || off >= c+vendorCapLen+4 {
@@ -101,7 +99,7 @@ func (f *Function) window(off, width int, verb string) (bar int, at uint64, n in
 	f.mu.Unlock()
 	switch {
 	case n == 0 && verb == "read":
-		// Whoever dumps the capability list reads here without meaning anything.
+		// A program that dumps the capability list reads here.
 		return 0, 0, 0, false
 	case n != 1 && n != 2 && n != 4 || at%uint64(n) != 0:
 		f.dev.Violate("pci/cfgaccess/1", -1, "pci_cfg_data %s with length %d at offset %#x", verb, n, at)

@@ -1,13 +1,13 @@
-// Package pcifn shows a vdev.Device as a PCI function with the modern virtio
-// interface: configuration space, capabilities, the register structures behind
-// BARs, MSI-X and DMA. A Function implements pci.Function, so a driver cannot
-// tell it from one behind VFIO, except that no machine is harmed.
+// Package pcifn presents a [vdev.Device] as a PCI function with the modern virtio
+// interface: configuration space, capabilities, the register structures in BARs,
+// MSI-X and DMA. A [Function] implements [pci.Function], so that a driver uses it as
+// one behind VFIO.
 //
-// As the device behind it, it is strict about the driver (wrong widths, writes
-// to registers that are only for reading, doorbells at the wrong moment are
-// recorded by Device().Violations()), and it can lie to the driver in return:
-// configuration space can be overwritten byte by byte with Poke, every register
-// access passes through Hooks, and Config has the common deviations.
+// As the device behind it, it is strict about the driver: it records wrong widths,
+// writes to read-only registers and doorbells at the wrong time as violations (see
+// [vdev.Device]). It can also misbehave towards the driver: [Function.Poke]
+// overwrites configuration space byte by byte, every register access passes through
+// [Hooks], and [Config] has the common deviations.
 //
 // Without PIONotify the layout is:
 //

@@ -30,9 +30,9 @@ type Function struct {
 
 var _ pci.Function = (*Function)(nil)
 
-// New makes a function and the device behind it. It takes over the back end of
-// the device, also when it fails. The device does nothing by itself yet: call
-// Device().Start, or step it with Device().Poll.
+// New makes a function and the device behind it. It owns the back end of the device
+// from now on, also when it fails. The device is not started: call Start or Poll of
+// [Function.Device]. An error is a *[vdev.Error].
 func New(cfg Config) (*Function, error) {
 	cfg, err := cfg.complete()
 	if err != nil {
@@ -53,25 +53,25 @@ func New(cfg Config) (*Function, error) {
 	return f, nil
 }
 
-// Device returns the device behind the function, for starting or stepping it,
-// and for what a test wants to know or to break. It stays valid after Close.
+// Device returns the device behind the function, for starting or stepping it, and for
+// tests that inspect it or make it fail. It stays valid after Close.
 func (f *Function) Device() *vdev.Device { return f.dev }
 
 // SetHooks replaces the hooks.
 func (f *Function) SetHooks(h Hooks) { f.hooks.Store(&h) }
 
-// Address names the function for people.
+// Address returns the name of the function in messages.
 func (f *Function) Address() string { return f.cfg.Address }
 
-// DMA tells how device addresses are interpreted.
+// DMA returns how device addresses are interpreted.
 func (f *Function) DMA() pci.DMA {
 	return pci.DMA{Physical: f.cfg.Physical, Ranges: slices.Clone(f.cfg.Ranges)}
 }
 
 // MapDMA lets the device reach mem at iova. Both have to be aligned to pages of
-// 4 KiB, and iova has to lie in the ranges that DMA tells.
+// 4 KiB, and iova has to lie in the ranges that DMA returns.
 func (f *Function) MapDMA(iova uint64, mem []byte) error {
-	if err := f.open(); err != nil {
+	if err := f.checkOpen(); err != nil {
 		return err
 	}
 	if len(mem) > 0 && len(f.cfg.Ranges) > 0 && !slices.ContainsFunc(f.cfg.Ranges, func(r pci.Range) bool {
@@ -83,9 +83,9 @@ func (f *Function) MapDMA(iova uint64, mem []byte) error {
 	return f.dev.MapMemory(iova, mem)
 }
 
-// UnmapDMA takes back whole mappings.
+// UnmapDMA removes whole mappings.
 func (f *Function) UnmapDMA(iova uint64, size int) error {
-	if err := f.open(); err != nil {
+	if err := f.checkOpen(); err != nil {
 		return err
 	}
 	return f.dev.UnmapMemory(iova, size)
@@ -93,7 +93,7 @@ func (f *Function) UnmapDMA(iova uint64, size int) error {
 
 // Reset resets the function, and the device with it.
 func (f *Function) Reset() error {
-	if err := f.open(); err != nil {
+	if err := f.checkOpen(); err != nil {
 		return err
 	}
 	f.mu.Lock()
@@ -116,10 +116,10 @@ func (f *Function) Close() error {
 }
 
 // RequestRemoval raises the removal request, as hot-unplug does first. The
-// function goes on working.
+// function keeps working.
 func (f *Function) RequestRemoval() { f.irq.removalRequest() }
 
-// Unplug takes the function away at once: from now on every read except that of
+// Unplug removes the function at once: from now on every read except that of
 // its identifiers returns all ones, writes have no effect and there is no more DMA.
 // The removal request is raised as well.
 func (f *Function) Unplug() {
@@ -128,8 +128,8 @@ func (f *Function) Unplug() {
 	f.irq.removalRequest()
 }
 
-// open tells whether the function may still be used.
-func (f *Function) open() error {
+// checkOpen returns an error after Close.
+func (f *Function) checkOpen() error {
 	if f.closed.Load() {
 		return &Error{Function: f.cfg.Address, Reason: "used after it was closed", Err: os.ErrClosed}
 	}
@@ -156,5 +156,5 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// allOnes is what width bytes read as when nothing answers.
+// allOnes is what width bytes of a function that is gone read as.
 func allOnes(width int) uint32 { return uint32(1<<(8*width) - 1) }

@@ -17,9 +17,9 @@ const (
 	isrConfig = 2
 )
 
-// interrupts takes what the device signals to eventfds. It implements
-// vdev.Interrupts, so it is called with the device's lock held: its own lock is
-// the last one taken.
+// interrupts signals eventfds for the interrupts of the device. It implements
+// [vdev.Interrupts], so it is called with the device's lock held: its own lock is the
+// last one taken.
 type interrupts struct {
 	mu      sync.Mutex
 	fds     map[pci.IRQ][]int // duplicates, -1 for none
@@ -41,7 +41,7 @@ func newInterrupts(c Config) *interrupts {
 
 // Vectors returns how many interrupt vectors of a kind the function has.
 func (f *Function) Vectors(kind pci.IRQ) (int, error) {
-	if err := f.open(); err != nil {
+	if err := f.checkOpen(); err != nil {
 		return 0, err
 	}
 	return f.irq.sizes[kind], nil
@@ -50,7 +50,7 @@ func (f *Function) Vectors(kind pci.IRQ) (int, error) {
 // SetIRQ connects vectors of a kind with eventfds, of which it keeps duplicates; -1
 // leaves a vector as it is, nil disconnects all.
 func (f *Function) SetIRQ(kind pci.IRQ, fds []int) error {
-	if err := f.open(); err != nil {
+	if err := f.checkOpen(); err != nil {
 		return err
 	}
 	if have := f.irq.sizes[kind]; len(fds) > have {
@@ -125,24 +125,25 @@ func (n *interrupts) raise(kind pci.IRQ, i int) {
 	if fds := n.fds[kind]; i < len(fds) && fds[i] >= 0 {
 		var one [8]byte
 		binary.NativeEndian.PutUint64(one[:], 1)
-		// The only way this fails is a counter at its limit, which says it all already.
+		// That fails only with a counter at its limit, and then the driver is notified
+		// already.
 		_, _ = unix.Write(fds[i], one[:])
 		n.raised++
 	}
 }
 
-// messages tells whether MSI-X is on. n.mu is held.
-func (n *interrupts) messages() bool { return n.fds[pci.MSIX] != nil }
+// msixEnabled reports whether MSI-X is enabled. n.mu is held.
+func (n *interrupts) msixEnabled() bool { return n.fds[pci.MSIX] != nil }
 
-// Masked implements vdev.Interrupts.
+// Masked implements [vdev.Interrupts].
 func (n *interrupts) Masked(q int) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	_, mapped := n.vectors[q]
-	return n.messages() && !mapped
+	return n.msixEnabled() && !mapped
 }
 
-// Queue implements vdev.Interrupts.
+// Queue implements [vdev.Interrupts].
 func (n *interrupts) Queue(q int) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -150,7 +151,7 @@ func (n *interrupts) Queue(q int) {
 	n.signal(v, mapped, isrQueue)
 }
 
-// Config implements vdev.Interrupts.
+// Config implements [vdev.Interrupts].
 func (n *interrupts) Config() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -159,7 +160,7 @@ func (n *interrupts) Config() {
 
 func (n *interrupts) signal(vector uint16, mapped bool, bit uint8) {
 	switch {
-	case !n.messages():
+	case !n.msixEnabled():
 		n.isr |= bit
 		n.raise(pci.INTx, 0)
 	case mapped:
@@ -214,7 +215,7 @@ func (n *interrupts) setQueueVector(q int, v uint16) {
 func (f *Function) readISR() uint32 {
 	f.irq.mu.Lock()
 	defer f.irq.mu.Unlock()
-	if f.irq.messages() {
+	if f.irq.msixEnabled() {
 		f.dev.Violate("pci/isr/1", -1, "ISR status read although MSI-X is on")
 	}
 	v := f.irq.isr

@@ -2,12 +2,11 @@ package pcifn
 
 import "math/bits"
 
-// kind is what a stretch of registers is.
+// kind is the kind of a structure.
 type kind int
 
 const (
-	nothing kind = iota
-	common
+	common kind = iota + 1
 	notify
 	isr
 	deviceConfig
@@ -23,7 +22,7 @@ const (
 	capPCI    = 5
 )
 
-// structure is a stretch of registers behind a BAR.
+// structure is a range of registers in a BAR.
 type structure struct {
 	kind kind
 	bar  int
@@ -60,7 +59,7 @@ const (
 	barPrefet = 8
 )
 
-// layOut places the structures and gives the BARs their sizes.
+// layOut places the structures and sets the sizes of the BARs.
 func (f *Function) layOut() {
 	if n := uint64(f.cfg.Vectors); n > 0 {
 		size := ceilPow2(n*16 + (n+63)/64*8)

@@ -17,11 +17,11 @@ type Access struct {
 	Value  uint32
 	Write  bool
 	// Register is the specification's name of the register: "device_status",
-	// "queue_desc (low)", "notify", "ISR", "config". "" if there is none.
+	// "queue_desc (low)", "notify", "ISR", "config"; "" if there is none.
 	Register string
 }
 
-// String shows an access as an assignment: "device_status <- 0xf".
+// String returns an access as an assignment: "device_status <- 0xf".
 func (a Access) String() string {
 	name := a.Register
 	switch {
@@ -54,15 +54,15 @@ func (l *accessLog) add(a Access) {
 }
 
 // Log returns every access that the driver made, in order, since New or
-// ClearLog. It is empty unless Config.Log was set. A write is in it before it
-// takes effect, a read with what the driver saw.
+// ClearLog. It is empty unless Config.Log was set. A write is added before it takes
+// effect, a read with the value that the driver got.
 func (f *Function) Log() []Access {
 	f.log.mu.Lock()
 	defer f.log.mu.Unlock()
 	return slices.Clone(f.log.list)
 }
 
-// ClearLog forgets the accesses so far.
+// ClearLog removes the accesses so far.
 func (f *Function) ClearLog() {
 	f.log.mu.Lock()
 	defer f.log.mu.Unlock()

@@ -1,6 +1,6 @@
 package pcifn
 
-// notifyOff is queue_notify_off of virtqueue q (4.1.4.4).
+// notifyOff returns queue_notify_off of virtqueue q (4.1.4.4).
 func (f *Function) notifyOff(q int) uint16 {
 	switch {
 	case f.cfg.NotifyOff != nil:
@@ -11,14 +11,14 @@ func (f *Function) notifyOff(q int) uint16 {
 	return uint16(q)
 }
 
-// notifyData is queue_notif_config_data of virtqueue q: nothing that could be
-// mistaken for the number of a queue.
+// notifyData returns queue_notif_config_data of virtqueue q: a value that is not the
+// number of a queue.
 func notifyData(q int) uint16 { return 0xa5a5 ^ uint16(q) }
 
-// ring is a write to the notification structure s at off (4.1.5.2).
-func (f *Function) ring(s *structure, off uint64, width int, v uint32) {
+// writeDoorbell is a write to the notification structure s at off (4.1.5.2).
+func (f *Function) writeDoorbell(s *structure, off uint64, width int, v uint32) {
 	form := f.dev.DoorbellForm()
-	q, found := f.rungQueue(s, off, v, form.ConfigData)
+	q, found := f.doorbellQueue(s, off, v, form.ConfigData)
 	switch {
 	case !form.Live:
 		if !f.dev.Dead() {
@@ -46,9 +46,9 @@ func (f *Function) ring(s *structure, off uint64, width int, v uint32) {
 	f.dev.Notify(q, uint16(v>>16))
 }
 
-// rungQueue is the queue that a doorbell belongs to: by its place where each
-// queue has its own, otherwise by its value.
-func (f *Function) rungQueue(s *structure, off uint64, v uint32, configData bool) (q int, found bool) {
+// doorbellQueue returns the queue of a doorbell: by its offset where each queue has
+// its own, otherwise by its value.
+func (f *Function) doorbellQueue(s *structure, off uint64, v uint32, configData bool) (q int, found bool) {
 	switch {
 	case s.mult != 0:
 		q, found = int(off/s.mult), off%s.mult == 0

@@ -6,16 +6,16 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/pci"
 )
 
-// region is the registers behind a BAR. It implements pci.Region.
+// region is the registers in a BAR. It implements [pci.Region].
 type region struct {
 	f    *Function
 	bar  int
 	size uint64
 }
 
-// Region returns the registers behind a BAR.
+// Region returns the registers in a BAR.
 func (f *Function) Region(bar int) (pci.Region, error) {
-	if err := f.open(); err != nil {
+	if err := f.checkOpen(); err != nil {
 		return nil, err
 	}
 	if bar < 0 || bar >= len(f.bars) || f.bars[bar].size == 0 {
@@ -53,7 +53,7 @@ func (r *region) Write16(off uint64, v uint16) error { return r.write(off, 2, ui
 func (r *region) Write32(off uint64, v uint32) error { return r.write(off, 4, v) }
 
 func (r *region) check(off uint64, width int) error {
-	if err := r.f.open(); err != nil {
+	if err := r.f.checkOpen(); err != nil {
 		return err
 	}
 	return pci.CheckAccess(r.bar, off, width, r.size)
@@ -74,9 +74,9 @@ func (r *region) write(off uint64, width int, v uint32) error {
 	return nil
 }
 
-// Doorbell returns a register for being written again and again.
+// Doorbell returns a register that is written often.
 func (r *region) Doorbell(off uint64, width int) (interface{ Ring(v uint32) }, error) {
-	if err := r.f.open(); err != nil {
+	if err := r.f.checkOpen(); err != nil {
 		return nil, err
 	}
 	if err := pci.CheckDoorbell(r.bar, off, width, r.size); err != nil {
@@ -100,7 +100,7 @@ func (b *doorbell) Ring(v uint32) {
 	}
 }
 
-// read is a read of a register that was found to lie in the BAR.
+// read reads a register at an offset inside the BAR.
 func (f *Function) read(bar int, off uint64, width int) uint32 {
 	v, name := allOnes(width), ""
 	if !f.removed.Load() {
@@ -130,7 +130,7 @@ func (f *Function) write(bar int, off uint64, width int, v uint32) {
 	f.writeRegister(s, off, width, v)
 }
 
-// name is the name of the register that begins at off.
+// name returns the name of the register that begins at off.
 func (f *Function) name(s *structure, off uint64) string {
 	if s == nil {
 		return ""
@@ -178,7 +178,7 @@ func (f *Function) writeRegister(s *structure, off uint64, width int, v uint32) 
 	case common:
 		f.writeCommon(off-s.off, width, v)
 	case notify:
-		f.ring(s, off-s.off, width, v)
+		f.writeDoorbell(s, off-s.off, width, v)
 	case isr:
 		f.dev.Violate("pci/access/1", -1, "ISR status written")
 	case deviceConfig:

@@ -39,13 +39,13 @@ func (f *Function) buildSpace() {
 	s.caps, s.next, s.link = make(map[uint8]int), firstCapability, pci.RegCapabilities
 	device, subsystem, revision := uint16(deviceModern), uint16(0x1100), byte(1)
 	if f.cfg.Transitional || f.cfg.LegacyOnly {
-		// A transitional function says in its subsystem what type it is.
+		// The subsystem ID of a transitional function is its device type.
 		device, subsystem, revision = deviceLegacy, 1, 0
 	}
 	s.put16(pci.RegVendorID, vendorVirtio)
 	s.put16(pci.RegDeviceID, device)
-	// As VFIO hands a function over, with bus mastering on besides: then it
-	// does not matter which of the driver's layers switches it on.
+	// As VFIO opens a function, and with bus mastering enabled, so that a driver
+	// need not do that in tests of its upper layers.
 	const command = pci.CommandIO | pci.CommandMemory | pci.CommandBusMaster
 	s.put16(pci.RegCommand, command)
 	binary.LittleEndian.PutUint16(s.writable[pci.RegCommand:], command|pci.CommandINTxDisable)
@@ -113,7 +113,7 @@ func (f *Function) buildVirtioCaps() {
 	}
 	b := s.vendorCap(capPCI, vendorCapLen+4, 0, 0, 0)
 	off := s.caps[capPCI]
-	// Of this one the driver writes bar, offset and length; pci_cfg_data is a window.
+	// The driver writes bar, offset and length of this capability, and pci_cfg_data.
 	for _, i := range []int{4, 8, 9, 10, 11, 12, 13, 14, 15} {
 		s.writable[off+i] = 0xff
 	}
@@ -143,7 +143,7 @@ func (f *Function) buildMSIXCap() {
 
 // Capability returns where in configuration space the first virtio capability
 // of a cfg_type is (1 common, 2 notify, 3 ISR, 4 device, 5 PCI), 0 if there is
-// none. It is for tests that falsify it with Poke.
+// none. It is for tests that change it with [Function.Poke].
 func (f *Function) Capability(cfgType uint8) int { return f.space.caps[cfgType] }
 
 // Peek returns a copy of configuration space.
@@ -153,9 +153,8 @@ func (f *Function) Peek() []byte {
 	return slices.Clone(f.space.bytes[:])
 }
 
-// Poke overwrites configuration space from off on, whatever may be written
-// there and whatever it does to the driver. The structures themselves stay
-// where they are.
+// Poke overwrites configuration space from off on, read-only bits too. It does not
+// move the structures.
 func (f *Function) Poke(off int, b ...byte) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -14,33 +14,31 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
-// Config says how a Backend is reached and what is behind it. The zero value
-// listens and serves a device that swallows what it is sent.
+// Config describes a [Backend]. The zero value listens and serves a device that is
+// connected to nothing.
 type Config struct {
-	// Client has the back end connect to a front end that listens, again and
-	// again, in place of listening itself.
+	// Client makes the back end connect to a front end that listens, and connect
+	// again after a disconnect, in place of listening itself.
 	Client bool
-	// Device is the device that peers get. What makes no sense over this
-	// transport is taken out of what it offers: a control queue, for one, which
-	// front ends keep to themselves.
+	// Device is the device that peers use. Features that make no sense over
+	// vhost-user are not offered: see [vdev.VhostDevice].
 	Device vdev.Config
 	// Raw takes the place of Device: see [RawConfig].
 	Raw *RawConfig
-	// Stepped leaves it to the caller to move packets, by calling Poll.
+	// Stepped leaves it to the caller to move packets, by calling [Backend.Poll].
 	Stepped bool
 	// Slots is how many regions of memory a peer may share; 0: 64.
 	Slots int
-	// Timeout bounds how long the rest of a message may take, and how long an
-	// answer may wait to be fetched; 0: 5 s.
+	// Timeout bounds how long the rest of a message may take, and how long a reply
+	// may wait for the peer to read it; 0: 5 s.
 	Timeout time.Duration
-	// Up is called when packets can begin to flow and when they cannot any more.
-	// It must not wait for the Backend. It may be nil.
+	// Up is called with true when packets can flow and with false when they cannot
+	// any more. It must not wait for the Backend. It may be nil.
 	Up func(bool)
-	// Ended is called when a connection is over and everything that came with it
-	// was given back, with the reason: nil if the peer just went away. It may
-	// be nil.
+	// Ended is called when a connection has ended and everything that came with it
+	// was released, with the reason: nil if the peer disconnected. It may be nil.
 	Ended func(error)
-	// Logger is told what is of interest to people; nil is silent.
+	// Logger receives connections and refusals; nil discards them.
 	Logger *slog.Logger
 }
 
@@ -94,7 +92,7 @@ type Backend struct {
 	peers    int
 }
 
-// Serve makes a device and serves it at a socket until Close. With Config.Client
+// Serve makes a device and serves it at a socket until [Backend.Close]. With Config.Client
 // it connects to the socket as soon as a front end listens there; otherwise it
 // listens there when Serve returns. It takes over the wire of the device, also
 // when it fails. An error is an *[Error] for the socket, a *[vdev.Error] for the
@@ -179,21 +177,21 @@ func (b *Backend) makeEngine() error {
 	return nil
 }
 
-// Device is the device behind the socket, nil in raw mode. It is the Backend's:
-// only look at it.
+// Device returns the device behind the socket, nil in raw mode. It belongs to the
+// Backend: use only the methods that read.
 func (b *Backend) Device() *vdev.VhostDevice { return b.device }
 
-// Poll moves packets, at most a burst from each ring, and tells whether there
+// Poll moves packets, at most a burst from each ring, and reports whether there
 // were any. It is for Config.Stepped and for raw mode, which has no goroutine of
-// its own, and for one goroutine. That goroutine should have called
-// debug.SetPanicOnFault, as those of package lcore have: a peer can take memory
-// back that it shared.
+// its own. One goroutine may call it, which should have called
+// debug.SetPanicOnFault, as those of package lcore have: a peer can remove memory
+// that it shared.
 func (b *Backend) Poll() bool {
 	return b.engine.Poll() > 0
 }
 
-// Close ends the connection, stops listening, closes the device and what its
-// wire ends in. It may be called more than once.
+// Close ends the connection, stops listening, and closes the device and its back
+// end. It may be called more than once.
 func (b *Backend) Close() error {
 	b.stop()
 	b.mu.Lock()
@@ -202,16 +200,16 @@ func (b *Backend) Close() error {
 	}
 	b.mu.Unlock()
 	if b.socket != nil {
-		_ = b.socket.Close() // and removes the file, if it is still its own
+		_ = b.socket.Close() // and removes the file, if it is still the one made here
 	}
-	stop := b.relieve()
+	stop := b.drainEventfds()
 	<-b.done
 	stop()
 	b.kicks.close()
 	return b.engine.Close()
 }
 
-// State is what a Backend is doing.
+// State is what a [Backend] is doing.
 type State struct {
 	Path      string          // of the socket
 	Connected bool            // there is a peer
@@ -227,7 +225,7 @@ func (b *Backend) State() State {
 	return State{Path: b.path, Connected: b.peer != nil, Up: b.up, Features: b.features, Peers: b.peers}
 }
 
-// changed is told by the session whether packets can flow.
+// changed is called by the session when packets can flow or cannot any more.
 func (b *Backend) changed(up bool, f virtio.Features) {
 	b.mu.Lock()
 	b.up = up

@@ -8,19 +8,18 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev/wire"
 )
 
-// Wire is a wire of a device (a vdev.Backend) that ends in a Backend: a cable
-// between two software devices, the far one of which a peer uses through a
-// socket. What the near device transmits the peer's driver receives, and the
-// other way round. While no driver is there to receive, the far end is down:
-// see Follow.
+// Wire is a cable ([wire.Cable]) between two software devices, the far one of which a
+// peer uses through a socket. It is the [vdev.Backend] of the near device. Frames
+// that the near device transmits the peer's driver receives, and the other way
+// round. While no driver can receive, the link is down: see [Wire.Follow].
 type Wire struct {
 	*wire.End
 	back *Backend
 	link *link
 }
 
-// NewWire makes a wire, and serves its far end at a socket as Serve does. It has
-// cfg.Up for itself, and cfg.Device.Backend.
+// NewWire makes a wire, and serves its far end at a socket as [Serve] does. It
+// replaces cfg.Up and cfg.Device.Backend.
 func NewWire(path string, cfg Config) (*Wire, error) {
 	near, far := wire.Cable()
 	w := &Wire{End: near, link: &link{changed: make(chan struct{}, 1), done: make(chan struct{})}}
@@ -32,17 +31,18 @@ func NewWire(path string, cfg Config) (*Wire, error) {
 	return w, nil
 }
 
-// Back is the far end. It is the Wire's: only look at it.
+// Back returns the far end. It belongs to the Wire: use only the methods that read.
 func (w *Wire) Back() *Backend { return w.back }
 
-// Follow calls up at once, and whenever it changes, with whether packets can
-// flow; as vdev.Device.SetLink wants it. It may be called once.
+// Follow calls up with true while packets can flow and with false while they cannot:
+// at once, and at every change. It is for [vdev.Device.SetLink], and may be called
+// once.
 func (w *Wire) Follow(up func(bool)) {
 	up(w.link.up.Load())
 	go w.link.run(up)
 }
 
-// Close implements vdev.Backend: it ends the connection and closes the socket.
+// Close implements [vdev.Backend]: it ends the connection and closes the socket.
 func (w *Wire) Close() error {
 	// Not waited for: the near device may be waiting for this.
 	w.link.once.Do(func() { close(w.link.done) })

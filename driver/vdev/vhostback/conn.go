@@ -12,7 +12,7 @@ import (
 // conn is the socket of one peer. One goroutine reads and answers.
 type conn struct {
 	socket  *net.UnixConn
-	timeout time.Duration // for the rest of a message, and for an answer to be fetched
+	timeout time.Duration // for the rest of a message, and for writing a reply
 	header  [headerSize]byte
 	control []byte
 	in      message
@@ -23,10 +23,9 @@ func newConn(socket *net.UnixConn, timeout time.Duration) *conn {
 	return &conn{socket: socket, timeout: timeout, control: make([]byte, unix.CmsgSpace(4*maxFDs))}
 }
 
-// read waits for the next message. It returns io.EOF if the peer went away
-// between two messages. The message is valid until the next read; drop closes
-// the descriptors that nobody took out of it. It has to be called after an
-// error as well.
+// read waits for the next message. It returns io.EOF if the peer disconnected
+// between two messages. The message is valid until the next read. The caller has to
+// call drop, also after an error: it closes the descriptors that no handler took.
 func (c *conn) read() (*message, error) {
 	m := &c.in
 	*m = message{fds: m.fds[:0]}
@@ -46,8 +45,8 @@ func (c *conn) read() (*message, error) {
 	return m, c.fill(m, m.payload, false)
 }
 
-// fill reads all of b. What is first may take its time; the rest of a message
-// has to follow.
+// fill reads all of b. Only the first byte of a message may take longer than the
+// timeout.
 func (c *conn) fill(m *message, b []byte, first bool) error {
 	for got := 0; got < len(b); {
 		n, oobn, flags, _, err := c.socket.ReadMsgUnix(b[got:], c.control)
@@ -76,7 +75,7 @@ func (c *conn) fill(m *message, b []byte, first bool) error {
 }
 
 // takeRights moves descriptors that arrived into the message. The kernel closes
-// those that there was no room for.
+// those that do not fit.
 func (c *conn) takeRights(m *message, oobn, flags int) error {
 	if oobn > 0 {
 		messages, err := unix.ParseSocketControlMessage(c.control[:oobn])
@@ -96,7 +95,7 @@ func (c *conn) takeRights(m *message, oobn, flags int) error {
 	return nil
 }
 
-// drop closes what is left of a message.
+// drop closes the descriptors that are left in a message.
 func (m *message) drop() {
 	for i, fd := range m.fds {
 		if fd >= 0 {
@@ -107,7 +106,7 @@ func (m *message) drop() {
 	m.fds = m.fds[:0]
 }
 
-// write sends an answer.
+// write sends a reply.
 func (c *conn) write(r request, b []byte) error {
 	err := c.socket.SetWriteDeadline(time.Now().Add(c.timeout))
 	if err == nil {

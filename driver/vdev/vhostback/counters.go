@@ -1,7 +1,7 @@
 package vhostback
 
-// Counters are what went through a Backend since it was made, seen from its
-// peers: Rx is what their drivers received, Tx what they transmitted. Frames are
+// Counters count what went through a [Backend] since it was made, as its peers see
+// it: Rx is what their drivers received, Tx what they transmitted. Frames are
 // counted without the virtio header.
 type Counters struct {
 	RxPackets, RxBytes uint64

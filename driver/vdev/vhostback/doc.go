@@ -17,13 +17,13 @@
 // the device of package vdev, which checks every rule and has every feature, or
 // that of internal/raw, which does next to nothing and is for measuring drivers.
 //
-// Whatever a peer sends that the protocol does not have ends the connection
-// with a typed error; so does a ring that breaks the rules. The wire types are
-// this package's own: the front end shares none of them, so that a misreading
-// cannot hide on both sides.
+// A message that the protocol does not have ends the connection with an [Error], a
+// ring that breaks a rule with a [RingError]. The front end of package vhostuser
+// shares no types with this package, so that a misreading cannot hide on both
+// sides.
 //
-// Two things are left to the peer's honour. It can take back memory that it
-// shared (truncate the file): the fault that follows stops this device and ends
-// the connection, not the program. It can make the eventfd that it is called by
-// block again and fill its counter: then its own device stands still.
+// Two things a peer can do at any time. It can remove memory that it shared, by
+// truncating the file: the fault that follows stops this device and ends the
+// connection, not the program. It can make its call eventfd block and fill the
+// counter: then its own device stops until the connection ends.
 package vhostback

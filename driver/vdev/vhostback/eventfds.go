@@ -8,14 +8,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// eventfds are what one side of the rings is notified by, an eventfd or pipe for
-// each. A peer has them too, and with them their flags: it can have a write wait,
-// by taking O_NONBLOCK off and filling the counter. While packets flow that is
-// its own loss; in the end empty frees who waits.
+// eventfds are the eventfds, or pipes, by which the device notifies the driver, one
+// for each ring. A peer has them open too and shares their flags: it can block a
+// write, by clearing O_NONBLOCK and filling the counter. While packets flow that
+// delays only its own device; when the connection ends drain unblocks the write.
 type eventfds struct {
-	mu sync.Mutex // held while one is written to, and by set
+	mu sync.Mutex // held while an eventfd is written to, and by set
 
-	files sync.Mutex // guards those that are open; set holds both
+	files sync.Mutex // guards fds and pipes; set holds both
 	fds   []int      // -1 for none
 	pipes []bool
 }
@@ -28,7 +28,7 @@ func newEventfds(rings int) *eventfds {
 	return e
 }
 
-// set replaces the eventfd of ring i, -1 for none, and takes it over.
+// set replaces the eventfd of ring i, -1 for none, and owns it from now on.
 func (e *eventfds) set(i, fd int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -42,8 +42,8 @@ func (e *eventfds) set(i, fd int) {
 	e.fds[i] = fd
 }
 
-// signal adds 1 to the eventfd of ring i, if there is one. The one way in which
-// that fails is a counter at its limit, which says it all already.
+// signal adds 1 to the eventfd of ring i, if there is one. That fails only with a
+// counter at its limit, and then the driver is notified already.
 func (e *eventfds) signal(i int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -54,8 +54,8 @@ func (e *eventfds) signal(i int) {
 	var one [8]byte
 	native.PutUint64(one[:], 1)
 	if e.pipes[i] {
-		// A pipe can be written to without waiting whatever its flags are, since
-		// Linux 6.4, and cannot be emptied from this end.
+		// Since Linux 6.4 a pipe can be written to without waiting with any flags. It
+		// cannot be drained from this end.
 		if _, err := unix.Pwritev2(fd, [][]byte{one[:]}, -1, unix.RWF_NOWAIT); !errors.Is(err, unix.EOPNOTSUPP) {
 			return
 		}
@@ -63,9 +63,9 @@ func (e *eventfds) signal(i int) {
 	_, _ = unix.Write(fd, one[:])
 }
 
-// empty takes away what fills the counters, so that nobody waits for room. It
-// is for eventfds that do not matter any more: notifications are lost.
-func (e *eventfds) empty() {
+// drain resets the counters, so that no write waits for room. It is for eventfds of
+// a connection that has ended: notifications are lost.
+func (e *eventfds) drain() {
 	e.files.Lock()
 	defer e.files.Unlock()
 	var count [8]byte
@@ -78,24 +78,24 @@ func (e *eventfds) empty() {
 	}
 }
 
-// relief is the pause between two times that eventfds are emptied.
-const relief = 10 * time.Millisecond
+// drainInterval is the pause between two drains of the eventfds.
+const drainInterval = 10 * time.Millisecond
 
-// relieve keeps the peer's eventfds from holding anybody up, until stop is
-// called. The connection is over, or will be.
-func (b *Backend) relieve() (stop func()) {
+// drainEventfds keeps the peer's eventfds from blocking a goroutine of the device,
+// until stop is called. It is for the end of a connection.
+func (b *Backend) drainEventfds() (stop func()) {
 	done := make(chan struct{})
 	var running sync.WaitGroup
 	running.Go(func() {
-		ticker := time.NewTicker(relief)
+		ticker := time.NewTicker(drainInterval)
 		defer ticker.Stop()
 		for {
 			select {
 			case <-done:
 				return
 			case <-ticker.C:
-				b.calls.empty()
-				b.faults.empty()
+				b.calls.drain()
+				b.faults.drain()
 			}
 		}
 	})

@@ -13,7 +13,7 @@ func (s *session) setFeatures(m *message) ([]byte, error) {
 	if extra := v &^ (s.engine.Offered()[0] | 1<<protocolBit); extra != 0 {
 		return nil, m.wrong("features", v, "none that was not offered (%#x)", extra)
 	}
-	if s.settled && v == s.features {
+	if s.negotiated && v == s.features {
 		return nil, nil
 	}
 	for i := range s.rings {
@@ -21,18 +21,18 @@ func (s *session) setFeatures(m *message) ([]byte, error) {
 			return nil, m.wrong("features", v, "no others than %#x while rings run", s.features)
 		}
 	}
-	if s.live {
+	if s.begun {
 		s.engine.End()
-		s.live = false
+		s.begun = false
 	}
 	s.features = v
-	s.settled = s.device().Has(virtio.Version1)
-	if !s.settled {
-		// Firmware that is older than the system it boots may do this: it gets no
-		// network, and the system may try again.
+	s.negotiated = s.device().Has(virtio.Version1)
+	if !s.negotiated {
+		// The firmware of a guest may do this before its operating system, with a
+		// newer driver, negotiates again.
 		return nil, &refusal{"the driver knows only devices from before virtio 1.0"}
 	}
-	return nil, s.settle()
+	return nil, s.startRings()
 }
 
 func (s *session) getProtocol(*message) ([]byte, error) { return numberBytes(protoOffered), nil }
@@ -42,14 +42,14 @@ func (s *session) setProtocol(m *message) ([]byte, error) {
 	if extra := v &^ protoOffered; extra != 0 {
 		return nil, m.wrong("protocol features", v, "none that was not offered (%#x)", extra)
 	}
-	if s.live && v != s.proto {
+	if s.begun && v != s.proto {
 		return nil, m.wrong("protocol features", v, "no others than %#x while rings run", s.proto)
 	}
 	s.proto = v
 	return nil, nil
 }
 
-// setOwner is said by every peer, by some more than once, and means nothing here.
+// setOwner does nothing: every peer sends it, some more than once.
 func (s *session) setOwner(*message) ([]byte, error) { return nil, nil }
 
 func (s *session) resetDevice(*message) ([]byte, error) {
@@ -63,8 +63,8 @@ func (s *session) getQueueNum(*message) ([]byte, error) {
 
 func (s *session) getStatus(*message) ([]byte, error) { return numberBytes(uint64(s.status)), nil }
 
-// setStatus takes the status over. The order of its bits is not looked at:
-// QEMU sets several at once, and FEATURES_OK with the features.
+// setStatus stores the status. It does not check the order of the bits: QEMU sets
+// several at once, and FEATURES_OK together with the features.
 func (s *session) setStatus(m *message) ([]byte, error) {
 	v := m.number()
 	if v > 0xff {
@@ -75,11 +75,11 @@ func (s *session) setStatus(m *message) ([]byte, error) {
 		s.reset()
 		return nil, nil
 	}
-	if status.Has(virtio.StatusFeaturesOK) && !s.settled {
+	if status.Has(virtio.StatusFeaturesOK) && !s.negotiated {
 		status &^= virtio.StatusFeaturesOK
 	}
 	s.status = status
-	return nil, s.settle()
+	return nil, s.startRings()
 }
 
 func (s *session) setMTU(m *message) ([]byte, error) {
@@ -101,8 +101,8 @@ func (m *message) configRequest() (offset, size uint32, err error) {
 	return offset, size, nil
 }
 
-// getConfig answers with the bytes of the device configuration, zeros behind its
-// end. A request that cannot be answered gets an empty answer.
+// getConfig replies with the bytes of the device configuration, zeros after its
+// end. A request for other bytes gets an empty reply, as the protocol wants it.
 func (s *session) getConfig(m *message) ([]byte, error) {
 	offset, size, err := m.configRequest()
 	if err != nil {
@@ -170,11 +170,11 @@ func (s *session) removeMemRegion(m *message) ([]byte, error) {
 			return nil, s.replace(t, nil, s.memory[i:i+1])
 		}
 	}
-	return nil, want.bad("no such region was shared", nil)
+	return nil, want.invalid("no such region was shared", nil)
 }
 
-// replace makes t the memory of the device. added are the regions of it that are
-// new, and are given back if that fails; gone those that are given back if not.
+// replace makes t the memory of the device. added are its new regions, which are
+// released if that fails; gone are the old ones, which are released if it does not.
 func (s *session) replace(t, added, gone table) error {
 	areas := make(map[int][3][]byte)
 	for i := range s.rings {

@@ -8,8 +8,8 @@ import (
 )
 
 // kicks waits for all eventfds by which the driver notifies the device, in one
-// goroutine. It never reads them, which a peer could make wait: each write to
-// one is an edge, and edges are reported.
+// goroutine. It never reads them, because a peer could make that block: epoll
+// reports each write as an edge.
 type kicks struct {
 	epoll *os.File
 	fd    int
@@ -33,7 +33,7 @@ func newKicks(rings int, kicked func(ring int)) (*kicks, error) {
 	for i := range k.fds {
 		k.fds[i] = -1
 	}
-	// An epoll descriptor can itself be waited for, so that no thread is spent.
+	// The runtime can wait for an epoll descriptor without a thread for it.
 	k.epoll = os.NewFile(uintptr(fd), "epoll")
 	go k.run(kicked)
 	return k, nil
@@ -61,7 +61,7 @@ func (k *kicks) run(kicked func(int)) {
 	}
 }
 
-// set replaces the eventfd of ring i, -1 for none. It takes fd over, also when
+// set replaces the eventfd of ring i, -1 for none. It owns fd from now on, also when
 // it fails.
 func (k *kicks) set(i, fd int) error {
 	k.mu.Lock()

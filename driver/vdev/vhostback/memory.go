@@ -40,29 +40,29 @@ func (t table) mappings() []vdev.Mapping {
 	return all
 }
 
-// check looks at a region's numbers, and whether there is room for it beside
-// the others.
+// check checks the addresses and the size of a region, and that it does not overlap
+// another one.
 func (t table) check(r regionInfo) error {
 	switch {
 	case r.size == 0:
-		return r.bad("no bytes", nil)
+		return r.invalid("no bytes", nil)
 	case r.guest+r.size-1 < r.guest, r.user+r.size-1 < r.user:
-		return r.bad("the addresses wrap around", nil)
+		return r.invalid("the addresses wrap around", nil)
 	case r.offset+r.size < r.offset || r.offset+r.size > math.MaxInt64:
-		return r.bad("the offset in the file and the size wrap around", nil)
+		return r.invalid("the offset in the file and the size wrap around", nil)
 	}
 	for _, o := range t {
 		if r.guest <= o.guest+o.size-1 && o.guest <= r.guest+r.size-1 {
-			return r.bad("its guest addresses are in another region as well", nil)
+			return r.invalid("its guest addresses are in another region as well", nil)
 		}
 		if r.user <= o.user+o.size-1 && o.user <= r.user+r.size-1 {
-			return r.bad("its user addresses are in another region as well", nil)
+			return r.invalid("its user addresses are in another region as well", nil)
 		}
 	}
 	return nil
 }
 
-func (r regionInfo) bad(reason string, err error) error {
+func (r regionInfo) invalid(reason string, err error) error {
 	return &Error{Device: thePeer, Op: opMemory, Field: "user address", Value: r.user, Err: err,
 		Reason: fmt.Sprintf("%d bytes at guest address %#x, file offset %#x: %s", r.size, r.guest, r.offset, reason)}
 }
@@ -71,27 +71,26 @@ func (r regionInfo) bad(reason string, err error) error {
 func (r regionInfo) share(fd int) (region, error) {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
-		return region{}, r.bad("its file cannot be looked at", err)
+		return region{}, r.invalid("fstat of its file failed", err)
 	}
-	// Only such a file tells its size, and touching memory behind the end of a
-	// file is a fault.
+	// Only a regular file has a size, and an access after its end is a fault.
 	if st.Mode&unix.S_IFMT != unix.S_IFREG {
-		return region{}, r.bad("what came with it is no file of memory", nil)
+		return region{}, r.invalid("the descriptor is not that of a file in memory", nil)
 	}
 	if uint64(st.Size) < r.offset+r.size {
-		return region{}, r.bad("its file ends before it", nil)
+		return region{}, r.invalid("its file is too short", nil)
 	}
 	page := uint64(pageOf(int64(st.Blksize)))
 	first := r.offset &^ (page - 1)
 	length := (r.offset + r.size - first + page - 1) &^ (page - 1)
 	if length > math.MaxInt64 {
-		return region{}, r.bad("too large", nil)
+		return region{}, r.invalid("too large", nil)
 	}
 	mapped, err := unix.Mmap(fd, int64(first), int(length), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	if err != nil {
-		return region{}, r.bad("its file cannot be mapped", err)
+		return region{}, r.invalid("its file cannot be mapped", err)
 	}
-	// A guest's memory has no place in the core dump of its device.
+	// A core dump of the device must not contain the memory of the guest.
 	_ = unix.Madvise(mapped, unix.MADV_DONTDUMP)
 	off := r.offset - first
 	return region{regionInfo: r, mem: mapped[off : off+r.size : off+r.size], mapped: mapped}, nil
@@ -106,7 +105,7 @@ func pageOf(block int64) int64 {
 	return block
 }
 
-// release takes the mappings of all regions back. Nobody uses them any more.
+// release unmaps all regions. The engine does not use them any more.
 func (t table) release() {
 	for _, r := range t {
 		_ = unix.Munmap(r.mapped)

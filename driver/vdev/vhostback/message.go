@@ -91,8 +91,8 @@ const (
 // protocolBit is the feature bit that says that there are protocol features.
 const protocolBit = 30
 
-// message is a request as it arrived. fds are the receiver's: whoever keeps one
-// puts -1 in its place, the rest is closed when the message was dealt with.
+// message is a request as it arrived. A handler that keeps a descriptor takes it
+// with takeFD; drop closes the others.
 type message struct {
 	request request
 	flags   uint32
@@ -134,7 +134,7 @@ func parseRegion(b []byte) regionInfo {
 	return regionInfo{native.Uint64(b), native.Uint64(b[8:]), native.Uint64(b[16:]), native.Uint64(b[24:])}
 }
 
-// reply makes the bytes of an answer to r.
+// reply returns the bytes of a reply to r.
 func reply(r request, payload []byte) []byte {
 	b := make([]byte, 0, headerSize+len(payload))
 	b = native.AppendUint32(b, uint32(r))

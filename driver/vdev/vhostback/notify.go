@@ -7,9 +7,9 @@ import (
 	"sync/atomic"
 )
 
-// canNotify tells whether fd is an eventfd, or, where one side only writes and
-// the other only reads, a pipe, which some use in its place. Where that cannot be
-// found out it says yes.
+// canNotify reports whether fd is an eventfd, or, with pipes, a pipe, which some front
+// ends use where one side only writes and the other only reads. It returns true if
+// the kind of fd is not known.
 func canNotify(fd int, pipes bool) bool {
 	name, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(fd))
 	return err != nil || name == "anon_inode:[eventfd]" || pipes && strings.HasPrefix(name, "pipe:")
@@ -27,20 +27,20 @@ func newCalls(rings int, failed func()) *calls {
 	return &calls{eventfds: newEventfds(rings), failed: failed, armed: make([]atomic.Bool, rings)}
 }
 
-// set replaces the eventfd of ring i, -1 for none, and takes it over. The new
-// one is signalled: an interrupt may have been due while there was none.
+// set replaces the eventfd of ring i, -1 for none, and owns it from now on. It
+// signals the new one: an interrupt may have been due while there was none.
 func (c *calls) set(i, fd int) {
 	c.eventfds.set(i, fd)
 	c.armed[i].Store(fd >= 0)
 	c.signal(i)
 }
 
-// Masked implements vdev.Interrupts.
+// Masked implements [vdev.Interrupts].
 func (c *calls) Masked(i int) bool { return !c.armed[i].Load() }
 
-// Queue implements vdev.Interrupts.
+// Queue implements [vdev.Interrupts].
 func (c *calls) Queue(i int) { c.signal(i) }
 
-// Config implements vdev.Interrupts. A peer does not learn of changes of the
-// configuration, but a failure is one.
+// Config implements [vdev.Interrupts]. Changes of the configuration are not sent to
+// the peer; a failure is one of them.
 func (c *calls) Config() { c.failed() }

@@ -1,6 +1,6 @@
 package vhostback
 
-// kind is what the protocol says about a request.
+// kind describes a request of the protocol.
 type kind struct {
 	request request
 	name    string
@@ -10,12 +10,12 @@ type kind struct {
 	least, most int
 	// proto is the protocol feature it needs, -1 for none.
 	proto int
-	// answers is true if the reply is more than an acknowledgement.
-	answers bool
+	// replies is true if the reply is more than an acknowledgement.
+	replies bool
 	handle  func(*session, *message) ([]byte, error)
 }
 
-// kindOf returns what is known about a request, nil if nothing is.
+// kindOf returns the description of a request, nil if there is none.
 func kindOf(r request) *kind {
 	kinds := allKinds()
 	for i := range kinds {

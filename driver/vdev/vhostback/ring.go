@@ -9,30 +9,30 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
-// vring is what the peer said about a ring. It starts when all of it is known,
+// ring is what the peer sent about a ring. It starts when all of it is known,
 // SET_VRING_KICK came and the device may run.
-type vring struct {
+type ring struct {
 	size    int
 	areas   [3]uint64 // user addresses, by vdev.Area
-	placed  bool      // SET_VRING_ADDR came
+	hasAddr bool      // SET_VRING_ADDR came
 	base    uint32
-	based   bool // SET_VRING_BASE came
-	kicked  bool // SET_VRING_KICK came
+	hasBase bool // SET_VRING_BASE came
+	hasKick bool // SET_VRING_KICK came
 	polled  bool // ... without an eventfd
 	enabled bool
 	started bool
 }
 
-// ring returns the ring that a message is about.
-func (s *session) ring(m *message, index uint32) (*vring, error) {
+// ring returns the ring of a message.
+func (s *session) ring(m *message, index uint32) (*ring, error) {
 	if index >= uint32(len(s.rings)) {
 		return nil, m.wrong("ring", uint64(index), "less than %d", len(s.rings))
 	}
 	return &s.rings[index], nil
 }
 
-// idle is ring for messages that must not come while the ring runs.
-func (s *session) idle(m *message, index uint32) (*vring, error) {
+// stoppedRing is ring for messages that must not come while the ring runs.
+func (s *session) stoppedRing(m *message, index uint32) (*ring, error) {
 	r, err := s.ring(m, index)
 	if err == nil && r.started {
 		return nil, m.wrong("ring", uint64(index), "one that was stopped by GET_VRING_BASE")
@@ -42,7 +42,7 @@ func (s *session) idle(m *message, index uint32) (*vring, error) {
 
 func (s *session) setVringNum(m *message) ([]byte, error) {
 	index, n := m.state()
-	r, err := s.idle(m, index)
+	r, err := s.stoppedRing(m, index)
 	if err != nil {
 		return nil, err
 	}
@@ -50,30 +50,30 @@ func (s *session) setVringNum(m *message) ([]byte, error) {
 		return nil, m.wrong("ring size", uint64(n), "1 to %d", virtio.MaxQueueSize)
 	}
 	r.size = int(n)
-	return nil, s.settle()
+	return nil, s.startRings()
 }
 
 func (s *session) setVringAddr(m *message) ([]byte, error) {
 	a := m.ringAddress()
-	r, err := s.idle(m, a.index)
+	r, err := s.stoppedRing(m, a.index)
 	if err != nil {
 		return nil, err
 	}
 	if a.flags != 0 {
-		return nil, m.wrong("flags", uint64(a.flags), "0: this back end keeps no log")
+		return nil, m.wrong("flags", uint64(a.flags), "0: this back end has no dirty log")
 	}
 	r.areas[vdev.DescArea], r.areas[vdev.DriverArea], r.areas[vdev.DeviceArea] = a.desc, a.avail, a.used
-	r.placed = true
-	return nil, s.settle()
+	r.hasAddr = true
+	return nil, s.startRings()
 }
 
 func (s *session) setVringBase(m *message) ([]byte, error) {
 	index, base := m.state()
-	r, err := s.idle(m, index)
+	r, err := s.stoppedRing(m, index)
 	if err != nil {
 		return nil, err
 	}
-	r.base, r.based = base, true
+	r.base, r.hasBase = base, true
 	return nil, nil
 }
 
@@ -86,27 +86,27 @@ func (s *session) getVringBase(m *message) ([]byte, error) {
 	if r.started {
 		r.base = uint32(s.engine.StopRing(int(index)))
 		if s.device().Has(virtio.RingPacked) {
-			r.base |= r.base << 16 // nothing is under way: both positions are the same
+			r.base |= r.base << 16 // all taken buffers are used: both positions are equal
 		}
 	}
-	r.started, r.kicked, r.placed = false, false, false
+	r.started, r.hasKick, r.hasAddr = false, false, false
 	_ = s.kicks.set(int(index), -1)
 	s.calls.set(int(index), -1)
-	s.rest()
+	s.endIfIdle()
 	s.report()
 	return stateBytes(index, r.base), nil
 }
 
-// rest ends the engine's work when the last ring was stopped.
-func (s *session) rest() {
+// endIfIdle ends the engine's work when the last ring was stopped.
+func (s *session) endIfIdle() {
 	for i := range s.rings {
 		if s.rings[i].started {
 			return
 		}
 	}
-	if s.live {
+	if s.begun {
 		s.engine.End()
-		s.live = false
+		s.begun = false
 	}
 }
 
@@ -133,7 +133,7 @@ func (s *session) eventfd(m *message) (index int, fd int, err error) {
 	if !canNotify(m.fds[0], m.request != reqSetVringKick) {
 		return 0, -1, m.wrong("descriptor", uint64(m.fds[0]), "an eventfd")
 	}
-	// A write must not wait, and nothing is ever read.
+	// A write must not wait; the descriptor is never read.
 	if err := unix.SetNonblock(m.fds[0], true); err != nil {
 		return 0, -1, peerError(m.request.String(), err)
 	}
@@ -149,11 +149,11 @@ func (s *session) setVringKick(m *message) ([]byte, error) {
 		return nil, peerError(m.request.String(), err)
 	}
 	r := &s.rings[index]
-	r.kicked, r.polled = true, fd < 0
+	r.hasKick, r.polled = true, fd < 0
 	if r.started {
 		s.engine.Notify(index)
 	}
-	return nil, s.settle()
+	return nil, s.startRings()
 }
 
 func (s *session) setVringCall(m *message) ([]byte, error) {
@@ -182,43 +182,43 @@ func (s *session) setVringEnable(m *message) ([]byte, error) {
 		return nil, err
 	case on > 1:
 		return nil, m.wrong("enable", uint64(on), "0 or 1")
-	case s.settled && s.features>>protocolBit&1 == 0:
+	case s.negotiated && s.features>>protocolBit&1 == 0:
 		return nil, m.wrong("request", uint64(m.request), "none: bit %d was not accepted", protocolBit)
 	}
 	r.enabled = on == 1
-	if s.live {
+	if s.begun {
 		s.engine.EnableRing(int(index), r.enabled)
 	}
 	s.report()
 	return nil, nil
 }
 
-// enabled tells whether ring i may move packets. Without bit 30 all may.
+// enabled reports whether ring i may move packets. Without bit 30 all may.
 func (s *session) enabled(i int) bool {
-	return s.rings[i].enabled || s.settled && s.features>>protocolBit&1 == 0
+	return s.rings[i].enabled || s.negotiated && s.features>>protocolBit&1 == 0
 }
 
-// settle starts the rings that can be started now.
-func (s *session) settle() error {
-	if !s.settled || s.has(protoStatus) && !s.status.Has(virtio.StatusDriverOK) {
+// startRings starts the rings that can be started now.
+func (s *session) startRings() error {
+	if !s.negotiated || s.has(protoStatus) && !s.status.Has(virtio.StatusDriverOK) {
 		return nil
 	}
-	restless := false
+	noKick := false
 	for i := range s.rings {
 		r := &s.rings[i]
-		if !r.started && r.kicked && r.placed && r.size != 0 {
+		if !r.started && r.hasKick && r.hasAddr && r.size != 0 {
 			if err := s.start(i, r); err != nil {
 				return err
 			}
 		}
-		restless = restless || r.started && r.polled
+		noKick = noKick || r.started && r.polled
 	}
-	s.engine.SetNoKick(restless)
+	s.engine.SetNoKick(noKick)
 	s.report()
 	return nil
 }
 
-func (s *session) start(i int, r *vring) error {
+func (s *session) start(i int, r *ring) error {
 	packed := s.device().Has(virtio.RingPacked)
 	if !packed && r.size&(r.size-1) != 0 {
 		return &RingError{Ring: i, Rule: "pci/common/3", Reason: "the size of a split ring is no power of two"}
@@ -231,9 +231,9 @@ func (s *session) start(i int, r *vring) error {
 	if v.Position, err = r.position(i, packed); err != nil {
 		return err
 	}
-	if !s.live {
+	if !s.begun {
 		s.engine.Begin(s.device())
-		s.live = true
+		s.begun = true
 		for j := range s.rings {
 			s.engine.EnableRing(j, s.enabled(j))
 		}
@@ -248,15 +248,15 @@ func (s *session) start(i int, r *vring) error {
 	return nil
 }
 
-// position is where the device takes the ring up. What a packed ring's base
-// says is available and was not used is looked at again; the base of a split
-// ring says nothing about that, its memory does.
-func (r *vring) position(i int, packed bool) (uint16, error) {
+// position returns where the device goes on. In a packed ring that is where the
+// base says that buffers were not used; in a split ring the index of the used ring,
+// which the engine reads, decides.
+func (r *ring) position(i int, packed bool) (uint16, error) {
 	switch {
-	case packed && !r.based:
+	case packed && !r.hasBase:
 		return 1 << 15, nil
 	case packed && r.base>>16 == 0:
-		// A front end that only knows of the available position, as DPDK's does.
+		// DPDK's front end knows only the available position.
 		return uint16(r.base), nil
 	case packed:
 		return uint16(r.base >> 16), nil
@@ -266,8 +266,8 @@ func (r *vring) position(i int, packed bool) (uint16, error) {
 	return uint16(r.base), nil
 }
 
-// areas looks up where a ring is.
-func (s *session) areas(i int, r *vring, t table) ([3][]byte, error) {
+// areas looks up the areas of a ring.
+func (s *session) areas(i int, r *ring, t table) ([3][]byte, error) {
 	var mem [3][]byte
 	packed := s.device().Has(virtio.RingPacked)
 	for a := range mem {

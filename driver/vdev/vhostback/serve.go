@@ -6,30 +6,30 @@ import (
 	"time"
 )
 
-// Between attempts to connect, or to accept when there are no descriptors left.
+// The pause between attempts to connect, or to accept when no descriptors are left.
 const (
-	firstWait = 10 * time.Millisecond
-	lastWait  = time.Second
+	minBackoff = 10 * time.Millisecond
+	maxBackoff = time.Second
 )
 
-// run serves one peer after the other until the Backend is closed.
+// run serves one peer after another until the Backend is closed.
 func (b *Backend) run() {
 	defer close(b.done)
-	// Starting a ring looks at memory that the peer can take away.
+	// Starting a ring reads memory that the peer can remove.
 	debug.SetPanicOnFault(true)
-	wait := firstWait
+	wait := minBackoff
 	for b.ctx.Err() == nil {
 		socket, err := b.connect()
 		if err != nil {
 			b.cfg.Logger.Debug("no vhost-user peer", "socket", b.path, "err", err)
 			b.pause(wait)
-			wait = min(2*wait, lastWait)
+			wait = min(2*wait, maxBackoff)
 			continue
 		}
-		wait = firstWait
+		wait = minBackoff
 		b.serve(socket)
 		if b.cfg.Client {
-			b.pause(firstWait) // a front end that closes at once would be called in a loop
+			b.pause(minBackoff) // a front end may close each connection at once
 		}
 	}
 }
@@ -39,7 +39,7 @@ func (b *Backend) connect() (*net.UnixConn, error) {
 	if b.socket != nil {
 		return b.socket.AcceptUnix()
 	}
-	dialer := net.Dialer{Timeout: lastWait}
+	dialer := net.Dialer{Timeout: maxBackoff}
 	c, err := dialer.DialContext(b.ctx, "unix", b.path)
 	if err != nil {
 		return nil, err
@@ -47,7 +47,7 @@ func (b *Backend) connect() (*net.UnixConn, error) {
 	return c.(*net.UnixConn), nil
 }
 
-// pause waits, or until the Backend is closed.
+// pause waits for d, or until the Backend is closed.
 func (b *Backend) pause(d time.Duration) {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -60,7 +60,7 @@ func (b *Backend) pause(d time.Duration) {
 // serve serves one peer.
 func (b *Backend) serve(socket *net.UnixConn) {
 	defer socket.Close()
-	if !b.enter(socket) {
+	if !b.setPeer(socket) {
 		return
 	}
 	s := newSession(newConn(socket, b.cfg.Timeout), b)
@@ -68,14 +68,14 @@ func (b *Backend) serve(socket *net.UnixConn) {
 	watched := make(chan struct{})
 	go b.watch(s, over, watched)
 	err := s.serve()
-	stop := b.relieve()
+	stop := b.drainEventfds()
 	defer stop()
 	close(over)
 	<-watched
-	cause, closed := b.leave()
+	cause, closed := b.clearPeer()
 	if cause != nil {
 		err = cause
-		s.lament()
+		s.reportFailure()
 	}
 	s.end()
 	if closed {
@@ -88,8 +88,8 @@ func (b *Backend) serve(socket *net.UnixConn) {
 	b.cfg.Ended(err)
 }
 
-// enter makes a socket the peer, unless the Backend was closed.
-func (b *Backend) enter(socket *net.UnixConn) bool {
+// setPeer makes a socket the peer, unless the Backend was closed.
+func (b *Backend) setPeer(socket *net.UnixConn) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.ctx.Err() != nil {
@@ -104,9 +104,9 @@ func (b *Backend) enter(socket *net.UnixConn) bool {
 	return true
 }
 
-// leave ends that, and returns why this side closed the connection, and whether
+// clearPeer ends that, and returns why this side closed the connection, and whether
 // the Backend was closed.
-func (b *Backend) leave() (cause error, closed bool) {
+func (b *Backend) clearPeer() (cause error, closed bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.peer = nil

@@ -18,26 +18,26 @@ type session struct {
 	kicks  *kicks
 	slots  int
 	log    *slog.Logger
-	// changed is told whether packets can flow, and with which features.
+	// changed is called when packets can flow or cannot any more, with the features.
 	changed func(up bool, f virtio.Features)
 
-	proto    uint64 // protocol features in force
-	features uint64 // as SET_FEATURES had them, bit 30 with them
-	settled  bool   // SET_FEATURES came, and its features will do
-	status   virtio.Status
-	memory   table
-	rings    []vring
-	live     bool // the engine was begun
-	up       bool // what changed was told last
+	proto      uint64 // protocol features in force
+	features   uint64 // as SET_FEATURES had them, bit 30 with them
+	negotiated bool   // SET_FEATURES came with VERSION_1
+	status     virtio.Status
+	memory     table
+	rings      []ring
+	begun      bool // the engine was begun
+	up         bool // the last argument of changed
 }
 
 func newSession(c *conn, b *Backend) *session {
 	return &session{conn: c, engine: b.engine, calls: b.calls, faults: b.faults, kicks: b.kicks, slots: b.cfg.Slots, log: b.cfg.Logger,
-		changed: b.changed, rings: make([]vring, 2*b.engine.Pairs())}
+		changed: b.changed, rings: make([]ring, 2*b.engine.Pairs())}
 }
 
-// serve answers messages until the peer goes away, for which it returns nil, or
-// does something wrong.
+// serve handles messages until the peer disconnects, for which it returns nil, or
+// breaks the protocol.
 func (s *session) serve() error {
 	for {
 		if err := s.next(); errors.Is(err, io.EOF) {
@@ -48,7 +48,7 @@ func (s *session) serve() error {
 	}
 }
 
-// next reads one message and carries it out.
+// next reads and handles one message.
 func (s *session) next() error {
 	m, err := s.conn.read()
 	defer m.drop()
@@ -63,7 +63,7 @@ func (s *session) next() error {
 	answer, err := k.handle(s, m)
 	var refused *refusal
 	switch {
-	case err == nil && k.answers:
+	case err == nil && k.replies:
 		return s.conn.write(m.request, reply(m.request, answer))
 	case err == nil || errors.As(err, &refused):
 		if refused != nil {
@@ -71,15 +71,15 @@ func (s *session) next() error {
 		}
 		return s.acknowledge(m, err == nil)
 	}
-	if !k.answers {
-		// Best effort: the peer can say what went wrong before it is cut off.
+	if !k.replies {
+		// Best effort: the peer can report what failed before the connection ends.
 		_ = s.acknowledge(m, false)
 	}
 	return err
 }
 
-// acknowledge answers a message that has no answer of its own, if the peer
-// wants to know.
+// acknowledge sends the reply to a message that has no other, if the peer asked for
+// one.
 func (s *session) acknowledge(m *message, ok bool) error {
 	if m.flags&wantsReply == 0 {
 		return nil
@@ -91,7 +91,7 @@ func (s *session) acknowledge(m *message, ok bool) error {
 	return s.conn.write(m.request, reply(m.request, numberBytes(v)))
 }
 
-// check looks at what can be told without knowing what the message means.
+// check checks what is the same for all messages.
 func (s *session) check(m *message, k *kind) error {
 	switch {
 	case m.flags&versionMask != version:
@@ -116,18 +116,18 @@ func (s *session) check(m *message, k *kind) error {
 
 func (s *session) has(proto int) bool { return s.proto>>proto&1 != 0 }
 
-// device returns the features of the device that the peer accepted.
+// device returns the device features that the peer accepted.
 func (s *session) device() virtio.Features { return virtio.Features{s.features &^ (1 << protocolBit)} }
 
-// end gives everything back that the peer shared.
+// end releases everything that the peer shared.
 func (s *session) end() {
 	s.reset()
 	for i := range s.rings {
-		s.forget(i)
+		s.closeEventfds(i)
 	}
 	s.engine.SetNoKick(false)
 	if err := s.engine.Remap(nil, nil); err != nil {
-		// Unmapping under its feet would be worse than a leak.
+		// A leak is better than unmapping memory that the engine uses.
 		s.log.Error("vhost-user memory is kept", "err", err)
 		return
 	}
@@ -138,29 +138,29 @@ func (s *session) end() {
 // reset stops all rings. The memory stays.
 func (s *session) reset() {
 	s.engine.End()
-	s.live, s.settled, s.features, s.status = false, false, 0, 0
+	s.begun, s.negotiated, s.features, s.status = false, false, 0, 0
 	for i := range s.rings {
 		r := &s.rings[i]
-		r.started, r.kicked, r.placed, r.enabled, r.size, r.base, r.based = false, false, false, false, 0, 0, false
+		r.started, r.hasKick, r.hasAddr, r.enabled, r.size, r.base, r.hasBase = false, false, false, false, 0, 0, false
 	}
 	s.report()
 }
 
-// forget closes the descriptors of ring i.
-func (s *session) forget(i int) {
+// closeEventfds closes the descriptors of ring i.
+func (s *session) closeEventfds(i int) {
 	_ = s.kicks.set(i, -1)
 	s.calls.set(i, -1)
 	s.faults.set(i, -1)
 }
 
-// lament signals the error eventfds of all rings, for a peer that has them.
-func (s *session) lament() {
+// reportFailure signals the error eventfds of all rings, if the peer sent them.
+func (s *session) reportFailure() {
 	for i := range s.rings {
 		s.faults.signal(i)
 	}
 }
 
-// report tells whoever wants to know whether packets can flow.
+// report calls changed if packets can flow and could not before, or the reverse.
 func (s *session) report() {
 	up := false
 	for i := range s.rings {

@@ -29,7 +29,7 @@ func checkPath(path string) error {
 type listener struct {
 	*net.UnixListener
 	path string
-	made os.FileInfo // the file that was made here, nil if it was gone at once
+	made os.FileInfo // the file that was made here, nil if it was removed at once
 	once sync.Once
 }
 
@@ -38,9 +38,9 @@ func bind(path string) (*listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.SetUnlinkOnClose(false) // only if it is still ours, see Close
+	l.SetUnlinkOnClose(false) // only if it is still the one made here, see Close
 	made, err := os.Lstat(path)
-	if err != nil { // moved away already; then it is somebody else's affair
+	if err != nil { // another process has removed it already
 		made = nil
 	}
 	return &listener{UnixListener: l, path: path, made: made}, nil
@@ -58,8 +58,8 @@ func (l *listener) Close() error {
 	return err
 }
 
-// listen listens at a path. A socket that nobody answers at is what a killed
-// process left: it is replaced. Anything else that is there stays.
+// listen listens at a path. It replaces a socket on which no process listens, which
+// a killed process left, and no other file.
 func listen(path string) (*listener, error) {
 	l, err := bind(path)
 	if err == nil {
