@@ -26,7 +26,7 @@ func (p *port) receiveAll() (frames [][]byte) {
 }
 
 // Without buffers a device drops, as a network card does, and counts; with Hold
-// and for patient back ends nothing gets lost.
+// and for lossless back ends no frame is lost.
 func TestNoBuffers(t *testing.T) {
 	for _, hold := range []bool{false, true} {
 		a, b := wire.Cable()
@@ -109,8 +109,7 @@ func TestNullChecks(t *testing.T) {
 	}
 }
 
-// A capture that was recorded plays again the same, more than the buffers that
-// are there at a time.
+// A recorded capture plays the same frames again, also more than there are buffers.
 func TestCaptureRoundTrip(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "out.pcap")
 	record, err := wire.PCAP(":" + file)

@@ -8,9 +8,9 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
-// treadmill is the cheapest driver there can be: every buffer is always the
-// same one of the same slot, and whatever was used is made available again
-// without a look. What remains is the cost of the device.
+// treadmill is a driver that costs as little as possible: a slot always has the same
+// buffer, and used buffers are made available again unread. What remains is the cost
+// of the device.
 type treadmill struct {
 	g      *guest
 	packed bool

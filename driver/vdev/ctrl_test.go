@@ -8,7 +8,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
-// command sends a control command and returns the answer.
+// command sends a control command and returns the acknowledgement.
 func (g *guest) command(ctrl vq, class, cmd byte, data ...byte) byte {
 	g.t.Helper()
 	addr, b := g.alloc(2+len(data), 8)

@@ -30,7 +30,7 @@ func newSender(t *testing.T, f virtio.Features, size int) *sender {
 	return &sender{g, tx, good(g)}
 }
 
-// add makes n packets available without telling the device.
+// add makes n packets available without a doorbell.
 func (s *sender) add(n int) {
 	s.g.t.Helper()
 	for range n {
@@ -50,8 +50,8 @@ func (s *sender) takeAll() (n int) {
 	}
 }
 
-// The device interrupts when the used entry comes that the driver waits for, in
-// whatever place of a ring that wraps, and not otherwise.
+// The device interrupts when it uses the entry that the driver waits for, at every
+// position of a ring that wraps, and not otherwise.
 func TestInterruptSuppression(t *testing.T) {
 	for name, f := range formats() {
 		t.Run(name, func(t *testing.T) {
@@ -84,7 +84,7 @@ func TestInterruptSuppression(t *testing.T) {
 	}
 }
 
-// An armed device wants to be notified of the next buffer, a busy one of none.
+// An armed device asks to be notified of the next buffer, a busy one of none.
 func TestDoorbellSuppression(t *testing.T) {
 	for name, f := range formats() {
 		t.Run(name, func(t *testing.T) {
@@ -149,8 +149,8 @@ func TestInterruptEventAhead(t *testing.T) {
 	}
 }
 
-// A doorbell with NOTIFICATION_DATA has to say where the driver is, also beyond
-// 32768 buffers.
+// A doorbell with NOTIFICATION_DATA has the position of the driver, also after 32768
+// buffers.
 func TestDoorbellPosition(t *testing.T) {
 	for name, f := range map[string]virtio.Features{"split": split, "packed": packed} {
 		t.Run(name, func(t *testing.T) {
@@ -199,8 +199,8 @@ func TestManyLaps(t *testing.T) {
 	}
 }
 
-// A device that waits for more buffers than are there, because a frame needs
-// several, is notified of the next one, wherever it stands in the ring.
+// A device that waits for more buffers than are available, because a frame needs
+// several, is notified of the next one, at every position in the ring.
 func TestDoorbellForMoreBuffers(t *testing.T) {
 	for name, f := range formats() {
 		t.Run(name, func(t *testing.T) {

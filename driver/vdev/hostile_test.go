@@ -9,8 +9,8 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
-// mischief is something a driver must not do.
-type mischief struct {
+// violation is one way to break a rule.
+type violation struct {
 	name  string
 	rule  string
 	fatal bool // the device has to ask for a reset
@@ -27,7 +27,7 @@ var (
 	splitInOrder = splitTable.With(virtio.InOrder)
 )
 
-// good is a piece of memory with an innocent packet in it.
+// good returns a piece of memory with a valid packet in it.
 func good(g *guest) piece {
 	frame := make([]byte, 60)
 	frame[12] = 8
@@ -71,7 +71,7 @@ func table(g *guest, n int) (piece, []byte) {
 	return piece{addr, 16 * n, false}, b
 }
 
-var splitMischief = []mischief{
+var splitViolations = []violation{
 	{"loop", "split/indirect/3", true, split, vdev.Config{}, func(g *guest, _, tx vq) {
 		desc(tx, 0, good(g), virtio.DescNext, 1)
 		desc(tx, 1, good(g), virtio.DescNext, 0)
@@ -164,7 +164,7 @@ var splitMischief = []mischief{
 	}},
 }
 
-var packedMischief = []mischief{
+var packedViolations = []violation{
 	{"used in this lap", "x/packed/avail-bits", true, packed, vdev.Config{}, func(g *guest, _, tx vq) {
 		slot(tx, 0, good(g), virtio.DescAvail|virtio.DescUsed)
 	}},
@@ -243,7 +243,7 @@ func post(n int, write bool) func(*guest, vq, vq) {
 	}
 }
 
-var netMischief = []mischief{
+var netViolations = []violation{
 	{"header flags", "net/tx/3", false, packed, vdev.Config{}, header(0, 1)},
 	{"DATA_VALID", "net/tx/20", false, split, vdev.Config{}, header(0, 2)},
 	{"gso_type", "net/tx/14", false, split, vdev.Config{}, header(1, 1)},
@@ -271,18 +271,17 @@ var netMischief = []mischief{
 	{"readable buffer", "x/net/rx-readable", true, split, vdev.Config{Backend: wire.Gen(64)}, post(2048, false)},
 }
 
-// Each thing that a driver must not do is recorded under its rule, and only
-// that. What would corrupt a ring parks the device until it is reset; then it
-// works again.
-func TestMischief(t *testing.T) {
-	for name, list := range map[string][]mischief{"split": splitMischief, "packed": packedMischief, "net": netMischief} {
+// A violation is recorded under its rule, and no other. One that would corrupt a ring
+// stops the device until it is reset; then it works again.
+func TestViolations(t *testing.T) {
+	for name, list := range map[string][]violation{"split": splitViolations, "packed": packedViolations, "net": netViolations} {
 		for _, m := range list {
 			t.Run(name+"/"+m.name, func(t *testing.T) { m.run(t) })
 		}
 	}
 }
 
-func (m mischief) run(t *testing.T) {
+func (m violation) run(t *testing.T) {
 	m.cfg.Translated = true
 	g := newGuest(t, m.cfg, 1<<20)
 	rx, tx := g.up(m.f, 16)

@@ -55,7 +55,7 @@ func TestBatchedUsedEntry(t *testing.T) {
 	}
 }
 
-// OutOfOrder really changes the order, both ways, and is the same every time.
+// OutOfOrder changes the order, both ways, and is the same in every run.
 func TestOutOfOrder(t *testing.T) {
 	orders := make(map[string][]uint16)
 	for range 2 {
@@ -100,8 +100,8 @@ func TestOutOfOrder(t *testing.T) {
 	}
 }
 
-// A burst that goes over the event interrupts once, wherever in the ring it
-// lies, also when the ring ends within the burst; one that stops short does not.
+// A burst that passes the event interrupts once, at every position in the ring, also
+// when the ring ends within the burst; a shorter one does not.
 func TestInterruptEventInsideBurst(t *testing.T) {
 	for _, size := range []int{8, 7} {
 		f := packed.With(virtio.RingEventIdx)
@@ -133,8 +133,8 @@ func TestInterruptEventInsideBurst(t *testing.T) {
 	}
 }
 
-// Faults that a checksum cannot see, because they cancel out, are found too.
-func TestNumberedSeesSwappedWords(t *testing.T) {
+// Damage that does not change the checksum is found too.
+func TestSeqFrameSwappedWords(t *testing.T) {
 	g := wire.Gen(128)
 	if err := g.Attach(nil); err != nil {
 		t.Fatal(err)

@@ -84,7 +84,7 @@ func TestStartStop(t *testing.T) {
 }
 
 // Registers, memory and statistics may be used while the device works, and a
-// reset takes hold at once.
+// reset takes effect at once.
 func TestUseWhileRunning(t *testing.T) {
 	g := newGuest(t, vdev.Config{Backend: wire.Gen(64)}, 4<<20)
 	rx, tx := g.up(split, 64)
@@ -138,8 +138,8 @@ func TestNoDMA(t *testing.T) {
 	}
 }
 
-// No driver, however broken, makes the device crash, hang or write outside of
-// what was mapped: bytes are put over rings and tables between turns.
+// A broken driver cannot make the device crash, hang or write outside the mapped
+// memory: the test overwrites bytes of rings and tables between turns.
 func FuzzRings(f *testing.F) {
 	f.Add(uint8(0), []byte{0, 0, 1, 2, 3, 4, 5, 6, 7, 8})
 	f.Add(uint8(1), []byte{16, 0, 255, 255, 255, 255, 0, 0, 0, 0, 1, 0, 1, 0, 5, 5})
@@ -160,7 +160,7 @@ func FuzzRings(f *testing.F) {
 		p.refill()
 		p.send(make([]byte, 100))
 		for len(script) > 10 {
-			// Where to, then eight bytes. Most go to the rings, some beyond.
+			// An offset, then eight bytes. Most are in the rings, some after them.
 			at := int(binaryUint16(script)) % rings
 			copy(g.mem[at:], script[2:10])
 			script = script[10:]

@@ -53,7 +53,7 @@ func TestStatusOrder(t *testing.T) {
 	}
 }
 
-// Features that a driver must not accept cost it FEATURES_OK.
+// A driver that accepts features it must not accept gets no FEATURES_OK.
 func TestFeatureRules(t *testing.T) {
 	offer := vdev.Implemented().With(virtio.NetCSUM).With(virtio.SRIOV).With(44).With(virtio.NetHostTSO4).With(virtio.AdminVQ)
 	fine := virtio.FeatureSet(virtio.Version1, virtio.AccessPlatform)
@@ -220,7 +220,7 @@ func TestResetFaults(t *testing.T) {
 			t.Errorf("read %d: status %v", i, s)
 		}
 	}
-	// Until the reset is over the device goes on using its rings.
+	// Until the reset is complete the device goes on using its rings.
 	tx.add(false, good(g))
 	tx.publish()
 	if g.d.Poll() != 1 {
@@ -309,7 +309,8 @@ func TestLinkAndNeedReset(t *testing.T) {
 	g.clean()
 }
 
-// Memory that was not mapped, or not as a whole, cannot be mapped or unmapped.
+// Memory that is mapped already, or not aligned, cannot be mapped; only whole mappings
+// can be unmapped.
 func TestMemoryTable(t *testing.T) {
 	g := newGuest(t, vdev.Config{}, 4*4096)
 	d, m := g.d, g.mem
@@ -354,8 +355,8 @@ func TestMemoryTable(t *testing.T) {
 	g.clean()
 }
 
-// Memory of a live ring must stay: taking it away breaks the device, which
-// does not touch it any more.
+// Unmapping memory of a live ring makes the device need a reset; it does not touch
+// the memory any more.
 func TestUnmapUnderLiveRing(t *testing.T) {
 	g := newGuest(t, vdev.Config{Translated: true}, 1<<16)
 	_, tx := g.up(split, 16)

@@ -154,8 +154,8 @@ func variants() []variant {
 	return list
 }
 
-// Frames sent through a device that loops them back come out unharmed and in
-// order, whatever was negotiated, in a ring that wraps many times.
+// Frames sent through a device that loops them back arrive undamaged and in order,
+// with all features, in a ring that wraps many times.
 func TestLoopStepped(t *testing.T) {
 	for _, v := range variants() {
 		t.Run(v.name, func(t *testing.T) { runLoop(t, v, false, 16, 400) })

@@ -49,9 +49,9 @@ func (g *guest) begin(f virtio.Features, size int, position uint16) (rx, tx vq) 
 	return rx, tx
 }
 
-// Rings that are started one by one carry frames, may be stopped at any moment
-// and go on where they were, in another place of the device's memory too.
-func TestRingsStopAndGoOn(t *testing.T) {
+// Rings that are started one by one carry frames, may be stopped at any time and
+// resume where they stopped, also after the memory was mapped again.
+func TestRingsStopAndResume(t *testing.T) {
 	eachFormat(t, func(t *testing.T, f virtio.Features, fresh uint16) {
 		g := newVhostGuest(t, vdev.Config{Backend: wire.Loop(), Hold: true, IdleTurns: 3}, 4<<20)
 		const size = 16
@@ -93,7 +93,8 @@ func TestRingsStopAndGoOn(t *testing.T) {
 	})
 }
 
-// A disabled transmitq is used up without effect, a disabled receiveq gets nothing.
+// The frames of a disabled transmitq are used and discarded; a disabled receiveq gets
+// none.
 func TestDisabledRings(t *testing.T) {
 	eachFormat(t, func(t *testing.T, f virtio.Features, fresh uint16) {
 		a, b := wire.Cable()
@@ -127,8 +128,8 @@ func TestDisabledRings(t *testing.T) {
 	})
 }
 
-// What cannot be a ring is refused, and nothing is touched.
-func TestRingsThatAreNone(t *testing.T) {
+// An invalid ring is refused, and no memory is touched.
+func TestInvalidRings(t *testing.T) {
 	eachFormat(t, func(t *testing.T, f virtio.Features, fresh uint16) {
 		g := newVhostGuest(t, vdev.Config{}, 1<<20)
 		g.f = f
@@ -158,9 +159,9 @@ func TestRingsThatAreNone(t *testing.T) {
 	})
 }
 
-// Memory that its owner takes away stops the device; the program, and the other
-// end of the cable, go on.
-func TestMemoryTakenAway(t *testing.T) {
+// Memory that its owner removes stops the device; the program and the other end of
+// the cable go on.
+func TestMemoryRemoved(t *testing.T) {
 	eachFormat(t, func(t *testing.T, f virtio.Features, fresh uint16) {
 		fd, err := unix.MemfdCreate("vring", 0)
 		if err != nil {

@@ -135,7 +135,7 @@ func TestDoorbellBeforeDriverOK(t *testing.T) {
 	wantRules(t, h.f.Device(), "basic/init/7")
 }
 
-func TestNotifyLies(t *testing.T) {
+func TestFalseNotifyLayout(t *testing.T) {
 	h := newHost(t, Config{NotifyOff: func(q int) uint16 { return uint16(1000 * q) }, NotifyLength: 2})
 	h.put(cQueueSelect, 2, 1)
 	if v := h.get(cQueueNotifyOff, 2); v != 1000 {

@@ -32,7 +32,7 @@ func wantRules(t *testing.T, d *vdev.Device, rules ...string) {
 		delete(seen, r)
 	}
 	if len(seen) > 0 {
-		t.Errorf("recorded besides: %v", d.Violations())
+		t.Errorf("also recorded: %v", d.Violations())
 	}
 }
 

@@ -20,22 +20,22 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func TestPoke(t *testing.T) {
 	h := newHost(t, Config{})
 	at := h.f.Capability(capNotify)
-	h.f.Poke(at+1, byte(at)) // a list that never ends
+	h.f.Poke(at+1, byte(at)) // an endless list
 	var loop *pci.Error
 	if _, err := pci.Capabilities(h.f); !errors.As(err, &loop) || loop.Value != uint64(at) ||
 		!strings.Contains(loop.Reason, "loop") {
 		t.Errorf("%v", err)
 	}
 	if b := h.f.Peek(); int(b[at+1]) != at || b[0] != 0xf4 {
-		t.Error("what was poked cannot be peeked")
+		t.Error("Peek does not return what Poke wrote")
 	}
 	h.f.Poke(-1, 1)
 	h.f.Poke(1000, 1)
 	wantRules(t, h.f.Device())
 }
 
-// Hooks see every access and may change or swallow it, also one of them taking
-// the function away in the middle.
+// Hooks are called for every access and may change or discard it, also when one of
+// them unplugs the function.
 func TestHooks(t *testing.T) {
 	h := newHost(t, Config{})
 	var seen []uint64
@@ -213,7 +213,7 @@ type closeCounter struct {
 
 func (c *closeCounter) Close() error { c.n++; return nil }
 
-// A configuration that cannot be is an error, and the back end is closed.
+// An invalid configuration is an error, and the back end is closed.
 func TestConfigErrors(t *testing.T) {
 	for field, cfg := range map[string]Config{
 		"Vectors":          {Vectors: 2049},

@@ -56,7 +56,7 @@ func TestMSIX(t *testing.T) {
 	if n := fdtest.Signals(fds[1]); n != 1 {
 		t.Errorf("%d queue interrupts", n)
 	}
-	// A reset unmaps the vectors, switching off silences what is left.
+	// A reset unmaps the vectors; after they are disconnected no eventfd is signalled.
 	h.status(0)
 	if h.get(cConfigVector, 2) != virtio.NoVector {
 		t.Error("the config vector survived a reset")
@@ -129,8 +129,8 @@ func TestIRQErrors(t *testing.T) {
 	}
 }
 
-// A function that is unplugged answers with all ones, does no DMA, and has
-// asked for its removal.
+// A function that is unplugged reads as all ones, does no DMA, and has raised the
+// removal request.
 func TestUnplug(t *testing.T) {
 	h := newHost(t, Config{Device: vdev.Config{Backend: wire.Gen(64)}})
 	fd := fdtest.Eventfd(t)
@@ -140,7 +140,7 @@ func TestUnplug(t *testing.T) {
 	h.up(minimal)
 	h.f.RequestRemoval()
 	if fdtest.Signals(fd) != 1 || h.get(cStatus, 1) != 15 {
-		t.Error("a request alone takes the function away, or it was not raised")
+		t.Error("a request alone removes the function, or it was not raised")
 	}
 	h.f.Unplug()
 	if fdtest.Signals(fd) != 1 {
@@ -157,7 +157,7 @@ func TestUnplug(t *testing.T) {
 	h.put(cStatus, 1, 0)
 	h.put(notifyOff, 2, 0)
 	if h.f.Device().Status() != 15 || h.f.Device().Poll() != 0 {
-		t.Error("the device hears the driver, or reaches memory")
+		t.Error("a register write has an effect, or the device reaches memory")
 	}
 	if err := h.f.Close(); err != nil {
 		t.Error(err)

@@ -11,8 +11,8 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/pci"
 )
 
-// Offsets of the common configuration, written down anew from 4.1.4.3 for the
-// tests, as a driver has them.
+// Offsets of the common configuration, written from 4.1.4.3 for the tests, as a
+// driver has them.
 const (
 	cDeviceFeatureSelect = 0x00
 	cDeviceFeature       = 0x04
@@ -234,7 +234,7 @@ func TestWrongAccess(t *testing.T) {
 	}
 }
 
-// An access outside of a BAR, or not aligned, is an error and reaches nothing.
+// An access outside of a BAR, or not aligned, is an error and has no effect.
 func TestRegionErrors(t *testing.T) {
 	h := newHost(t, Config{})
 	size := h.r.Size()
@@ -265,7 +265,7 @@ func isBARError(err error, bar int) bool {
 	return ok && e.Field == fmt.Sprintf("BAR %d", bar)
 }
 
-// The log has every access in order, with names to read.
+// The log has every access in order, with the names of the registers.
 func TestLog(t *testing.T) {
 	h := newHost(t, Config{Log: true})
 	if _, err := h.f.ReadConfig(0, 4); err != nil {

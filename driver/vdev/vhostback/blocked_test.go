@@ -13,9 +13,9 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/test/fdtest"
 )
 
-// blockade has whoever writes to an eventfd wait: its counter is full, and it has
-// lost O_NONBLOCK for both sides.
-func blockade(t *testing.T, fd int) {
+// blockWrites makes writes to an eventfd block for the peer and the device: it fills
+// the counter and clears O_NONBLOCK.
+func blockWrites(t *testing.T, fd int) {
 	t.Helper()
 	fdtest.Signals(fd)
 	if _, err := unix.Write(fd, numbers(^uint64(1))); err != nil {
@@ -26,8 +26,8 @@ func blockade(t *testing.T, fd int) {
 	}
 }
 
-// A peer that has the device wait in an interrupt holds up neither the end of its
-// connection nor that of the back end.
+// A peer that blocks the device in an interrupt delays neither the end of its
+// connection nor Close.
 func TestBlockedCall(t *testing.T) {
 	for _, hangUp := range []bool{true, false} {
 		t.Run(fmt.Sprintf("hang-up=%v", hangUp), func(t *testing.T) {
@@ -38,7 +38,7 @@ func TestBlockedCall(t *testing.T) {
 			kickFD, callFD := fdtest.Eventfd(t), fdtest.Eventfd(t)
 			f.place(1, tx, 0, kickFD, callFD)
 			f.send(setVringEnable, words(1, 1))
-			blockade(t, callFD)
+			blockWrites(t, callFD)
 			for range 3 {
 				tx.add(guestBase+buffer(0), header+60, 0)
 			}
@@ -72,7 +72,7 @@ func TestBlockedFault(t *testing.T) {
 			if pipe {
 				_ = unix.SetNonblock(fd, false)
 			} else {
-				blockade(t, fd)
+				blockWrites(t, fd)
 			}
 			tx.add(0xdead_0000_0000, header+60, 0) // outside of all memory
 			if err := f.over(); err == nil {
@@ -83,7 +83,7 @@ func TestBlockedFault(t *testing.T) {
 	}
 }
 
-// fullPipe returns the end of a pipe that is written to.
+// fullPipe returns the write end of a full pipe.
 func fullPipe(t *testing.T) int {
 	t.Helper()
 	var fds [2]int

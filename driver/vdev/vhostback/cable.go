@@ -31,9 +31,6 @@ func NewWire(path string, cfg Config) (*Wire, error) {
 	return w, nil
 }
 
-// Back returns the far end. It belongs to the Wire: use only the methods that read.
-func (w *Wire) Back() *Backend { return w.back }
-
 // Follow calls up with true while packets can flow and with false while they cannot:
 // at once, and at every change. It is for [vdev.Device.SetLink], and may be called
 // once.

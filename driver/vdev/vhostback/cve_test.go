@@ -12,10 +12,9 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/test/fdtest"
 )
 
-// The shapes of published faults of vhost-user back ends, one test for each:
-// the list is in the project's notes on hostile devices.
+// Published faults of vhost-user back ends, one test for each.
 
-// broken runs a ring until the connection is over, and returns why. ring 0 is
+// broken uses a ring until the connection ends, and returns why. ring 0 is
 // the receiveq, 1 the transmitq.
 func broken(t *testing.T, cfg vhostback.Config, features uint64, number int, breakIt func(f *front, r *ring)) *vhostback.RingError {
 	t.Helper()
@@ -36,8 +35,8 @@ func broken(t *testing.T, cfg vhostback.Config, features uint64, number int, bre
 	return expect[*vhostback.RingError](t, err)
 }
 
-// A buffer begins in shared memory and ends behind it: the address is translated,
-// so must the length be.
+// A buffer begins in shared memory and ends after it: the check covers the address
+// and the length.
 func TestCVE_2018_1059_BufferAcrossTheEdgeOfARegion(t *testing.T) {
 	kinds(t, func(t *testing.T, cfg vhostback.Config, features uint64) {
 		for name, at := range map[string]uint64{"at the end": guestBase + shared - 8, "behind it": guestBase + shared, "before it": guestBase - 8,
@@ -85,7 +84,7 @@ func TestCVE_2020_10722_OffsetPlusSizeWraps(t *testing.T) {
 	}
 }
 
-// The number of a ring has 32 bits, and all of them count; so does a base.
+// All 32 bits of the number of a ring are checked, and those of a base.
 func TestCVE_2020_10723_IndexTruncatedTo16Bits(t *testing.T) {
 	for _, request := range []uint32{setVringNum, setVringBase, getVringBase, setVringEnable} {
 		f := newFront(t, vhostback.Config{})
@@ -125,7 +124,7 @@ func TestCVE_2020_10724_LengthBeyondAnArray(t *testing.T) {
 	}
 }
 
-// A descriptor without bytes does not make its address a good one.
+// A descriptor of no bytes with an address in shared memory is refused.
 func TestCVE_2020_10725_BadAddressWithoutLength(t *testing.T) {
 	kinds(t, func(t *testing.T, cfg vhostback.Config, features uint64) {
 		for i := range 2 {
@@ -137,8 +136,8 @@ func TestCVE_2020_10725_BadAddressWithoutLength(t *testing.T) {
 	})
 }
 
-// In-flight messages are not part of what this back end offers: whatever comes
-// with them is closed, and nothing is made for them.
+// This back end has no in-flight messages: it closes the descriptors that come with
+// them, and makes none.
 func TestCVE_2020_10726_InflightMessages(t *testing.T) {
 	f := newFront(t, vhostback.Config{})
 	inflight := append(numbers(4096, 0), append(words(0xffff|16<<16), 0, 0, 0, 0)...)
@@ -167,8 +166,7 @@ func TestCVE_2022_0669_DescriptorsOfRefusedMessages(t *testing.T) {
 	}
 }
 
-// A packet is not longer than its header, or its header is spread over several
-// descriptors.
+// A packet of a header only, and a header in several descriptors.
 func TestCVE_2022_2132_HeaderWithoutPacketAndSpreadHeader(t *testing.T) {
 	for _, features := range []uint64{bits(bitVersion1), bits(bitVersion1, bitPacked)} {
 		a, b := wire.Cable()
@@ -217,8 +215,8 @@ func TestCVE_2024_11614_ChecksumBehindThePacket(t *testing.T) {
 	}
 }
 
-// A header that changes while it is looked at does no harm: nothing of it is
-// used as an offset or a length.
+// A header may change while the device reads it: no field of it is used as an offset
+// or a length.
 func TestHeaderReadTwice(t *testing.T) {
 	f := newFront(t, vhostback.Config{Device: vdev.Config{Backend: wire.Null()}})
 	f.stepped = false
@@ -247,7 +245,7 @@ func TestHeaderReadTwice(t *testing.T) {
 	}
 }
 
-// A control queue is not part of what this back end has.
+// This back end has no control queue.
 func TestControlQueueIsNotThere(t *testing.T) {
 	f := newFront(t, vhostback.Config{Device: vdev.Config{Pairs: 2}})
 	if v := f.askNumber(getFeatures); v&(1<<17) != 0 {
@@ -260,7 +258,7 @@ func TestControlQueueIsNotThere(t *testing.T) {
 }
 
 // The index of a ring runs freely: it is masked by the size before it is used,
-// and what it claims is checked against the size.
+// and the number of available buffers is checked against the size.
 func TestRingIndexNotMasked(t *testing.T) {
 	for _, base := range []uint32{65530, 32767, 16} {
 		kinds(t, func(t *testing.T, cfg vhostback.Config, features uint64) {
@@ -337,7 +335,7 @@ func TestChains(t *testing.T) {
 	})
 }
 
-// loopOrHole makes a chain of a split ring that never ends, or a list of a
+// loopOrHole makes an endless chain of a split ring, or a list of a
 // packed ring whose second descriptor is not available.
 func loopOrHole(r *ring, at uint64) {
 	if r.packed {

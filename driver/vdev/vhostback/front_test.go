@@ -22,8 +22,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// The protocol once more, for tests: numbers from its description, shared with
-// neither side of the code under test.
+// The numbers of the protocol, written from its description for the tests: they are
+// shared with neither side of the code under test.
 const (
 	getFeatures, setFeatures, setOwner, resetOwner              = 1, 2, 3, 4
 	setMemTable, setLogBase, setLogFD                           = 5, 6, 7
@@ -54,8 +54,7 @@ func bits(list ...uint) (v uint64) {
 	return v
 }
 
-// Addresses at which the tests share memory: three address spaces that have
-// nothing to do with each other.
+// Addresses at which the tests share memory, in three different address spaces.
 const (
 	guestBase = 0x1_0000_0000
 	userBase  = 0x7f00_1234_5000
@@ -101,8 +100,8 @@ func newFront(t testing.TB, cfg vhostback.Config) *front {
 	return f
 }
 
-// clean closes this end of a connection that is over and fails the test if
-// anything of it is left.
+// clean closes this end of a connection that has ended and fails the test if a
+// descriptor or a mapping of it is left.
 func (f *front) clean() {
 	f.t.Helper()
 	_ = f.socket.Close()
@@ -195,7 +194,7 @@ func (f *front) send(request uint32, payload []byte, fds ...int) {
 	}
 }
 
-// ask sends a message that has an answer and returns it.
+// ask sends a message that has a reply and returns it.
 func (f *front) ask(request uint32, payload []byte, size int) []byte {
 	f.t.Helper()
 	f.raw(encode(request, 0, payload))
@@ -207,7 +206,7 @@ func (f *front) askNumber(request uint32) uint64 {
 	return binary.NativeEndian.Uint64(f.ask(request, nil, 8))
 }
 
-// answer reads an answer and checks its header.
+// answer reads a reply and checks its header.
 func (f *front) answer(request uint32, size int) []byte {
 	f.t.Helper()
 	if err := f.socket.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
@@ -226,7 +225,7 @@ func (f *front) answer(request uint32, size int) []byte {
 	return b[12:]
 }
 
-// fence waits until everything sent before was dealt with.
+// fence waits until all messages sent before were handled.
 func (f *front) fence() {
 	f.t.Helper()
 	f.askNumber(getFeatures)
@@ -294,7 +293,7 @@ func (f *front) fresh() uint32 {
 	return 0
 }
 
-// up brings a device with one pair of queues up, which polls for them.
+// up sets up a device with one pair of queues and disabled notifications.
 func (f *front) up(features uint64, size int) (rx, tx *ring) {
 	f.t.Helper()
 	f.hello(noStatus, features)
@@ -322,7 +321,7 @@ func (f *front) until(what string, ok func() bool) {
 	}
 }
 
-// resources counts what a connection must give back: descriptors and mappings.
+// resources counts descriptors and mappings, which a connection must release.
 func resources(t testing.TB) (fds, maps int) {
 	t.Helper()
 	text, err := os.ReadFile("/proc/self/maps")

@@ -13,7 +13,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/test/fdtest"
 )
 
-// tape hands out the fuzzer's bytes, zeros when they are used up.
+// tape returns the bytes of the fuzzer, zeros at the end.
 type tape struct{ b []byte }
 
 func (p *tape) more() bool { return len(p.b) > 0 }
@@ -27,7 +27,7 @@ func (p *tape) byte() byte {
 	return v
 }
 
-// number is a number that is likely to mean something.
+// number returns a number that is likely to be valid somewhere.
 func (p *tape) number() uint64 {
 	v := uint64(p.byte())
 	switch kind := v >> 4; kind {
@@ -61,8 +61,7 @@ var payloads = map[byte][2]int{
 	setMemTable: {2, 4},
 }
 
-// play makes a front end do what the bytes say, until the connection is over or
-// they are.
+// play makes a front end do what the bytes say, until the connection or they end.
 func play(f *front, p *tape, kickFD int) {
 	for p.more() {
 		op := p.byte()
@@ -110,8 +109,8 @@ func play(f *front, p *tape, kickFD int) {
 	}
 }
 
-// FuzzMessages: whatever a peer sends, the back end neither dies nor keeps
-// anything of it, and what it says is one of its typed errors.
+// FuzzMessages: with any messages of a peer the back end does not crash, releases
+// everything, and ends the connection with one of its typed errors.
 func FuzzMessages(fz *testing.F) {
 	fz.Add([]byte{setOwner, 0, getFeatures, 0, setProtocolFeatures, 0xff, 1, 0, 0})
 	fz.Add([]byte{150, 64, 0x40, 255, 255, getVringBase, 0, 0, 0, 255, resetDevice, 0, 255})
@@ -139,7 +138,7 @@ func FuzzMessages(fz *testing.F) {
 				t.Fatal(err)
 			}
 			f.socket = c.(*net.UnixConn)
-			go func() { // answers are not of interest, but have to be fetched
+			go func() { // replies have to be read
 				b := make([]byte, 4096)
 				for {
 					if _, err := c.Read(b); err != nil {

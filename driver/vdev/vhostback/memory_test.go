@@ -13,7 +13,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/test/fdtest"
 )
 
-// Memory that cannot be is refused before it is touched.
+// Invalid memory is refused before it is touched.
 func TestWrongMemory(t *testing.T) {
 	const top = ^uint64(0)
 	good := regionBytes(guestBase, 0x4000, userBase, 0)
@@ -44,7 +44,7 @@ func TestWrongMemory(t *testing.T) {
 	}
 }
 
-// A file that is no memory is not mapped.
+// A descriptor that is not a file in memory is not mapped.
 func TestNoFileOfMemory(t *testing.T) {
 	f := newFront(t, vhostback.Config{})
 	fd := fdtest.Eventfd(t)
@@ -67,8 +67,8 @@ func TestNoFileOfMemory(t *testing.T) {
 	}
 }
 
-// Regions come one by one or in a table, at offsets that are no page's, and go
-// again; rings live on when the table changes under them.
+// Regions are added one by one or in a table, at offsets that are not aligned to
+// pages, and removed; rings keep working when the table changes.
 func TestRegions(t *testing.T) {
 	kinds(t, func(t *testing.T, cfg vhostback.Config, features uint64) {
 		cfg.Slots = 2
@@ -112,8 +112,7 @@ func TestRegions(t *testing.T) {
 	})
 }
 
-// Memory that a running ring is in cannot be taken away, and what was never
-// shared cannot be either.
+// Memory of a running ring cannot be removed, nor memory that was never shared.
 func TestMemoryOfRunningRing(t *testing.T) {
 	for name, send := range map[string]func(f *front){
 		"table": func(f *front) { f.raw(encode(setMemTable, 0, words(0, 0))) },
@@ -135,8 +134,7 @@ func TestMemoryOfRunningRing(t *testing.T) {
 	}
 }
 
-// A ring outside of the memory that is shared is refused; guest addresses do not
-// count.
+// A ring outside the shared memory is refused; its addresses are user addresses.
 func TestRingOutsideOfMemory(t *testing.T) {
 	for _, base := range []uint64{guestBase, userBase + shared - 255, userBase - 4096, ^uint64(0) - 15} {
 		f := newFront(t, vhostback.Config{})
@@ -152,9 +150,9 @@ func TestRingOutsideOfMemory(t *testing.T) {
 	}
 }
 
-// A file that its owner makes shorter while rings run stops the device and ends
-// the connection; the program goes on, and serves the next peer.
-func TestFileCutOff(t *testing.T) {
+// A file that its owner truncates while rings run stops the device and ends the
+// connection; the program goes on, and serves the next peer.
+func TestFileTruncated(t *testing.T) {
 	kinds(t, func(t *testing.T, cfg vhostback.Config, features uint64) {
 		cfg.Stepped = false
 		f := newFront(t, cfg)

@@ -12,7 +12,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/test/fdtest"
 )
 
-// header is what stands before a frame.
+// header is the length of the header before a frame.
 const header = 12
 
 const (
@@ -71,8 +71,7 @@ func TestLoop(t *testing.T) {
 	}
 }
 
-// A device that sleeps is woken by the kick eventfd, and calls when it is asked
-// to and not when it is asked not to.
+// A kick wakes a sleeping device, which calls exactly if the driver wants it to.
 func TestKickAndCall(t *testing.T) {
 	for _, features := range []uint64{bits(bitVersion1), bits(bitVersion1, bitPacked)} {
 		t.Run(fmt.Sprintf("%#x", features), func(t *testing.T) {
@@ -113,7 +112,7 @@ func TestKickAndCall(t *testing.T) {
 	}
 }
 
-// A device that is polled all the time does not ask to be notified.
+// A device that is polled all the time does not ask for notifications.
 func TestNoKicksForAPoller(t *testing.T) {
 	for _, cfg := range []vhostback.Config{{Stepped: true}, {Raw: &vhostback.RawConfig{Generate: true}}} {
 		for _, features := range []uint64{bits(bitVersion1), bits(bitVersion1, bitPacked)} {
@@ -127,9 +126,9 @@ func TestNoKicksForAPoller(t *testing.T) {
 	}
 }
 
-// GET_VRING_BASE stops a ring and says where it would go on; started there it
-// does. Nothing is lost, nothing comes twice.
-func TestStopAndGoOn(t *testing.T) {
+// GET_VRING_BASE stops a ring and returns where it would go on; started there it goes
+// on. No frame is lost or duplicated.
+func TestStopAndResume(t *testing.T) {
 	kinds(t, func(t *testing.T, cfg vhostback.Config, features uint64) {
 		f := newFront(t, cfg)
 		rx, tx := f.up(features, 16)
@@ -181,7 +180,7 @@ func TestStopAndGoOn(t *testing.T) {
 	})
 }
 
-// With STATUS nothing moves before DRIVER_OK, and a reset stops everything.
+// With STATUS no frame moves before DRIVER_OK, and a reset stops all rings.
 func TestStatus(t *testing.T) {
 	f := newFront(t, vhostback.Config{Device: vdev.Config{Backend: wire.Gen(64)}})
 	f.need = true
@@ -259,7 +258,7 @@ func TestReset(t *testing.T) {
 	}
 }
 
-// Configuration, MTU, queues and slots are told; nothing may be written.
+// Configuration, MTU, queues and slots can be read; no field can be written.
 func TestConfiguration(t *testing.T) {
 	mac := []byte{2, 1, 2, 3, 4, 5}
 	f := newFront(t, vhostback.Config{Slots: 17, Device: vdev.Config{MAC: mac, MTU: 9000, Pairs: 3}})

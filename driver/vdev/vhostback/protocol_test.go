@@ -15,8 +15,8 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/test/fdtest"
 )
 
-// Every message that the protocol does not have ends the connection with a
-// *ProtocolError that names it, and no descriptor stays.
+// A message that the protocol does not have ends the connection with an *Error that
+// names it, and no descriptor stays open.
 func TestWrongMessages(t *testing.T) {
 	number := numbers(0)
 	region := append(numbers(0), regionBytes(guestBase, 4096, userBase, 0)...)
@@ -93,8 +93,8 @@ func TestWrongMessages(t *testing.T) {
 	}
 }
 
-// The same for messages that need REPLY_ACK or another protocol feature first:
-// the peer is told before it is cut off.
+// The same for messages after a negotiation with REPLY_ACK: the peer gets the
+// acknowledgement before the connection ends.
 func TestWrongAfterNegotiation(t *testing.T) {
 	for _, m := range []struct {
 		name    string
@@ -167,9 +167,9 @@ func conversation(f *front, kickFD, callFD int) (messages [][]byte, fds [][]int)
 	return messages, fds
 }
 
-// A peer that goes away at any byte leaves nothing behind, and the next one is
+// After a disconnect at any byte all resources are released, and the next peer is
 // served.
-func TestPeerGoesAwayAtAnyByte(t *testing.T) {
+func TestDisconnectAtAnyByte(t *testing.T) {
 	f := newFront(t, vhostback.Config{Device: vdev.Config{Backend: wire.Gen(64)}})
 	kickFD, callFD := fdtest.Eventfd(t), fdtest.Eventfd(t)
 	messages, attached := conversation(f, kickFD, callFD)
@@ -205,9 +205,9 @@ func TestPeerGoesAwayAtAnyByte(t *testing.T) {
 	f.until("a frame arrives", func() bool { _, _, ok := rx.used(); return ok })
 }
 
-// A peer that stops in the middle of a message, or does not fetch its answers,
-// is not waited for.
-func TestSilence(t *testing.T) {
+// The back end disconnects a peer that stops in the middle of a message, or does not
+// read its replies.
+func TestPeerTimeout(t *testing.T) {
 	cfg := vhostback.Config{Timeout: 20 * time.Millisecond}
 	for name, send := range map[string]func(f *front){
 		"in the header":  func(f *front) { f.raw(encode(getFeatures, 0, nil)[:5], f.fd) },
@@ -256,8 +256,8 @@ func TestMessagesInPieces(t *testing.T) {
 	f.until("a frame arrives", func() bool { _, _, ok := rx.used(); return ok })
 }
 
-// What is no eventfd is not taken for one: it would be written to, or waited for.
-// A pipe will do for what is only written.
+// A descriptor that is not an eventfd is refused: it would be written to, or waited
+// for. A pipe is accepted where it is only written to.
 func TestNotAnEventfd(t *testing.T) {
 	var pipe [2]int
 	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC); err != nil {
@@ -283,8 +283,8 @@ func TestNotAnEventfd(t *testing.T) {
 	}
 }
 
-// A queue pair beyond those of the device has no rings, nor has a control queue.
-func TestRingsThatAreNotThere(t *testing.T) {
+// There are no rings after those of the queue pairs, and no control queue.
+func TestRingsOutOfRange(t *testing.T) {
 	for pairs, ring := range map[int]uint32{1: 2, 4: 8} {
 		for _, payload := range [][]byte{words(ring, 1), words(0xffffffff, 1), words(1<<16, 1), words(256, 1)} {
 			for _, request := range []uint32{setVringNum, setVringBase, getVringBase, setVringEnable} {

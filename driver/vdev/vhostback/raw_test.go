@@ -70,8 +70,8 @@ func TestRawReceive(t *testing.T) {
 	}
 }
 
-// Each packet is given back and counted; with IN_ORDER one entry stands for all
-// that were available.
+// Each packet is used and counted; with IN_ORDER one entry stands for all that were
+// available.
 func TestRawTransmit(t *testing.T) {
 	for name, features := range rawFeatures {
 		t.Run(name, func(t *testing.T) {
@@ -119,8 +119,9 @@ func TestRawTransmit(t *testing.T) {
 	}
 }
 
-// What is not one descriptor in one region takes the long way and counts alike.
-func TestRawOddPackets(t *testing.T) {
+// A buffer that is not one descriptor in one region takes the slow path and is counted
+// like the others.
+func TestRawSlowPath(t *testing.T) {
 	for name, features := range rawFeatures {
 		t.Run(name, func(t *testing.T) {
 			features := features | bits(bitIndirect)
@@ -153,8 +154,8 @@ func TestRawOddPackets(t *testing.T) {
 	}
 }
 
-// A receive buffer that is too short ends the connection: raw mode has no way to
-// use several.
+// A receive buffer that is too short ends the connection: raw mode does not use
+// several for a frame.
 func TestRawShortBuffer(t *testing.T) {
 	for _, features := range rawFeatures {
 		e := broken(t, vhostback.Config{Raw: &vhostback.RawConfig{Generate: true}}, features, 0,

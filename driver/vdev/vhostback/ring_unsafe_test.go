@@ -32,7 +32,7 @@ func (r *ring) word(off uint64) *uint32 { return (*uint32)(unsafe.Pointer(&r.f.m
 func (r *ring) get(off uint64) uint32    { return atomic.LoadUint32(r.word(off)) }
 func (r *ring) put(off uint64, v uint32) { atomic.StoreUint32(r.word(off), v) }
 
-// lap tells the wrap counter of a free-running position of a packed ring.
+// lap returns the wrap counter of a free-running position of a packed ring.
 func (r *ring) lap(i int) bool { return i/r.size%2 == 0 }
 
 func (r *ring) flags(i int, flags uint16) uint16 {
@@ -125,7 +125,7 @@ func (r *ring) used() (id int, length uint32, ok bool) {
 	return int(r.get(off)), r.get(off + 4), true
 }
 
-// noInterrupt asks the device not to interrupt, or takes that back.
+// noInterrupt asks the device not to interrupt, or to interrupt again.
 func (r *ring) noInterrupt(on bool) {
 	var v uint32
 	if on {
@@ -139,7 +139,7 @@ func (r *ring) noInterrupt(on bool) {
 	r.put(driver, r.get(driver)&^0xffff|v)
 }
 
-// kickWanted tells whether the device asks to be notified.
+// kickWanted reports whether the device asks to be notified.
 func (r *ring) kickWanted() bool {
 	device := r.areas()[2]
 	if r.packed {
@@ -148,7 +148,7 @@ func (r *ring) kickWanted() bool {
 	return r.get(device)&1 == 0
 }
 
-// skip makes the ring one through which n buffers have gone.
+// skip sets the ring to the state after n buffers.
 func (r *ring) skip(n int) {
 	r.next, r.seen = n, n
 	a := r.areas()

@@ -55,8 +55,8 @@ func TestSocketPaths(t *testing.T) {
 	}
 }
 
-// A socket that a killed process left is replaced; one where somebody listens is
-// not. The socket goes when the back end does.
+// A socket that a killed process left is replaced; one where another process listens
+// is not. Close removes the socket.
 func TestSocketStaleAndInUse(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
@@ -110,8 +110,8 @@ func TestSocketOfAnotherProcessStays(t *testing.T) {
 	}
 }
 
-// As a client the back end waits for a front end that listens, and comes back
-// when that goes away and returns.
+// As a client the back end waits for a front end that listens, and reconnects after a
+// disconnect.
 func TestClient(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
 	f := &front{t: t, ended: make(chan error, 64), path: path}
@@ -147,8 +147,7 @@ func TestClient(t *testing.T) {
 	}
 }
 
-// Closing a back end ends a connection in whatever state, and gives everything
-// back.
+// Close ends a connection in any state, and releases everything.
 func TestCloseWhileConnected(t *testing.T) {
 	fds, maps := resources(t)
 	path := filepath.Join(t.TempDir(), "s")

@@ -25,8 +25,8 @@ type GenConfig struct {
 // takes them, and that counts and discards what is transmitted.
 //
 // Each is a valid UDP packet from 198.18.0.1 to 198.19.0.1, two addresses set
-// aside for benchmarks. Its source port is GenPort plus the number of the queue
-// pair it is for; all pairs in use get as much as they take. The payload begins
+// aside for benchmarks. Its source port is 1024 plus the number of the queue pair it
+// is for; all pairs in use get as much as they take. The payload begins
 // with the number of the frame on its pair, from 0 on: see [SeqFrame].
 type Generator struct {
 	cfg     GenConfig
@@ -35,8 +35,8 @@ type Generator struct {
 	sink    Sink
 }
 
-// GenPort is the UDP source port of the frames of pair 0.
-const GenPort = 1024
+// genPort is the UDP source port of the frames of pair 0.
+const genPort = 1024
 
 const (
 	etherIPv4  = 0x0800
@@ -164,7 +164,7 @@ func (g *Generator) build(f []byte, pair, size int) []byte {
 	copy(ip, []byte{0x45, 0, 0, 0, 0, 0, 0x40, 0, 64, protoUDP, 0, 0, 198, 18, 0, 1, 198, 19, 0, 1})
 	be.PutUint16(ip[2:], uint16(size-etherHeader))
 	be.PutUint16(ip[10:], ^checksum(ip, 0))
-	be.PutUint16(udp, GenPort+uint16(pair))
+	be.PutUint16(udp, genPort+uint16(pair))
 	be.PutUint16(udp[2:], 9) // discard
 	be.PutUint16(udp[4:], uint16(len(udp)))
 	be.PutUint16(udp[6:], 0)
@@ -214,7 +214,7 @@ func SeqFrame(frame []byte) (pair int, seq uint64, ok bool) {
 	switch {
 	case be.Uint16(frame[12:]) != etherIPv4, ip[0] != 0x45, ip[9] != protoUDP,
 		int(be.Uint16(ip[2:])) != len(frame)-etherHeader, checksum(ip, 0) != 0xffff, int(be.Uint16(udp[4:])) != len(udp),
-		be.Uint16(udp) < GenPort, checksum(udp, pseudoHeader(ip, len(udp))) != 0xffff:
+		be.Uint16(udp) < genPort, checksum(udp, pseudoHeader(ip, len(udp))) != 0xffff:
 		return 0, 0, false
 	}
 	seq = binary.LittleEndian.Uint64(udp[8:])
@@ -226,5 +226,5 @@ func SeqFrame(frame []byte) (pair int, seq uint64, ok bool) {
 			return 0, 0, false
 		}
 	}
-	return int(be.Uint16(udp)) - GenPort, seq, true
+	return int(be.Uint16(udp)) - genPort, seq, true
 }
