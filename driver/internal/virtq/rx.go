@@ -146,7 +146,9 @@ func (r *Rx) Burst(bufs []*mbuf.Buf) int {
 	if r.free() >= r.batch {
 		r.Refill()
 	}
-	r.kickLater(n)
+	if r.unkicked > 0 && r.kickDue(n) {
+		r.kick()
+	}
 	if !r.packed {
 		r.deferUsedEvent()
 	}
@@ -156,14 +158,13 @@ func (r *Rx) Burst(bufs []*mbuf.Buf) int {
 	return n
 }
 
-// kickLater kicks, for which a full barrier is needed, but not at every burst: a
-// device that has buffers does not wait for more. It does so at the latest when a
-// burst received nothing.
-func (r *Rx) kickLater(n int) {
-	starved := r.unkicked == r.count
-	if r.unkicked >= r.kickAfter || r.unkicked > 0 && (n == 0 || starved) {
-		r.kick()
-	}
+// kickDue reports whether it is time to kick after a burst that received n
+// packets and left some that the device was not notified of. A kick needs a full
+// barrier, and a device that has buffers does not wait for more, so many are
+// notified of at once: at the latest when a burst received nothing or the device
+// has no others.
+func (r *Rx) kickDue(n int) bool {
+	return r.unkicked >= r.kickAfter || n == 0 || r.unkicked == r.count
 }
 
 // scanEnd says why a loop over used buffers stopped.
@@ -178,30 +179,30 @@ const (
 // receive takes packets off the ring: those that pass the fast-path check in
 // runs, with a loop for each format, the others one by one.
 func (r *Rx) receive(bufs []*mbuf.Buf) int {
-	n := 0
-	for n < len(bufs) {
-		var got int
-		var end scanEnd
-		switch {
-		case r.pending > 0:
-			end = scanSlow
-		case r.packed:
-			got, end = r.receivePacked(bufs[n:])
-		default:
-			got, end = r.receiveSplit(bufs[n:])
+	left := bufs
+	for len(left) > 0 {
+		n, end := 0, scanSlow
+		if r.pending == 0 {
+			if r.packed {
+				n, end = r.receivePacked(left)
+			} else {
+				n, end = r.receiveSplit(left)
+			}
 		}
-		n += got
+		left = left[n:]
 		if end == scanEmpty {
 			break
 		}
 		if end == scanSlow {
-			if bufs[n] = r.receiveSlow(); bufs[n] == nil {
+			b := r.receiveSlow()
+			if b == nil {
 				break
 			}
-			n++
+			left[0] = b
+			left = left[1:]
 		}
 	}
-	return n
+	return len(bufs) - len(left)
 }
 
 // receiveSlow delivers the next packet, of any number of buffers. It returns nil
