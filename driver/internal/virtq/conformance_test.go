@@ -11,9 +11,8 @@ import (
 )
 
 // The tests of this file are named after the rules of test/conformance/rules.md
-// for split rings. Rules that can be checked on
-// every list are checked by the device of the tests, on every list of every
-// test; here they are provoked.
+// for split rings. Rules that can be checked on every list are checked by the
+// device of the tests, on every list of every test; the tests here provoke them.
 
 func feats(f ...virtio.Feature) []virtio.Feature { return f }
 

@@ -33,9 +33,9 @@ func stream(seed int64, n int) []byte {
 	rng := rand.New(rand.NewSource(seed))
 	b := make([]byte, n)
 	rng.Read(b)
-	if seed%2 == 0 { // honest devices get further
+	if seed%2 == 0 { // conforming devices get further
 		for i := 4; i < n; i++ {
-			b[i] %= honestActions
+			b[i] %= conformingActions
 		}
 	}
 	return b
@@ -68,7 +68,7 @@ func play(t *testing.T, input []byte) {
 		return
 	}
 	g := &game{t: t, held: map[*mbuf.Buf]int{}, input: input}
-	g.deal()
+	g.setUp()
 	for len(g.input) > 0 {
 		g.step()
 		g.check()
@@ -76,8 +76,8 @@ func play(t *testing.T, input []byte) {
 	g.end()
 }
 
-// deal builds the queues that the first bytes ask for.
-func (g *game) deal() {
+// setUp builds the queues that the first bytes ask for.
+func (g *game) setUp() {
 	sizes := [][]int{{1, 2, 4, 8, 16, 64}, {1, 2, 3, 5, 7, 8, 16, 64}}
 	s := setup{packed: g.next()%2 == 1, segments: 4, bufs: 100}
 	choice := sizes[b2i(s.packed)]
@@ -102,8 +102,8 @@ func (g *game) deal() {
 	}
 }
 
-// honestActions is the number of actions that a conforming device may take.
-const honestActions = 8
+// conformingActions is the number of actions that a conforming device may take.
+const conformingActions = 8
 
 func (g *game) step() {
 	switch action := g.next(); action % 16 {
@@ -132,9 +132,9 @@ func (g *game) step() {
 	case 12:
 		g.jump(g.tx, g.next())
 	case 13:
-		g.vandalise(g.rx)
+		g.corrupt(g.rx)
 	case 14:
-		g.vandalise(g.tx)
+		g.corrupt(g.tx)
 	case 15:
 		g.headers()
 	}
@@ -264,8 +264,8 @@ func (g *game) jump(r *rig, n int) {
 	r.dev.flush()
 }
 
-// vandalise overwrites a piece of the ring memory.
-func (g *game) vandalise(r *rig) {
+// corrupt overwrites a piece of the ring memory.
+func (g *game) corrupt(r *rig) {
 	at := (g.next()<<8 | g.next()) % len(r.ring)
 	for i := range min(1+g.next()%64, len(r.ring)-at) {
 		r.ring[at+i] = byte(g.next())

@@ -510,9 +510,9 @@ func testScribble(t *testing.T, packed bool) {
 }
 
 // scribble fills the descriptors with garbage, the wrap state of a packed ring
-// excepted: that is what the device tells the driver. The avail ring is left
-// alone, because entries that stay the same are not written again: there a
-// device only fools itself.
+// excepted: that is the device's to write. The avail ring is left
+// alone, because entries that stay the same are not written again: a device
+// that changes them harms only itself.
 func (r *rig) scribble() {
 	if d, ok := r.dev.(*splitDevice); ok {
 		for i := range d.desc {

@@ -280,8 +280,8 @@ func testTxHeader(t *testing.T, packed bool) {
 	}
 }
 
-// testHeaderIgnored receives frames behind headers full of nonsense: nothing of
-// a header reaches the application, so nothing of it can mislead.
+// testHeaderIgnored receives frames behind headers of arbitrary bytes: nothing of
+// a header reaches the application.
 func testHeaderIgnored(t *testing.T, packed bool) {
 	r := newRxRig(t, setup{packed: packed, size: 4})
 	bufs := make([]*mbuf.Buf, 4)

@@ -19,7 +19,7 @@ type packedDevice struct {
 	held                 []write // used entries not flushed yet
 }
 
-// write is a used entry on its way.
+// write is a used entry that is not flushed yet.
 type write struct {
 	at   int
 	word uint64
@@ -168,7 +168,7 @@ func (d *packedDevice) pushBatch(last list, written uint32, slots, lists int) {
 	clear(d.ids)
 }
 
-// flush shows the used entries: the first last, so that the driver sees all or
+// flush writes the used entries: the first last, so that the driver sees all or
 // none of them, as a device does for the buffers of one packet.
 func (d *packedDevice) flush() {
 	for i := len(d.held) - 1; i >= 0; i-- {

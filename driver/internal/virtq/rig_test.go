@@ -125,7 +125,7 @@ func newRig(t testing.TB, s setup) (*rig, Config) {
 	}
 	t.Cleanup(func() { _ = memory.Release() })
 	cfg.Memory = memory.Bytes()
-	for i := range cfg.Memory { // a dirty allocator
+	for i := range cfg.Memory { // as an allocator may return it
 		cfg.Memory[i] = 0xa5
 	}
 	r.ring = cfg.Memory
