@@ -28,7 +28,7 @@ type Device struct {
 	doorbell atomic.Uint32
 }
 
-// New makes a device. It takes over cfg.Backend and closes it if it fails. With
+// New makes a device. It owns cfg.Backend and closes it if it fails. With
 // a nil irq there are no interrupts.
 func New(cfg Config, irq Interrupts) (*Device, error) {
 	d := &Device{}

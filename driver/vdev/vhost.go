@@ -46,7 +46,7 @@ type Mapping struct {
 var notVhost = virtio.FeatureSet(virtio.NetCtrlVQ, virtio.NotificationData, virtio.NotifConfigData,
 	virtio.RingReset, virtio.AccessPlatform, virtio.OrderPlatform)
 
-// NewVhost makes a device. It takes over cfg.Backend and closes it if it fails.
+// NewVhost makes a device. It owns cfg.Backend and closes it if it fails.
 // With a nil irq there are no interrupts. cfg.Translated and cfg.Faults have no
 // effect.
 func NewVhost(cfg Config, irq Interrupts) (*VhostDevice, error) {
@@ -67,7 +67,7 @@ func (d *VhostDevice) Pairs() int { return d.cfg.Pairs }
 // MTU returns the MTU of the device.
 func (d *VhostDevice) MTU() int { return d.cfg.MTU }
 
-// Config returns a copy of the device configuration, whatever was negotiated.
+// Config returns a copy of the device configuration, with the fields of all features.
 func (d *VhostDevice) Config() []byte {
 	d.mu.Lock()
 	defer d.mu.Unlock()

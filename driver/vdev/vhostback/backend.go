@@ -94,7 +94,7 @@ type Backend struct {
 
 // Serve makes a device and serves it at a socket until [Backend.Close]. With Config.Client
 // it connects to the socket as soon as a front end listens there; otherwise it
-// listens there when Serve returns. It takes over the wire of the device, also
+// listens there when Serve returns. It owns the back end of the device, also
 // when it fails. An error is an *[Error] for the socket, a *[vdev.Error] for the
 // device.
 func Serve(path string, cfg Config) (*Backend, error) {
