@@ -90,7 +90,9 @@ func Equal(t testing.TB, got, want [][]byte) {
 // EqualSet is Equal without regard to order.
 func EqualSet(t testing.TB, got, want [][]byte) {
 	t.Helper()
-	sorted := func(list [][]byte) [][]byte { return slices.SortedFunc(slices.Values(list), bytes.Compare) }
+	sorted := func(list [][]byte) [][]byte {
+		return slices.SortedFunc(slices.Values(list), bytes.Compare)
+	}
 	if !slices.EqualFunc(sorted(got), sorted(want), bytes.Equal) {
 		t.Fatalf("%d frames are not the %d that were sent", len(got), len(want))
 	}

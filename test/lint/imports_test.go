@@ -160,7 +160,9 @@ func TestDependencyDirection(t *testing.T) {
 	for dir, list := range edges {
 		for _, imported := range list {
 			for _, b := range barred {
-				allowed := slices.ContainsFunc(b.except, func(d string) bool { return within(dir, d) })
+				allowed := slices.ContainsFunc(b.except, func(d string) bool {
+					return within(dir, d)
+				})
 				if within(dir, b.from) && within(imported, b.to) && !allowed {
 					t.Errorf("%s must not import %s", dir, imported)
 				}

@@ -82,7 +82,8 @@ func TestExportedNamesAreDocumented(t *testing.T) {
 		}
 		for _, d := range s.file.Decls {
 			f, ok := d.(*ast.FuncDecl)
-			if ok && f.Doc == nil && f.Name.IsExported() && exportedReceiver(f) && !wellKnown[f.Name.Name] {
+			if ok && f.Doc == nil && f.Name.IsExported() && exportedReceiver(f) &&
+				!wellKnown[f.Name.Name] {
 				t.Errorf("%s: exported %s has no comment", s.path, f.Name.Name)
 			}
 			if g, ok := d.(*ast.GenDecl); ok && g.Tok == token.TYPE && g.Doc == nil {
@@ -137,7 +138,8 @@ var parsed = sync.OnceValues(func() (list []source, err error) {
 		if err != nil {
 			return err
 		}
-		skip := d.Name() == "testdata" || d.Name() == "bin" || strings.HasPrefix(d.Name(), ".") && name != top
+		skip := d.Name() == "testdata" || d.Name() == "bin" ||
+			strings.HasPrefix(d.Name(), ".") && name != top
 		if d.IsDir() && skip {
 			return filepath.SkipDir
 		}

@@ -110,14 +110,15 @@ func TestRulesAreWrittenOut(t *testing.T) {
 // TestRuleSyntax checks the search itself.
 func TestRuleSyntax(t *testing.T) {
 	for text, want := range map[string][]string{
-		`d.fail("split/avail/1", q)`:               {"split/avail/1"},
-		`"net/config/9/tagged"`:                    {"net/config/9"},
-		"// x/notif-data, fault/40: doorbells":     {"x/notif-data", "fault/40"},
-		"// pci/notify/2 to pci/notify/4, fault/7": {"pci/notify/2", "pci/notify/4", "fault/7", "pci/notify/3"},
-		`"golang.org/x/sys/unix"`:                  nil,
-		`"/sys/bus/pci/devices/0000:00:03.0"`:      nil,
-		`"../net/config/1"`:                        nil,
-		`t.Run("tx/"+name)`:                        nil,
+		`d.fail("split/avail/1", q)`:           {"split/avail/1"},
+		`"net/config/9/tagged"`:                {"net/config/9"},
+		"// x/notif-data, fault/40: doorbells": {"x/notif-data", "fault/40"},
+		"// pci/notify/2 to pci/notify/4, fault/7": {"pci/notify/2", "pci/notify/4", "fault/7",
+			"pci/notify/3"},
+		`"golang.org/x/sys/unix"`:             nil,
+		`"/sys/bus/pci/devices/0000:00:03.0"`: nil,
+		`"../net/config/1"`:                   nil,
+		`t.Run("tx/"+name)`:                   nil,
 	} {
 		if got := idsOf(text); !slices.Equal(got, want) {
 			t.Errorf("%s names %q, not %q", text, got, want)

@@ -27,16 +27,19 @@ var phrases = []word{
 	{`\bsomebody\b`, "somebody", "the peer, another goroutine, the application: say who"},
 	{`\bwhoever\b`, "whoever", "the peer, another goroutine, the application: say who"},
 	{`\bthat cannot be($|[.,;:)])`, "a value that cannot be", "an invalid value"},
-	{`\bworth knowing\b`, "hears what is worth knowing and no error", "receives events that are not returned as errors"},
+	{`\bworth knowing\b`, "hears what is worth knowing and no error",
+		"receives events that are not returned as errors"},
 	{`\bis silence\b`, "nil is silence", "nil discards them"},
 	{`\bthat leaves them open\b`, "what a Config that leaves them open means", "defaults"},
 	{`\bno longer one is sent\b`, "and no longer one is sent", "longer packets are not sent"},
-	{`\bmakes an end or a beginning\b`, "what makes an end or a beginning", "events that end or begin a connection"},
+	{`\bmakes an end or a beginning\b`, "what makes an end or a beginning",
+		"events that end or begin a connection"},
 	{`\bas they said last\b`, "what caches hold is as they said last", "as of their last flush"},
 	{`\bhave the \w+ repaired\b`, "have the device repaired", "what the user can do"},
 	{`\bwhat happens anyway\b`, "what happens anyway", "the default"},
 	{`\bblue moon\b`, "once in a blue moon", "rarely"},
-	{`\bin front of the first that has more\b`, "in front of the first that has more", "before the first multi-buffer packet"},
+	{`\bin front of the first that has more\b`, "in front of the first that has more",
+		"before the first multi-buffer packet"},
 
 	{`\bdoors?\b`, "the door", "the gate"},
 	{`\b(un)?hear(s|d|ing)?\b`, "hears of it", "receives, is notified"},
@@ -64,7 +67,8 @@ var names = []word{
 	{`^(re)?park\w*$`, "repark", "deferUsedEvent"},
 	{`^(FirstPause|LastPause)$`, "LastPause", "MinBackoff, MaxBackoff"},
 	{`^NoBufs?$`, "NoBuf", "NoMbuf"},
-	{`^(deaf|silence|blame|lament\w*|relieve\w*|restless\w*|muted|Patient|patient)$`, "blame", "noInterrupts, noDoorbell, violations, Lossless"},
+	{`^(deaf|silence|blame|lament\w*|relieve\w*|restless\w*|muted|Patient|patient)$`, "blame",
+		"noInterrupts, noDoorbell, violations, Lossless"},
 	{`^numbered$`, "numbered", "seqFrame, or package frametest"},
 	{`(N|n)obody|(S|s)omebody|(W|w)hoever`, "isNobody", "say who"},
 }
@@ -72,7 +76,8 @@ var names = []word{
 // files are looked for among the names of files.
 var files = []word{
 	{`(^|/)doors?(_\w+)?\.go$`, "virtq/door_plain.go", "gate"},
-	{`^driver/vdev/vhostback/(wire|vrings)\.go$`, "driver/vdev/vhostback/wire.go", "message.go, ring.go"},
+	{`^driver/vdev/vhostback/(wire|vrings)\.go$`, "driver/vdev/vhostback/wire.go",
+		"message.go, ring.go"},
 }
 
 // exempt holds what must name the words.
@@ -119,7 +124,9 @@ func TestWords(t *testing.T) {
 		if within(s.path, exempt[0]) {
 			continue
 		}
-		at := func(pos token.Pos) string { return s.path + ":" + strconv.Itoa(s.fset.Position(pos).Line) }
+		at := func(pos token.Pos) string {
+			return s.path + ":" + strconv.Itoa(s.fset.Position(pos).Line)
+		}
 		for _, group := range s.file.Comments {
 			texts++
 			inText.check(t, at(group.Pos()), plainText(group.Text()))
@@ -167,7 +174,9 @@ func TestWordsAreFound(t *testing.T) {
 }
 
 // plainText makes one line of a text, in lower case.
-func plainText(text string) string { return strings.ToLower(strings.Join(strings.Fields(text), " ")) }
+func plainText(text string) string {
+	return strings.ToLower(strings.Join(strings.Fields(text), " "))
+}
 
 // documents returns the texts of this module's documents and scripts.
 func documents(t *testing.T) map[string]string {

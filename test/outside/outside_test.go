@@ -21,7 +21,8 @@ func TestForwardFromAnotherModule(t *testing.T) {
 		t.Fatal(err)
 	}
 	const module = "github.com/virtio-pmd/virtio-pmd"
-	write(t, filepath.Join(dir, "go.mod"), "module example.org/forward\n\ngo 1.26\n\nrequire "+module+" v0.0.0\n\nreplace "+module+" => "+root+"\n")
+	write(t, filepath.Join(dir, "go.mod"), "module example.org/forward\n\ngo 1.26\n\nrequire "+
+		module+" v0.0.0\n\nreplace "+module+" => "+root+"\n")
 	write(t, filepath.Join(dir, "main.go"), read(t, "testdata/forward.go.txt"))
 	write(t, filepath.Join(dir, "go.sum"), read(t, filepath.Join(root, "go.sum")))
 
@@ -43,7 +44,8 @@ func TestReadmeShowsTheProgram(t *testing.T) {
 	readme := read(t, "../../README.md")
 	for line := range strings.SplitSeq(body, "\n") {
 		if !strings.Contains(readme, strings.TrimSpace(line)) {
-			t.Errorf("README.md lacks the line %q of testdata/forward.go.txt", strings.TrimSpace(line))
+			t.Errorf("README.md lacks the line %q of testdata/forward.go.txt",
+				strings.TrimSpace(line))
 		}
 	}
 }

@@ -43,8 +43,10 @@ func (l *lab) startVhost(ctx context.Context, w work, size int, socket string) (
 		size += flowgenChecksum
 	}
 	prefix := "backend" + strconv.Itoa(l.sockets)
-	argv := append(l.dpdkCommand(l.options.BackEndCPU, prefix, false), "--vdev", "net_vhost0,iface="+socket+",queues=1", "--")
-	p, err := startProcess(l.options.BackEndCPU, l.dpdkEnv(), append(argv, l.dpdkForward(mode, size, dpdkBuffers)...)...)
+	argv := append(l.dpdkCommand(l.options.BackEndCPU, prefix, false), "--vdev",
+		"net_vhost0,iface="+socket+",queues=1", "--")
+	p, err := startProcess(l.options.BackEndCPU, l.dpdkEnv(),
+		append(argv, l.dpdkForward(mode, size, dpdkBuffers)...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -88,8 +90,10 @@ func (l *lab) startRaw(ctx context.Context, w work, size int, socket string) (*b
 	if w == transmit {
 		kind = "null"
 	}
-	p, err := startProcess(l.options.BackEndCPU, []string{"GOMAXPROCS=2"}, filepath.Join(l.options.Bin, "vhostdev"), "--raw", "--backend", kind,
-		"--socket", socket, "--cpus", strconv.Itoa(l.options.BackEndCPU), "--size", strconv.Itoa(size), "--stats-period", screenPeriod.String())
+	p, err := startProcess(l.options.BackEndCPU, []string{"GOMAXPROCS=2"},
+		filepath.Join(l.options.Bin, "vhostdev"), "--raw", "--backend", kind,
+		"--socket", socket, "--cpus", strconv.Itoa(l.options.BackEndCPU), "--size",
+		strconv.Itoa(size), "--stats-period", screenPeriod.String())
 	if err != nil {
 		return nil, err
 	}
@@ -114,5 +118,7 @@ func (l *lab) startRaw(ctx context.Context, w work, size int, socket string) (*b
 		}
 		return tx, at, nil
 	}
-	return &backEnd{process: p, socket: socket, count: count, close: func() error { return nil }}, nil
+	return &backEnd{process: p, socket: socket, count: count, close: func() error {
+		return nil
+	}}, nil
 }

@@ -22,7 +22,8 @@ func TestCommands(t *testing.T) {
 	}{
 		{ours, job{work: receive, path: paths()[4], size: 64, socket: "/s"},
 			"/b/testpmd --json --stats-period 0 --cpus 1 --burst 16 --forward-mode rxonly --txpkts 64 vhost-user:/s,rx_queue_size=256,tx_queue_size=256,packed=1,in_order=1,mrg_rxbuf=0"},
-		{ours, job{work: transmit, path: paths()[0], size: 1518, socket: "/s", record: true, noHuge: true},
+		{ours, job{work: transmit, path: paths()[0], size: 1518, socket: "/s", record: true,
+			noHuge: true},
 			"/b/testpmd --json --stats-period 0 --cpus 1 --burst 16 --forward-mode txonly --txpkts 1518 --record-core-cycles --no-huge vhost-user:/s,rx_queue_size=256,tx_queue_size=256,packed=0"},
 		{dpdk, job{work: forward, path: paths()[0], size: 64, socket: "/s"},
 			"dpdk-testpmd --lcores 0@1,1@1 --file-prefix driver --no-pci --huge-dir /tmp/perf-1/huge --single-file-segments -m 512" +

@@ -28,7 +28,8 @@ func (l *lab) long(ctx context.Context, w work, p path) (run longRun, err error)
 	defer func() { err = errors.Join(err, b.stop()) }()
 	j := job{work: w, path: p, size: 64, duration: l.options.Long}
 	r, err := l.steady(new(tally), ours, func() (result, error) { return l.run(ctx, b, ours, j) })
-	l.say("heat 2, %s, %s: %.2f Mpps and %d garbage collections in %v", w, p.Name, r.Mpps, r.Collections, r.Measured)
+	l.say("heat 2, %s, %s: %.2f Mpps and %d garbage collections in %v", w, p.Name, r.Mpps,
+		r.Collections, r.Measured)
 	return longRun{w, p, l.options.Long, r.Mpps, r.Collections}, err
 }
 

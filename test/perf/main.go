@@ -55,7 +55,8 @@ import (
 
 func main() {
 	app := &cli.App{
-		Name: "perf", Usage: "race this project's driver against DPDK's", HideHelpCommand: true, Flags: flags(),
+		Name: "perf", Usage: "race this project's driver against DPDK's", HideHelpCommand: true,
+		Flags: flags(),
 		Action: func(c *cli.Context) error {
 			o, err := readOptions(c)
 			if err != nil {

@@ -54,22 +54,34 @@ const (
 
 func flags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "heats", Value: "1,2", Usage: "back ends: 1 is net_vhost, 2 vhostdev --raw"},
+		&cli.StringFlag{Name: "heats", Value: "1,2",
+			Usage: "back ends: 1 is net_vhost, 2 vhostdev --raw"},
 		&cli.StringFlag{Name: "works", Value: "RX,TX,forward", Usage: "what the driver does"},
-		&cli.StringFlag{Name: "paths", Usage: "rows at 64 bytes, by name, separated by a semicolon", DefaultText: "all"},
-		&cli.StringFlag{Name: "sizes", Value: "64,512,1518", Usage: "bytes of a frame in the rows of best paths"},
+		&cli.StringFlag{Name: "paths", Usage: "rows at 64 bytes, by name, separated by a semicolon",
+			DefaultText: "all"},
+		&cli.StringFlag{Name: "sizes", Value: "64,512,1518",
+			Usage: "bytes of a frame in the rows of best paths"},
 		&cli.IntFlag{Name: "pairs", Value: 5, Usage: "pairs of runs a row"},
-		&cli.IntFlag{Name: "retries", Value: 2, Usage: "at most so often a pair is run again, if the mode of the CPUs changed meanwhile"},
-		&cli.IntFlag{Name: "rounds", Value: 3, Usage: "rounds of qualifying for the best paths, 0 to leave them out"},
-		&cli.DurationFlag{Name: "qualify", Value: 300 * time.Millisecond, Usage: "how long a run of qualifying is measured"},
-		&cli.DurationFlag{Name: "duration", Value: 2 * time.Second, Usage: "how long a run is measured"},
-		&cli.DurationFlag{Name: "warm-up", Value: 500 * time.Millisecond, Usage: "how long it runs before that"},
-		&cli.DurationFlag{Name: "long", Value: 10 * time.Second, Usage: "how long a run of each work in heat 2 may collect no garbage, 0 for no such run"},
+		&cli.IntFlag{Name: "retries", Value: 2,
+			Usage: "at most so often a pair is run again, if the mode of the CPUs changed meanwhile"},
+		&cli.IntFlag{Name: "rounds", Value: 3,
+			Usage: "rounds of qualifying for the best paths, 0 to leave them out"},
+		&cli.DurationFlag{Name: "qualify", Value: 300 * time.Millisecond,
+			Usage: "how long a run of qualifying is measured"},
+		&cli.DurationFlag{Name: "duration", Value: 2 * time.Second,
+			Usage: "how long a run is measured"},
+		&cli.DurationFlag{Name: "warm-up", Value: 500 * time.Millisecond,
+			Usage: "how long it runs before that"},
+		&cli.DurationFlag{Name: "long", Value: 10 * time.Second,
+			Usage: "how long a run of each work in heat 2 may collect no garbage, 0 for no such run"},
 		&cli.IntFlag{Name: "burst", Value: 32, Usage: "packets a burst, of both"},
 		&cli.IntFlag{Name: "ring", Value: 1024, Usage: "descriptors a ring, of both"},
-		&cli.BoolFlag{Name: "records", Value: true, Usage: "one more run a row for empty polls and cycles a packet"},
-		&cli.BoolFlag{Name: "extras", Value: true, Usage: "start to first packet, and resident memory"},
-		&cli.BoolFlag{Name: "short", Usage: "two pairs of short runs, 64 bytes: to see that all works"},
+		&cli.BoolFlag{Name: "records", Value: true,
+			Usage: "one more run a row for empty polls and cycles a packet"},
+		&cli.BoolFlag{Name: "extras", Value: true,
+			Usage: "start to first packet, and resident memory"},
+		&cli.BoolFlag{Name: "short",
+			Usage: "two pairs of short runs, 64 bytes: to see that all works"},
 		&cli.IntFlag{Name: "driver-cpu", Value: 1},
 		&cli.IntFlag{Name: "backend-cpu", Value: 0},
 		&cli.StringFlag{Name: "dpdk-testpmd", Value: "dpdk-testpmd"},
@@ -80,9 +92,13 @@ func flags() []cli.Flag {
 
 // readOptions checks the command line.
 func readOptions(c *cli.Context) (options, error) {
-	o := options{Pairs: c.Int("pairs"), Retries: c.Int("retries"), Rounds: c.Int("rounds"), Qualify: c.Duration("qualify"), Duration: c.Duration("duration"), WarmUp: c.Duration("warm-up"), Long: c.Duration("long"),
-		Burst: c.Int("burst"), Ring: c.Int("ring"), Records: c.Bool("records"), Extras: c.Bool("extras"),
-		DriverCPU: c.Int("driver-cpu"), BackEndCPU: c.Int("backend-cpu"), DPDK: c.String("dpdk-testpmd"), Out: c.String("out")}
+	o := options{Pairs: c.Int("pairs"), Retries: c.Int("retries"), Rounds: c.Int("rounds"),
+		Qualify: c.Duration("qualify"), Duration: c.Duration("duration"),
+		WarmUp: c.Duration("warm-up"), Long: c.Duration("long"),
+		Burst: c.Int("burst"), Ring: c.Int("ring"), Records: c.Bool("records"),
+		Extras:    c.Bool("extras"),
+		DriverCPU: c.Int("driver-cpu"), BackEndCPU: c.Int("backend-cpu"),
+		DPDK: c.String("dpdk-testpmd"), Out: c.String("out")}
 	var err error
 	if o.Bin, err = filepath.Abs(c.String("bin")); err != nil {
 		return o, err
@@ -98,7 +114,8 @@ func readOptions(c *cli.Context) (options, error) {
 	}
 	if c.Bool("short") {
 		o.Pairs, o.Rounds, o.Sizes = 2, min(o.Rounds, 1), []int{64}
-		o.Duration, o.WarmUp, o.Long = 500*time.Millisecond, 100*time.Millisecond, min(o.Long, time.Second)
+		o.Duration, o.WarmUp, o.Long = 500*time.Millisecond, 100*time.Millisecond, min(o.Long,
+			time.Second)
 	}
 	return o, o.check()
 }
@@ -126,7 +143,8 @@ func (o *options) readNames(workNames, pathNames string) error {
 func (o *options) check() error {
 	switch {
 	case o.Pairs < 1 || o.Rounds < 0:
-		return fmt.Errorf("--pairs %d, --rounds %d: at least one pair and no negative rounds", o.Pairs, o.Rounds)
+		return fmt.Errorf("--pairs %d, --rounds %d: at least one pair and no negative rounds",
+			o.Pairs, o.Rounds)
 	case min(o.Duration, o.Qualify) < 3*screenPeriod:
 		return fmt.Errorf("--duration %v, --qualify %v: at least %v, as the meter of heat 2 moves every %v", o.Duration, o.Qualify, 3*screenPeriod, screenPeriod)
 	case o.Retries < 0:

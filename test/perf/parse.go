@@ -29,11 +29,13 @@ var (
 func parseSummary(text string) (summary, error) {
 	at := summaryStart.FindStringIndex(text)
 	if at == nil {
-		return summary{}, &parseError{"dpdk-testpmd", "no accumulated forward statistics", tail(text)}
+		return summary{}, &parseError{"dpdk-testpmd",
+			"no accumulated forward statistics", tail(text)}
 	}
 	rx, tx := summaryRx.FindStringSubmatch(text[at[1]:]), summaryTx.FindStringSubmatch(text[at[1]:])
 	if rx == nil || tx == nil {
-		return summary{}, &parseError{"dpdk-testpmd", "no totals of packets in the summary", tail(text)}
+		return summary{}, &parseError{"dpdk-testpmd",
+			"no totals of packets in the summary", tail(text)}
 	}
 	s := summary{RxPackets: number(rx[1]), TxPackets: number(tx[1]), TxDropped: number(tx[2])}
 	if m := summaryCycles.FindStringSubmatch(text); m != nil {

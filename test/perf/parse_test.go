@@ -21,9 +21,11 @@ func sample(t *testing.T, name string) string {
 // TestParseSummary reads what dpdk-testpmd 22.11.11 printed when it ended.
 func TestParseSummary(t *testing.T) {
 	for name, want := range map[string]summary{
-		"dpdk-tx.txt":   {TxPackets: 71584, TxDropped: 10961408, CyclesPerPacket: 20853.50},
-		"dpdk-io.txt":   {RxPackets: 1230528, TxPackets: 1228672, TxDropped: 1856, CyclesPerPacket: 1683.41, RxBursts: 53584638, EmptyShare: 0.99},
-		"dpdk-vec.txt":  {RxPackets: 14713396, CyclesPerPacket: 188.99, RxBursts: 52790805, EmptyShare: 0.99},
+		"dpdk-tx.txt": {TxPackets: 71584, TxDropped: 10961408, CyclesPerPacket: 20853.50},
+		"dpdk-io.txt": {RxPackets: 1230528, TxPackets: 1228672, TxDropped: 1856,
+			CyclesPerPacket: 1683.41, RxBursts: 53584638, EmptyShare: 0.99},
+		"dpdk-vec.txt": {RxPackets: 14713396, CyclesPerPacket: 188.99, RxBursts: 52790805,
+			EmptyShare: 0.99},
 		"dpdk-none.txt": {},
 	} {
 		got, err := parseSummary(sample(t, name))
@@ -37,11 +39,13 @@ func TestParseSummary(t *testing.T) {
 // the end of the output.
 func TestParseSummaryFails(t *testing.T) {
 	complete := sample(t, "dpdk-io.txt")
-	cut := complete[:strings.Index(complete, "Accumulated")+len("Accumulated forward statistics for all ports+")]
+	cut := complete[:strings.Index(complete,
+		"Accumulated")+len("Accumulated forward statistics for all ports+")]
 	for _, text := range []string{"", "EAL: Cannot init memory\n", complete[:400], cut} {
 		_, err := parseSummary(text)
 		var e *parseError
-		if !errors.As(err, &e) || !strings.Contains(err.Error(), strings.TrimSpace(text[max(0, len(text)-20):])) {
+		if !errors.As(err, &e) || !strings.Contains(err.Error(),
+			strings.TrimSpace(text[max(0, len(text)-20):])) {
 			t.Errorf("%q: %v, want a *parseError with the end of the output", text, err)
 		}
 	}
@@ -69,7 +73,8 @@ func TestParseObject(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if a.Cycles < 443.0 || a.Cycles > 443.1 || a.EmptyShare < 0.985 || a.EmptyShare > 0.986 || !strings.HasPrefix(a.Path, "RX packed, in-order") {
+	if a.Cycles < 443.0 || a.Cycles > 443.1 || a.EmptyShare < 0.985 || a.EmptyShare > 0.986 ||
+		!strings.HasPrefix(a.Path, "RX packed, in-order") {
 		t.Errorf("%+v", a)
 	}
 	a, err = parseObject(`{"ports":[{"polls":0}]}`)

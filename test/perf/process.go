@@ -87,7 +87,8 @@ func (p *process) stop() error {
 	case <-p.done:
 	case <-time.After(grace):
 		p.kill()
-		return &processError{p.name(), fmt.Errorf("it does not end within %v", grace), p.output.String()}
+		return &processError{p.name(), fmt.Errorf("it does not end within %v", grace),
+			p.output.String()}
 	}
 	if p.err != nil {
 		return &processError{p.name(), p.err, p.output.String()}
@@ -105,7 +106,8 @@ func (p *process) kill() {
 func (p *process) early() error {
 	select {
 	case <-p.done:
-		return &processError{p.name(), fmt.Errorf("it ended early: %w", p.ending()), p.output.String()}
+		return &processError{p.name(), fmt.Errorf("it ended early: %w", p.ending()),
+			p.output.String()}
 	default:
 		return nil
 	}
@@ -141,7 +143,8 @@ func parseResident(text string) (uint64, error) {
 
 // waitFor calls ready every so often until it says so, the program ends, ctx
 // does, or time is over.
-func (p *process) waitFor(ctx context.Context, what string, limit, every time.Duration, ready func() bool) error {
+func (p *process) waitFor(ctx context.Context, what string, limit, every time.Duration,
+	ready func() bool) error {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	deadline := time.After(limit)
@@ -152,7 +155,8 @@ func (p *process) waitFor(ctx context.Context, what string, limit, every time.Du
 		case <-p.done:
 			return p.early()
 		case <-deadline:
-			return &processError{p.name(), fmt.Errorf("%s has not happened within %v", what, limit), p.output.String()}
+			return &processError{p.name(), fmt.Errorf("%s has not happened within %v", what, limit),
+				p.output.String()}
 		case <-tick.C:
 		}
 	}

@@ -16,7 +16,9 @@ func TestProcess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = p.waitFor(t.Context(), "a line", grace, time.Millisecond, func() bool { return strings.Contains(p.output.String(), "Cpus_allowed_list") })
+	err = p.waitFor(t.Context(), "a line", grace, time.Millisecond, func() bool {
+		return strings.Contains(p.output.String(), "Cpus_allowed_list")
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,10 +31,12 @@ func TestProcess(t *testing.T) {
 	if err := p.stop(); err != nil {
 		t.Fatal(err)
 	}
-	if out := p.output.String(); !strings.Contains(out, "Cpus_allowed_list:\t0\n") || !strings.Contains(out, "here") || !strings.Contains(out, "stopped") {
+	if out := p.output.String(); !strings.Contains(out, "Cpus_allowed_list:\t0\n") ||
+		!strings.Contains(out, "here") || !strings.Contains(out, "stopped") {
 		t.Errorf("output %q", out)
 	}
-	if out := p.stdout.String(); strings.Contains(out, "here") || !strings.Contains(out, "stopped") {
+	if out := p.stdout.String(); strings.Contains(out, "here") ||
+		!strings.Contains(out, "stopped") {
 		t.Errorf("standard output %q", out)
 	}
 	if _, at := p.output.Last(); time.Since(at) > grace || at.Before(p.began) {
@@ -50,7 +54,8 @@ func TestProcessFails(t *testing.T) {
 	}
 	never := func() bool { return false }
 	var e *processError
-	if err := p.waitFor(t.Context(), "x", grace, time.Millisecond, never); !errors.As(err, &e) || !strings.Contains(err.Error(), "exit status 3") || !strings.Contains(err.Error(), "why") {
+	if err := p.waitFor(t.Context(), "x", grace, time.Millisecond, never); !errors.As(err, &e) ||
+		!strings.Contains(err.Error(), "exit status 3") || !strings.Contains(err.Error(), "why") {
 		t.Errorf("%v, want a *processError with status and output", err)
 	}
 	if err := p.stop(); !errors.As(err, &e) {
@@ -62,18 +67,23 @@ func TestProcessFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer p.kill()
-	if err := p.waitFor(t.Context(), "the event", time.Millisecond, time.Millisecond, never); !errors.As(err, &e) || !strings.Contains(err.Error(), "the event has not happened") {
+	if err := p.waitFor(t.Context(), "the event", time.Millisecond, time.Millisecond,
+		never); !errors.As(err, &e) ||
+		!strings.Contains(err.Error(), "the event has not happened") {
 		t.Errorf("%v, want a *processError", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := p.waitFor(ctx, "x", grace, time.Millisecond, never); !errors.Is(err, context.Canceled) {
+	if err := p.waitFor(ctx, "x", grace, time.Millisecond, never); !errors.Is(err,
+		context.Canceled) {
 		t.Errorf("%v, want that it was cancelled", err)
 	}
-	if _, err := startProcess(0, nil, "/no/such/program"); err == nil || !strings.Contains(err.Error(), "/no/such/program") {
+	if _, err := startProcess(0, nil, "/no/such/program"); err == nil ||
+		!strings.Contains(err.Error(), "/no/such/program") {
 		t.Errorf("%v", err)
 	}
-	if _, err := startProcess(1023, nil, "/bin/true"); err == nil || !strings.Contains(err.Error(), "CPU 1023") {
+	if _, err := startProcess(1023, nil, "/bin/true"); err == nil ||
+		!strings.Contains(err.Error(), "CPU 1023") {
 		t.Errorf("%v", err)
 	}
 }

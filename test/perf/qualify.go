@@ -19,7 +19,8 @@ type qualification struct {
 }
 
 func newQualification(heat int, w work, size int) qualification {
-	return qualification{Heat: heat, Work: w, Size: size, Ours: map[string][]float64{}, DPDK: map[string][]float64{}}
+	return qualification{Heat: heat, Work: w, Size: size, Ours: map[string][]float64{},
+		DPDK: map[string][]float64{}}
 }
 
 // reference is the path that all others are compared with, right before or after
@@ -29,7 +30,8 @@ func reference() path { return paths()[0] }
 
 // qualify finds each driver's best path for some work with frames of a size:
 // that with the highest median of its rates relative to the reference.
-func (l *lab) qualify(ctx context.Context, heat int, w work, size int) (q qualification, err error) {
+func (l *lab) qualify(ctx context.Context, heat int, w work,
+	size int) (q qualification, err error) {
 	q = newQualification(heat, w, size)
 	b, err := l.startBackEnd(ctx, heat, w, size)
 	if err != nil {
@@ -77,7 +79,8 @@ func (l *lab) compare(q *qualification, s side, group []path, run runner) error 
 				return nil, err
 			}
 			runs = append(runs, r)
-			l.say("heat %d, %s, %d bytes, qualifying: %v, %s: %.2f Mpps, round trips %.0f ns", q.Heat, q.Work, q.Size, s, p.Name, r.Mpps, r.Trips)
+			l.say("heat %d, %s, %d bytes, qualifying: %v, %s: %.2f Mpps, round trips %.0f ns",
+				q.Heat, q.Work, q.Size, s, p.Name, r.Mpps, r.Trips)
 		}
 		return runs, nil
 	})

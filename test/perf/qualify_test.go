@@ -77,7 +77,8 @@ func spans(length float64, from ...float64) [][2]float64 {
 // that are a little faster than the others in either mode, though others have
 // run in the fast mode and they have not.
 func TestQualify(t *testing.T) {
-	speed := map[string]float64{"packed, in-order": 1.05, "split": 1.02, "split, vectorized": 1.08, "packed": 0.7}
+	speed := map[string]float64{"packed, in-order": 1.05, "split": 1.02, "split, vectorized": 1.08,
+		"packed": 0.7}
 	all := float64(3 * round())
 	fooled := 0
 	check := func(name string, fast [][2]float64) {
@@ -88,7 +89,8 @@ func TestQualify(t *testing.T) {
 		if err := l.compareAll(&q, m.run); err != nil {
 			t.Fatal(err)
 		}
-		if mine, theirs := q.best(ours).Name, q.best(dpdk).Name; mine != "packed, in-order" || theirs != "split, vectorized" {
+		if mine, theirs := q.best(ours).Name, q.best(dpdk).Name; mine != "packed, in-order" ||
+			theirs != "split, vectorized" {
 			t.Errorf("%s, fast %v: best paths %s / %s, with %+v", name, fast, mine, theirs, q)
 		}
 		if m.fastest(ours) != "packed, in-order" || m.fastest(dpdk) != "split, vectorized" {
@@ -120,7 +122,8 @@ func TestQualifyStandstill(t *testing.T) {
 		}
 		return result{Mpps: 5}, nil
 	})
-	if err != nil || q.best(ours).Name != reference().Name || q.best(dpdk).Name != reference().Name {
+	if err != nil || q.best(ours).Name != reference().Name ||
+		q.best(dpdk).Name != reference().Name {
 		t.Errorf("best paths %s / %s, %v", q.best(ours).Name, q.best(dpdk).Name, err)
 	}
 	if len(q.Ours) != 0 || !slices.Equal(q.DPDK["packed"], []float64{0, 0}) || q.Stalls[ours] == 0 {

@@ -58,7 +58,8 @@ func (l *lab) race(ctx context.Context, heat int, w work, rows []row) (list []ou
 	defer func() { err = errors.Join(err, b.stop()) }()
 	for _, r := range rows {
 		unknown := account{EmptyShare: -1}
-		list = append(list, outcome{row: r, Heat: heat, Work: w, OurAccount: unknown, DPDKAccount: unknown})
+		list = append(list, outcome{row: r, Heat: heat, Work: w, OurAccount: unknown,
+			DPDKAccount: unknown})
 	}
 	run := func(s side, j job) (result, error) { return l.run(ctx, b, s, j) }
 	if err := l.pairs(list, run); err != nil {
@@ -76,7 +77,9 @@ func (l *lab) pairs(list []outcome, run starter) error {
 		sides := [][]side{{ours, dpdk}, {dpdk, ours}}[i%2]
 		for k := range list {
 			o := &list[k]
-			pair, err := l.settled(&o.tally, func() ([]result, error) { return l.turns(o, sides, run) })
+			pair, err := l.settled(&o.tally, func() ([]result, error) {
+				return l.turns(o, sides, run)
+			})
 			if err != nil {
 				return err
 			}
@@ -92,7 +95,9 @@ func (l *lab) pairs(list []outcome, run starter) error {
 func (l *lab) turns(o *outcome, sides []side, run starter) ([]result, error) {
 	var pair []result
 	for _, s := range sides {
-		r, err := l.steady(&o.tally, s, func() (result, error) { return run(s, o.job(s, o.Work, false)) })
+		r, err := l.steady(&o.tally, s, func() (result, error) {
+			return run(s, o.job(s, o.Work, false))
+		})
 		if err != nil {
 			return nil, err
 		}

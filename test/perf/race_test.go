@@ -33,7 +33,8 @@ func TestPairs(t *testing.T) {
 	if err != nil || !slices.Equal(order, want) {
 		t.Fatalf("%v: %q, want %q", err, order, want)
 	}
-	if o := list[1]; !slices.Equal(o.OurMpps, []float64{3, 8}) || !slices.Equal(o.DPDKMpps, []float64{4, 7}) || len(o.Trips) != 8 {
+	if o := list[1]; !slices.Equal(o.OurMpps, []float64{3, 8}) ||
+		!slices.Equal(o.DPDKMpps, []float64{4, 7}) || len(o.Trips) != 8 {
 		t.Errorf("%+v", o)
 	}
 	broken := errors.New("broken")
@@ -52,9 +53,11 @@ func TestPairs(t *testing.T) {
 // TestBySize checks that rows of a size stay together and in their order.
 func TestBySize(t *testing.T) {
 	p := paths()
-	rows := []row{{Size: 64, Ours: p[0]}, {Size: 64, Ours: p[1]}, {Size: 64, Qualified: true}, {Size: 512}, {Size: 64, Ours: p[2]}}
+	rows := []row{{Size: 64, Ours: p[0]}, {Size: 64, Ours: p[1]}, {Size: 64, Qualified: true},
+		{Size: 512}, {Size: 64, Ours: p[2]}}
 	groups := bySize(rows)
-	if len(groups) != 2 || len(groups[0]) != 4 || groups[0][3].Ours != p[2] || len(groups[1]) != 1 || groups[1][0].Size != 512 {
+	if len(groups) != 2 || len(groups[0]) != 4 || groups[0][3].Ours != p[2] ||
+		len(groups[1]) != 1 || groups[1][0].Size != 512 {
 		t.Errorf("%+v", groups)
 	}
 }
@@ -63,30 +66,35 @@ func TestBySize(t *testing.T) {
 // either driver in a row of the same heat, work and size.
 func TestBest(t *testing.T) {
 	p := paths()
-	chosen := outcome{Heat: 1, Work: receive, OurMpps: []float64{19, 20, 21}, DPDKMpps: []float64{15},
-		row: row{Qualified: true, Size: 64, Ours: p[1], DPDK: p[2]}}
+	chosen := outcome{Heat: 1, Work: receive, OurMpps: []float64{19, 20, 21},
+		DPDKMpps: []float64{15},
+		row:      row{Qualified: true, Size: 64, Ours: p[1], DPDK: p[2]}}
 	other := func(heat int, w work, size int, mine, theirs float64) outcome {
-		return outcome{Heat: heat, Work: w, row: row{Size: size, Ours: p[0], DPDK: p[0]}, OurMpps: []float64{mine}, DPDKMpps: []float64{theirs}}
+		return outcome{Heat: heat, Work: w, row: row{Size: size, Ours: p[0], DPDK: p[0]},
+			OurMpps: []float64{mine}, DPDKMpps: []float64{theirs}}
 	}
 	for name, c := range map[string]struct {
 		other outcome
 		want  string
 	}{
-		"slower":                  {other(1, receive, 64, 19, 14), "best"},
-		"the same as shown":       {other(1, receive, 64, 20.04, 15.04), "best"},
-		"ours is faster":          {other(1, receive, 64, 20.06, 14), "qualified"},
-		"DPDK's is faster":        {other(1, receive, 64, 19, 15.1), "qualified"},
-		"faster at another size":  {other(1, receive, 512, 40, 40), "best"},
-		"faster in another heat":  {other(2, receive, 64, 40, 40), "best"},
-		"faster with other work":  {other(1, forward, 64, 40, 40), "best"},
-		"nothing was measured":    {outcome{Heat: 1, Work: receive, row: row{Size: 64}}, "best"},
-		"faster and then slower":  {outcome{Heat: 1, Work: receive, row: row{Size: 64}, OurMpps: []float64{40, 1, 1}, DPDKMpps: []float64{1}}, "best"},
-		"slower, then faster now": {outcome{Heat: 1, Work: receive, row: row{Size: 64}, OurMpps: []float64{1, 30, 30}, DPDKMpps: []float64{1}}, "qualified"},
+		"slower":                 {other(1, receive, 64, 19, 14), "best"},
+		"the same as shown":      {other(1, receive, 64, 20.04, 15.04), "best"},
+		"ours is faster":         {other(1, receive, 64, 20.06, 14), "qualified"},
+		"DPDK's is faster":       {other(1, receive, 64, 19, 15.1), "qualified"},
+		"faster at another size": {other(1, receive, 512, 40, 40), "best"},
+		"faster in another heat": {other(2, receive, 64, 40, 40), "best"},
+		"faster with other work": {other(1, forward, 64, 40, 40), "best"},
+		"nothing was measured":   {outcome{Heat: 1, Work: receive, row: row{Size: 64}}, "best"},
+		"faster and then slower": {outcome{Heat: 1, Work: receive, row: row{Size: 64},
+			OurMpps: []float64{40, 1, 1}, DPDKMpps: []float64{1}}, "best"},
+		"slower, then faster now": {outcome{Heat: 1, Work: receive, row: row{Size: 64},
+			OurMpps: []float64{1, 30, 30}, DPDKMpps: []float64{1}}, "qualified"},
 	} {
 		rows := []outcome{c.other, chosen}
 		var b strings.Builder
 		chosen.line(&b, rows)
-		if want := "| RX | " + c.want + ": split / packed, mergeable | 64 |"; !strings.HasPrefix(b.String(), want) {
+		if want := "| RX | " + c.want +
+			": split / packed, mergeable | 64 |"; !strings.HasPrefix(b.String(), want) {
 			t.Errorf("%s: %s, want %s", name, b.String(), want)
 		}
 	}

@@ -34,7 +34,8 @@ func readResults(t *testing.T) []published {
 		for i := range cells {
 			cells[i] = strings.TrimSpace(cells[i])
 		}
-		if len(cells) != 10 || !strings.HasPrefix(heat, "Heat") || cells[0] == "work" || strings.HasPrefix(cells[0], "-") {
+		if len(cells) != 10 || !strings.HasPrefix(heat, "Heat") || cells[0] == "work" ||
+			strings.HasPrefix(cells[0], "-") {
 			continue
 		}
 		row := published{heat: heat, cells: cells, work: cells[0], path: cells[1], size: cells[2]}
@@ -69,7 +70,8 @@ func TestPublishedBest(t *testing.T) {
 			}
 		}
 		if rank != want {
-			t.Errorf("%s, %s, %s bytes: %q is called %s, not %s", r.heat, r.work, r.size, r.path, rank, want)
+			t.Errorf("%s, %s, %s bytes: %q is called %s, not %s", r.heat, r.work, r.size,
+				r.path, rank, want)
 		}
 	}
 	if len(rows) < 48 || ranked < 18 {

@@ -24,7 +24,8 @@ func TestRoundTrip(t *testing.T) {
 
 func TestRoundTripFails(t *testing.T) {
 	for _, cpus := range [][2]int{{1023, 0}, {1, 1023}} {
-		if _, err := roundTrip(cpus[0], cpus[1]); err == nil || !strings.Contains(err.Error(), "CPU 1023") {
+		if _, err := roundTrip(cpus[0], cpus[1]); err == nil ||
+			!strings.Contains(err.Error(), "CPU 1023") {
 			t.Errorf("%v: %v, want an error that names the CPU", cpus, err)
 		}
 	}
@@ -35,7 +36,8 @@ func TestApart(t *testing.T) {
 		trips []float64
 		want  bool
 	}{
-		{nil, false}, {[]float64{60}, false}, {[]float64{60, 119}, false}, {[]float64{320, 300, 161}, false},
+		{nil, false}, {[]float64{60}, false}, {[]float64{60, 119}, false},
+		{[]float64{320, 300, 161}, false},
 		{[]float64{60, 60, 130}, true}, {[]float64{320, 60}, true},
 	} {
 		if got := apart(c.trips); got != c.want {

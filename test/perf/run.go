@@ -102,7 +102,8 @@ func (l *lab) measure(ctx context.Context, b *backEnd, p *process, j job, r *res
 // readAt waits until then and for the meter to say how things are since; that
 // of a back end with screens does so when the next one comes. Neither program
 // may end meanwhile.
-func (b *backEnd) readAt(ctx context.Context, p *process, then time.Time) (packets uint64, at time.Time, err error) {
+func (b *backEnd) readAt(ctx context.Context, p *process, then time.Time) (packets uint64,
+	at time.Time, err error) {
 	if err := pause(ctx, time.Until(then)); err != nil {
 		return 0, at, err
 	}

@@ -76,7 +76,8 @@ func (l *lab) ourDriver(j job) []string {
 }
 
 func (l *lab) dpdkDriver(j job) []string {
-	device := fmt.Sprintf("net_virtio_user0,path=%s,queues=1,queue_size=%d", j.socket, l.options.Ring)
+	device := fmt.Sprintf("net_virtio_user0,path=%s,queues=1,queue_size=%d", j.socket,
+		l.options.Ring)
 	if j.path.DPDK != "" {
 		device += "," + j.path.DPDK
 	}
@@ -102,17 +103,21 @@ const driverPrefix = "driver"
 // dpdkCommand is the part of a command line of dpdk-testpmd that is for DPDK
 // itself: main and forwarding thread on one CPU.
 func (l *lab) dpdkCommand(cpu int, prefix string, noHuge bool) []string {
-	argv := []string{l.options.DPDK, "--lcores", fmt.Sprintf("0@%d,1@%d", cpu, cpu), "--file-prefix", prefix, "--no-pci"}
+	argv := []string{l.options.DPDK, "--lcores", fmt.Sprintf("0@%d,1@%d", cpu, cpu),
+		"--file-prefix", prefix, "--no-pci"}
 	if noHuge {
 		return append(argv, "--no-huge", "-m", strconv.Itoa(noHugeMiB))
 	}
-	return append(argv, "--huge-dir", l.huge.Dir, "--single-file-segments", "-m", strconv.Itoa(dpdkMiB))
+	return append(argv, "--huge-dir", l.huge.Dir, "--single-file-segments", "-m",
+		strconv.Itoa(dpdkMiB))
 }
 
 // dpdkForward is the part of a command line that is for testpmd.
 func (l *lab) dpdkForward(mode string, size, buffers int) []string {
-	return []string{"--nb-cores=1", "--total-num-mbufs=" + strconv.Itoa(buffers), "--stats-period=0",
-		"--burst=" + strconv.Itoa(l.options.Burst), "--forward-mode=" + mode, "--txpkts=" + strconv.Itoa(size)}
+	return []string{"--nb-cores=1", "--total-num-mbufs=" + strconv.Itoa(buffers),
+		"--stats-period=0",
+		"--burst=" + strconv.Itoa(l.options.Burst), "--forward-mode=" + mode, "--txpkts=" +
+			strconv.Itoa(size)}
 }
 
 func (l *lab) dpdkEnv() []string { return []string{"RUNTIME_DIRECTORY=" + l.dir} }

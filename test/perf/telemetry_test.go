@@ -52,7 +52,8 @@ func serve(t *testing.T, dir, hello string, answers []string) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	l, err := net.ListenUnix("unixpacket", &net.UnixAddr{Name: filepath.Join(dir, "dpdk_telemetry.v2"), Net: "unixpacket"})
+	l, err := net.ListenUnix("unixpacket",
+		&net.UnixAddr{Name: filepath.Join(dir, "dpdk_telemetry.v2"), Net: "unixpacket"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +69,8 @@ func serve(t *testing.T, dir, hello string, answers []string) {
 			if _, err := conn.Write([]byte(text)); err != nil {
 				return
 			}
-			if n, err := conn.Read(question); err != nil || string(question[:n]) != "/ethdev/stats,0" {
+			if n, err := conn.Read(question); err != nil ||
+				string(question[:n]) != "/ethdev/stats,0" {
 				return
 			}
 		}

@@ -41,8 +41,10 @@ func paths() []path {
 		{Name: "split, mergeable", DPDK: "", Ours: "packed=0"},
 		{Name: "split", DPDK: "mrg_rxbuf=0", Ours: "packed=0,mrg_rxbuf=0"},
 		{Name: "packed, mergeable", DPDK: "packed_vq=1,in_order=0", Ours: "packed=1,in_order=0"},
-		{Name: "packed", DPDK: "packed_vq=1,in_order=0,mrg_rxbuf=0", Ours: "packed=1,in_order=0,mrg_rxbuf=0"},
-		{Name: "packed, in-order", DPDK: "packed_vq=1,in_order=1,mrg_rxbuf=0", Ours: "packed=1,in_order=1,mrg_rxbuf=0"},
+		{Name: "packed", DPDK: "packed_vq=1,in_order=0,mrg_rxbuf=0",
+			Ours: "packed=1,in_order=0,mrg_rxbuf=0"},
+		{Name: "packed, in-order", DPDK: "packed_vq=1,in_order=1,mrg_rxbuf=0",
+			Ours: "packed=1,in_order=1,mrg_rxbuf=0"},
 	}
 }
 
@@ -50,10 +52,13 @@ func paths() []path {
 // what else it has.
 func candidates() []path {
 	return append(paths(),
-		path{Name: "split, mergeable, not in-order", DPDK: "in_order=0", Ours: "packed=0,in_order=0"},
+		path{Name: "split, mergeable, not in-order", DPDK: "in_order=0",
+			Ours: "packed=0,in_order=0"},
 		path{Name: "split, vectorized", DPDK: "in_order=0,mrg_rxbuf=0,vectorized=1", Ours: "-"},
-		path{Name: "packed, in-order, mergeable", DPDK: "packed_vq=1,in_order=1", Ours: "packed=1,in_order=1"},
-		path{Name: "packed, in-order, vectorized", DPDK: "packed_vq=1,in_order=1,mrg_rxbuf=0,vectorized=1", Ours: "-", Wide: true},
+		path{Name: "packed, in-order, mergeable", DPDK: "packed_vq=1,in_order=1",
+			Ours: "packed=1,in_order=1"},
+		path{Name: "packed, in-order, vectorized",
+			DPDK: "packed_vq=1,in_order=1,mrg_rxbuf=0,vectorized=1", Ours: "-", Wide: true},
 	)
 }
 

@@ -37,7 +37,8 @@ var virtioUser = []struct{ keys, path string }{
 // tolerated are rules that DPDK's driver does not keep: when it forwards a packet
 // it leaves the header that the packet came with, and in the indirect tables of
 // packed rings it sets NEXT and AVAIL, and calls the header writable.
-var tolerated = map[string]bool{"net/tx/2": true, "packed/indirect/2": true, "x/net/tx-writable": true}
+var tolerated = map[string]bool{"net/tx/2": true, "packed/indirect/2": true,
+	"x/net/tx-writable": true}
 
 // startVirtioUser starts DPDK's driver on a socket.
 func startVirtioUser(t *testing.T, socket, keys string, args ...string) *testpmd {
@@ -54,18 +55,21 @@ func TestBackEndWithVirtioUser(t *testing.T) {
 			args := []string{"--forward-mode=io", "--mbcache=0"}
 			if strings.Contains(mode.path, "mergeable") {
 				lengths = append(lengths, 2048, 4096, 9000)
-				args = append(args, "--max-pkt-len=9018", "--enable-scatter", "--tx-offloads=0x8000")
+				args = append(args, "--max-pkt-len=9018", "--enable-scatter",
+					"--tx-offloads=0x8000")
 			}
 			near, far := wire.Cable()
 			socket := socketPath(t)
-			back := serveDevice(t, socket, vhostback.Config{Device: vdev.Config{Backend: far, MTU: 9000, Hold: true}})
+			back := serveDevice(t, socket,
+				vhostback.Config{Device: vdev.Config{Backend: far, MTU: 9000, Hold: true}})
 			driver := startVirtioUser(t, socket, mode.keys, args...)
 			driver.until("it is up", func() bool { return back.State().Up })
 			number := 0
 			for round := range 20 {
 				var frames [][]byte
 				for i := range window {
-					frames = append(frames, frametest.Seq(number, lengths[(i*i+round)%len(lengths)]))
+					frames = append(frames,
+						frametest.Seq(number, lengths[(i*i+round)%len(lengths)]))
 					number++
 				}
 				bounce(t, driver, near, frames)
@@ -122,10 +126,12 @@ func bounce(t *testing.T, driver *testpmd, end *wire.End, frames [][]byte) {
 func startVhostdev(t *testing.T, socket string, args ...string) (stop func() vhostdevObject) {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), "vhostdev")
-	if out, err := exec.Command("go", "build", "-buildvcs=false", "-o", binary, "../../apps/vhostdev").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-buildvcs=false", "-o", binary,
+		"../../apps/vhostdev").CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
-	cmd := exec.Command(binary, append([]string{"--socket", socket, "--json", "--stats-period", "0", "--log-level", "info"}, args...)...)
+	cmd := exec.Command(binary, append([]string{"--socket", socket, "--json", "--stats-period", "0",
+		"--log-level", "info"}, args...)...)
 	var stdout, stderr log
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -173,17 +179,21 @@ func TestVhostdevPlaysAndRecords(t *testing.T) {
 	for i := range 200 { // as many as fit a ring: a driver that forwards drops what does not
 		frames = append(frames, frametest.Seq(i, 60+i*7%1455))
 	}
-	for keys, ring := range map[string]string{",packed_vq=0": "split ring", ",packed_vq=1": "packed ring"} {
+	for keys, ring := range map[string]string{",packed_vq=0": "split ring",
+		",packed_vq=1": "packed ring"} {
 		t.Run(ring, func(t *testing.T) {
 			in, out := filepath.Join(t.TempDir(), "in.pcap"), filepath.Join(t.TempDir(), "out.pcap")
 			writeCapture(t, in, frames)
 			socket := socketPath(t)
 			stop := startVhostdev(t, socket, "--backend", "pcap="+in+":"+out)
 			driver := startVirtioUser(t, socket, keys, "--forward-mode=io")
-			driver.until("all frames went through", func() bool { return driver.received() >= uint64(len(frames)) })
+			driver.until("all frames went through", func() bool {
+				return driver.received() >= uint64(len(frames))
+			})
 			driver.stop()
 			p := stop().Ports[0]
-			if p.RxPackets != uint64(len(frames)) || p.TxPackets != uint64(len(frames)) || p.TxDropped != 0 || !strings.Contains(p.Path, ring) {
+			if p.RxPackets != uint64(len(frames)) || p.TxPackets != uint64(len(frames)) ||
+				p.TxDropped != 0 || !strings.Contains(p.Path, ring) {
 				t.Errorf("%+v", p)
 			}
 			recorded := readCapture(t, out)
@@ -228,14 +238,17 @@ func TestRawBackEndWithVirtioUser(t *testing.T) {
 	for _, mode := range virtioUser {
 		t.Run(mode.path+mode.keys, func(t *testing.T) {
 			socket := socketPath(t)
-			back := serveDevice(t, socket, vhostback.Config{Raw: &vhostback.RawConfig{Generate: true}})
+			back := serveDevice(t, socket,
+				vhostback.Config{Raw: &vhostback.RawConfig{Generate: true}})
 			core, err := lcore.Start(1, back.Poll)
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer core.Stop()
 			driver := startVirtioUser(t, socket, mode.keys, "--forward-mode=io")
-			driver.until("packets go both ways", func() bool { return back.Counters().TxPackets >= 4000 })
+			driver.until("packets go both ways", func() bool {
+				return back.Counters().TxPackets >= 4000
+			})
 			rx, tx := driver.stop()
 			sameCounts(t, back.Counters().RxPackets, back.Counters().TxPackets, rx, tx)
 		})
@@ -248,7 +261,8 @@ func sameCounts(t *testing.T, backRx, backTx, rx, tx uint64) {
 	t.Helper()
 	const rings = 2 * 256
 	if backRx < rx || backRx > rx+rings || backTx > tx || backTx+rings < tx {
-		t.Errorf("the driver received %d and sent %d, the back end counted %d and %d", rx, tx, backRx, backTx)
+		t.Errorf("the driver received %d and sent %d, the back end counted %d and %d", rx, tx,
+			backRx, backTx)
 	}
 }
 
@@ -270,7 +284,8 @@ func TestVhostdevRaw(t *testing.T) {
 // DPDK's driver comes and goes while the back end stays.
 func TestBackEndServesOneAfterTheOther(t *testing.T) {
 	socket := socketPath(t)
-	back := serveDevice(t, socket, vhostback.Config{Device: vdev.Config{Backend: wire.Loop(), Hold: true}})
+	back := serveDevice(t, socket,
+		vhostback.Config{Device: vdev.Config{Backend: wire.Loop(), Hold: true}})
 	for i := range 4 {
 		mode := virtioUser[2*i]
 		driver := startVirtioUser(t, socket, mode.keys, "--forward-mode=io", "--tx-first")

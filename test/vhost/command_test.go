@@ -22,12 +22,15 @@ type commandRun struct {
 }
 
 var commandRuns = []commandRun{
-	{name: "receive", mode: "rxonly", keys: ",packed=1", back: "txonly", queues: 1, duration: 2 * time.Second},
-	{name: "transmit", mode: "txonly", keys: ",packed=1", back: "rxonly", queues: 1, duration: 2 * time.Second},
+	{name: "receive", mode: "rxonly", keys: ",packed=1", back: "txonly", queues: 1,
+		duration: 2 * time.Second},
+	{name: "transmit", mode: "txonly", keys: ",packed=1", back: "rxonly", queues: 1,
+		duration: 2 * time.Second},
 	{name: "both ways", mode: "io", keys: ",packed=1", back: "flowgen", queues: 1},
 	{name: "two pairs, split", mode: "io", keys: ",packed=0,queues=2", back: "flowgen", queues: 2},
 	{name: "two pairs, packed", mode: "io", keys: ",packed=1,queues=2", back: "flowgen", queues: 2},
-	{name: "server", mode: "io", keys: ",packed=1,server=1", back: "flowgen", queues: 1, server: true},
+	{name: "server", mode: "io", keys: ",packed=1,server=1", back: "flowgen", queues: 1,
+		server: true},
 }
 
 // The command moves packets to and from DPDK's back end, as a user without
@@ -57,14 +60,16 @@ func (r commandRun) start(t *testing.T, binary, socket string) (p *ours, back *t
 	}
 	listens := func() bool { _, err := os.Lstat(socket); return err == nil }
 	command := func() {
-		p = startOurs(t, binary, "--forward-mode", r.mode, "--cpus", "1", "--duration", r.duration.String(), "--json", "--no-huge", "--stats-period", "0",
+		p = startOurs(t, binary, "--forward-mode", r.mode, "--cpus", "1", "--duration",
+			r.duration.String(), "--json", "--no-huge", "--stats-period", "0",
 			"vhost-user:"+socket+r.keys+",rx_queue_size=256,tx_queue_size=256")
 	}
 	if r.server {
 		command()
 		p.until(t, "there is a socket", listens)
 	}
-	back = startTestpmd(t, socket, device, "--forward-mode="+r.back, "--rxq="+queues, "--txq="+queues)
+	back = startTestpmd(t, socket, device, "--forward-mode="+r.back, "--rxq="+queues,
+		"--txq="+queues)
 	if !r.server {
 		back.until("there is a socket", listens)
 		if os.Geteuid() == 0 { // the command runs without privileges and could not connect
@@ -85,7 +90,10 @@ func (r commandRun) end(t *testing.T, p *ours, back *testpmd) {
 		p.wait(t)
 		return
 	}
-	back.until("packets go both ways", func() bool { c := back.moved(); return min(c.rx, c.tx) >= 4000 })
+	back.until("packets go both ways", func() bool {
+		c := back.moved()
+		return min(c.rx, c.tx) >= 4000
+	})
 	p.stop(t)
 }
 
@@ -120,12 +128,14 @@ func printedPort(t *testing.T, p *ours) testpmdPort {
 // checkPort expects what was asked for and packets only where the mode has any.
 func (r commandRun) checkPort(t *testing.T, port testpmdPort) {
 	t.Helper()
-	t.Logf("%s: %d packets received, %d sent %v", port.Path, port.RxPackets, port.TxPackets, port.Queues)
+	t.Logf("%s: %d packets received, %d sent %v", port.Path, port.RxPackets,
+		port.TxPackets, port.Queues)
 	packed, ring := strings.Contains(r.keys, "packed=1"), "split"
 	if packed {
 		ring = "packed"
 	}
-	if slices.Contains(port.Features, "RING_PACKED") != packed || !strings.Contains(port.Path, "RX "+ring) || !strings.Contains(port.Path, "TX "+ring) {
+	if slices.Contains(port.Features, "RING_PACKED") != packed ||
+		!strings.Contains(port.Path, "RX "+ring) || !strings.Contains(port.Path, "TX "+ring) {
 		t.Errorf("not %s: %q, %v", ring, port.Path, port.Features)
 	}
 	if port.RxErrors != 0 {

@@ -27,12 +27,14 @@ func TestIntegrity(t *testing.T) {
 			if strings.Contains(path.name, "mergeable") {
 				lengths, mtu = append(lengths, 2048, 2049, 4096, 6000, 9000), 9000
 			}
-			p := openPort(t, socket, vhostuser.Options{Queues: 1}, driver.Config{Refuse: path.refuse, MTU: mtu})
+			p := openPort(t, socket, vhostuser.Options{Queues: 1},
+				driver.Config{Refuse: path.refuse, MTU: mtu})
 			number := 0
 			for round := range 40 {
 				var frames [][]byte
 				for i := range window {
-					frames = append(frames, frametest.Seq(number, lengths[(i*i+round)%len(lengths)]))
+					frames = append(frames,
+						frametest.Seq(number, lengths[(i*i+round)%len(lengths)]))
 					number++
 				}
 				if sent := send(t, p, 0, frames, 5*time.Second); sent != len(frames) {
@@ -40,17 +42,23 @@ func TestIntegrity(t *testing.T) {
 				}
 				back := 0
 				receive(p, 0, 5*time.Second, func(b *mbuf.Buf) bool {
-					if got := frametest.Content(b); back >= len(frames) || !bytes.Equal(got, frames[back]) {
-						t.Errorf("round %d: frame %d came back different: %d bytes", round, back, len(got))
+					if got := frametest.Content(b); back >= len(frames) ||
+						!bytes.Equal(got, frames[back]) {
+						t.Errorf("round %d: frame %d came back different: %d bytes", round,
+							back, len(got))
 					}
 					back++
 					return back < len(frames)
 				})
 				if back != len(frames) || t.Failed() {
-					t.Fatalf("round %d: %d frames of %d came back; %+v", round, back, len(frames), p.Stats())
+					t.Fatalf("round %d: %d frames of %d came back; %+v", round, back,
+						len(frames), p.Stats())
 				}
 			}
-			receive(p, 0, 20*time.Millisecond, func(*mbuf.Buf) bool { t.Error("one frame too many"); return true })
+			receive(p, 0, 20*time.Millisecond, func(*mbuf.Buf) bool {
+				t.Error("one frame too many")
+				return true
+			})
 		})
 	}
 }

@@ -35,18 +35,23 @@ func TestTwoProcessesUnprivileged(t *testing.T) {
 	for _, keys := range []string{",packed=0", ",packed=1", ",packed=1,mrg_rxbuf=0,in_order=0"} {
 		t.Run(keys[1:], func(t *testing.T) {
 			socket, recorded := filepath.Join(dir, "s"), filepath.Join(dir, "recorded.pcap")
-			back := startOurs(t, filepath.Join(dir, "vhostdev"), "--socket", socket, "--backend", "pcap="+played+":"+recorded,
+			back := startOurs(t, filepath.Join(dir, "vhostdev"), "--socket", socket, "--backend",
+				"pcap="+played+":"+recorded,
 				"--stats-period=100ms", "--duration=1m")
 			back.until(t, "there is a socket", func() bool {
 				_, err := os.Lstat(socket)
 				return err == nil
 			})
 			start := time.Now()
-			driver := startOurs(t, filepath.Join(dir, "testpmd"), "--no-huge", "--forward-mode=io", "--stats-period=0", "--duration=1m",
+			driver := startOurs(t, filepath.Join(dir, "testpmd"), "--no-huge", "--forward-mode=io",
+				"--stats-period=0", "--duration=1m",
 				"vhost-user:"+socket+keys+rings)
 			all := regexp.MustCompile(`TX-packets: +` + strconv.Itoa(count) + `\b`)
-			back.until(t, "all frames are back", func() bool { return all.MatchString(back.stderr.String()) })
-			t.Logf("%d frames there and back in %.2f s from the start of testpmd", count, time.Since(start).Seconds())
+			back.until(t, "all frames are back", func() bool {
+				return all.MatchString(back.stderr.String())
+			})
+			t.Logf("%d frames there and back in %.2f s from the start of testpmd", count,
+				time.Since(start).Seconds())
 			back.unprivileged(t)
 			driver.unprivileged(t)
 			driver.stop(t)
@@ -156,7 +161,8 @@ func (p *ours) unprivileged(t *testing.T) {
 	if bytes.Contains(status, []byte("Uid:\t0\t")) {
 		t.Errorf("%s runs as root", p.cmd.Path)
 	}
-	for _, want := range []string{"CapPrm:\t0000000000000000\n", "CapEff:\t0000000000000000\n", "HugetlbPages:\t       0 kB\n"} {
+	for _, want := range []string{"CapPrm:\t0000000000000000\n", "CapEff:\t0000000000000000\n",
+		"HugetlbPages:\t       0 kB\n"} {
 		if !bytes.Contains(status, []byte(want)) {
 			t.Errorf("%s: not %q in\n%s", p.cmd.Path, want, status)
 		}

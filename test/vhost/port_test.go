@@ -39,7 +39,8 @@ func openPort(t *testing.T, socket string, o vhostuser.Options, c driver.Config)
 	defer cancel()
 	d, err := vhostuser.Open(ctx, socket, o)
 	var e *vhostuser.Error
-	for errors.As(err, &e) && e.Op == "connect" && ctx.Err() == nil { // the back end is still starting
+	// the back end is still starting
+	for errors.As(err, &e) && e.Op == "connect" && ctx.Err() == nil {
 		time.Sleep(2 * time.Millisecond)
 		d, err = vhostuser.Open(ctx, socket, o)
 	}

@@ -86,14 +86,16 @@ func (k killing) run(t *testing.T) {
 	closePort(t, p)
 	allBack(t, pool)
 	back.stop()
-	sameCounts(t, back.total("TX"), back.total("RX"), now.RxPackets-before.RxPackets, now.TxPackets-before.TxPackets)
+	sameCounts(t, back.total("TX"), back.total("RX"), now.RxPackets-before.RxPackets,
+		now.TxPackets-before.TxPackets)
 }
 
 // allBack expects a pool all of whose buffers are free.
 func allBack(t *testing.T, pool *mbuf.Pool) {
 	t.Helper()
 	if pool.Free() != pool.Size() || pool.DoubleFrees() != 0 {
-		t.Errorf("%d of %d buffers are back, %d twice", pool.Free(), pool.Size(), pool.DoubleFrees())
+		t.Errorf("%d of %d buffers are back, %d twice", pool.Free(), pool.Size(),
+			pool.DoubleFrees())
 	}
 	if err := pool.Release(); err != nil {
 		t.Error(err)
@@ -140,20 +142,27 @@ func waited() time.Duration {
 }
 
 // resume waits until packets move to and from a back end that was started.
-func (k killing) resume(t *testing.T, back *testpmd, socket string, began time.Time, moves func() bool) delays {
+func (k killing) resume(t *testing.T, back *testpmd, socket string, began time.Time,
+	moves func() bool) delays {
 	t.Helper()
-	connects := func() bool { return strings.Contains(back.output.String(), "new device, handle is") }
+	connects := func() bool {
+		return strings.Contains(back.output.String(), "new device, handle is")
+	}
 	if k.server {
 		await(t, "the back end is connected", connects)
 	} else {
-		await(t, "the back end has a socket", func() bool { _, err := os.Lstat(socket); return err == nil })
+		await(t, "the back end has a socket", func() bool {
+			_, err := os.Lstat(socket)
+			return err == nil
+		})
 	}
 	there, busy := time.Now(), waited()
 	await(t, "the back end is connected", connects)
 	connected := time.Now()
 	await(t, "packets come and go again", moves)
 	now := time.Now()
-	return delays{now.Sub(began), now.Sub(there), now.Sub(connected), now.Sub(there) - (waited() - busy)}
+	return delays{now.Sub(began), now.Sub(there), now.Sub(connected),
+		now.Sub(there) - (waited() - busy)}
 }
 
 // judge says how long it took at most, and whether that is too long.

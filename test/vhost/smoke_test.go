@@ -18,12 +18,15 @@ func TestReceive(t *testing.T) {
 	startTestpmd(t, socket, ",queues=1", "--forward-mode=txonly", "--txpkts=64")
 	for _, path := range paths {
 		t.Run(path.name, func(t *testing.T) {
-			p := openPort(t, socket, vhostuser.Options{Queues: 1}, driver.Config{Refuse: path.refuse})
+			p := openPort(t, socket, vhostuser.Options{Queues: 1},
+				driver.Config{Refuse: path.refuse})
 			const enough = 20000
 			seen := 0
 			receive(p, 0, 10*time.Second, func(b *mbuf.Buf) bool {
 				data := b.Data()
-				if len(data) != 64 || b.Next() != nil || binary.BigEndian.Uint16(data[12:]) != 0x0800 || data[frametest.HeaderLen+9] != 17 {
+				if len(data) != 64 || b.Next() != nil ||
+					binary.BigEndian.Uint16(data[12:]) != 0x0800 ||
+					data[frametest.HeaderLen+9] != 17 {
 					t.Errorf("no UDP datagram of 64 bytes: %x", data)
 					return false
 				}
@@ -46,7 +49,8 @@ func TestTransmit(t *testing.T) {
 	all := uint64(0)
 	for _, path := range paths {
 		t.Run(path.name, func(t *testing.T) {
-			p := openPort(t, socket, vhostuser.Options{Queues: 1}, driver.Config{Refuse: path.refuse})
+			p := openPort(t, socket, vhostuser.Options{Queues: 1},
+				driver.Config{Refuse: path.refuse})
 			if sent := send(t, p, 0, frametest.Series(0, n, 64), 10*time.Second); sent != n {
 				t.Errorf("%d of %d packets sent; %+v", sent, n, p.Stats())
 			}
@@ -68,7 +72,8 @@ func TestTwoPairs(t *testing.T) {
 	all := uint64(0) // by each pair
 	for _, path := range []int{1, 4} {
 		path := paths[path]
-		p := openPort(t, socket, vhostuser.Options{Queues: 2}, driver.Config{Refuse: path.refuse, Queues: 2})
+		p := openPort(t, socket, vhostuser.Options{Queues: 2},
+			driver.Config{Refuse: path.refuse, Queues: 2})
 		if p.Queues() != 2 {
 			t.Fatalf("%d queue pairs", p.Queues())
 		}

@@ -23,14 +23,17 @@ func (g *guest) testDevbindRefuses(t *testing.T, id string) {
 		use([]string{cidr}, append(add, cidr), append(del, cidr))
 	}
 	g.must(t, "/init", "link", name, "up")
-	for version, cidr := range map[string]string{"IPv4": "198.51.100.0/24", "IPv6": "2001:db8:1::/64"} {
-		use([]string{version + " route", cidr}, []string{"route", "add", name, cidr}, []string{"route", "del", name, cidr})
+	for version, cidr := range map[string]string{"IPv4": "198.51.100.0/24",
+		"IPv6": "2001:db8:1::/64"} {
+		use([]string{version + " route", cidr}, []string{"route", "add", name, cidr},
+			[]string{"route", "del", name, cidr})
 	}
 	g.must(t, "/init", "link", name, "down")
 	use([]string{"br0"}, []string{"bridge", "br0", name}, []string{"delete", "br0"})
 
 	g.must(t, append([]string{"/init"}, append(add, "192.0.2.1/24")...)...)
-	g.refuses(t, []string{"SSH"}, append([]string{"/init", "env", "SSH_CONNECTION=192.0.2.9 40000 192.0.2.1 22"}, bind...)...)
+	g.refuses(t, []string{"SSH"}, append([]string{"/init", "env",
+		"SSH_CONNECTION=192.0.2.9 40000 192.0.2.1 22"}, bind...)...)
 	g.must(t, append(bind, "--force")...)
 	g.must(t, "/bin/devbind", "restore", address)
 }
@@ -75,13 +78,15 @@ func (g *guest) testStatus(t *testing.T, id, kind, driver string) {
 			continue
 		}
 		bound := driver == "vfio-pci"
-		if f.Vendor != "1af4" || f.Kind != kind || f.Driver != driver || (len(f.Netdevs) == 0) != bound {
+		if f.Vendor != "1af4" || f.Kind != kind || f.Driver != driver ||
+			(len(f.Netdevs) == 0) != bound {
 			t.Errorf("status of %s is not %s with %s:\n%s", f.Address, kind, driver, out)
 		}
 		// Without an IOMMU vfio makes a group of its own, for as long as it has
 		// the function.
 		if (f.Group != nil) != (g.iommu || bound) || f.NoIOMMU != (!g.iommu && bound) {
-			t.Errorf("status of %s has IOMMU group %v, no-IOMMU %v:\n%s", f.Address, f.Group, f.NoIOMMU, out)
+			t.Errorf("status of %s has IOMMU group %v, no-IOMMU %v:\n%s", f.Address, f.Group,
+				f.NoIOMMU, out)
 		}
 		return
 	}

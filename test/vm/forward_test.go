@@ -19,7 +19,8 @@ func (g *guest) testForward(t *testing.T, list []port, count int) summary {
 	s := f.stop(t)
 	for _, p := range s.Ports {
 		if p.RxPackets < uint64(count) || p.TxPackets < uint64(count) {
-			t.Errorf("port %s counts %d received and %d sent, of %d", p.Port, p.RxPackets, p.TxPackets, count)
+			t.Errorf("port %s counts %d received and %d sent, of %d", p.Port, p.RxPackets,
+				p.TxPackets, count)
 		}
 		t.Logf("%s: %s, %v", p.Port, p.Path, p.Features)
 	}
@@ -66,7 +67,8 @@ func (g *guest) testPairs(t *testing.T, a, b string) {
 		}
 		for i, q := range p.Queues {
 			if q.RxPackets == 0 || q.TxPackets == 0 {
-				t.Errorf("port %s: queue pair %d received %d and sent %d", p.Port, i, q.RxPackets, q.TxPackets)
+				t.Errorf("port %s: queue pair %d received %d and sent %d", p.Port, i,
+					q.RxPackets, q.TxPackets)
 			}
 		}
 		t.Logf("%s: %s: received and sent by each queue pair: %v", p.Port, p.Path, p.Queues)

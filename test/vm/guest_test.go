@@ -56,8 +56,10 @@ type guest struct {
 func boot(t *testing.T, name string, iommu bool, nics []*nic) *guest {
 	t.Helper()
 	g := launch(t, qemu.Config{Name: name, IOMMU: iommu, MemoryMiB: guestMemory}, image.Content{
-		Commands: []string{filepath.Join(shared.dir, "l2fwd"), filepath.Join(shared.dir, "devbind")},
-		Modules: []string{"virtio_pci", "virtio_console", "virtio_net", "vfio_iommu_type1", "vfio_pci",
+		Commands: []string{filepath.Join(shared.dir, "l2fwd"),
+			filepath.Join(shared.dir, "devbind")},
+		Modules: []string{"virtio_pci", "virtio_console", "virtio_net",
+			"vfio_iommu_type1", "vfio_pci",
 			"bridge"},
 		NoIOMMU:   !iommu,
 		Hugepages: guestHugepages,
@@ -73,7 +75,8 @@ func launch(t *testing.T, config qemu.Config, content image.Content, nics []*nic
 	if err != nil {
 		t.Fatal(err)
 	}
-	config.Dir, config.Kernel, config.Initrd = dir, shared.kernel.Image, filepath.Join(dir, "initrd")
+	config.Dir, config.Kernel, config.Initrd = dir, shared.kernel.Image, filepath.Join(dir,
+		"initrd")
 	content.Init = filepath.Join(shared.dir, "guest")
 	if err := shared.kernel.Write(config.Initrd, content); err != nil {
 		t.Fatal(err)
@@ -138,7 +141,8 @@ func (n *nic) describe(dir string) qemu.NIC {
 	case n.ns != nil:
 		d.Net.Taps = n.ns.Queues
 	default:
-		d.Net.Dgram = &qemu.Dgram{QEMU: filepath.Join(dir, n.id), Peer: filepath.Join(dir, n.id+".peer")}
+		d.Net.Dgram = &qemu.Dgram{QEMU: filepath.Join(dir, n.id),
+			Peer: filepath.Join(dir, n.id+".peer")}
 	}
 	return d
 }
@@ -168,7 +172,8 @@ func (g *guest) await(t *testing.T) {
 		case n.ns != nil:
 			n.wire, err = n.ns.Wire()
 		default:
-			n.wire, err = traffic.DialDgram(n.id, filepath.Join(g.dir, n.id+".peer"), filepath.Join(g.dir, n.id))
+			n.wire, err = traffic.DialDgram(n.id, filepath.Join(g.dir, n.id+".peer"),
+				filepath.Join(g.dir, n.id))
 		}
 		if err != nil {
 			t.Fatal(err)

@@ -58,7 +58,8 @@ func testTalk(t *testing.T, from, to host, size int64) {
 	if got != sent || !strings.HasPrefix(got, strconv.FormatInt(size, 10)+" bytes") {
 		t.Errorf("of %d bytes, sent: %s; arrived: %s", size, sent, got)
 	}
-	t.Logf("%d pings each way in %.2f s, none lost; %s in %.1f s (%.0f Mbit/s)", count, pinged.Seconds(), got, took.Seconds(),
+	t.Logf("%d pings each way in %.2f s, none lost; %s in %.1f s (%.0f Mbit/s)", count,
+		pinged.Seconds(), got, took.Seconds(),
 		float64(size)*8/1e6/took.Seconds())
 }
 

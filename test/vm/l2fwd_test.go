@@ -64,7 +64,8 @@ func (g *guest) l2fwd(t *testing.T, flags []string, list []port) *forwarder {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &forwarder{Command: cmd, g: g, ports: list, macs: !slices.Contains(flags, "--no-mac-updating")}
+	f := &forwarder{Command: cmd, g: g, ports: list,
+		macs: !slices.Contains(flags, "--no-mac-updating")}
 	t.Cleanup(func() { f.kill(t) })
 	return f
 }
@@ -137,7 +138,8 @@ func (f *forwarder) end(t *testing.T) summary {
 		t.Fatalf("not one JSON object on standard output: %v\n%v", err, r)
 	}
 	if s.App != "l2fwd" || len(s.Ports) != len(f.ports) {
-		t.Fatalf("summary of %q with %d ports, want l2fwd and %d: %v", s.App, len(s.Ports), len(f.ports), r)
+		t.Fatalf("summary of %q with %d ports, want l2fwd and %d: %v", s.App, len(s.Ports),
+			len(f.ports), r)
 	}
 	return s
 }
@@ -148,7 +150,8 @@ func hostMAC() net.HardwareAddr { return net.HardwareAddr{2, 0xfe, 0, 0, 0, 1} }
 // stream is traffic that comes in by port i and leaves by port j.
 func (f *forwarder) stream(i, j, count int) *traffic.Stream {
 	in, out := f.g.nics[f.ports[i].id], f.g.nics[f.ports[j].id]
-	s := &traffic.Stream{From: in.wire, To: out.wire, Count: count, Sent: traffic.MACs{Dst: in.mac, Src: hostMAC()}}
+	s := &traffic.Stream{From: in.wire, To: out.wire, Count: count,
+		Sent: traffic.MACs{Dst: in.mac, Src: hostMAC()}}
 	s.Want = s.Sent
 	if f.macs {
 		s.Want = traffic.MACs{Dst: net.HardwareAddr{2, 0, 0, 0, 0, byte(j)}, Src: out.mac}

@@ -54,7 +54,8 @@ func (l *lab) prepare() error {
 	if err != nil {
 		return err
 	}
-	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", l.dir+"/",
+	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w",
+		"-o", l.dir+"/",
 		"./apps/l2fwd", "./apps/devbind", "./test/vm/guest")
 	build.Dir = root
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")

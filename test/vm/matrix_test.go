@@ -10,7 +10,8 @@ import (
 // matrixFeatures are what the functions of the matrix differ in: a property of
 // QEMU's device each, and the name of the feature bit.
 var matrixFeatures = []struct{ property, feature string }{
-	{"packed", "RING_PACKED"}, {"mrg_rxbuf", "MRG_RXBUF"}, {"event_idx", "EVENT_IDX"}, {"indirect_desc", "INDIRECT_DESC"},
+	{"packed", "RING_PACKED"}, {"mrg_rxbuf", "MRG_RXBUF"}, {"event_idx", "EVENT_IDX"},
+	{"indirect_desc", "INDIRECT_DESC"},
 }
 
 // cell is one function of the matrix: bit i of it is set if the device
@@ -84,7 +85,8 @@ func TestMatrix(t *testing.T) {
 
 // testCells forwards between all pairs of the matrix with queues of one size.
 func (g *guest) testCells(t *testing.T, size int, ids []string) {
-	list := ports(fmt.Sprintf(",rx_queue_size=%d,tx_queue_size=%d", size, min(size, mostTx)), ids...)
+	list := ports(fmt.Sprintf(",rx_queue_size=%d,tx_queue_size=%d", size, min(size, mostTx)),
+		ids...)
 	f := g.l2fwd(t, nil, list)
 	for c := range cell(cells / 2) {
 		t.Run(fmt.Sprintf("%v with %v", c, c.opposite()), func(t *testing.T) {

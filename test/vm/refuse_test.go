@@ -8,8 +8,10 @@ import (
 // testRefusesUnbound has l2fwd refuse functions that it cannot have, before
 // anything is bound.
 func (g *guest) testRefusesUnbound(t *testing.T, id string) {
-	g.refuses(t, []string{g.nics[id].address, "virtio-pci", "devbind bind"}, g.command(nil, ports("", id))...)
-	for _, address := range []string{"0000:7f:00.0", "0000:00:00.0"} { // no function, and no virtio one
+	g.refuses(t, []string{g.nics[id].address, "virtio-pci", "devbind bind"},
+		g.command(nil, ports("", id))...)
+	// no function, and no virtio one
+	for _, address := range []string{"0000:7f:00.0", "0000:00:00.0"} {
 		g.refuses(t, []string{address}, "/bin/l2fwd", g.port(address))
 	}
 }
@@ -36,7 +38,8 @@ func (g *guest) testRefusesMemlock(t *testing.T, id string) {
 // group is with a driver of the kernel, and take it when that has gone too.
 func (g *guest) testRefusesGroup(t *testing.T, a, b string) {
 	g.bind(t, a)
-	g.refuses(t, []string{g.nics[a].address, g.nics[b].address, "virtio-pci", "devbind bind " + g.nics[b].address}, g.command(nil, ports("", a))...)
+	g.refuses(t, []string{g.nics[a].address, g.nics[b].address, "virtio-pci", "devbind bind " +
+		g.nics[b].address}, g.command(nil, ports("", a))...)
 	g.bind(t, b)
 	f := g.l2fwd(t, nil, ports("", a)) // an odd port sends to itself
 	f.exchange(t, f.stream(0, 0, 200))

@@ -51,9 +51,11 @@ func newVhostWires(t *testing.T) *vhostWires {
 		t.Fatal(err)
 	}
 	w := &vhostWires{dir: dir}
-	args := []string{filepath.Join(shared.dir, "l2fwd"), "--no-mac-updating", "--stats-period=0", "--duration=" + guestLife.String()}
+	args := []string{filepath.Join(shared.dir, "l2fwd"), "--no-mac-updating", "--stats-period=0",
+		"--duration=" + guestLife.String()}
 	for i := range wires {
-		ends := [2]string{filepath.Join(dir, fmt.Sprintf("a%d", i)), filepath.Join(dir, fmt.Sprintf("b%d", i))}
+		ends := [2]string{filepath.Join(dir, fmt.Sprintf("a%d", i)),
+			filepath.Join(dir, fmt.Sprintf("b%d", i))}
 		w.sockets = append(w.sockets, ends)
 		args = append(args, "emu:vhost="+ends[0], "emu:vhost="+ends[1])
 	}
@@ -69,7 +71,8 @@ const noVectors = "vectors=0"
 
 // nic is a guest's function at one end of a wire.
 func (w *vhostWires) nic(wire, end int) *nic {
-	n := &nic{id: fmt.Sprintf("wire%d", wire), vhost: w.sockets[wire][end], mac: net.HardwareAddr{0x52, 0x54, 0, 1, byte(end), byte(wire)},
+	n := &nic{id: fmt.Sprintf("wire%d", wire), vhost: w.sockets[wire][end],
+		mac:     net.HardwareAddr{0x52, 0x54, 0, 1, byte(end), byte(wire)},
 		options: noVectors}
 	if packedWire(wire) {
 		n.options += ",packed=on"
@@ -109,7 +112,8 @@ func (w *vhostWires) pod(t *testing.T, wire int) (host, *process) {
 	if packedWire(wire) {
 		port, ring = "vhost-user:"+w.sockets[wire][1]+",packed=1", "packed"
 	}
-	p := startProcess(t, ns, filepath.Join(shared.dir, "l2fwd"), "--no-mac-updating", "--no-huge", "--stats-period=0",
+	p := startProcess(t, ns, filepath.Join(shared.dir, "l2fwd"), "--no-mac-updating", "--no-huge",
+		"--stats-period=0",
 		"--duration="+guestLife.String(), port, "emu:tap=pod")
 	p.await(t, "l2fwd: port 1")
 	if path, _, _ := strings.Cut(p.stderr.String(), "\n"); !strings.Contains(path, ring) {
@@ -127,12 +131,16 @@ func (w *vhostWires) pod(t *testing.T, wire int) (host, *process) {
 func TestVhostUser(t *testing.T) {
 	w := newVhostWires(t)
 	content := image.Content{Modules: []string{"virtio_pci", "virtio_console", "virtio_net"}}
-	ordinary := func(name string) qemu.Config { return qemu.Config{Name: name, MemoryMiB: plainMemory, CPUs: 1} }
-	a := launch(t, ordinary("a"), content, []*nic{w.nic(splitGuests, 0), w.nic(packedGuests, 0), w.nic(splitPod, 0), w.nic(packedPod, 0)})
+	ordinary := func(name string) qemu.Config {
+		return qemu.Config{Name: name, MemoryMiB: plainMemory, CPUs: 1}
+	}
+	a := launch(t, ordinary("a"), content, []*nic{w.nic(splitGuests, 0), w.nic(packedGuests, 0),
+		w.nic(splitPod, 0), w.nic(packedPod, 0)})
 	b := launch(t, ordinary("b"), content, []*nic{w.nic(splitGuests, 1), w.nic(packedGuests, 1)})
 	a.await(t)
 	b.await(t)
-	for i, name := range []string{splitGuests: "two guests, split", packedGuests: "two guests, packed"} {
+	for i, name := range []string{splitGuests: "two guests, split",
+		packedGuests: "two guests, packed"} {
 		t.Run(name, func(t *testing.T) {
 			testTalk(t, w.host(t, a, i, 0), w.host(t, b, i, 1), talkSize)
 		})

@@ -46,12 +46,14 @@ func TestIOMMU(t *testing.T) {
 		{id: "a"}, {id: "b", options: "packed=on"},
 		{id: "neighbour1", bus: qemu.Bridge}, {id: "neighbour2", bus: qemu.Bridge},
 		{id: "physical", options: "iommu_platform=off"},
-		{id: "jumbo1", options: "host_mtu=9000"}, {id: "jumbo2", options: "host_mtu=9000,packed=on"},
+		{id: "jumbo1", options: "host_mtu=9000"},
+		{id: "jumbo2", options: "host_mtu=9000,packed=on"},
 		{id: "onebuf", options: "host_mtu=9000,mrg_rxbuf=off"},
 		{id: "page", options: "page-per-vq=on"}, {id: "pio", options: "modern-pio-notify=on"},
 		{id: "plug1", bus: qemu.Port}, {id: "plug2", bus: qemu.Port},
 	}
-	bound := []string{"a", "b", "physical", "jumbo1", "jumbo2", "onebuf", "page", "pio", "plug1", "plug2"}
+	bound := []string{"a", "b", "physical", "jumbo1", "jumbo2", "onebuf", "page", "pio",
+		"plug1", "plug2"}
 	taps := privileged(t)
 	if taps {
 		nics = append(nics, tapsIOMMU(t)...)
@@ -66,7 +68,9 @@ func TestIOMMU(t *testing.T) {
 	g.testStatus(t, "a", "modern", "vfio-pci")
 	t.Run("forwards", func(t *testing.T) { g.testForward(t, ports("", "a", "b"), frames) })
 	t.Run("refuses too low a limit", func(t *testing.T) { g.testRefusesMemlock(t, "a") })
-	t.Run("refuses half a group", func(t *testing.T) { g.testRefusesGroup(t, "neighbour1", "neighbour2") })
+	t.Run("refuses half a group", func(t *testing.T) {
+		g.testRefusesGroup(t, "neighbour1", "neighbour2")
+	})
 	t.Run("refuses physical addresses", func(t *testing.T) {
 		g.refuses(t, []string{g.nics["physical"].address, "ACCESS_PLATFORM", "iommu_platform=on"},
 			g.command(nil, ports("", "physical"))...)
@@ -86,7 +90,8 @@ func tapsIOMMU(t *testing.T) []*nic {
 		{id: "host1", ns: hosts(t, "host1", "10.1.0.1/24", 1)},
 		{id: "host2", ns: hosts(t, "host2", "10.1.0.2/24", 1)},
 		{id: "pairs1", options: "mq=on,vectors=10", ns: hosts(t, "pairs1", "10.2.0.1/24", 4)},
-		{id: "pairs2", options: "mq=on,vectors=10,packed=on", ns: hosts(t, "pairs2", "10.2.0.2/24", 4)},
+		{id: "pairs2", options: "mq=on,vectors=10,packed=on",
+			ns: hosts(t, "pairs2", "10.2.0.2/24", 4)},
 		{id: "vectors1", options: "mq=on,vectors=2", ns: hosts(t, "vectors1", "10.3.0.1/24", 4)},
 		{id: "vectors0", options: "mq=on,vectors=0", ns: hosts(t, "vectors0", "10.3.0.2/24", 4)},
 	}
@@ -104,7 +109,9 @@ func (g *guest) testCommon(t *testing.T) {
 	t.Run("refuses a shortage", func(t *testing.T) { g.testRefusesShortage(t, "a") })
 	t.Run("jumbo frames", func(t *testing.T) { g.testJumbo(t, "jumbo1", "jumbo2") })
 	t.Run("jumbo frames in one buffer", func(t *testing.T) { g.testJumboOneBuffer(t, "onebuf") })
-	t.Run("other doorbells", func(t *testing.T) { g.testForward(t, ports("", "page", "pio"), fewFrames) })
+	t.Run("other doorbells", func(t *testing.T) {
+		g.testForward(t, ports("", "page", "pio"), fewFrames)
+	})
 	t.Run("doorbells in a port", func(t *testing.T) { g.testPortDoorbell(t, "pio") })
 	t.Run("link", func(t *testing.T) { g.testLink(t, "a", "b") })
 	t.Run("stopped", func(t *testing.T) { g.testStop(t, ports("", "a", "b")) })

@@ -25,7 +25,8 @@ func compile(ctx context.Context, cc, dir string) (string, error) {
 	if err := os.WriteFile(c, source, 0o600); err != nil {
 		return "", err
 	}
-	out, err := exec.CommandContext(ctx, cc, "-O3", "-march=native", "-Wall", "-Wextra", "-Werror", "-pthread", "-o", program, c).CombinedOutput()
+	out, err := exec.CommandContext(ctx, cc, "-O3", "-march=native", "-Wall", "-Wextra", "-Werror",
+		"-pthread", "-o", program, c).CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("%s: %w\n%s", cc, err, out)
 	}
@@ -35,7 +36,8 @@ func compile(ctx context.Context, cc, dir string) (string, error) {
 // limit has the C program exchange with itself and returns packets a second.
 func (b *bench) limit(ctx context.Context, direction string) (float64, error) {
 	out, err := exec.CommandContext(ctx, b.program, "limit", direction, strconv.Itoa(b.ring),
-		strconv.FormatFloat(b.duration.Seconds(), 'f', 3, 64), strconv.Itoa(b.driverCPU), strconv.Itoa(b.deviceCPU)).Output()
+		strconv.FormatFloat(b.duration.Seconds(), 'f', 3, 64), strconv.Itoa(b.driverCPU),
+		strconv.Itoa(b.deviceCPU)).Output()
 	if err != nil {
 		return 0, explain("exchange limit", err)
 	}
@@ -50,8 +52,10 @@ func (b *bench) limit(ctx context.Context, direction string) (float64, error) {
 type peer struct{ cmd *exec.Cmd }
 
 // startPeer starts the device and waits until it polls the ring.
-func (b *bench) startPeer(direction string, ring, deviceArea uint64, memory []*hugepages.Memory) (*peer, error) {
-	args := []string{"device", direction, strconv.Itoa(b.ring), hex(ring), hex(deviceArea), strconv.Itoa(b.deviceCPU)}
+func (b *bench) startPeer(direction string, ring, deviceArea uint64,
+	memory []*hugepages.Memory) (*peer, error) {
+	args := []string{"device", direction, strconv.Itoa(b.ring), hex(ring), hex(deviceArea),
+		strconv.Itoa(b.deviceCPU)}
 	var files []*os.File
 	defer func() {
 		for _, f := range files {
@@ -64,7 +68,8 @@ func (b *bench) startPeer(direction string, ring, deviceArea uint64, memory []*h
 			return nil, err
 		}
 		files = append(files, os.NewFile(uintptr(fd), "memory"))
-		args = append(args, fmt.Sprintf("%x:%d:%d", m.Address(), len(m.Bytes()), 2+len(files))) // 0 to 2 are standard
+		// 0 to 2 are standard
+		args = append(args, fmt.Sprintf("%x:%d:%d", m.Address(), len(m.Bytes()), 2+len(files)))
 	}
 	cmd := exec.Command(b.program, args...)
 	cmd.ExtraFiles, cmd.Stderr = files, os.Stderr
@@ -87,7 +92,8 @@ func (b *bench) startPeer(direction string, ring, deviceArea uint64, memory []*h
 func (p *peer) stop() error {
 	_ = p.cmd.Process.Kill() // it may have ended already, which Wait says
 	var exit *exec.ExitError
-	if err := p.cmd.Wait(); errors.As(err, &exit) && exit.Sys().(syscall.WaitStatus).Signal() == syscall.SIGKILL {
+	if err := p.cmd.Wait(); errors.As(err, &exit) &&
+		exit.Sys().(syscall.WaitStatus).Signal() == syscall.SIGKILL {
 		return nil
 	}
 	return errors.New("exchange device ended early; its message is on standard error")

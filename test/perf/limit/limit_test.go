@@ -16,13 +16,15 @@ func TestLimit(t *testing.T) {
 		t.Skip("needs root, for hugepages")
 	}
 	for _, ring := range []int{1, 100, 256} {
-		b := &bench{pairs: 1, duration: 20 * time.Millisecond, ring: ring, burst: 32, driverCPU: 1, deviceCPU: 0, cc: "gcc"}
+		b := &bench{pairs: 1, duration: 100 * time.Millisecond, ring: ring, burst: 32, driverCPU: 1,
+			deviceCPU: 0, cc: "gcc"}
 		var out strings.Builder
 		if err := b.run(t.Context(), &out); err != nil {
 			t.Fatalf("ring of %d: %v", ring, err)
 		}
 		for _, direction := range directions() {
-			if !regexp.MustCompile(`(?m)^\| ` + direction + ` \| \d+ \(.*\) \| \d+ \(.*\) \| \d+\.\d\d \(.*\) \| 0\.40 (met|\*\*missed\*\*) \|$`).MatchString(out.String()) {
+			if !regexp.MustCompile(`(?m)^\| ` + direction +
+				` \| \d+ \(.*\) \| \d+ \(.*\) \| \d+\.\d\d \(.*\) \| 0\.40 (met|\*\*missed\*\*) \|$`).MatchString(out.String()) {
 				t.Errorf("ring of %d: no line for %s:\n%s", ring, direction, out.String())
 			}
 		}
@@ -38,7 +40,8 @@ func TestMedian(t *testing.T) {
 }
 
 func TestCompileFails(t *testing.T) {
-	if _, err := compile(t.Context(), "/bin/false", t.TempDir()); err == nil || !strings.Contains(err.Error(), "/bin/false") {
+	if _, err := compile(t.Context(), "/bin/false", t.TempDir()); err == nil ||
+		!strings.Contains(err.Error(), "/bin/false") {
 		t.Errorf("%v", err)
 	}
 }

@@ -34,10 +34,12 @@ func openRig(ring int) (*rig, error) {
 		return nil, err
 	}
 	r := &rig{device: newDevice(ring), pool: pool, cache: pool.NewCache(cacheSize)}
-	if r.port, err = driver.Open(r.device, driver.Config{RxQueueSize: ring, TxQueueSize: ring, Pool: pool}); err != nil {
+	if r.port, err = driver.Open(r.device, driver.Config{RxQueueSize: ring, TxQueueSize: ring,
+		Pool: pool}); err != nil {
 		return nil, errors.Join(err, pool.Release())
 	}
-	if err := errors.Join(r.port.RxQueue(0).SetCache(r.cache), r.port.TxQueue(0).SetCache(r.cache)); err != nil {
+	if err := errors.Join(r.port.RxQueue(0).SetCache(r.cache),
+		r.port.TxQueue(0).SetCache(r.cache)); err != nil {
 		return nil, errors.Join(err, r.close())
 	}
 	return r, nil
@@ -63,7 +65,8 @@ func (b *bench) driver(ctx context.Context, direction string) (rate float64, err
 	}
 	defer func() { err = errors.Join(err, r.close()) }()
 	bufs := make([]*mbuf.Buf, b.burst)
-	q, poll := virtio.RxQueueIndex(0), (&receiver{rx: r.port.RxQueue(0), cache: r.cache, bufs: bufs}).poll
+	q, poll := virtio.RxQueueIndex(0), (&receiver{rx: r.port.RxQueue(0), cache: r.cache,
+		bufs: bufs}).poll
 	if direction == "tx" {
 		t := &transmitter{tx: r.port.TxQueue(0), cache: r.cache, bufs: bufs}
 		defer t.free()

@@ -38,7 +38,8 @@ const least = 0.40
 
 func main() {
 	app := &cli.App{
-		Name: "limit", Usage: "compare the driver's loop with what two cores can exchange", HideHelpCommand: true,
+		Name: "limit", Usage: "compare the driver's loop with what two cores can exchange",
+		HideHelpCommand: true,
 		Flags: []cli.Flag{
 			&cli.IntFlag{Name: "pairs", Value: 5, Usage: "pairs of runs"},
 			&cli.DurationFlag{Name: "duration", Value: 2 * time.Second, Usage: "of a run"},
@@ -49,9 +50,11 @@ func main() {
 			&cli.StringFlag{Name: "cc", Value: "gcc"},
 		},
 		Action: func(c *cli.Context) error {
-			b := &bench{pairs: c.Int("pairs"), duration: c.Duration("duration"), ring: c.Int("ring"), burst: c.Int("burst"),
+			b := &bench{pairs: c.Int("pairs"), duration: c.Duration("duration"),
+				ring: c.Int("ring"), burst: c.Int("burst"),
 				driverCPU: c.Int("driver-cpu"), deviceCPU: c.Int("device-cpu"), cc: c.String("cc")}
-			if b.pairs < 1 || b.duration < 10*time.Millisecond || b.ring < 1 || b.ring > 32768 || b.burst < 1 {
+			if b.pairs < 1 || b.duration < 10*time.Millisecond || b.ring < 1 ||
+				b.ring > 32768 || b.burst < 1 {
 				return fmt.Errorf("one pair, 10ms, a ring of 1 to 32768 and a burst of 1 are the least")
 			}
 			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -93,9 +96,11 @@ func (b *bench) run(ctx context.Context, out io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, pages.Release()) }()
-	fmt.Fprintf(out, "Measured on %s, ring of %d, burst %d, %d pairs of runs of %v: indicative, as the cores are shared.\n\n",
+	fmt.Fprintf(out,
+		"Measured on %s, ring of %d, burst %d, %d pairs of runs of %v: indicative, as the cores are shared.\n\n",
 		time.Now().Format("2006-01-02"), b.ring, b.burst, b.pairs, b.duration)
-	fmt.Fprintf(out, "| direction | C exchange, Mpps | driver's loop, Mpps | ratio | bar |\n| --- | ---: | ---: | ---: | ---: |\n")
+	fmt.Fprintf(out,
+		"| direction | C exchange, Mpps | driver's loop, Mpps | ratio | bar |\n| --- | ---: | ---: | ---: | ---: |\n")
 	for _, direction := range directions() {
 		if err := b.compare(ctx, direction, out); err != nil {
 			return err
@@ -116,14 +121,17 @@ func (b *bench) compare(ctx context.Context, direction string, out io.Writer) er
 		if err != nil {
 			return err
 		}
-		limits, drivers, ratios = append(limits, most/1e6), append(drivers, mine/1e6), append(ratios, mine/most)
+		limits, drivers, ratios = append(limits, most/1e6), append(drivers,
+			mine/1e6), append(ratios, mine/most)
 	}
 	verdict := "met"
 	if median(ratios) < least {
 		verdict = "**missed**"
 	}
-	_, err := fmt.Fprintf(out, "| %s | %.0f (%.0f-%.0f) | %.0f (%.0f-%.0f) | %.2f (%.2f-%.2f) | %.2f %s |\n", direction,
-		median(limits), slices.Min(limits), slices.Max(limits), median(drivers), slices.Min(drivers), slices.Max(drivers),
+	_, err := fmt.Fprintf(out,
+		"| %s | %.0f (%.0f-%.0f) | %.0f (%.0f-%.0f) | %.2f (%.2f-%.2f) | %.2f %s |\n", direction,
+		median(limits), slices.Min(limits), slices.Max(limits), median(drivers),
+		slices.Min(drivers), slices.Max(drivers),
 		median(ratios), slices.Min(ratios), slices.Max(ratios), least, verdict)
 	return err
 }

@@ -19,7 +19,8 @@ type device struct {
 }
 
 func newDevice(size int) *device {
-	return &device{size: size, queues: map[int]transport.Queue{}, events: make(chan transport.Event)}
+	return &device{size: size, queues: map[int]transport.Queue{},
+		events: make(chan transport.Event)}
 }
 
 // offered is what the device in exchange.c does.

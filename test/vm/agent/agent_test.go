@@ -31,10 +31,12 @@ func pair(t *testing.T) (*Client, context.Context) {
 func TestRun(t *testing.T) {
 	c, ctx := pair(t)
 	r, err := c.Run(ctx, "/bin/sh", "-c", "echo out; echo err >&2; exit 3")
-	if err != nil || r.Exit != 3 || r.Signal != 0 || r.Stdout != "out\n" || r.Stderr != "err\n" || r.Ended == 0 {
+	if err != nil || r.Exit != 3 || r.Signal != 0 || r.Stdout != "out\n" || r.Stderr != "err\n" ||
+		r.Ended == 0 {
 		t.Errorf("%v, %v", r, err)
 	}
-	if r, err = c.Run(ctx, "/no/such/command"); err == nil || r.Exit != -1 || !strings.Contains(err.Error(), "no such file") {
+	if r, err = c.Run(ctx, "/no/such/command"); err == nil || r.Exit != -1 ||
+		!strings.Contains(err.Error(), "no such file") {
 		t.Errorf("%v, %v", r, err)
 	}
 	if _, err = c.Run(ctx); err == nil {

@@ -84,7 +84,8 @@ func (c *Client) Start(args ...string) (*Command, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.last++
-	cmd := &Command{client: c, id: c.last, Args: args, done: make(chan struct{}), more: make(chan struct{})}
+	cmd := &Command{client: c, id: c.last, Args: args, done: make(chan struct{}),
+		more: make(chan struct{})}
 	c.running[cmd.id] = cmd
 	if err := c.send(Request{ID: cmd.id, Op: OpRun, Args: args}); err != nil {
 		delete(c.running, cmd.id)
@@ -194,7 +195,8 @@ func (c *Command) Wait(ctx context.Context) (Result, error) {
 		return c.result, c.result.Err
 	case <-ctx.Done():
 		_ = c.Signal(syscall.SIGKILL)
-		return Result{}, &TimeoutError{Waiting: "the end", Output: c.Output(), Args: c.Args, Cause: ctx.Err()}
+		return Result{}, &TimeoutError{Waiting: "the end", Output: c.Output(), Args: c.Args,
+			Cause: ctx.Err()}
 	}
 }
 
@@ -212,13 +214,15 @@ func (c *Command) WaitFor(ctx context.Context, text string) error {
 		case found:
 			return nil
 		case ended:
-			return fmt.Errorf("agent: %s ended before it printed %q\n%s", c.Args[0], text, c.Output())
+			return fmt.Errorf("agent: %s ended before it printed %q\n%s", c.Args[0],
+				text, c.Output())
 		}
 		select {
 		case <-more:
 		case <-c.done:
 		case <-ctx.Done():
-			return &TimeoutError{Waiting: fmt.Sprintf("%q", text), Output: c.Output(), Args: c.Args, Cause: ctx.Err()}
+			return &TimeoutError{Waiting: fmt.Sprintf("%q", text), Output: c.Output(), Args: c.Args,
+				Cause: ctx.Err()}
 		}
 	}
 }
@@ -228,7 +232,8 @@ func (c *Command) WaitFor(ctx context.Context, text string) error {
 func (c *Command) printed(text string) (bool, <-chan struct{}) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return strings.Contains(c.stdout.String(), text) || strings.Contains(c.stderr.String(), text), c.more
+	return strings.Contains(c.stdout.String(), text) ||
+		strings.Contains(c.stderr.String(), text), c.more
 }
 
 // Output is what the command has printed so far, both streams.
@@ -241,7 +246,9 @@ func (c *Command) Output() string {
 // LostError says that the guest no longer answers.
 type LostError struct{ Cause error }
 
-func (e *LostError) Error() string { return "agent: the guest no longer answers: " + e.Cause.Error() }
+func (e *LostError) Error() string {
+	return "agent: the guest no longer answers: " + e.Cause.Error()
+}
 
 // Unwrap gives the cause.
 func (e *LostError) Unwrap() error { return e.Cause }
@@ -258,7 +265,8 @@ type TimeoutError struct {
 }
 
 func (e *TimeoutError) Error() string {
-	return fmt.Sprintf("agent: %s: waiting for %s: %v\n%s", strings.Join(e.Args, " "), e.Waiting, e.Cause, e.Output)
+	return fmt.Sprintf("agent: %s: waiting for %s: %v\n%s", strings.Join(e.Args, " "), e.Waiting,
+		e.Cause, e.Output)
 }
 
 // Unwrap gives the cause.

@@ -40,11 +40,13 @@ func packetSocket(name string) (int, error) {
 	if err != nil {
 		return -1, fmt.Errorf("packet socket: %w", err)
 	}
-	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: protocol, Ifindex: i.Index}); err != nil {
+	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: protocol,
+		Ifindex: i.Index}); err != nil {
 		return -1, fmt.Errorf("packet socket on %s: %w", name, err)
 	}
 	m := &unix.PacketMreq{Ifindex: int32(i.Index), Type: unix.PACKET_MR_PROMISC}
-	if err := unix.SetsockoptPacketMreq(fd, unix.SOL_PACKET, unix.PACKET_ADD_MEMBERSHIP, m); err != nil {
+	if err := unix.SetsockoptPacketMreq(fd, unix.SOL_PACKET, unix.PACKET_ADD_MEMBERSHIP,
+		m); err != nil {
 		return -1, fmt.Errorf("promiscuous mode on %s: %w", name, err)
 	}
 	return fd, nil

@@ -38,11 +38,13 @@ func run() error {
 	if err := json.Unmarshal(raw, &setup); err != nil {
 		return fmt.Errorf("%s: %w", image.SetupPath, err)
 	}
-	events, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, unix.NETLINK_KOBJECT_UEVENT)
+	events, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC,
+		unix.NETLINK_KOBJECT_UEVENT)
 	if err != nil {
 		return fmt.Errorf("uevent socket: %w", err)
 	}
-	if err := unix.Bind(events, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: 1}); err != nil {
+	if err := unix.Bind(events, &unix.SockaddrNetlink{Family: unix.AF_NETLINK,
+		Groups: 1}); err != nil {
 		return fmt.Errorf("uevent socket: %w", err)
 	}
 	for _, m := range setup.Modules {
@@ -70,7 +72,8 @@ const hugepages = "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages"
 func mountAll() error {
 	mounts := []struct{ kind, at string }{
 		{"proc", "/proc"}, {"sysfs", "/sys"}, {"devtmpfs", "/dev"},
-		{"tmpfs", "/dev/shm"}, {"hugetlbfs", "/dev/hugepages"}, {"tmpfs", "/tmp"}, {"tmpfs", "/run"},
+		{"tmpfs", "/dev/shm"}, {"hugetlbfs", "/dev/hugepages"}, {"tmpfs", "/tmp"},
+		{"tmpfs", "/run"},
 	}
 	for _, m := range mounts {
 		if err := os.MkdirAll(m.at, 0o755); err != nil {

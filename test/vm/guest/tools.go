@@ -73,9 +73,11 @@ func state([]string) error {
 	for _, f := range functions {
 		driver, _ := os.Readlink(filepath.Join(f, "driver"))
 		override, _ := os.ReadFile(filepath.Join(f, "driver_override"))
-		fmt.Printf("%s driver=%s override=%s\n", filepath.Base(f), filepath.Base(driver), strings.TrimSpace(string(override)))
+		fmt.Printf("%s driver=%s override=%s\n", filepath.Base(f), filepath.Base(driver),
+			strings.TrimSpace(string(override)))
 	}
-	for _, n := range []string{"nr_hugepages", "free_hugepages", "surplus_hugepages", "resv_hugepages"} {
+	for _, n := range []string{"nr_hugepages", "free_hugepages", "surplus_hugepages",
+		"resv_hugepages"} {
 		b, err := os.ReadFile(filepath.Join(filepath.Dir(hugepages), n))
 		if err != nil {
 			return err

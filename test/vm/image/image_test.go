@@ -50,7 +50,8 @@ func unpack(t *testing.T, b []byte) ([]string, map[string]entry) {
 func TestArchive(t *testing.T) {
 	var b bytes.Buffer
 	err := writeArchive(&b, map[string]File{
-		"/init": {Mode: 0o755, Data: []byte("12345")}, "/lib/modules/a.ko": {Mode: 0o644, Data: []byte("abcd")}, "/lib/b": {Mode: 0o600},
+		"/init":             {Mode: 0o755, Data: []byte("12345")},
+		"/lib/modules/a.ko": {Mode: 0o644, Data: []byte("abcd")}, "/lib/b": {Mode: 0o600},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -88,13 +89,15 @@ func TestModules(t *testing.T) {
 		}
 	}
 	m, err := findModules(dir)
-	if err != nil || len(m) != 2 || m["a_b"] != filepath.Join(dir, "kernel/a-b.ko") || m["c"] == "" {
+	if err != nil || len(m) != 2 || m["a_b"] != filepath.Join(dir, "kernel/a-b.ko") ||
+		m["c"] == "" {
 		t.Errorf("found %v, %v", m, err)
 	}
 	if _, err := m.closure([]string{"d-e"}); err == nil || !strings.Contains(err.Error(), `"d_e"`) {
 		t.Errorf("a module that does not exist: %v", err)
 	}
-	if _, err := m.closure([]string{"a-b"}); err == nil || !strings.Contains(err.Error(), "a-b.ko") {
+	if _, err := m.closure([]string{"a-b"}); err == nil ||
+		!strings.Contains(err.Error(), "a-b.ko") {
 		t.Errorf("a file that is no module: %v", err)
 	}
 }

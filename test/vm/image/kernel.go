@@ -19,7 +19,8 @@ type Kernel struct {
 // FindKernel returns the kernel that scripts/guest-kernel.sh has put into cache.
 func FindKernel(cache string) (*Kernel, error) {
 	dir := filepath.Join(cache, "kernel", "current")
-	k := &Kernel{Image: filepath.Join(dir, "vmlinuz"), NoIOMMU: filepath.Join(dir, "vfio-noiommu.ko")}
+	k := &Kernel{Image: filepath.Join(dir, "vmlinuz"),
+		NoIOMMU: filepath.Join(dir, "vfio-noiommu.ko")}
 	for _, f := range []string{k.Image, k.NoIOMMU} {
 		if _, err := os.Stat(f); err != nil {
 			return nil, &NoKernelError{Cause: err}

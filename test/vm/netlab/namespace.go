@@ -83,7 +83,8 @@ func (n *Namespace) Do(f func() error) error {
 // equip sets the namespace up from inside.
 func (n *Namespace) equip(queues, mtu int) error {
 	// Only the test's own packets are to be seen.
-	if err := os.WriteFile("/proc/sys/net/ipv6/conf/default/disable_ipv6", []byte("1"), 0); err != nil && !os.IsNotExist(err) {
+	if err := os.WriteFile("/proc/sys/net/ipv6/conf/default/disable_ipv6", []byte("1"),
+		0); err != nil && !os.IsNotExist(err) {
 		return err
 	}
 	for range queues {

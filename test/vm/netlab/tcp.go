@@ -77,7 +77,8 @@ func oneWay(from, to *net.TCPConn, size int64, seed byte) error {
 		return fmt.Errorf("netlab: tcp %v > %v: %w", from.LocalAddr(), to.LocalAddr(), err)
 	}
 	if got != sent.sum || got.Bytes != size {
-		return fmt.Errorf("netlab: tcp %v > %v: %v sent of %d bytes, %v arrived", from.LocalAddr(), to.LocalAddr(), sent.sum, size, got)
+		return fmt.Errorf("netlab: tcp %v > %v: %v sent of %d bytes, %v arrived", from.LocalAddr(),
+			to.LocalAddr(), sent.sum, size, got)
 	}
 	return nil
 }

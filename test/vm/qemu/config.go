@@ -114,14 +114,16 @@ func (c *Config) arguments(qmp, channel, console string) ([]string, []*os.File) 
 	}
 	args := []string{
 		"-name", c.Name, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
-		"-machine", machine, "-accel", accel, "-cpu", cpu, "-smp", strconv.Itoa(cmp.Or(c.CPUs, 2)), "-m", strconv.Itoa(c.MemoryMiB),
+		"-machine", machine, "-accel", accel, "-cpu", cpu, "-smp", strconv.Itoa(cmp.Or(c.CPUs, 2)),
+		"-m", strconv.Itoa(c.MemoryMiB),
 		"-kernel", c.Kernel, "-initrd", c.Initrd, "-append", line,
 		"-serial", "file:" + console,
 		"-chardev", "socket,id=qmp,path=" + qmp, "-mon", "chardev=qmp,mode=control",
 		"-chardev", "socket,id=lab,path=" + channel,
 	}
 	if c.shares() {
-		args = append(args, "-object", fmt.Sprintf("memory-backend-memfd,id=%s,size=%dM,share=on", sharedMemory, c.MemoryMiB))
+		args = append(args, "-object", fmt.Sprintf("memory-backend-memfd,id=%s,size=%dM,share=on",
+			sharedMemory, c.MemoryMiB))
 	}
 	if c.IOMMU {
 		args = append(args, "-device", "intel-iommu,intremap=on,device-iotlb=on")
@@ -172,18 +174,22 @@ func (c *Config) nic(i int, files []*os.File) ([]string, []*os.File) {
 	netdev, files := n.netdev(files)
 	args := []string{"-netdev", netdev}
 	if socket := n.Net.VhostUser; socket != "" {
-		args = append([]string{"-chardev", fmt.Sprintf("socket,id=vhost-%s,path=%s", n.ID, socket)}, args...)
+		args = append([]string{"-chardev", fmt.Sprintf("socket,id=vhost-%s,path=%s", n.ID, socket)},
+			args...)
 	}
 	slot := firstSlot + i
 	switch n.Bus {
 	case Root:
 		device += fmt.Sprintf(",addr=%#x", slot)
 	case Port:
-		args = append(args, "-device", fmt.Sprintf("pcie-root-port,id=port-%s,chassis=%d,slot=%d,addr=%#x", n.ID, i+1, i+1, slot))
+		args = append(args, "-device",
+			fmt.Sprintf("pcie-root-port,id=port-%s,chassis=%d,slot=%d,addr=%#x", n.ID,
+				i+1, i+1, slot))
 		device += ",bus=port-" + n.ID
 	case Bridge:
 		if c.firstBehindBridge() == i {
-			args = append(args, "-device", fmt.Sprintf("pcie-pci-bridge,id=%s,addr=%#x", bridgeBus, slot))
+			args = append(args, "-device", fmt.Sprintf("pcie-pci-bridge,id=%s,addr=%#x",
+				bridgeBus, slot))
 		}
 		device += fmt.Sprintf(",bus=%s,addr=%#x", bridgeBus, 1+i%30)
 	}
@@ -218,7 +224,8 @@ func (n *NIC) netdev(files []*os.File) (string, []*os.File) {
 	if len(numbers) > 1 {
 		key = "fds"
 	}
-	return fmt.Sprintf("tap,id=net-%s,%s=%s,vhost=off", n.ID, key, strings.Join(numbers, ":")), files
+	return fmt.Sprintf("tap,id=net-%s,%s=%s,vhost=off", n.ID, key, strings.Join(numbers, ":")),
+		files
 }
 
 // firstFile is the number of the first file that a child gets beside its

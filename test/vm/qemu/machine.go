@@ -46,7 +46,8 @@ func Start(ctx context.Context, c Config) (*Machine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("qemu: %w (Debian and Ubuntu: apt-get install qemu-system-x86)", err)
 	}
-	m := &Machine{console: filepath.Join(c.Dir, "console.log"), exited: make(chan struct{}), output: &strings.Builder{}}
+	m := &Machine{console: filepath.Join(c.Dir, "console.log"), exited: make(chan struct{}),
+		output: &strings.Builder{}}
 	qmp, err := listen(filepath.Join(c.Dir, "qmp"))
 	if err != nil {
 		return nil, err

@@ -21,11 +21,13 @@ func TestStartFails(t *testing.T) {
 	defer func() { _ = os.RemoveAll(dir) }()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	_, err = Start(ctx, Config{Name: "broken", Kernel: "/no/such/kernel", Initrd: "/no/such/initrd", MemoryMiB: 64, Dir: dir})
+	_, err = Start(ctx, Config{Name: "broken", Kernel: "/no/such/kernel", Initrd: "/no/such/initrd",
+		MemoryMiB: 64, Dir: dir})
 	if err == nil {
 		t.Fatal("a machine without a kernel was started")
 	}
-	for _, part := range []string{Program + " -name broken", "--- QEMU (exit status 1)\nqemu: could not "} {
+	for _, part := range []string{Program + " -name broken",
+		"--- QEMU (exit status 1)\nqemu: could not "} {
 		if !strings.Contains(err.Error(), part) {
 			t.Errorf("%q is not in: %v", part, err)
 		}
@@ -46,15 +48,27 @@ func TestArguments(t *testing.T) {
 		nic       NIC
 		has, lack []string
 	}{
-		"confined":  {true, NIC{ID: "a", Net: dgram}, []string{"-device intel-iommu", "disable-legacy=on,iommu_platform=on,ats=on,addr=0x2"}, nil},
-		"unguarded": {false, NIC{ID: "a", Net: dgram}, []string{"disable-legacy=on,addr=0x2"}, []string{"iommu", "ats="}},
-		"physical":  {true, NIC{ID: "a", Net: dgram, Options: "iommu_platform=off"}, []string{",iommu_platform=off,addr=0x2"}, nil},
-		"legacy":    {false, NIC{ID: "a", Net: dgram, Options: "disable-legacy=off"}, []string{",disable-legacy=off,addr=0x2"}, nil},
-		"port":      {false, NIC{ID: "a", Net: dgram, Bus: Port}, []string{"pcie-root-port,id=port-a", ",bus=port-a"}, nil},
-		"bridge":    {false, NIC{ID: "a", Net: dgram, Bus: Bridge}, []string{"pcie-pci-bridge,id=conventional,addr=0x2", ",bus=conventional,addr=0x1"}, nil},
-		"vhost-user": {false, NIC{ID: "a", Net: Net{VhostUser: "/s"}}, []string{"-machine q35,memory-backend=memory ",
-			"memory-backend-memfd,id=memory,size=0M,share=on ", "-chardev socket,id=vhost-a,path=/s -netdev vhost-user,id=net-a,chardev=vhost-a "}, nil},
-		"sockets": {false, NIC{ID: "a", Net: dgram}, []string{"local.path=/x,", "remote.path=/y"}, nil},
+		"confined": {true, NIC{ID: "a", Net: dgram},
+			[]string{"-device intel-iommu", "disable-legacy=on,iommu_platform=on,ats=on,addr=0x2"},
+			nil},
+		"unguarded": {false, NIC{ID: "a", Net: dgram}, []string{"disable-legacy=on,addr=0x2"},
+			[]string{"iommu", "ats="}},
+		"physical": {true, NIC{ID: "a", Net: dgram, Options: "iommu_platform=off"},
+			[]string{",iommu_platform=off,addr=0x2"}, nil},
+		"legacy": {false, NIC{ID: "a", Net: dgram, Options: "disable-legacy=off"},
+			[]string{",disable-legacy=off,addr=0x2"}, nil},
+		"port": {false, NIC{ID: "a", Net: dgram, Bus: Port},
+			[]string{"pcie-root-port,id=port-a", ",bus=port-a"}, nil},
+		"bridge": {false, NIC{ID: "a", Net: dgram, Bus: Bridge},
+			[]string{"pcie-pci-bridge,id=conventional,addr=0x2", ",bus=conventional,addr=0x1"},
+			nil},
+		"vhost-user": {false, NIC{ID: "a", Net: Net{VhostUser: "/s"}},
+			[]string{"-machine q35,memory-backend=memory ",
+				"memory-backend-memfd,id=memory,size=0M,share=on ",
+				"-chardev socket,id=vhost-a,path=/s -netdev vhost-user,id=net-a,chardev=vhost-a "},
+			nil},
+		"sockets": {false, NIC{ID: "a", Net: dgram}, []string{"local.path=/x,", "remote.path=/y"},
+			nil},
 	} {
 		got, _ := line(c.iommu, c.nic)
 		nic := got[strings.Index(got, "virtserialport"):]
@@ -75,7 +89,8 @@ func TestArguments(t *testing.T) {
 func TestTaps(t *testing.T) {
 	one, two := []*os.File{os.Stdin}, []*os.File{os.Stdout, os.Stderr}
 	got, files := line(false, NIC{ID: "a", Net: Net{Taps: one}}, NIC{ID: "b", Net: Net{Taps: two}})
-	if !strings.Contains(got, "tap,id=net-a,fd=3,") || !strings.Contains(got, "tap,id=net-b,fds=4:5,") {
+	if !strings.Contains(got, "tap,id=net-a,fd=3,") ||
+		!strings.Contains(got, "tap,id=net-b,fds=4:5,") {
 		t.Errorf("numbers of files: %s", got)
 	}
 	if !slices.Equal(files, append(one, two...)) {
@@ -98,16 +113,19 @@ func TestQMP(t *testing.T) {
 			}
 			switch r.Execute {
 			case "device_del":
-				_ = out.Encode(map[string]any{"event": "DEVICE_DELETED", "data": map[string]any{"device": "other"}})
+				_ = out.Encode(map[string]any{"event": "DEVICE_DELETED",
+					"data": map[string]any{"device": "other"}})
 				_ = out.Encode(map[string]any{"return": map[string]any{}})
-				_ = out.Encode(map[string]any{"event": "DEVICE_DELETED", "data": map[string]any{"device": "a"}})
+				_ = out.Encode(map[string]any{"event": "DEVICE_DELETED",
+					"data": map[string]any{"device": "a"}})
 			case "query-pci":
 				_, _ = far.Write([]byte(`{"return":[{"bus":0,"devices":[{"bus":0,"slot":2,"function":1,"qdev_id":"a"},` +
 					`{"bus":0,"slot":3,"function":0,"qdev_id":"port","pci_bridge":{"devices":[{"bus":17,"slot":0,"function":0,"qdev_id":"b"}]}}]}]}`))
 			case "qmp_capabilities":
 				_ = out.Encode(map[string]any{"return": map[string]any{}})
 			default:
-				_ = out.Encode(map[string]any{"error": map[string]any{"class": "CommandNotFound", "desc": "no"}})
+				_ = out.Encode(map[string]any{"error": map[string]any{"class": "CommandNotFound",
+					"desc": "no"}})
 			}
 		}
 	}()
@@ -116,7 +134,8 @@ func TestQMP(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = q.Close() }()
-	if err := q.Execute("nonsense", nil, nil); err == nil || err.Error() != "qmp: nonsense: CommandNotFound: no" {
+	if err := q.Execute("nonsense", nil, nil); err == nil ||
+		err.Error() != "qmp: nonsense: CommandNotFound: no" {
 		t.Errorf("a command that does not exist: %v", err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)

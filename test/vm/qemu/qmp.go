@@ -47,7 +47,8 @@ const qmpTimeout = 30 * time.Second
 
 // newQMP takes conn over and completes the greeting.
 func newQMP(conn net.Conn) (*QMP, error) {
-	q := &QMP{conn: conn, out: json.NewEncoder(conn), replies: make(chan message, 1), more: make(chan struct{})}
+	q := &QMP{conn: conn, out: json.NewEncoder(conn), replies: make(chan message, 1),
+		more: make(chan struct{})}
 	go q.receive()
 	return q, q.Execute("qmp_capabilities", nil, nil)
 }

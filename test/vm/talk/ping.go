@@ -52,7 +52,8 @@ func echo(conn net.PacketConn, to net.IP, seq uint16, size int, wait time.Durati
 		answer := got[:l]
 		ip, ok := from.(*net.IPAddr)
 		if !ok || !ip.IP.Equal(to) || l != size || answer[0] != reply ||
-			binary.BigEndian.Uint16(answer[4:]) != identifier || binary.BigEndian.Uint16(answer[6:]) != seq {
+			binary.BigEndian.Uint16(answer[4:]) != identifier ||
+			binary.BigEndian.Uint16(answer[6:]) != seq {
 			continue
 		}
 		if string(answer[8:]) != string(b[8:]) {

@@ -22,7 +22,8 @@ func (s Sum) String() string { return fmt.Sprintf("%d bytes, SHA-256 %x", s.Byte
 // the connection.
 func Send(conn *net.TCPConn, size int64, seed byte) (Sum, error) {
 	hash := sha256.New()
-	n, err := io.Copy(io.MultiWriter(conn, hash), io.LimitReader(rand.NewChaCha8([32]byte{seed}), size))
+	n, err := io.Copy(io.MultiWriter(conn, hash),
+		io.LimitReader(rand.NewChaCha8([32]byte{seed}), size))
 	return Sum{n, [sha256.Size]byte(hash.Sum(nil))}, errors.Join(err, conn.CloseWrite())
 }
 

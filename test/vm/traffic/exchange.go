@@ -51,7 +51,8 @@ func (l *Lab) Await(ctx context.Context, s *Stream) error {
 			return err
 		}
 		// A full wire is no error: what is under test has not begun yet.
-		if err := s.From.Send(probe.frame(buf, i, s.Sent)); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+		if err := s.From.Send(probe.frame(buf, i, s.Sent)); err != nil &&
+			!errors.Is(err, os.ErrDeadlineExceeded) {
 			return fmt.Errorf("traffic: %v: sending a probe: %w", s, err)
 		}
 		arrived, err := s.arrived(deadline, probe.run, buf)

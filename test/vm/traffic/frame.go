@@ -121,7 +121,8 @@ func compare(got, want []byte) string {
 	}
 	for i := range got {
 		if got[i] != want[i] {
-			return fmt.Sprintf("differs from byte %d of %d on: %#02x, was %#02x", i, len(got), got[i], want[i])
+			return fmt.Sprintf("differs from byte %d of %d on: %#02x, was %#02x", i, len(got),
+				got[i], want[i])
 		}
 	}
 	return ""

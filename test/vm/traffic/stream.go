@@ -119,7 +119,9 @@ func (s *Stream) send(ctx context.Context, window chan struct{}) error {
 			<-window
 		}
 		f := s.frame(buf, i, s.Sent)
-		if err := patiently(ctx, s.From.SetWriteDeadline, func() error { return s.From.Send(f) }); err != nil {
+		if err := patiently(ctx, s.From.SetWriteDeadline, func() error {
+			return s.From.Send(f)
+		}); err != nil {
 			return fmt.Errorf("%v: sending frame %d: %w", s, i, err)
 		}
 	}
@@ -132,7 +134,10 @@ func (s *Stream) receive(ctx context.Context, window chan struct{}) error {
 	got, want := make([]byte, largest), make([]byte, largest)
 	for s.Received() < s.total() {
 		var n int
-		err := patiently(ctx, s.To.SetReadDeadline, func() (err error) { n, err = s.To.Receive(got); return err })
+		err := patiently(ctx, s.To.SetReadDeadline, func() (err error) {
+			n, err = s.To.Receive(got)
+			return err
+		})
 		if err != nil {
 			return s.missing(next, err)
 		}
@@ -142,11 +147,13 @@ func (s *Stream) receive(ctx context.Context, window chan struct{}) error {
 			continue
 		}
 		if int(id.flow) >= s.Flows {
-			return &FrameError{Stream: s.String(), Flow: id.flow, Seq: id.seq, Reason: "belongs to no flow that was sent"}
+			return &FrameError{Stream: s.String(), Flow: id.flow, Seq: id.seq,
+				Reason: "belongs to no flow that was sent"}
 		}
 		expected := next[id.flow]
 		if id.seq != expected {
-			return &FrameError{Stream: s.String(), Flow: id.flow, Seq: id.seq, Reason: disorder(id.seq, expected)}
+			return &FrameError{Stream: s.String(), Flow: id.flow, Seq: id.seq,
+				Reason: disorder(id.seq, expected)}
 		}
 		f := s.frame(want, int(id.seq)*s.Flows+int(id.flow), s.Want)
 		if diff := compare(got[:n], f); diff != "" {
@@ -177,7 +184,8 @@ func (s *Stream) missing(next []uint32, err error) error {
 			flow = i
 		}
 	}
-	return &LossError{Stream: s.String(), Received: s.Received(), Sent: s.Count, Flow: flow, Next: int(next[flow]),
+	return &LossError{Stream: s.String(), Received: s.Received(), Sent: s.Count, Flow: flow,
+		Next:    int(next[flow]),
 		Foreign: s.foreign, Cause: err}
 }
 

@@ -74,7 +74,8 @@ func TestExchangeBothWays(t *testing.T) {
 	defer cancel()
 	lab := &Lab{}
 	ab := &Stream{From: r.near[0], To: r.near[1], Count: 5000, Flows: 7, Sent: here, Want: here}
-	ba := &Stream{From: r.near[1], To: r.near[0], Count: 3000, Sent: here, Want: there, MaxSize: 9014}
+	ba := &Stream{From: r.near[1], To: r.near[0], Count: 3000, Sent: here, Want: there,
+		MaxSize: 9014}
 	if err := lab.Await(ctx, ab); err != nil {
 		t.Fatal(err)
 	}
@@ -147,7 +148,8 @@ func TestExchangeNotices(t *testing.T) {
 			go r.forward(0, fault.tamper)
 			ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 			defer cancel()
-			s := &Stream{From: r.near[0], To: r.near[1], Count: 500, MinSize: 100, Sent: here, Want: here}
+			s := &Stream{From: r.near[0], To: r.near[1], Count: 500, MinSize: 100,
+				Sent: here, Want: here}
 			err := (&Lab{}).Exchange(ctx, s)
 			var frame *FrameError
 			if !errors.As(err, &frame) || !strings.Contains(frame.Reason, fault.reason) {
@@ -167,7 +169,8 @@ func TestExchangeNoticesHalt(t *testing.T) {
 	})
 	ctx, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond)
 	defer cancel()
-	err := (&Lab{}).Exchange(ctx, &Stream{From: r.near[0], To: r.near[1], Count: 500, Sent: here, Want: here})
+	err := (&Lab{}).Exchange(ctx, &Stream{From: r.near[0], To: r.near[1], Count: 500,
+		Sent: here, Want: here})
 	var loss *LossError
 	if !errors.As(err, &loss) || loss.Received != 50 || loss.Next != 50 {
 		t.Errorf("got %v, want a *LossError after 50 frames", err)
@@ -184,6 +187,7 @@ func TestSizes(t *testing.T) {
 		seen[len(s.frame(buf, i, here))] = true
 	}
 	if len(seen) != MaxSize-MinSize+1 || !seen[MinSize] || !seen[MaxSize] {
-		t.Errorf("%d sizes, want all %d from %d to %d", len(seen), MaxSize-MinSize+1, MinSize, MaxSize)
+		t.Errorf("%d sizes, want all %d from %d to %d", len(seen), MaxSize-MinSize+1,
+			MinSize, MaxSize)
 	}
 }

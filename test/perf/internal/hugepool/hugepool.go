@@ -82,7 +82,8 @@ func (p *Pages) enlarge(n int) error {
 	}
 	got, err := p.count()
 	if err == nil && got < p.before+n {
-		err = fmt.Errorf("the kernel gave %d of %d more hugepages; free some memory", got-p.before, n)
+		err = fmt.Errorf("the kernel gave %d of %d more hugepages; free some memory",
+			got-p.before, n)
 	}
 	return err
 }

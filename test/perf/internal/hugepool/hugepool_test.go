@@ -43,7 +43,8 @@ func TestReserve(t *testing.T) {
 }
 
 func TestReserveFails(t *testing.T) {
-	if _, err := reserve(filepath.Join(t.TempDir(), "missing"), 1, ""); err == nil || !strings.Contains(err.Error(), "root") {
+	if _, err := reserve(filepath.Join(t.TempDir(), "missing"), 1, ""); err == nil ||
+		!strings.Contains(err.Error(), "root") {
 		t.Errorf("%v", err)
 	}
 	// What cannot be mounted leaves the number as it was.
