@@ -2,7 +2,7 @@
 GO     ?= go
 BINS   := l2fwd testpmd vhostdev devbind
 BENCH  ?= .
-FUZZ   ?= 20s
+FUZZTIME ?= 20s
 # Git refuses root in a clone that another user owns: no revision then.
 STAMP  := $(shell git status >/dev/null 2>&1 || echo -buildvcs=false)
 # make build VERSION=v1.2.3 stamps that version in; without it Go records the
@@ -58,8 +58,8 @@ lint: ## vet, formatting, dependency rules, module tidiness
 	$(GO) mod tidy -diff
 	$(GO) test -count=1 ./test/lint
 
-fuzz: ## every fuzz target for FUZZ (20s)
-	scripts/fuzz.sh $(FUZZ)
+fuzz: ## every fuzz target in turn, FUZZTIME (20s) each
+	scripts/fuzz.sh $(FUZZTIME)
 
 check: lint ## quick check before a commit: what needs nothing but Go
 	$(GO) test -count=1 $$($(GO) list ./... | grep -v -e /test/vm -e /test/vhost -e /test/perf)

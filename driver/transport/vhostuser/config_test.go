@@ -2,6 +2,8 @@ package vhostuser_test
 
 import (
 	"bytes"
+	"encoding/binary"
+	"errors"
 	"net"
 	"testing"
 
@@ -52,6 +54,45 @@ func TestConfigOfTheBackEnd(t *testing.T) {
 	}
 	if !bytes.Equal(got, b.config[:17]) {
 		t.Errorf("%x, want %x", got, b.config[:17])
+	}
+}
+
+// The reply to GET_CONFIG has the offset and the size of the request. Its flags mean
+// nothing: those of a request say what the front end writes.
+func TestConfigReplyHead(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		at    int // in the payload
+		value uint32
+		valid bool
+	}{
+		{"as requested", 8, 0, true},
+		{"flags", 8, 0x30303030, true},
+		{"flags of a migration", 8, 1, true},
+		{"offset", 0, 1, false},
+		{"larger size", 4, 256, false},
+		{"no size", 4, 0, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := full(t)
+			b.answer = func(p *peer, m msg) bool {
+				if m.id != 24 {
+					return false
+				}
+				binary.NativeEndian.PutUint32(m.payload[c.at:], c.value)
+				copy(m.payload[12:], b.config)
+				p.reply(m.id, m.payload)
+				return true
+			}
+			b.listen()
+			d, err := tryOpen(b.path, vhostuser.Options{})
+			if err == nil {
+				err = errors.Join(d.ReadConfig(0, 1, make([]byte, 17)), d.Close())
+			}
+			if c.valid && err != nil || !c.valid && !isProtocol(err) {
+				t.Errorf("%T %v", err, err)
+			}
+		})
 	}
 }
 

@@ -73,7 +73,9 @@ func decodeU64(r request, b []byte) (uint64, error) {
 }
 
 // decodeConfig reads the payload of GET_CONFIG for the first n bytes of device
-// configuration. The fields before them have to be as they were sent.
+// configuration. Offset and size say which bytes these are, and have to be as they
+// were sent. The flags are not looked at: the description of the protocol gives
+// them a meaning in messages of the front end only.
 func decodeConfig(b []byte, n int) ([]byte, error) {
 	if len(b) != configHead+n {
 		return nil, sizeError(getConfig, len(b), configHead+n)
