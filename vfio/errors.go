@@ -59,21 +59,40 @@ func (e *Error) Is(target error) bool { return target == ErrInUse && errors.Is(e
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// NotBoundError says that the function has another driver than vfio-pci.
+// NotBoundError says that the function has another driver than vfio-pci. It answers [ErrInUse] where
+// InUse says why.
 type NotBoundError struct {
 	Address string
-	Driver  string // the driver it has, "" for none
+	Driver  string   // the driver it has, "" for none
+	Netdevs []string // the network interfaces that this driver gives it, nil if that is not known
+	// InUse is what the function is used for, in words: binding it would end that. nil means
+	// that nothing is known.
+	InUse []string
 }
 
-// Error names the function, its driver and the command that changes it.
+// Error names the function, what it is used for, its driver and the command that changes it.
 func (e *NotBoundError) Error() string {
-	has := "has no driver"
-	if e.Driver != "" {
-		has = "has the driver " + e.Driver
+	text := fmt.Sprintf("vfio: PCI function %s ", e.Address)
+	if e.InUse != nil {
+		text += "is in use: " + strings.Join(e.InUse, "; ") + "; it "
 	}
-	return fmt.Sprintf("vfio: PCI function %s %s and must have vfio-pci; as root: devbind bind %s",
-		e.Address, has, e.Address)
+	if e.Driver != "" {
+		text += "has the driver " + e.Driver
+	} else {
+		text += "has no driver"
+	}
+	if len(e.Netdevs) > 0 {
+		text += fmt.Sprintf(" (interface %s)", strings.Join(e.Netdevs, ", "))
+	}
+	text += " and must have vfio-pci; "
+	if e.InUse != nil {
+		text += "choose another, or free it first and then, "
+	}
+	return text + "as root: devbind bind " + e.Address
 }
+
+// Is reports whether target is [ErrInUse] and the function is in use.
+func (e *NotBoundError) Is(target error) bool { return target == ErrInUse && e.InUse != nil }
 
 // MemlockError says that mapping memory would lock more of it than the process may. It answers
 // [io/fs.ErrPermission].
@@ -98,19 +117,22 @@ func (e *MemlockError) Is(target error) bool { return target == fs.ErrPermission
 // Unwrap returns what the kernel answered.
 func (e *MemlockError) Unwrap() error { return e.Err }
 
+// iommuRemedy is how to get an IOMMU.
+const iommuRemedy = "boot with intel_iommu=on (Intel) or amd_iommu=on (AMD), have firmware that " +
+	"describes the SMMU (Arm), or ask for a vIOMMU (in a VM)"
+
 // noIOMMUError refuses a function that no IOMMU confines. inGroup says that the kernel offers it in
 // no-IOMMU mode, so that only the application's consent is missing.
 func noIOMMUError(address string, inGroup bool) *Error {
 	e := &Error{Op: "open", Device: address, Err: errors.ErrUnsupported}
 	if inGroup {
 		e.Reason = "the function has no IOMMU: it could write to all of memory"
-		e.Remedy = "boot with intel_iommu=on or amd_iommu=on (in a VM: ask for a vIOMMU), " +
-			"or accept the risk with noiommu=1"
+		e.Remedy = iommuRemedy + ", or accept the risk with noiommu=1"
 		return e
 	}
 	e.Reason = "the function is in no IOMMU group"
-	e.Remedy = "boot with intel_iommu=on or amd_iommu=on (in a VM: ask for a vIOMMU), or, unsafe, " +
-		"as root: echo 1 > /sys/module/vfio/parameters/enable_unsafe_noiommu_mode, " +
+	e.Remedy = iommuRemedy + ", or, unsafe, as root: " +
+		"echo 1 > /sys/module/vfio/parameters/enable_unsafe_noiommu_mode, " +
 		"bind it again and use noiommu=1"
 	return e
 }

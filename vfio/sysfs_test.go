@@ -197,6 +197,20 @@ func TestNotViableListsMembersAndTheCommand(t *testing.T) {
 	}
 }
 
+// What a function is used for comes before the command that would end it.
+func TestNotBoundSaysTheUseFirst(t *testing.T) {
+	e := &NotBoundError{Address: "0000:00:03.0", Driver: "virtio-pci", Netdevs: []string{"eth0"}}
+	if errors.Is(e, ErrInUse) || !strings.Contains(e.Error(), "virtio-pci (interface eth0)") {
+		t.Errorf("%v", e)
+	}
+	e.InUse = []string{"eth0 carries this SSH connection", "eth0 has the address 192.0.2.1/24"}
+	text := e.Error()
+	use, command := strings.Index(text, e.InUse[0]), strings.Index(text, "devbind bind")
+	if !errors.Is(e, ErrInUse) || use < 0 || command < use || !strings.Contains(text, e.InUse[1]) {
+		t.Errorf("%s", text)
+	}
+}
+
 func TestInUse(t *testing.T) {
 	for name, c := range map[string]struct {
 		err  *Error

@@ -29,7 +29,7 @@ func (s Spec) Check(root string) error {
 	case info.Fault != nil:
 		return fmt.Errorf("%s: %w", address, info.Fault)
 	case !strings.Contains(info.Driver, "vfio"): // vfio-pci, or a variant of it
-		return &vfio.NotBoundError{Address: address, Driver: info.Driver}
+		return &vfio.NotBoundError{Address: address, Driver: info.Driver, Netdevs: info.Netdevs}
 	}
 	return nil
 }

@@ -8,7 +8,8 @@ import (
 
 // Bind plans to bind functions to a driver, whatever driver has them and whatever ids the driver
 // knows. A driver that is not loaded is an [Error], and so is a function without an IOMMU group and
-// vfio-pci, unless the no-IOMMU mode of vfio is on.
+// vfio-pci, unless the no-IOMMU mode of vfio is on or the group may appear when the function is
+// bound.
 func (s FS) Bind(driver string, functions ...pci.Address) (Plan, error) {
 	if err := s.checkDriver(driver); err != nil {
 		return nil, err
@@ -19,10 +20,10 @@ func (s FS) Bind(driver string, functions ...pci.Address) (Plan, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := s.checkIOMMU(info, driver); err != nil {
+		change := Change{Address: a, From: info.Driver, To: driver}
+		if change.lateGroup, err = s.checkIOMMU(info, driver); err != nil {
 			return nil, err
 		}
-		change := Change{Address: a, From: info.Driver, To: driver}
 		if info.Driver != driver {
 			change.Writes = append(release(info), override(info, driver), attach(a, driver))
 		}
@@ -157,19 +158,24 @@ func (s FS) checkDriver(driver string) error {
 }
 
 // checkIOMMU returns an error for a function that vfio-pci would refuse, before anything is
-// written.
-func (s FS) checkIOMMU(info Info, driver string) error {
+// written. late means that only binding the function shows whether it has a group: it has had no
+// driver, and the machine has an IOMMU.
+func (s FS) checkIOMMU(info Info, driver string) (late bool, err error) {
 	if info.Group != nil || !vfioDriver(driver) || info.Driver == driver {
-		return nil
+		return false, nil
 	}
 	mode, err := s.noIOMMUMode()
+	if err != nil || mode == noIOMMUOn {
+		return false, err
+	}
+	iommus, err := s.names(iommusDir)
 	if err != nil {
-		return err
+		return false, err
 	}
-	if mode == noIOMMUOn {
-		return nil
+	if info.Driver == "" && len(iommus) > 0 {
+		return true, nil
 	}
-	return noIOMMUError(info.Address, mode)
+	return false, noIOMMUError(info.Address, mode)
 }
 
 // vfioDriver reports whether a driver is vfio-pci or a variant of it.

@@ -11,7 +11,8 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/pci"
 )
 
-// ErrInUse is answered by [errors.Is] where another driver or process holds the function.
+// ErrInUse is answered by [errors.Is] where another driver or process holds the function, or where
+// something depends on it.
 var ErrInUse = errors.New("in use")
 
 // Error is an operation on a function, a driver or a file of sysfs that failed.
@@ -67,6 +68,13 @@ func notFoundError(a pci.Address) *Error {
 		Remedy: "devbind status --all lists those there are", Err: fs.ErrNotExist}
 }
 
+// netdevError is a network interface that no function has.
+func netdevError(name string) *Error {
+	return &Error{Op: opFind, Device: strconv.Quote(name),
+		Reason: "no PCI function has an interface of this name in this network namespace",
+		Remedy: "devbind status lists those there are", Err: fs.ErrNotExist}
+}
+
 // isNotFound reports whether err is about the function itself, not about one of its files.
 func isNotFound(err error) bool {
 	var e *Error
@@ -110,9 +118,10 @@ func noIOMMUError(a pci.Address, mode noIOMMUMode) *Error {
 	}
 	return &Error{Op: opBind, Device: a.String(), Err: errors.ErrUnsupported,
 		Reason: "the function has no IOMMU group, so vfio-pci would refuse it",
-		Remedy: "either switch the IOMMU on (firmware setting, and intel_iommu=on on the kernel " +
-			"command line; a virtual machine needs a virtual IOMMU and iommu_platform=on for the device), " +
-			"or let vfio work without one, which leaves all memory open to the device: " + unsafe +
+		Remedy: "either switch the IOMMU on (in the firmware, and on the kernel command line " +
+			"intel_iommu=on for Intel, amd_iommu=on for AMD; on Arm the device tree or the ACPI tables " +
+			"must have the SMMU; a virtual machine needs a virtual IOMMU and iommu_platform=on for the " +
+			"device), or let vfio work without one, which leaves all memory open to the device: " + unsafe +
 			", then open the port with noiommu=1"}
 }
 

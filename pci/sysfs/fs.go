@@ -27,6 +27,7 @@ const (
 	devicesDir  = "/sys/bus/pci/devices"
 	driversDir  = "/sys/bus/pci/drivers"
 	groupsDir   = "/sys/kernel/iommu_groups"
+	iommusDir   = "/sys/class/iommu"
 	probeFile   = "/sys/bus/pci/drivers_probe"
 	noIOMMUFile = "/sys/module/vfio/parameters/enable_unsafe_noiommu_mode"
 )

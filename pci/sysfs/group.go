@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"path"
+	"slices"
 	"strconv"
 
 	"github.com/virtio-pmd/virtio-pmd/pci"
@@ -61,22 +62,50 @@ func (s FS) groupMembers(number int) ([]pci.Address, error) {
 	return s.addresses(path.Join(groupsDir, strconv.Itoa(number), "devices"))
 }
 
-// Nodes lists the device nodes through which user space opens a function that is bound to vfio-pci:
-// that of its group and, if the kernel creates one, its own.
+// Nodes lists the device nodes through which user space opens a function: with vfio-pci that of its
+// group and, if the kernel creates one, its own; those of uio and of vhost-vdpa.
 func (s FS) Nodes(info Info) ([]string, error) {
-	if info.Group == nil || !vfioDriver(info.Driver) {
-		return nil, nil
+	dir := functionDir(info.Address)
+	var nodes []string
+	if info.Group != nil && vfioDriver(info.Driver) {
+		name := strconv.Itoa(info.Group.Number)
+		if info.Group.NoIOMMU {
+			name = "noiommu-" + name
+		}
+		nodes = append(nodes, "/dev/vfio/"+name)
 	}
-	name := strconv.Itoa(info.Group.Number)
-	if info.Group.NoIOMMU {
-		name = "noiommu-" + name
+	for _, kind := range []struct{ dir, prefix, node string }{
+		{dir + "/vfio-dev", "vfio", "/dev/vfio/devices/"},
+		{dir + "/uio", "uio", "/dev/"},
+	} {
+		names, err := s.numbered(kind.dir, kind.prefix)
+		if err != nil {
+			return nodes, err
+		}
+		for _, name := range names {
+			nodes = append(nodes, kind.node+name)
+		}
 	}
-	nodes := []string{"/dev/vfio/" + name}
-	own, err := s.names(functionDir(info.Address) + "/vfio-dev")
-	for _, name := range own {
-		nodes = append(nodes, "/dev/vfio/devices/"+name)
+	devices, err := s.numbered(dir, "vdpa")
+	if err != nil {
+		return nodes, err
 	}
-	return nodes, err
+	for _, device := range devices {
+		names, err := s.numbered(dir+"/"+device, "vhost-vdpa-")
+		if err != nil {
+			return nodes, err
+		}
+		for _, name := range names {
+			nodes = append(nodes, "/dev/"+name)
+		}
+	}
+	return nodes, nil
+}
+
+// numbered lists the files of a directory whose names are a prefix and a number.
+func (s FS) numbered(dir, prefix string) ([]string, error) {
+	names, err := s.names(dir)
+	return slices.DeleteFunc(names, func(name string) bool { return !numbered(name, prefix) }), err
 }
 
 // Blocking lists the members of the function's group that keep user space from using it: those with

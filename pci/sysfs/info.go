@@ -22,6 +22,10 @@ type Info struct {
 	Driver   string // of the function, "" for none
 	Override string // the only driver that may be bound to it, "" for any that knows its ids
 
+	// VFs are the virtual functions of a physical function of SR-IOV: they vanish when its driver
+	// is unbound.
+	VFs []pci.Address
+
 	// Netdevs are the network interfaces of the function in this network namespace, its own and
 	// those of its virtio child.
 	Netdevs []string
@@ -84,7 +88,7 @@ func (s FS) Function(a pci.Address) (Info, error) {
 		return Info{}, notFoundError(a)
 	}
 	info := Info{Address: a}
-	err := errors.Join(s.readIDs(dir, &info), s.readDrivers(dir, &info), s.readNetdevs(dir, &info),
+	err := errors.Join(s.readIDs(dir, &info), s.readDrivers(dir, &info), s.readChildren(dir, &info),
 		s.readTopology(dir, &info))
 	if err != nil {
 		if !s.exists(dir) {
@@ -94,6 +98,21 @@ func (s FS) Function(a pci.Address) (Info, error) {
 	}
 	info.Kind, info.Fault = s.kind(info)
 	return info, nil
+}
+
+// ByNetdev returns the address of the function that has a network interface. The [Error] for an
+// interface that no function has answers [io/fs.ErrNotExist].
+func (s FS) ByNetdev(name string) (pci.Address, error) {
+	all, err := s.Functions()
+	if err != nil {
+		return pci.Address{}, err
+	}
+	for _, info := range all {
+		if slices.Contains(info.Netdevs, name) {
+			return info.Address, nil
+		}
+	}
+	return pci.Address{}, netdevError(name)
 }
 
 func (s FS) readIDs(dir string, info *Info) error {
@@ -132,7 +151,8 @@ func (s FS) readDrivers(dir string, info *Info) (err error) {
 	return err
 }
 
-func (s FS) readNetdevs(dir string, info *Info) error {
+// readChildren reads the interfaces, the virtio child and the virtual functions.
+func (s FS) readChildren(dir string, info *Info) error {
 	own, err := s.names(dir + "/net")
 	if err != nil {
 		return err
@@ -142,7 +162,16 @@ func (s FS) readNetdevs(dir string, info *Info) error {
 		return err
 	}
 	for _, child := range children {
-		if !virtioChild(child) {
+		if numbered(child, "virtfn") {
+			target, err := s.link(dir + "/" + child)
+			if err != nil {
+				return err
+			}
+			if a, err := pci.ParseAddress(target); err == nil {
+				info.VFs = append(info.VFs, a)
+			}
+		}
+		if !numbered(child, "virtio") {
 			continue
 		}
 		info.Virtio = child
@@ -157,12 +186,13 @@ func (s FS) readNetdevs(dir string, info *Info) error {
 	}
 	slices.Sort(own)
 	info.Netdevs = own
+	slices.SortFunc(info.VFs, pci.Address.Compare)
 	return nil
 }
 
-// virtioChild reports whether a directory has the name of a virtio device: "virtio" and a number.
-func virtioChild(name string) bool {
-	number, ok := strings.CutPrefix(name, "virtio")
+// numbered reports whether a name is a prefix and a number, such as "virtio2".
+func numbered(name, prefix string) bool {
+	number, ok := strings.CutPrefix(name, prefix)
 	return ok && number != "" && strings.Trim(number, "0123456789") == ""
 }
 

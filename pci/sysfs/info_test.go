@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/virtio-pmd/virtio-pmd/pci"
@@ -198,6 +199,52 @@ func TestNodes(t *testing.T) {
 	if err != nil || !reflect.DeepEqual(got, []string{"/dev/vfio/noiommu-12",
 		"/dev/vfio/devices/vfio3"}) {
 		t.Errorf("got %v, %v", got, err)
+	}
+}
+
+func TestNodesOfOtherDrivers(t *testing.T) {
+	m := sysfstest.New(t, isolated(one, 12))
+	dir := "/sys/bus/pci/devices/" + one
+	m.Put(dir+"/uio/uio4/name", "uio_pci_generic\n")
+	m.Put(dir+"/vdpa2/vhost-vdpa-7/dev", "511:7\n")
+	m.Put(dir+"/vdpa2/power/control", "on\n")
+	info, err := m.FS().Function(address(t, one))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := m.FS().Nodes(info)
+	if err != nil || !reflect.DeepEqual(got, []string{"/dev/uio4", "/dev/vhost-vdpa-7"}) {
+		t.Errorf("got %v, %v", got, err)
+	}
+}
+
+func TestVirtualFunctions(t *testing.T) {
+	m := sysfstest.New(t, isolated(one, 12))
+	for name, target := range map[string]string{"virtfn1": "../0000:00:03.2",
+		"virtfn0": "../0000:00:03.1"} {
+		if err := os.Symlink(target, filepath.Join(m.Root, "/sys/bus/pci/devices", one, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := m.FS().Function(address(t, one))
+	want := []pci.Address{{Device: 3, Function: 1}, {Device: 3, Function: 2}}
+	if err != nil || !reflect.DeepEqual(got.VFs, want) {
+		t.Errorf("got %v, %v", got.VFs, err)
+	}
+}
+
+func TestByNetdev(t *testing.T) {
+	m := sysfstest.New(t, sysfstest.VirtioNet(one, 0x1041, "eth0"),
+		sysfstest.Function{Address: two, Vendor: 0x8086, Own: "e1000e", Driver: "e1000e",
+			Netdevs: []string{"eno1"}})
+	for name, want := range map[string]string{"eth0": one, "eno1": two} {
+		if got, err := m.FS().ByNetdev(name); err != nil || got != address(t, want) {
+			t.Errorf("%s: %v, %v", name, got, err)
+		}
+	}
+	if _, err := m.FS().ByNetdev("eth9"); !errors.Is(err, fs.ErrNotExist) ||
+		!strings.Contains(err.Error(), `"eth9"`) {
+		t.Errorf("got %v", err)
 	}
 }
 

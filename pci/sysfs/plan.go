@@ -34,7 +34,13 @@ type Change struct {
 	From    string // driver before, "" for none
 	To      string // driver after, "" for none, or KernelChoice
 	Writes  []Write
+
+	// lateGroup means that the function must have an IOMMU group once it is bound.
+	lateGroup bool
 }
+
+// LateGroup reports whether the function has no IOMMU group yet and must get one when it is bound.
+func (c Change) LateGroup() bool { return c.lateGroup }
 
 // Plan is the changes to some functions, in order. A [Change] without writes is a function that has
 // the wanted driver already.
@@ -63,7 +69,7 @@ func (s FS) Apply(ctx context.Context, p Plan) error {
 				return s.rollback(undo, err)
 			}
 			if err := s.write(w); err != nil {
-				return s.rollback(undo, err)
+				return s.rollback(undo, s.explain(c, err))
 			}
 			if w.undo != nil {
 				undo = append(undo, *w.undo)
@@ -87,10 +93,38 @@ func (s FS) verify(c Change) error {
 		return err
 	}
 	chosen := c.To == KernelChoice && got != "" && !userDriver(got)
-	if got == c.To || chosen {
-		return nil
+	if got != c.To && !chosen {
+		return verifyError(c.Address, c.To, got)
 	}
-	return verifyError(c.Address, c.To, got)
+	if c.lateGroup {
+		return s.verifyGroup(c.Address)
+	}
+	return nil
+}
+
+// verifyGroup returns an error for a function that has no IOMMU group.
+func (s FS) verifyGroup(a pci.Address) error {
+	group, err := s.link(functionDir(a) + "/iommu_group")
+	if err != nil || group != "" {
+		return err
+	}
+	mode, err := s.noIOMMUMode()
+	if err != nil {
+		return err
+	}
+	return noIOMMUError(a, mode)
+}
+
+// explain returns why a write failed: vfio-pci answers EINVAL for a function whose IOMMU group did
+// not appear.
+func (s FS) explain(c Change, err error) error {
+	if !c.lateGroup || !errors.Is(err, syscall.EINVAL) {
+		return err
+	}
+	if missing := s.verifyGroup(c.Address); missing != nil {
+		return missing
+	}
+	return err
 }
 
 // rollback undoes writes and returns cause, or a [RollbackError].

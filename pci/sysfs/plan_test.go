@@ -211,6 +211,12 @@ func TestBindWithoutIOMMU(t *testing.T) {
 		!strings.Contains(err.Error(), "CONFIG_VFIO_NOIOMMU") {
 		t.Errorf("no parameter: %v", err)
 	}
+	for _, remedy := range []string{"intel_iommu=on", "amd_iommu=on", "SMMU", "iommu_platform=on",
+		"noiommu=1"} {
+		if !strings.Contains(err.Error(), remedy) {
+			t.Errorf("%q is not in %v", remedy, err)
+		}
+	}
 	m.Put(parameter, "N\n")
 	if _, err := m.FS().Bind("vfio-pci", address(t, one)); !errors.Is(err, errors.ErrUnsupported) ||
 		!strings.Contains(err.Error(), "echo 1 > "+parameter) {
@@ -232,6 +238,74 @@ func TestBindWithoutIOMMU(t *testing.T) {
 	if _, err := m.FS().Bind("uio_pci_generic", address(t, one)); err != nil {
 		t.Errorf("a driver that needs no IOMMU: %v", err)
 	}
+}
+
+// On a machine whose IOMMU a device tree describes, the group of a function appears when the
+// function is bound for the first time: only then is it known whether it has one.
+func TestBindWithLateGroup(t *testing.T) {
+	for name, c := range map[string]struct {
+		driver string // that the function has at the start
+		group  int    // that it gets, 0 for none
+		early  bool   // refused before anything is written
+		bound  bool
+	}{
+		"never bound":          {"", 7, false, true},
+		"bound by the kernel":  {"virtio-pci", 7, false, true},
+		"outside the IOMMU":    {"", 0, false, false},
+		"bound, and no group":  {"virtio-pci", 0, true, false},
+		"bound to vfio before": {"vfio-pci", 7, false, true},
+	} {
+		f := sysfstest.VirtioNet(one, 0x1041)
+		f.Driver, f.Group, f.LateGroup = c.driver, c.group, true
+		m := sysfstest.New(t, f)
+		plan, err := m.FS().Bind("vfio-pci", address(t, one))
+		if c.early != (err != nil) {
+			t.Errorf("%s: planned with %v", name, err)
+		}
+		if err == nil {
+			if late := c.driver == ""; plan[0].LateGroup() != late {
+				t.Errorf("%s: late group %v", name, !late)
+			}
+			err = m.FS().Apply(t.Context(), plan)
+		}
+		info, infoErr := m.FS().Function(address(t, one))
+		if infoErr != nil {
+			t.Fatal(infoErr)
+		}
+		if c.bound {
+			if err != nil || info.Driver != "vfio-pci" || info.Group == nil || info.Group.Number != 7 {
+				t.Errorf("%s: %v, driver %q, group %+v", name, err, info.Driver, info.Group)
+			}
+			continue
+		}
+		if !errors.Is(err, errors.ErrUnsupported) || !strings.Contains(err.Error(), "no IOMMU group") {
+			t.Errorf("%s: %v", name, err)
+		}
+		expectState(t, m, one, c.driver, "")
+	}
+}
+
+// The kernel takes the write and yet there is no group.
+func TestBindWithoutLateGroup(t *testing.T) {
+	f := sysfstest.VirtioNet(one, 0x1041)
+	f.Driver, f.Group, f.LateGroup = "", 7, true
+	m := sysfstest.New(t, f)
+	machine := m.FS()
+	machine.WriteFile = func(path, value string) error {
+		err := m.WriteFile(path, value)
+		if path == vfioBind {
+			err = os.Remove(filepath.Join(m.Root, "/sys/bus/pci/devices", one, "iommu_group"))
+		}
+		return err
+	}
+	plan, err := machine.Bind("vfio-pci", address(t, one))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := machine.Apply(t.Context(), plan); !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("got %v", err)
+	}
+	expectState(t, m, one, "", "")
 }
 
 // Each write fails once, for each function; all functions end in their former state.

@@ -3,6 +3,7 @@ package sysfstest
 import (
 	"os"
 	"path"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -70,6 +71,9 @@ func (m *Machine) bind(address, driver string) error {
 		return syscall.ENODEV
 	case m.Driver(address) != "":
 		return syscall.EBUSY
+	}
+	if f.LateGroup && f.Group != 0 && m.Link(functionDir(address)+"/iommu_group") == "" {
+		m.joinGroup(address, strconv.Itoa(f.Group))
 	}
 	if driver == "vfio-pci" && f.Group == 0 {
 		if err := m.addNoIOMMUGroup(address); err != nil {

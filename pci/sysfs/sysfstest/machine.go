@@ -28,8 +28,11 @@ type Function struct {
 	Override string
 	Netdevs  []string // interfaces it has while Own has it
 	NUMANode int
-	Group    int    // IOMMU group, 0 for none
-	Config   []byte // configuration space
+	Group    int // IOMMU group, 0 for none
+	// LateGroup means that the kernel creates the group when a driver is bound to the function for
+	// the first time, as it does where a device tree describes the IOMMU.
+	LateGroup bool
+	Config    []byte // configuration space
 }
 
 // VirtioNet returns a virtio network function that is bound to virtio-pci: modern with device id
@@ -115,7 +118,10 @@ func (m *Machine) add(f Function) {
 		f.Vendor, f.Device, f.Class>>16, f.Class>>8&0xff, f.Class&0xff))
 	m.Put(dir+"/config", string(f.Config))
 	m.setOverride(f.Address, f.Override)
-	if f.Group != 0 {
+	if f.LateGroup {
+		m.Put("/sys/class/iommu/smmu3.0x0000000009050000/uevent", "")
+	}
+	if f.Group != 0 && !(f.LateGroup && f.Driver == "") {
 		m.joinGroup(f.Address, fmt.Sprint(f.Group))
 	}
 	if f.Own != "" {
