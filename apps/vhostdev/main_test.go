@@ -33,7 +33,9 @@ func TestBadOptions(t *testing.T) {
 		{nil, "--socket"}, {[]string{"--socket", ""}, "--socket"}, {[]string{"--socket", "s", "more"}, `"more"`},
 		{[]string{"--backend", "cable"}, "cable"}, {[]string{"--backend", "gen=1"}, "gen=1"}, {[]string{"--backend", "tap="}, "tap="},
 		{[]string{"--backend", "pcap"}, "pcap"}, {[]string{"--raw"}, "loop"}, {[]string{"--raw", "--backend", "tap=x"}, "tap=x"},
-		{[]string{"--queues", "0"}, "queues"}, {[]string{"--queues", "129"}, "129"}, {[]string{"--size", "59"}, "59"},
+		{[]string{"--queues", "0"}, "queues"},
+		{[]string{"--socket-mode", "8"}, "octal"}, {[]string{"--socket-mode", "01777"}, "01777"},
+		{[]string{"--client", "--socket-group", "0"}, "--client"}, {[]string{"--queues", "129"}, "129"}, {[]string{"--size", "59"}, "59"},
 		{[]string{"--mtu", "67"}, "67"}, {[]string{"--mac", "01:00:00:00:00:00"}, "01:00"}, {[]string{"--mac", "x"}, "mac"},
 		{[]string{"--cpus", "0,1"}, "one CPU"}, {[]string{"--cpus", "x"}, `"x"`}, {[]string{"--duration", "-1s"}, "-1s"},
 		{[]string{"--stats-period", "-1s"}, "-1s"}, {[]string{"--log-level", "loud"}, "loud"}, {[]string{"--nonsense"}, "nonsense"},
@@ -193,5 +195,31 @@ func TestWords(t *testing.T) {
 		if got := words(s); got != want {
 			t.Errorf("%+v: %q", s, got)
 		}
+	}
+}
+
+// The socket has the permissions that --socket-mode asks for.
+func TestSocketMode(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "s")
+	var stdout, stderr bytes.Buffer
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	mode := make(chan os.FileMode, 1)
+	go func() {
+		for ctx.Err() == nil {
+			if info, err := os.Lstat(socket); err == nil && info.Mode().Perm() == 0o626 {
+				break
+			}
+			time.Sleep(time.Millisecond)
+		}
+		info, _ := os.Lstat(socket)
+		mode <- info.Mode()
+	}()
+	args := []string{"vhostdev", "--socket", socket, "--socket-mode", "0626", "--duration", "300ms"}
+	if status := command.Run(app(), args, &stdout, &stderr); status != 0 {
+		t.Fatalf("status %d, %q", status, stderr.String())
+	}
+	if m := <-mode; m.Perm() != 0o626 {
+		t.Errorf("the socket has the mode %v", m)
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io/fs"
 	"net"
 	"strconv"
 	"strings"
@@ -20,6 +21,8 @@ import (
 type options struct {
 	socket       string
 	client       bool
+	socketMode   fs.FileMode // 0: what the umask leaves
+	socketGroup  string
 	backend, arg string
 	raw          bool
 	queues       int
@@ -42,13 +45,13 @@ const (
 func read(c *cli.Context) (*options, error) {
 	o := &options{
 		socket: c.String("socket"), client: c.Bool("client"), raw: c.Bool("raw"),
-		queues: c.Int("queues"), size: c.Int("size"), mtu: c.Int("mtu"),
+		socketGroup: c.String("socket-group"), queues: c.Int("queues"), size: c.Int("size"), mtu: c.Int("mtu"),
 	}
 	if c.NArg() > 0 {
 		return nil, &command.UsageError{Reason: fmt.Sprintf("%q is no option", c.Args().First())}
 	}
 	for _, err := range []error{
-		o.readSocket(), o.readBackend(c.String("backend")),
+		o.readSocket(), o.readAccess(c.String("socket-mode")), o.readBackend(c.String("backend")),
 		o.readMAC(c.String("mac")), o.readCPU(c.String("cpus")),
 		between("queues", o.queues, 1, maxQueues), between("size", o.size, minSize, maxSize),
 		between("mtu", o.mtu, virtio.MinMTU, 65535), o.ReadOutput(c),
@@ -64,6 +67,23 @@ func (o *options) readSocket() error {
 	if o.socket == "" {
 		return &command.UsageError{Reason: "no socket: give --socket PATH"}
 	}
+	return nil
+}
+
+func (o *options) readAccess(mode string) error {
+	if o.client && (mode != "" || o.socketGroup != "") {
+		return &command.UsageError{Reason: "--socket-mode and --socket-group are those of a socket that " +
+			"is listened on; leave them out with --client"}
+	}
+	if mode == "" {
+		return nil
+	}
+	bits, err := strconv.ParseUint(mode, 8, 32)
+	if err != nil || bits == 0 || bits > uint64(fs.ModePerm) {
+		return &command.UsageError{Option: "socket-mode", Value: mode, Reason: "not permissions in octal",
+			Remedy: "write 0660 for owner and group, or 0666 for every user"}
+	}
+	o.socketMode = fs.FileMode(bits)
 	return nil
 }
 
@@ -145,7 +165,7 @@ func (o *options) wire() (vdev.Backend, error) {
 
 // config returns the configuration of the back end.
 func (o *options) config() (vhostback.Config, error) {
-	cfg := vhostback.Config{Client: o.client, Logger: o.Logger, Stepped: o.cpu != lcore.AnyCPU,
+	cfg := vhostback.Config{Client: o.client, SocketMode: o.socketMode, SocketGroup: o.socketGroup, Logger: o.Logger, Stepped: o.cpu != lcore.AnyCPU,
 		Device: vdev.Config{Pairs: o.queues, MTU: o.mtu, MAC: o.mac, QueueSize: ringSize, Hold: true}}
 	if o.raw {
 		cfg.Raw = &vhostback.RawConfig{Generate: o.backend == "gen", Size: o.size}

@@ -30,6 +30,12 @@
 //	                          end; 0: connect to a peer that listens there. The default is 0
 //	                          with vhost-user: and 1 with emu:vhost=; other ports have no
 //	                          socket and refuse the key
+//	server_timeout            how long vhost-user: with server=1 waits for its first back
+//	                          end: 30s, 5m, or a number of seconds; without it there is no
+//	                          limit
+//	socket_mode               permissions of a socket that is listened on, 0660; connecting
+//	                          takes write permission
+//	socket_group              and its group: a name or a number
 //	noiommu                   1: work without an IOMMU, where nothing confines the device
 //
 // A feature with the value 1 is not required: packed=1 on a device without packed

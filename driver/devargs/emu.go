@@ -56,9 +56,10 @@ func (s Spec) isVhost() bool { return s.Kind == Emu && s.Backend == "vhost" }
 // vhost makes the far end of emu:vhost=SOCKET: a device with as many queues and
 // the same MTU, whose frames wait for its driver as well.
 func (s Spec) vhost(log *slog.Logger) (vdev.Backend, error) {
-	w, err := vhostback.NewWire(s.Arg, vhostback.Config{Client: s.Client, Logger: log, Device: vdev.Config{
-		Pairs: max(s.Queues, 1), MTU: s.MTU, MAC: s.ownMAC(1), QueueSize: virtio.MaxQueueSize, Hold: true,
-	}})
+	w, err := vhostback.NewWire(s.Arg, vhostback.Config{
+		Client: s.Client, SocketMode: s.SocketMode, SocketGroup: s.SocketGroup, Logger: log, Device: vdev.Config{
+			Pairs: max(s.Queues, 1), MTU: s.MTU, MAC: s.ownMAC(1), QueueSize: virtio.MaxQueueSize, Hold: true,
+		}})
 	if err != nil {
 		return nil, err
 	}

@@ -136,6 +136,12 @@ func (s *Spec) set(key, value string) *Error {
 		return err
 	case "server":
 		return s.server(value)
+	case "server_timeout":
+		return s.serverTimeout(value)
+	case "socket_mode":
+		return s.socketMode(value)
+	case "socket_group":
+		return s.socketGroup(value)
 	}
 	return &Error{Key: key, Value: value, Reason: "unknown key", Remedy: "the keys are " + keyNames()}
 }
@@ -176,6 +182,9 @@ func (s *Spec) check() *Error {
 	if s.NoIOMMU && s.Kind != PCI {
 		return &Error{Key: "noiommu", Value: "1", Reason: "only a PCI port has an IOMMU to do without",
 			Remedy: "leave it out"}
+	}
+	if err := s.checkSocket(); err != nil {
+		return err
 	}
 	if !s.Refuse.Has(virtio.RingPacked) {
 		return nil // the ring may be packed, whose size is any number
@@ -225,5 +234,6 @@ func keyNames() string {
 	for _, sw := range switches {
 		names = append(names, sw.key)
 	}
-	return strings.Join(append(names, "mac", "mtu", "noiommu", "server"), ", ")
+	return strings.Join(append(names, "mac", "mtu", "noiommu", "server", "server_timeout",
+		"socket_mode", "socket_group"), ", ")
 }

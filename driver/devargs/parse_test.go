@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 	"github.com/virtio-pmd/virtio-pmd/pci"
@@ -31,6 +32,12 @@ func TestParse(t *testing.T) {
 			Refuse: virtio.FeatureSet(virtio.NetMrgRxbuf, virtio.RingEventIdx, virtio.RingIndirectDesc)}},
 		{"vhost-user:/run/vm0.sock", Spec{Kind: VhostUser, Socket: "/run/vm0.sock"}},
 		{"vhost-user:a:b=c,server=1,queues=2,packed=1", Spec{Kind: VhostUser, Socket: "a:b=c", Server: true, Queues: 2, Allow: virtio.FeatureSet(virtio.RingPacked)}},
+		{"vhost-user:/a,socket_mode=0660,socket_group=kvm,server=1,server_timeout=90",
+			Spec{Kind: VhostUser, Socket: "/a", Server: true, ServerTimeout: 90 * time.Second,
+				SocketMode: 0o660, SocketGroup: "kvm"}},
+		{"vhost-user:/a,server=1,server_timeout=1m", Spec{Kind: VhostUser, Socket: "/a", Server: true,
+			ServerTimeout: time.Minute}},
+		{"emu:vhost=/a,socket_mode=777", Spec{Kind: Emu, Backend: "vhost", Arg: "/a", SocketMode: 0o777}},
 		{"emu:vhost=/tmp/s=1", Spec{Kind: Emu, Backend: "vhost", Arg: "/tmp/s=1"}},
 		{"emu:vhost=/tmp/s,server=1", Spec{Kind: Emu, Backend: "vhost", Arg: "/tmp/s", Server: true}},
 		{"emu:vhost=/tmp/s,server=0,queues=2", Spec{Kind: Emu, Backend: "vhost", Arg: "/tmp/s", Client: true, Queues: 2}},
@@ -40,8 +47,15 @@ func TestParse(t *testing.T) {
 		got, err := Parse(c.text)
 		if err != nil {
 			t.Errorf("%s: %v", c.text, err)
-		} else if !reflect.DeepEqual(got, c.want) {
+			continue
+		}
+		if !reflect.DeepEqual(got, c.want) {
 			t.Errorf("%s:\n got %+v\nwant %+v", c.text, got, c.want)
+		}
+		again, err := Parse(got.String())
+		again.Text = c.text
+		if err != nil || !reflect.DeepEqual(again, c.want) {
+			t.Errorf("%s became %q: %+v, %v", c.text, got.String(), again, err)
 		}
 	}
 }
@@ -103,6 +117,18 @@ func TestParseRefuses(t *testing.T) {
 		{"0000:00:03.0,server=0", "server", "0", "only a vhost-user port"},
 		{"emu:gen,server=1", "server", "1", "only a vhost-user port"},
 		{"emu:gen,server=0", "server", "0", "only a vhost-user port"},
+		{"vhost-user:/a,server=1,socket_mode=0", "socket_mode", "0", "octal"},
+		{"vhost-user:/a,server=1,socket_mode=1777", "socket_mode", "1777", "octal"},
+		{"vhost-user:/a,server=1,socket_mode=rw", "socket_mode", "rw", "octal"},
+		{"vhost-user:/a,server=1,socket_group=", "socket_group", "", "no group"},
+		{"vhost-user:/a,server=1,server_timeout=0", "server_timeout", "0", "not a time"},
+		{"vhost-user:/a,server=1,server_timeout=soon", "server_timeout", "soon", "not a time"},
+		{"vhost-user:/a,socket_mode=0660", "socket_mode", "0660", "does not listen"},
+		{"vhost-user:/a,server=0,socket_group=kvm", "socket_group", "kvm", "does not listen"},
+		{"emu:vhost=/a,server=0,socket_mode=0660", "socket_mode", "0660", "does not listen"},
+		{"emu:gen,socket_group=kvm", "socket_group", "kvm", "does not listen"},
+		{"0000:00:03.0,server_timeout=1s", "server_timeout", "1s", "does not wait"},
+		{"emu:vhost=/a,server=1,server_timeout=1s", "server_timeout", "1s", "does not wait"},
 		{"emu:cable=a,server=0", "server", "0", "only a vhost-user port"},
 	} {
 		spec, err := Parse(c.text)
@@ -146,7 +172,8 @@ func TestRemedyWorks(t *testing.T) {
 // of a valid text parses to the same Spec.
 func FuzzParse(f *testing.F) {
 	for _, text := range []string{"", "0000:00:03.0,queues=2,packed=0,mac=02:00:00:00:00:01", "emu:cable=x,in_order=1,mtu=68",
-		"emu:tap=tap0,rx_queue_size=3", "pci:00:03.0,noiommu=1,noiommu=0", "vhost-user:/a,server=1", "emu:gen,,", "a:b:c.d"} {
+		"emu:tap=tap0,rx_queue_size=3", "pci:00:03.0,noiommu=1,noiommu=0", "vhost-user:/a,server=1", "emu:gen,,",
+		"vhost-user:/a,server=1,server_timeout=1.5h,socket_mode=640,socket_group=x", "a:b:c.d"} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

@@ -1,9 +1,12 @@
 package devargs
 
 import (
+	"fmt"
+	"io/fs"
 	"net"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/virtio-pmd/virtio-pmd/driver"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
@@ -33,6 +36,10 @@ type Spec struct {
 	Socket  string      // of a VhostUser port: the path
 	Server  bool        // of a VhostUser port: listen on the socket
 	Client  bool        // of an emu:vhost port: connect to the socket
+
+	ServerTimeout time.Duration // of a vhost-user server: the wait for the first back end, 0 for no limit
+	SocketMode    fs.FileMode   // of a socket that is listened on, 0 for what the umask leaves
+	SocketGroup   string        // of a socket that is listened on: a name or a number, "" if not given
 
 	Queues      int // queue pairs, 0 if not given
 	RxQueueSize int // descriptors, 0 if not given
@@ -91,6 +98,15 @@ func (s Spec) String() string {
 	}
 	if s.Client {
 		b.WriteString(",server=0")
+	}
+	if s.ServerTimeout != 0 {
+		b.WriteString(",server_timeout=" + s.ServerTimeout.String())
+	}
+	if s.SocketMode != 0 {
+		fmt.Fprintf(&b, ",socket_mode=%04o", s.SocketMode)
+	}
+	if s.SocketGroup != "" {
+		b.WriteString(",socket_group=" + s.SocketGroup)
 	}
 	return b.String()
 }

@@ -2,11 +2,14 @@ package devargs
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -137,5 +140,52 @@ func TestOpenVhostRefuses(t *testing.T) {
 	open(t, "emu:vhost="+socket, Options{})
 	if _, err := Open(t.Context(), "emu:vhost="+socket, Options{}); !errors.As(err, &bad) || !errors.Is(err, unix.EADDRINUSE) {
 		t.Errorf("a socket that is in use: %v", err)
+	}
+}
+
+// TestSocketAccess: socket_mode and socket_group are those of the sockets of both
+// kinds of port.
+func TestSocketAccess(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "s")
+	group := os.Getgid()
+	if os.Getuid() == 0 {
+		group = 12345
+	}
+	keys := fmt.Sprintf(",socket_mode=0624,socket_group=%d", group)
+	check := func() {
+		t.Helper()
+		var info fs.FileInfo
+		for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+			var err error
+			if info, err = os.Lstat(socket); err == nil && info.Mode().Perm() == 0o624 {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("%v, %v", info, err)
+			}
+		}
+		if gid := int(info.Sys().(*syscall.Stat_t).Gid); gid != group {
+			t.Errorf("the group is %d, want %d", gid, group)
+		}
+	}
+	near := open(t, "emu:vhost="+socket+keys, Options{})
+	check()
+	if err := near.Close(); err != nil {
+		t.Error(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() {
+		_, err := Open(ctx, "vhost-user:"+socket+",server=1"+keys, Options{})
+		done <- err
+	}()
+	check()
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	_, err := Open(t.Context(), "vhost-user:"+socket+",server=1,socket_group=no such group", Options{})
+	if err == nil || !strings.Contains(err.Error(), "no such group") {
+		t.Errorf("an unknown group: %v", err)
 	}
 }

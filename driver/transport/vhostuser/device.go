@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/virtio-pmd/virtio-pmd/driver/internal/unixsock"
 	"github.com/virtio-pmd/virtio-pmd/driver/transport"
 	"github.com/virtio-pmd/virtio-pmd/hugepages"
 )
@@ -20,6 +22,11 @@ type Options struct {
 	// Server has the device listen on the socket and the back end connect to
 	// it. Otherwise the back end listens.
 	Server bool
+	// SocketMode is the permissions of a server's socket, to which back ends of other
+	// users may connect that have write permission; 0 leaves them to the umask.
+	// SocketGroup is its group, a name or a number; "" is the process's.
+	SocketMode  fs.FileMode
+	SocketGroup string
 	// Queues is the number of queue pairs of the device, at most 128 and no more
 	// than the back end has. 0 takes the number that the back end reports; some
 	// report 128 and serve fewer.
@@ -110,7 +117,7 @@ func Open(ctx context.Context, path string, o Options) (*Device, error) {
 	d.closing, d.cancel = context.WithCancel(context.Background())
 	var err error
 	if o.Server {
-		d.peer, err = listen(path)
+		d.peer, err = listen(path, unixsock.Access{Mode: o.SocketMode, Group: o.SocketGroup})
 	} else {
 		d.peer = client{path}
 	}

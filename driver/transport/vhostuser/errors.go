@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // The operations that decisions and tests go by; all others are requests.
@@ -69,13 +67,6 @@ func (e *Error) Unwrap() error { return e.Err }
 func optionError(option string, value any, reason, remedy string) error {
 	return &Error{Device: "vhost-user", Op: opOpen, Field: option, Value: value, Reason: reason,
 		Remedy: remedy}
-}
-
-// inUseError is a socket on which another process listens.
-func inUseError(path string) error {
-	return &Error{Device: "vhost-user:" + path, Op: opListen,
-		Reason: "another process listens on this socket",
-		Remedy: "stop it, or take another path", Err: unix.EADDRINUSE}
 }
 
 // timeoutError is a back end that did not answer a request in time. The connection

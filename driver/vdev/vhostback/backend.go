@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"sync"
 	"time"
 
+	"github.com/virtio-pmd/virtio-pmd/driver/internal/unixsock"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev/vhostback/internal/raw"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
@@ -20,6 +22,11 @@ type Config struct {
 	// Client makes the back end connect to a front end that listens, and connect
 	// again after a disconnect, in place of listening itself.
 	Client bool
+	// SocketMode is the permissions of the socket that is listened on: peers of other
+	// users need write permission. 0 leaves them to the umask. SocketGroup is its
+	// group, a name or a number; "" is the process's.
+	SocketMode  fs.FileMode
+	SocketGroup string
 	// Device is the device that peers use. Features that make no sense over
 	// vhost-user are not offered: see [vdev.VhostDevice].
 	Device vdev.Config
@@ -79,8 +86,8 @@ type Backend struct {
 	kicks  *kicks
 	failed chan struct{} // the engine may have stopped by itself
 
-	socket *listener       // nil for a client
-	ctx    context.Context // ends with Close
+	socket *unixsock.Listener // nil for a client
+	ctx    context.Context    // ends with Close
 	stop   context.CancelFunc
 	done   chan struct{}
 
@@ -118,7 +125,8 @@ func Serve(path string, cfg Config) (*Backend, error) {
 		return nil, errors.Join(fmt.Errorf("vhost-user kicks: %w", err), b.engine.Close())
 	}
 	if err = checkPath(path); err == nil && !cfg.Client {
-		b.socket, err = listen(path)
+		b.socket, err = listen(path,
+			unixsock.Access{Mode: cfg.SocketMode, Group: cfg.SocketGroup})
 	}
 	if err != nil {
 		b.kicks.close()

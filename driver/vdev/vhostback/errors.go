@@ -1,10 +1,7 @@
 package vhostback
 
 import (
-	"errors"
 	"fmt"
-
-	"golang.org/x/sys/unix"
 )
 
 // Error is a socket that cannot be used, or why a connection was closed: a message
@@ -100,16 +97,4 @@ func peerError(op string, err error) error { return &Error{Device: thePeer, Op: 
 // socketError is a socket that cannot be listened on.
 func socketError(path, reason, remedy string, err error) error {
 	return &Error{Device: fmt.Sprintf("vhost-user socket %q", path), Op: opListen, Reason: reason, Remedy: remedy, Err: err}
-}
-
-func remedyOf(err error) string {
-	switch {
-	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENOTDIR):
-		return "make the directory first"
-	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EPERM):
-		return "take a directory that this user may write to"
-	case errors.Is(err, unix.EROFS):
-		return "take a path on a file system that can be written to"
-	}
-	return "take another path"
 }

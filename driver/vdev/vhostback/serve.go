@@ -37,7 +37,7 @@ func (b *Backend) run() {
 // connect waits for the next peer.
 func (b *Backend) connect() (*net.UnixConn, error) {
 	if b.socket != nil {
-		return b.socket.AcceptUnix()
+		return b.socket.Accept()
 	}
 	dialer := net.Dialer{Timeout: maxBackoff}
 	c, err := dialer.DialContext(b.ctx, "unix", b.path)
