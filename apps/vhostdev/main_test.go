@@ -200,26 +200,16 @@ func TestWords(t *testing.T) {
 
 // The socket has the permissions that --socket-mode asks for.
 func TestSocketMode(t *testing.T) {
-	socket := filepath.Join(t.TempDir(), "s")
-	var stdout, stderr bytes.Buffer
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
-	mode := make(chan os.FileMode, 1)
-	go func() {
-		for ctx.Err() == nil {
-			if info, err := os.Lstat(socket); err == nil && info.Mode().Perm() == 0o626 {
-				break
-			}
-			time.Sleep(time.Millisecond)
-		}
-		info, _ := os.Lstat(socket)
-		mode <- info.Mode()
-	}()
-	args := []string{"vhostdev", "--socket", socket, "--socket-mode", "0626", "--duration", "300ms"}
-	if status := command.Run(app(), args, &stdout, &stderr); status != 0 {
-		t.Fatalf("status %d, %q", status, stderr.String())
+	o := &options{socket: filepath.Join(t.TempDir(), "s"), queues: 1, size: 64, mtu: 1500,
+		backend: "null", cpu: lcore.AnyCPU}
+	o.JSON = true
+	if err := o.readAccess("0626"); err != nil {
+		t.Fatal(err)
 	}
-	if m := <-mode; m.Perm() != 0o626 {
-		t.Errorf("the socket has the mode %v", m)
+	_, stop := start(t, o)
+	defer stop()
+	info, err := os.Lstat(o.socket)
+	if err != nil || info.Mode().Perm() != 0o626 {
+		t.Errorf("the socket: %v, %v", info, err)
 	}
 }
