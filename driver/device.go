@@ -17,8 +17,8 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/hugepages"
 )
 
-// burstLimit is more than any burst takes: a burst never waits, but its thread
-// may have lost the CPU.
+// burstLimit is more than a burst takes: it never waits, but its thread may have lost
+// the CPU. Only Close, which cannot wait without a bound, goes by it.
 const burstLimit = time.Second
 
 // runningStatus is the device status while packets flow.
@@ -117,6 +117,17 @@ func (d *device) lost(err error) error {
 	return removedError(d.name, err)
 }
 
+// interruptible ends the connection to the back end when ctx ends, until stop is
+// called: no request outlasts ctx. A transport without a back end heeds ctx itself
+// where it waits.
+func (d *device) interruptible(ctx context.Context) (stop func() bool) {
+	t, ok := d.t.(transport.Disconnecter)
+	if !ok {
+		return func() bool { return true }
+	}
+	return context.AfterFunc(ctx, func() { t.Disconnect(ctx.Err()) })
+}
+
 // disconnect ends the connection to the back end, so that the transport waits for
 // the next one. It reports whether the transport can do that.
 func (d *device) disconnect(cause error) bool {
@@ -124,8 +135,6 @@ func (d *device) disconnect(cause error) bool {
 	if !ok {
 		return false
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
 	t.Disconnect(cause)
 	return true
 }
@@ -237,21 +246,17 @@ func (d *device) openGates() {
 	}
 }
 
-// closeGates takes the queues from their pollers. It fails if a poller is still
-// inside a burst after burstLimit; cause says why the queues were to be taken.
-func (d *device) closeGates(cause error) error {
-	busy := gate.Close(d.gates(), burstLimit)
+// closeGates takes the queues from their pollers. It fails if a poller is still inside
+// a burst after limit; the gates are closed in any case.
+func (d *device) closeGates(limit time.Duration) error {
+	busy := gate.Close(d.gates(), limit)
 	if busy < 0 {
 		return nil
 	}
-	e := &Error{Device: d.name, Field: "virtqueue", Value: busy, Err: cause,
-		Reason: fmt.Sprintf("in the middle of a burst for %v", burstLimit),
-		Remedy: "end the goroutine that polls it before the port is closed"}
-	if cause != nil {
-		e.Reason += ", so the port cannot recover"
-		e.Remedy = "close the port"
-	}
-	return e
+	return &Error{Device: d.name, Field: "virtqueue", Value: busy,
+		Reason: "its poller is in the middle of a burst",
+		Remedy: "end the goroutine that polls it before the port is closed, " +
+			"and if it only waits for a CPU, give it one of its own"}
 }
 
 // gates returns the gates of all queues, in the order of their virtqueues.

@@ -51,6 +51,7 @@ type negotiated struct {
 func (d *device) start(ctx context.Context) (Link, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	defer d.interruptible(ctx)()
 	if err := d.reset(ctx); err != nil {
 		return Link{}, err
 	}
@@ -62,6 +63,7 @@ func (d *device) start(ctx context.Context) (Link, error) {
 func (d *device) restart(ctx context.Context) (Link, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	defer d.interruptible(ctx)()
 	if err := d.reset(ctx); err != nil {
 		return Link{}, err
 	}

@@ -1,6 +1,7 @@
 package driver
 
 import (
+	"context"
 	"errors"
 	"net"
 	"slices"
@@ -32,13 +33,19 @@ type Port struct {
 // [errors.ErrUnsupported] for a legacy device and for features that the device
 // refuses, and [context.DeadlineExceeded] for a device that did not answer in time.
 func Open(t transport.Transport, cfg Config) (*Port, error) {
+	return OpenContext(context.Background(), t, cfg)
+}
+
+// OpenContext is [Open] for a caller that may not want to wait for the device. ctx
+// bounds the set-up alone: the port, once open, does not end with it.
+func OpenContext(ctx context.Context, t transport.Transport, cfg Config) (*Port, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, errors.Join(err, t.Close())
 	}
 	s := newSupervisor(cfg.Recovery)
 	d := newDevice(t, cfg, s.reportBroken)
 	s.device, s.log = d, d.log
-	if err := s.start(); err != nil {
+	if err := s.start(ctx); err != nil {
 		return nil, errors.Join(err, d.release())
 	}
 	return &Port{device: d, supervisor: s}, nil

@@ -1,7 +1,10 @@
 package driver
 
 import (
+	"context"
 	"errors"
+	"os"
+	"time"
 
 	"github.com/virtio-pmd/virtio-pmd/driver/transport"
 )
@@ -23,25 +26,40 @@ func (s *supervisor) disconnect(cause error) (alive bool) {
 	}
 	s.log.Warn("waiting for the back end", "cause", cause)
 	s.disconnected = true
+	if len(s.refused.at) == 0 {
+		s.lost = cause
+	}
 	s.disconnects.Add(1)
-	return s.quiesce(cause)
+	s.quiesce()
+	return true
 }
 
 // reconnect sets the device up again with a back end that has come. This is not a
-// reset that Config.Recovery bounds. A back end that cannot be set up, perhaps
-// because it is not ready itself, is left alone until the transport comes with
-// the next one; if the transport cannot do that, Config.Recovery says how often
-// to try.
+// reset that Config.Recovery bounds, but a refusal is: see refuse. A back end that
+// cannot be set up, perhaps because it is not ready itself, is left alone until the
+// transport comes with the next one; if the transport cannot do that, Config.Recovery
+// says how often to try.
 func (s *supervisor) reconnect() (alive bool) {
 	if !s.disconnect(nil) { // nothing to do if the transport has said so before
 		return false
 	}
 	s.disconnected = false
+	if len(s.refused.at) != 0 {
+		if handled, alive := s.backoff(s.refused.pause(s.cfg, refusalFactor)); handled {
+			return alive
+		}
+	}
+	if handled, alive := s.awaitPollers(); handled {
+		return alive
+	}
 	err := s.restart()
 	switch {
 	case err == nil:
+		s.refused = attempts{}
 		return true
 	case s.ctx.Err() != nil:
+		return false
+	case !s.refuse(err):
 		return false
 	case errors.Is(err, transport.ErrDisconnected):
 		return s.disconnect(err)
@@ -49,4 +67,26 @@ func (s *supervisor) reconnect() (alive bool) {
 		return s.disconnect(err)
 	}
 	return s.recover(err)
+}
+
+// refusalFactor is how the wait before a set-up grows with each refusal.
+const refusalFactor = 4
+
+// refuse counts a set-up that the back end refused, or in which it ended the
+// connection, and ends the port if there were as many in a row as Config.Recovery
+// allows. A back end that did not answer in time has refused nothing: it, or this
+// process, may be short of CPU time.
+func (s *supervisor) refuse(err error) (alive bool) {
+	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) {
+		return true
+	}
+	s.refusals.Add(1)
+	now := time.Now()
+	s.refused.forget(s.cfg, now)
+	s.refused.at = append(s.refused.at, now)
+	if n := len(s.refused.at); n >= s.cfg.MaxResets {
+		s.giveUp(n, s.lost, err)
+		return false
+	}
+	return true
 }

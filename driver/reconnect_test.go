@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -36,11 +37,18 @@ type reconnecting struct {
 	pairs    []int             // the arguments of SetQueuePairs
 	features []virtio.Features // of SetDriverFeatures
 	dropped  []error           // of Disconnect
+	cause    error             // why the back end has disconnected, nil for errHangUp
 }
 
 func (p *reconnecting) check() error {
 	if p.disconnected.Load() {
-		return &transport.Error{Device: p.Name(), Err: fmt.Errorf("%w: %w", transport.ErrDisconnected, errHangUp)}
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		cause := p.cause
+		if cause == nil {
+			cause = errHangUp
+		}
+		return &transport.Error{Device: p.Name(), Err: fmt.Errorf("%w: %w", transport.ErrDisconnected, cause)}
 	}
 	return nil
 }
@@ -86,8 +94,8 @@ func (p *reconnecting) SetDriverFeatures(f virtio.Features) error {
 
 func (p *reconnecting) SetQueuePairs(n int) error {
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	p.pairs = append(p.pairs, n)
+	p.mu.Unlock()
 	return p.check()
 }
 
@@ -209,27 +217,106 @@ func TestBackEndDisconnectsDuringSetUp(t *testing.T) {
 	}
 }
 
+// awaitDropped waits until the port has ended the connection n times.
+func (p *reconnecting) awaitDropped(t *testing.T, n int) {
+	t.Helper()
+	await(t, "the port ends the connection", func() bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return len(p.dropped) >= n
+	})
+}
+
 // A back end that connects before it is ready is left alone until it connects again,
-// more often than Config.Recovery allows resets.
+// as often as Config.Recovery allows in a row: a set-up that works begins a new count.
 func TestBackEndReconnectsUnready(t *testing.T) {
-	r, p := newReconnecting(t, pcifn.Config{}, Config{Recovery: Recovery{MaxResets: 2}})
-	p.disconnect()
-	r.linkDown()
-	p.hide(virtio.FeatureSet(virtio.Version1))
-	for n := range 5 {
+	recovery := eager
+	recovery.MaxResets = 4
+	r, p := newReconnecting(t, pcifn.Config{}, Config{Recovery: recovery})
+	for round := range 2 {
+		p.disconnect()
+		r.linkDown()
+		p.hide(virtio.FeatureSet(virtio.Version1))
+		for n := range 3 {
+			p.reconnect()
+			p.awaitDropped(t, 3*round+n+1)
+		}
+		p.hide(virtio.Features{})
 		p.reconnect()
-		await(t, "it is disconnected", func() bool {
-			p.mu.Lock()
-			defer p.mu.Unlock()
-			return len(p.dropped) > n
-		})
+		r.recovered(uint64(round + 1))
+		r.carries()
 	}
-	p.hide(virtio.Features{})
-	p.reconnect()
-	r.recovered(1)
-	r.carries()
-	if s := r.port.Stats(); s.Resets != 1 || s.Disconnects != 6 || !errors.Is(p.dropped[4], errors.ErrUnsupported) {
+	if s := r.port.Stats(); s.Resets != 2 || s.Disconnects != 8 || s.Refusals != 6 ||
+		!errors.Is(p.dropped[4], errors.ErrUnsupported) {
 		t.Errorf("statistics: %+v, %v", s, p.dropped)
+	}
+}
+
+// A back end that refuses each set-up, or ends the connection in each, ends the port,
+// and Err says what it refused. One that does not answer in time has refused nothing.
+func TestBackEndRefusesForEver(t *testing.T) {
+	recovery := eager
+	recovery.MaxResets = 3
+	t.Run("refuses", func(t *testing.T) {
+		r, p := newReconnecting(t, pcifn.Config{}, Config{Recovery: recovery})
+		p.disconnect()
+		r.linkDown()
+		p.hide(virtio.FeatureSet(virtio.Version1))
+		for n := range 3 {
+			p.reconnect()
+			if n < 2 {
+				p.awaitDropped(t, n+1)
+			}
+		}
+		r.refused(3, errors.ErrUnsupported)
+	})
+	t.Run("hangs up", func(t *testing.T) {
+		r, p := newReconnecting(t, pcifn.Config{}, Config{Recovery: recovery})
+		p.disconnect()
+		r.linkDown()
+		for range 3 {
+			p.hangUpInSetUp(t)
+		}
+		r.refused(3, errHangUp)
+	})
+	t.Run("does not answer", func(t *testing.T) {
+		r, p := newReconnecting(t, pcifn.Config{}, Config{Recovery: recovery})
+		p.disconnect()
+		r.linkDown()
+		p.mu.Lock()
+		p.cause = os.ErrDeadlineExceeded
+		p.mu.Unlock()
+		for range 6 {
+			p.hangUpInSetUp(t)
+		}
+		p.reconnect()
+		r.recovered(1)
+		r.carries()
+		if s := r.port.Stats(); s.Refusals != 0 {
+			t.Errorf("statistics: %+v", s)
+		}
+	})
+}
+
+// hangUpInSetUp has a back end connect that disconnects during the set-up.
+func (p *reconnecting) hangUpInSetUp(t *testing.T) {
+	t.Helper()
+	p.disconnectAt.Store(2)
+	p.reconnect()
+	await(t, "it has disconnected again", func() bool { return p.disconnectAt.Load() <= 0 })
+}
+
+// refused checks that the port has failed after n refusals.
+func (r *rig) refused(n int, why error) {
+	r.t.Helper()
+	err := finished(r.t, r.port)
+	var given *RecoveryError
+	if !errors.As(err, &given) || given.Resets != n || !errors.Is(given.Err, why) ||
+		!errors.Is(given.Cause, errHangUp) {
+		r.t.Errorf("the port ended with %v", err)
+	}
+	if s := r.port.Stats(); s.Refusals != uint64(n) || s.Resets != 0 {
+		r.t.Errorf("statistics: %+v", s)
 	}
 }
 

@@ -1,9 +1,11 @@
 package driver
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime"
 	"slices"
 	"strings"
@@ -243,20 +245,110 @@ func TestRecoveryWithAResetThatNeverCompletes(t *testing.T) {
 	r.dev.SetFaults(vdev.Faults{})
 }
 
-// A goroutine that died inside a burst does not block the recovery for ever.
-func TestRecoveryWithAPollerThatNeverLeaves(t *testing.T) {
-	r := newRig(t, pcifn.Config{}, Config{})
-	r.port.device.tx[0].gate.Enter()
-	r.dev.NeedReset()
-	var busy *Error
-	if err := finished(t, r.port); !errors.As(err, &busy) || busy.Field != "virtqueue" || busy.Value != 1 || !errors.Is(err, ErrNeedsReset) {
-		t.Errorf("the port ended with %v", err)
-	}
-	r.port.device.tx[0].gate.Leave()
+// logged is a logger that counts the records with a message.
+type logged struct {
+	slog.Handler
+	message string
+	count   *atomic.Int64
 }
 
-// Close does not wait for it either: it resets the device and keeps all that the
-// goroutine may still use.
+func (l logged) Handle(_ context.Context, r slog.Record) error {
+	if r.Message == l.message {
+		l.count.Add(1)
+	}
+	return nil
+}
+
+func (l logged) Enabled(context.Context, slog.Level) bool { return true }
+func (l logged) WithAttrs([]slog.Attr) slog.Handler       { return l }
+
+// waitsForPoller returns a logger, and a function that waits until the port has said
+// that it waits for a poller, which it does after the time that a burst takes at most.
+func waitsForPoller(t *testing.T) (log *slog.Logger, wait func()) {
+	l := logged{message: "the recovery waits for a poller", count: new(atomic.Int64)}
+	return slog.New(l), func() {
+		t.Helper()
+		await(t, "the port says what it waits for", func() bool { return l.count.Load() != 0 })
+		if n := l.count.Load(); n != 1 {
+			t.Errorf("it says so %d times", n)
+		}
+	}
+}
+
+// A poller whose thread gets no CPU in the middle of a burst is waited for, however
+// long that takes: the port recovers when it has left.
+func TestRecoveryWaitsForAPoller(t *testing.T) {
+	t.Run("reset", func(t *testing.T) {
+		t.Parallel()
+		log, waits := waitsForPoller(t)
+		r := newRig(t, pcifn.Config{}, Config{Logger: log})
+		r.port.device.tx[0].gate.Enter()
+		r.dev.NeedReset()
+		waits()
+		if r.port.Err() != nil || r.port.Stats().Resets != 0 {
+			t.Errorf("Err is %v, %d resets", r.port.Err(), r.port.Stats().Resets)
+		}
+		r.port.device.tx[0].gate.Leave()
+		r.recovered(1)
+		r.carries()
+	})
+	t.Run("reconnection", func(t *testing.T) {
+		t.Parallel()
+		log, waits := waitsForPoller(t)
+		r, p := newReconnecting(t, pcifn.Config{}, Config{Logger: log})
+		r.port.device.rx[0].gate.Enter()
+		p.disconnect()
+		p.reconnect()
+		waits()
+		p.disconnect() // the next one comes while it still waits
+		p.reconnect()
+		await(t, "the events are received", func() bool { return len(p.events) == 0 })
+		if r.port.Err() != nil || r.port.Stats().Resets != 0 {
+			t.Errorf("Err is %v, %d resets", r.port.Err(), r.port.Stats().Resets)
+		}
+		r.port.device.rx[0].gate.Leave()
+		r.recovered(1)
+		r.carries()
+		if s := r.port.Stats(); s.Disconnects != 2 || s.Refusals != 0 {
+			t.Errorf("statistics: %+v", s)
+		}
+	})
+	t.Run("removal", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t, pcifn.Config{}, Config{})
+		r.port.device.rx[0].gate.Enter()
+		r.dev.NeedReset()
+		await(t, "the recovery has begun", func() bool { return !r.port.Link().Up })
+		r.fn.Unplug()
+		if err := finished(t, r.port); !errors.Is(err, transport.ErrRemoved) {
+			t.Errorf("the port ended with %v", err)
+		}
+		r.port.device.rx[0].gate.Leave()
+	})
+}
+
+// Close ends a recovery that waits for a poller, and keeps what the poller may use.
+func TestCloseDuringAWaitForAPoller(t *testing.T) {
+	fn := newFunction(t, pcifn.Config{})
+	port, err := openPort(fn, Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	port.device.rx[0].gate.Enter()
+	fn.Device().NeedReset()
+	await(t, "the recovery has begun", func() bool { return !port.Link().Up })
+	var kept *MemoryKeptError
+	if err := port.Close(); !errors.As(err, &kept) {
+		t.Errorf("Close returns %v", err)
+	}
+	port.device.rx[0].gate.Leave()
+	if err := port.device.release(); err != nil {
+		t.Error(err)
+	}
+}
+
+// Close does not wait without a bound for a goroutine that died inside a burst: it
+// resets the device and keeps all that the goroutine may still use.
 func TestCloseWithAPollerThatNeverLeaves(t *testing.T) {
 	fn := newFunction(t, pcifn.Config{})
 	port, err := openPort(fn, Config{})

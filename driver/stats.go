@@ -14,6 +14,7 @@ type Stats struct {
 	Kicks              uint64 // times the device was notified
 	Resets             uint64 // times the port was recovered by a reset
 	Disconnects        uint64 // times the back end disconnected
+	Refusals           uint64 // times a back end that connected again could not be set up
 
 	Queues []QueueStats // one for each queue pair
 }
@@ -59,7 +60,7 @@ type TxQueueStats struct {
 func (p *Port) Stats() Stats {
 	d, sup := p.device, p.supervisor
 	s := Stats{
-		Resets: sup.resets.Load(), Disconnects: sup.disconnects.Load(),
+		Resets: sup.resets.Load(), Disconnects: sup.disconnects.Load(), Refusals: sup.refusals.Load(),
 		Queues: make([]QueueStats, len(d.rx)),
 	}
 	for i := range d.rx {

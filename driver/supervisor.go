@@ -42,9 +42,12 @@ type supervisor struct {
 	link        atomic.Pointer[Link]
 	resets      atomic.Uint64
 	disconnects atomic.Uint64
+	refusals    atomic.Uint64
 
-	attempts     attempts
-	disconnected bool // the back end has gone and is waited for
+	attempts     attempts // resets
+	refused      attempts // set-ups that back ends refused since the last that worked
+	disconnected bool     // the back end has gone and is waited for
+	lost         error    // why the last back end that worked has gone
 
 	finishOnce sync.Once
 	done       chan struct{}
@@ -72,8 +75,12 @@ func (s *supervisor) reportBroken(err *QueueBrokenError) {
 }
 
 // start sets up the device, opens the gates and starts the supervisor's goroutine.
-func (s *supervisor) start() error {
-	link, err := s.device.start(s.ctx)
+// ctx bounds the set-up.
+func (s *supervisor) start(ctx context.Context) error {
+	link, err := s.device.start(ctx)
+	if err == nil {
+		err = ctx.Err() // it may have ended the connection at the last moment
+	}
 	if err != nil {
 		s.cancel()
 		return err
@@ -207,7 +214,7 @@ func (s *supervisor) fail(cause error) {
 	s.log.Error("the port failed", "err", cause)
 	// A poller that does not leave its burst changes nothing here: Close deals
 	// with it.
-	_ = s.device.closeGates(cause)
+	_ = s.device.closeGates(0)
 	s.finish(cause)
 }
 

@@ -56,7 +56,7 @@ func (s Spec) Open(ctx context.Context, o Options) (*driver.Port, error) {
 	switch s.Kind {
 	case Emu:
 		cfg.Memory.SmallPages = cfg.Memory.PageSize == 0
-		return s.openEmu(cfg, o)
+		return s.openEmu(ctx, cfg, o)
 	case VhostUser:
 		return s.openVhostUser(ctx, cfg, o)
 	}
@@ -65,12 +65,12 @@ func (s Spec) Open(ctx context.Context, o Options) (*driver.Port, error) {
 	if err != nil {
 		return nil, err
 	}
-	return driver.Open(t, cfg)
+	return driver.OpenContext(ctx, t, cfg)
 }
 
 // openEmu opens a device in software. The device has its own goroutine at least
 // until the port is open, because the driver waits for answers while it opens.
-func (s Spec) openEmu(cfg driver.Config, o Options) (*driver.Port, error) {
+func (s Spec) openEmu(ctx context.Context, cfg driver.Config, o Options) (*driver.Port, error) {
 	fn, err := s.emulate(o)
 	if err != nil {
 		return nil, err
@@ -80,7 +80,7 @@ func (s Spec) openEmu(cfg driver.Config, o Options) (*driver.Port, error) {
 	if err != nil {
 		return nil, err
 	}
-	port, err := driver.Open(t, cfg)
+	port, err := driver.OpenContext(ctx, t, cfg)
 	if err != nil {
 		return nil, err
 	}

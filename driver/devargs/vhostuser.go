@@ -121,5 +121,5 @@ func (s Spec) openVhostUser(ctx context.Context, cfg driver.Config, o Options) (
 	if err != nil {
 		return nil, err
 	}
-	return driver.Open(t, cfg)
+	return driver.OpenContext(ctx, t, cfg)
 }

@@ -80,8 +80,8 @@ type Transport interface {
 // waits for the next one.
 type Disconnecter interface {
 	// Disconnect ends the connection, if there is one. cause is the reason that
-	// later calls report. [Disconnected] and [Reconnected] follow as events. It is
-	// called by the same goroutine as the methods of Transport.
+	// later calls report. [Disconnected] and [Reconnected] follow as events. It may be
+	// called by any goroutine at any time: a call that waits for the back end ends.
 	Disconnect(cause error)
 }
 

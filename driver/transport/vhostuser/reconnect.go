@@ -55,7 +55,7 @@ func (d *Device) reconnectLoop(s *session) {
 // Disconnect implements transport.Disconnecter. The connection ends as if the back
 // end had ended it. The waits before the next connection grow with each short one.
 func (d *Device) Disconnect(cause error) {
-	if s, err := d.current(); err == nil {
+	if s := d.session.Load(); s != nil {
 		s.end(cause)
 	}
 }
