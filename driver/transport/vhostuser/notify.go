@@ -104,6 +104,9 @@ type faultPipe struct {
 	file   *os.File // the end that is read
 	sendFD int      // the end that the back end is given
 	once   sync.Once
+
+	// mu makes reading the pipe, and noting or forgetting what was read, one step.
+	mu sync.Mutex
 }
 
 func newFaultPipe() (*faultPipe, error) {
@@ -121,6 +124,46 @@ func (p *faultPipe) close() {
 	})
 }
 
+// await waits until the back end reports something, and calls note.
+func (p *faultPipe) await(note func()) error {
+	conn, err := p.file.SyscallConn()
+	if err != nil {
+		return err
+	}
+	return conn.Read(func(fd uintptr) bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		found := drain(int(fd))
+		if found {
+			note()
+		}
+		return found
+	})
+}
+
+// forget discards what the back end has reported by now, and calls note.
+func (p *faultPipe) forget(note func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if conn, err := p.file.SyscallConn(); err == nil {
+		_ = conn.Control(func(fd uintptr) { drain(int(fd)) })
+	}
+	note()
+}
+
+// drain empties a pipe, and reports whether there was something in it. A back end that
+// writes faster than this reads does not hold it up.
+func drain(fd int) (found bool) {
+	var b [4096]byte
+	for range 16 { // more than a pipe holds
+		if n, err := unix.Read(fd, b[:]); err != nil || n <= 0 {
+			break
+		}
+		found = true
+	}
+	return found
+}
+
 // minReportInterval is the least time between two reports that are read, so that a
 // back end that reports all the time costs little.
 const minReportInterval = 10 * time.Millisecond
@@ -133,12 +176,10 @@ func (d *Device) watchFaults(s *session) error {
 		return err
 	}
 	s.running.Go(func() {
-		var b [4096]byte
 		for {
-			if _, err := s.faults.file.Read(b[:]); err != nil {
+			if err := s.faults.await(func() { d.needsReset.Store(true) }); err != nil {
 				return
 			}
-			d.needsReset.Store(true)
 			d.log.Warn("the back end reports a broken ring")
 			d.report(transport.ConfigChanged)
 			select {

@@ -1,10 +1,14 @@
 package vhostuser_test
 
 import (
+	"context"
+	"errors"
 	"os"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/virtio-pmd/virtio-pmd/driver"
 	"github.com/virtio-pmd/virtio-pmd/driver/transport/vhostuser"
@@ -132,5 +136,94 @@ func until(t *testing.T, what string, ok func() bool) {
 		if time.Now().After(deadline) {
 			t.Fatalf("timed out waiting until %s", what)
 		}
+	}
+}
+
+// A back end that finds both rings of a pair broken says so twice, the second time
+// while the port recovers: that is one reset. After it, what is reported counts again.
+func TestTwoFaultsOneReset(t *testing.T) {
+	b := newBackend(t).listen()
+	d, err := tryOpen(b.path, vhostuser.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := driver.Open(d, driver.Config{Memory: hugepages.Options{PageSize: os.Getpagesize()},
+		Recovery: driver.Recovery{MaxResets: 100}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range uint64(4) {
+		b.mu.Lock()
+		faults := b.peers[0].errs
+		for i := range uint64(2) {
+			if _, err := unix.Write(faults[i], u64(1)); err != nil {
+				t.Error(err)
+			}
+			time.Sleep(2 * time.Millisecond) // the reports are read apart
+		}
+		b.mu.Unlock()
+		until(t, "it has recovered", func() bool { return p.Stats().Resets > n && p.Link().Up })
+		time.Sleep(50 * time.Millisecond) // the time in which reports are read again
+		if got := p.Stats().Resets; got != n+1 {
+			t.Fatalf("%d resets, want %d", got, n+1)
+		}
+	}
+	if err := p.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// OpenContext ends with its context at whatever message the back end stops answering,
+// and so does Close if that is in a recovery.
+func TestInterruptedSetUp(t *testing.T) {
+	for _, hang := range []string{"SET_STATUS", "SET_FEATURES", "SET_MEM_TABLE", "SET_VRING_NUM",
+		"SET_VRING_KICK", "SET_VRING_ENABLE"} {
+		t.Run(hang, func(t *testing.T) {
+			b := newBackend(t)
+			var on atomic.Bool
+			hangs := make(chan struct{}, 1)
+			b.answer = func(_ *peer, m msg) bool {
+				if !on.Load() || names[m.id] != hang {
+					return false
+				}
+				select {
+				case hangs <- struct{}{}:
+				default:
+				}
+				return true
+			}
+			b.listen()
+			cfg := driver.Config{Memory: hugepages.Options{PageSize: os.Getpagesize()},
+				ResetTimeout: time.Hour}
+			o := vhostuser.Options{Timeout: time.Hour, SetUpTimeout: time.Hour}
+			on.Store(true)
+			d, err := tryOpen(b.path, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			go func() {
+				<-hangs
+				cancel()
+			}()
+			if _, err := driver.OpenContext(ctx, d, cfg); !errors.Is(err, context.Canceled) {
+				t.Errorf("%T %v", err, err)
+			}
+
+			on.Store(false)
+			if d, err = tryOpen(b.path, o); err != nil {
+				t.Fatal(err)
+			}
+			p, err := driver.Open(d, cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			on.Store(true)
+			b.drop()
+			<-hangs
+			if err := p.Close(); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }

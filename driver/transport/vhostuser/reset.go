@@ -31,7 +31,8 @@ func (d *Device) Reset(ctx context.Context) error {
 		s.end(err)
 		d.log.Warn("the back end was not reset; the connection is ended", "err", err)
 	}
-	d.needsReset.Store(false)
+	// What is in the pipe by now is about the rings that were stopped.
+	s.faults.forget(func() { d.needsReset.Store(false) })
 	return nil
 }
 
