@@ -5,12 +5,10 @@ import "github.com/virtio-pmd/virtio-pmd/driver/mbuf"
 // receivePacked delivers packets as long as they pass the fast-path check, up to
 // the end of the ring. It returns how many, and why it stopped.
 func (r *Rx) receivePacked(out []*mbuf.Buf) (int, scanEnd) {
-	// Most polls find nothing: this read spares them what comes before the loop,
-	// which reads the descriptor again and uses only what it reads.
-	if r.count == 0 || load64(&r.desc[r.head].meta)&packedState != r.headFlags {
+	at, n := r.head, min(len(out), r.count, r.size()-r.head)
+	if n == 0 {
 		return 0, scanEmpty
 	}
-	at, n := r.head, min(len(out), r.count, r.size()-r.head)
 	n, bytes, end := scanPacked(r.desc[at:][:n], r.id[at:][:n], r.buf[at:][:n], r.headFlags, r.fast)
 	n, end = r.deliver(out, n, bytes, end)
 	r.leavePacked(n)

@@ -32,8 +32,10 @@ type ring struct {
 	broken atomic.Pointer[BrokenError]
 
 	slots
-	desc     []desc
-	unkicked int    // made available since the last decision about a doorbell
+	desc []desc
+	// unkicked counts what was made available since the last decision about a
+	// doorbell: descriptors of a packed ring, chains of a split one.
+	unkicked int
 	barrier  uint32 // the word that fence is for
 
 	memory       []byte
