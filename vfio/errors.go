@@ -59,14 +59,13 @@ func (e *Error) Is(target error) bool { return target == ErrInUse && errors.Is(e
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// NotBoundError says that the function has another driver than vfio-pci. It answers [ErrInUse] where
-// InUse says why.
+// NotBoundError says that the function has another driver than vfio-pci. It answers [ErrInUse]
+// where InUse says why.
 type NotBoundError struct {
 	Address string
 	Driver  string   // the driver it has, "" for none
 	Netdevs []string // the network interfaces that this driver gives it, nil if that is not known
-	// InUse is what the function is used for, in words: binding it would end that. nil means
-	// that nothing is known.
+	// InUse is what the function is used for, in words: binding it would end that.
 	InUse []string
 }
 

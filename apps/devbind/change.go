@@ -6,111 +6,215 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/virtio-pmd/virtio-pmd/apps/internal/version"
+	"github.com/virtio-pmd/virtio-pmd/apps/internal/inuse"
 	"github.com/virtio-pmd/virtio-pmd/pci"
 	"github.com/virtio-pmd/virtio-pmd/pci/sysfs"
 )
 
 // operation is what a command does to functions.
 type operation struct {
-	plan func(fs sysfs.FS, driver string, functions []pci.Address) (sysfs.Plan, error)
+	plan func(env environment, driver string, functions []pci.Address) (sysfs.Plan, error)
 	// suits returns an error for a function that it is not for, unless a userspace
 	// driver has the function. nil suits every function.
 	suits func(sysfs.Info) error
+	// ends is for an operation after which a function is not bound at the next start.
+	ends bool
+	// returns is for an operation after which there is no former driver to remember.
+	returns bool
 }
 
 func bind() operation {
-	plan := func(fs sysfs.FS, driver string, functions []pci.Address) (sysfs.Plan, error) {
-		return fs.Bind(driver, functions...)
+	plan := func(env environment, driver string, functions []pci.Address) (sysfs.Plan, error) {
+		return env.fs.Bind(driver, functions...)
 	}
 	return operation{plan: plan, suits: checkUsable}
 }
 
 func unbind() operation {
-	plan := func(fs sysfs.FS, _ string, functions []pci.Address) (sysfs.Plan, error) {
-		return fs.Unbind(functions...)
+	plan := func(env environment, _ string, functions []pci.Address) (sysfs.Plan, error) {
+		return env.fs.Unbind(functions...)
 	}
-	return operation{plan: plan, suits: checkVirtioNet}
+	return operation{plan: plan, suits: checkVirtioNet, ends: true}
 }
 
 // restore suits every function: the kernel may have them all back.
-func restore() operation {
-	plan := func(fs sysfs.FS, driver string, functions []pci.Address) (sysfs.Plan, error) {
-		return fs.Restore(driver, functions...)
+func restore() operation { return operation{plan: planRestore, ends: true, returns: true} }
+
+// planRestore plans for each function the driver that is named, that it had, or that the kernel
+// chooses.
+func planRestore(env environment, driver string, functions []pci.Address) (sysfs.Plan, error) {
+	if driver != "" {
+		return env.fs.Restore(driver, functions...)
 	}
-	return operation{plan: plan}
+	var plan sysfs.Plan
+	for _, a := range functions {
+		info, err := env.fs.Function(a)
+		if err != nil {
+			return nil, err
+		}
+		was, _, err := recall(&files{root: env.fs.Root}, info)
+		if err != nil {
+			fmt.Fprintf(env.stderr, "devbind: the former driver of %s: %v; the kernel chooses one\n", a, err)
+		}
+		one, err := planFormer(env.fs, was, info)
+		if err != nil {
+			return nil, err
+		}
+		plan = append(plan, one...)
+	}
+	return plan, nil
+}
+
+// planFormer plans to give a function back. A driver that had it by override may not know its ids.
+func planFormer(fs sysfs.FS, was former, info sysfs.Info) (sysfs.Plan, error) {
+	if !info.UserDriver() && info.Driver != "" { // the kernel has it back already
+		return fs.Restore("", info.Address)
+	}
+	if was.Driver != "" && was.Override == was.Driver {
+		return fs.Bind(was.Driver, info.Address)
+	}
+	return fs.Restore(was.Driver, info.Address)
 }
 
 // change checks, plans, and carries the plan out unless it is only to be shown.
 func change(c *cli.Context, env environment, op operation) error {
-	functions, err := addresses(c)
+	functions, err := addresses(c, env)
 	if err != nil {
 		return err
 	}
 	if len(functions) == 0 {
 		return &usageError{reason: fmt.Sprintf(
-			"%s which function? Give its address, for example: devbind %s 0000:00:03.0",
+			"%s which function? Give its address or its interface, for example: devbind %s 0000:00:03.0",
 			c.Command.Name, c.Command.Name)}
 	}
-	if err := weigh(env, c.Bool("force"), checkSuits(env.fs, functions, op)); err != nil {
+	plan, planErr := op.plan(env, c.String("driver"), functions)
+	// What is lost by changing a function is said before how it could be changed.
+	found := append(checkUse(env, functions, plan), checkSuits(env.fs, functions, op)...)
+	if err := weigh(env, c.Bool("force"), found, planErr); err != nil {
 		return err
 	}
-	plan, err := op.plan(env.fs, c.String("driver"), functions)
-	if err != nil {
+	o := outcome{command: c.Command.Name, dryRun: c.Bool("dry-run"), plan: plan}
+	if c.Bool("persist") {
+		if err := checkUdev(&files{root: env.fs.Root}); err != nil {
+			return err
+		}
+	}
+	if o.rules, err = rules(env, op, plan, c.Bool("persist")); err != nil {
 		return err
 	}
-	if err := weigh(env, c.Bool("force"), checkUse(env, plan)); err != nil {
+	if o.groups, err = neighbours(env.fs, plan); err != nil {
 		return err
 	}
-	if !c.Bool("dry-run") {
-		if err := apply(c.Context, env, plan); err != nil {
+	if !o.dryRun {
+		if err := apply(c.Context, env, op, &o); err != nil {
 			return err
 		}
 	}
 	if c.Bool("json") {
-		return writeChanges(env.stdout, c.Command.Name, c.Bool("dry-run"), plan)
+		return o.writeJSON(env.stdout)
 	}
-	show(env.stdout, plan, c.Bool("dry-run"))
+	o.show(env.stdout)
 	return nil
 }
 
-// apply carries the plan out and completes it with the drivers that the kernel
-// chose.
-func apply(ctx context.Context, env environment, plan sysfs.Plan) error {
-	if err := env.fs.Apply(ctx, plan); err != nil {
+// ruleChange is a udev rule that is written, or removed if it has no text.
+type ruleChange struct {
+	Path string `json:"path"`
+	Text string `json:"text,omitempty"`
+}
+
+// rules returns how the rules of the functions change.
+func rules(env environment, op operation, plan sysfs.Plan, persist bool) ([]ruleChange, error) {
+	var all []ruleChange
+	for _, c := range plan {
+		switch {
+		case persist:
+			info, err := env.fs.Function(c.Address)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, ruleChange{ruleFile(c.Address), string(rule(info, c.To))})
+		case op.ends && persistent(env.fs.Root, c.Address):
+			all = append(all, ruleChange{Path: ruleFile(c.Address)})
+		}
+	}
+	return all, nil
+}
+
+// apply carries the plan out and completes it with the drivers that the kernel chose.
+func apply(ctx context.Context, env environment, op operation, o *outcome) error {
+	f := &files{root: env.fs.Root}
+	for _, c := range o.plan {
+		info, err := env.fs.Function(c.Address)
+		if err == nil && len(c.Writes) > 0 && !op.returns {
+			if err := remember(f, info); err != nil {
+				fmt.Fprintf(env.stderr, "devbind: the driver %s of %s is not remembered, to restore it "+
+					"name it with --driver: %v\n", info.Driver, c.Address, err)
+			}
+		}
+	}
+	for _, r := range o.rules {
+		if r.Text == "" {
+			continue
+		}
+		if err := f.put(r.Path, []byte(r.Text)); err != nil {
+			f.rollback()
+			return fmt.Errorf("--persist: %w", err)
+		}
+	}
+	if err := env.fs.Apply(ctx, o.plan); err != nil {
+		f.rollback()
 		return err
 	}
-	for i, c := range plan {
+	var failed []error
+	for _, r := range o.rules {
+		if r.Text == "" {
+			_, err := f.remove(r.Path)
+			failed = append(failed, err)
+		}
+	}
+	for i, c := range o.plan {
+		if op.returns {
+			_, err := f.remove(formerFile(c.Address))
+			failed = append(failed, err)
+		}
 		info, err := env.fs.Function(c.Address)
 		if err != nil {
-			return err
+			return errors.Join(append(failed, err)...)
 		}
-		plan[i].To = info.Driver
+		o.plan[i].To = info.Driver
 		warnBlocked(env, info)
 	}
-	return nil
+	return errors.Join(failed...)
 }
 
-// weigh returns the errors that were found. With force, those that are refusals
-// become warnings.
-func weigh(env environment, force bool, found []error) error {
-	err := errors.Join(found...)
+// weigh returns the errors that were found, and that of the plan. With force, the refusals that
+// force overrides become warnings.
+func weigh(env environment, force bool, found []error, planErr error) error {
+	var fatal []error
 	for _, f := range found {
 		var refused *refusedError
-		if !errors.As(f, &refused) {
-			return err
+		if !force || !errors.As(f, &refused) || refused.final {
+			fatal = append(fatal, f)
 		}
 	}
-	if err != nil && force {
+	// A function that does not exist is found by every check.
+	if planErr != nil && !slices.ContainsFunc(fatal, func(f error) bool { return f.Error() == planErr.Error() }) {
+		fatal = append(fatal, planErr)
+	}
+	if len(fatal) > 0 {
+		return errors.Join(fatal...)
+	}
+	if err := errors.Join(found...); err != nil {
 		fmt.Fprintf(env.stderr, "devbind: forced, although: %s\n",
 			strings.ReplaceAll(err.Error(), "\n", "\ndevbind: and: "))
-		return nil
 	}
-	return err
+	return nil
 }
 
 // checkSuits finds the functions that the operation is not for, all at once.
@@ -127,19 +231,20 @@ func checkSuits(fs sysfs.FS, functions []pci.Address, op operation) (found []err
 	return found
 }
 
-// checkUse finds the functions of the plan that are in use, all at once. Those that
-// nothing is written for do not count.
-func checkUse(env environment, plan sysfs.Plan) (found []error) {
-	use := newUsage(env)
-	for _, c := range plan {
-		if len(c.Writes) == 0 {
+// checkUse finds the functions that are in use, all at once. Those that nothing would be written
+// for do not count. Without a plan, because there was an error, all count that there are.
+func checkUse(env environment, functions []pci.Address, plan sysfs.Plan) (found []error) {
+	use := inuse.New(env.fs, env.getenv)
+	for _, a := range functions {
+		if slices.ContainsFunc(plan, func(c sysfs.Change) bool { return c.Address == a && len(c.Writes) == 0 }) {
 			continue
 		}
-		info, err := env.fs.Function(c.Address)
+		info, err := env.fs.Function(a)
 		if err != nil {
-			found = append(found, err)
-		} else if reasons := use.reasons(info); reasons != nil {
-			found = append(found, inUse(c.Address, reasons))
+			continue // checkSuits says so
+		}
+		if reasons := use.Reasons(info); reasons != nil {
+			found = append(found, inUse(a, reasons))
 		}
 	}
 	return found
@@ -160,67 +265,6 @@ func warnBlocked(env environment, info sysfs.Info) {
 			"%s of the same IOMMU group %d is with %s; bind or unbind that too\n",
 			info.Address, b.Address, info.Group.Number, b.Driver)
 	}
-}
-
-// show prints what was done, or would be, for people. The writes are printed so
-// that a shell understands them.
-func show(w io.Writer, plan sysfs.Plan, dryRun bool) {
-	for _, c := range plan {
-		prefix := ""
-		if dryRun {
-			prefix = "# "
-		}
-		if len(c.Writes) == 0 {
-			fmt.Fprintf(w, "%s%s: %s already\n", prefix, c.Address, driverName(c.To))
-			continue
-		}
-		fmt.Fprintf(w, "%s%s: %s -> %s\n", prefix, c.Address, driverName(c.From), driverName(c.To))
-		if !dryRun {
-			continue
-		}
-		for _, write := range c.Writes {
-			if write.Value == "" {
-				fmt.Fprintf(w, "echo > %s\n", write.Path)
-			} else {
-				fmt.Fprintf(w, "echo %s > %s\n", write.Value, write.Path)
-			}
-		}
-	}
-}
-
-func driverName(name string) string {
-	if name == "" {
-		return "no driver"
-	}
-	return name
-}
-
-// changesObject is what --json prints for bind, unbind and restore.
-type changesObject struct {
-	App       string         `json:"app"`
-	Version   string         `json:"version"`
-	Command   string         `json:"command"`
-	DryRun    bool           `json:"dry_run"`
-	Functions []changeObject `json:"functions"`
-}
-
-type changeObject struct {
-	Address string        `json:"address"`
-	From    string        `json:"from"`
-	To      string        `json:"to"`
-	Writes  []sysfs.Write `json:"writes"`
-}
-
-func writeChanges(w io.Writer, command string, dryRun bool, plan sysfs.Plan) error {
-	o := changesObject{App: "devbind", Version: version.String(), Command: command, DryRun: dryRun}
-	for _, c := range plan {
-		writes := c.Writes
-		if writes == nil {
-			writes = []sysfs.Write{}
-		}
-		o.Functions = append(o.Functions, changeObject{c.Address.String(), c.From, c.To, writes})
-	}
-	return writeJSON(w, o)
 }
 
 func writeJSON(w io.Writer, v any) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 
@@ -15,7 +16,10 @@ import (
 
 // run runs the command line and returns the exit status.
 func run(ctx context.Context, args []string, env environment) int {
-	err := newApp(env).RunContext(ctx, optionsFirst(args))
+	args, err := fromDPDK(args)
+	if err == nil {
+		err = newApp(env).RunContext(ctx, optionsFirst(args))
+	}
 	if err == nil {
 		return 0
 	}
@@ -36,6 +40,7 @@ func newApp(env environment) *cli.App {
 		Name:            "devbind",
 		Usage:           "show PCI functions and give them to user space or back to the kernel",
 		Version:         version.String(),
+		Description:     description,
 		HideHelpCommand: true,
 		Writer:          env.stdout,
 		ErrWriter:       env.stderr,
@@ -51,7 +56,7 @@ func newApp(env environment) *cli.App {
 		},
 		Commands: []*cli.Command{
 			{
-				Name: "status", ArgsUsage: "[ADDRESS...]",
+				Name: "status", ArgsUsage: "[FUNCTION...]",
 				Usage: "list network functions, or those named, and what uses them",
 				Flags: []cli.Flag{
 					jsonFlag(), &cli.BoolFlag{Name: "all", Usage: "list functions of all classes"}, rootFlag(),
@@ -59,10 +64,12 @@ func newApp(env environment) *cli.App {
 				Action: func(c *cli.Context) error { return status(c, env.under(c.String("root"))) },
 			},
 			changing(env, "bind", "give functions to vfio-pci", bind(),
-				&cli.StringFlag{Name: "driver", Value: "vfio-pci", Usage: "the `DRIVER` to bind to"}),
+				&cli.StringFlag{Name: "driver", Value: "vfio-pci", Usage: "the `DRIVER` to bind to"},
+				&cli.BoolFlag{Name: "persist",
+					Usage: "also write a udev rule that binds them when the machine starts"}),
 			changing(env, "unbind", "leave functions without a driver", unbind()),
-			changing(env, "restore", "give functions back to the kernel's driver", restore(),
-				&cli.StringFlag{Name: "driver", DefaultText: "the kernel's choice",
+			changing(env, "restore", "give functions back to the driver they had", restore(),
+				&cli.StringFlag{Name: "driver", DefaultText: "the former one, or the kernel's choice",
 					Usage: "the `DRIVER` to give back to"}),
 		},
 	}
@@ -74,11 +81,12 @@ func newApp(env environment) *cli.App {
 
 func changing(env environment, name, usage string, op operation, own ...cli.Flag) *cli.Command {
 	return &cli.Command{
-		Name: name, Usage: usage, ArgsUsage: "ADDRESS...",
+		Name: name, Usage: usage, ArgsUsage: "FUNCTION...",
 		Flags: append(own, jsonFlag(), rootFlag(),
 			&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "print the writes and change nothing"},
 			&cli.BoolFlag{Name: "force",
-				Usage: "also functions in use, and those that are no virtio network devices"}),
+				Usage: "also functions in use, except for that with the root file system, and " +
+					"those that are no virtio network devices"}),
 		Action: func(c *cli.Context) error { return change(c, env.under(c.String("root")), op) },
 	}
 }
@@ -129,11 +137,11 @@ func optionsFirst(args []string) []string {
 	return slices.Concat(args[:1], rest[:1], options, rest[1:])
 }
 
-// addresses reads the addresses on the command line, each once.
-func addresses(c *cli.Context) ([]pci.Address, error) {
+// addresses reads the functions on the command line, each once.
+func addresses(c *cli.Context, env environment) ([]pci.Address, error) {
 	var all []pci.Address
 	for _, text := range c.Args().Slice() {
-		a, err := pci.ParseAddress(text)
+		a, err := function(env, text)
 		if err != nil {
 			return nil, err
 		}
@@ -143,6 +151,33 @@ func addresses(c *cli.Context) ([]pci.Address, error) {
 	}
 	return all, nil
 }
+
+// function reads an address, or the name of an interface that a function has or had.
+func function(env environment, text string) (pci.Address, error) {
+	a, err := pci.ParseAddress(text)
+	if err == nil || strings.ContainsAny(text, ":/. ") {
+		return a, err
+	}
+	if a, err := env.fs.ByNetdev(text); !errors.Is(err, fs.ErrNotExist) {
+		return a, err
+	}
+	if a, ok := formerOwner(env, text); ok {
+		return a, nil
+	}
+	return a, &usageError{reason: fmt.Sprintf("%q is neither the address of a PCI function, such as 0000:00:03.0, "+
+		"nor an interface of one in this network namespace; devbind status lists both", text)}
+}
+
+// description is what --help says of all commands.
+const description = `FUNCTION is the address of a PCI function, such as 0000:00:03.0 or 00:03.0, or the name of its
+interface, such as eth1.
+
+devbind refuses a function that is in use: see status. --force overrides that, also for the
+interface of your SSH connection or the default route, but never for the function that carries
+the root file system. restore gives a function back to the driver that devbind took it from.
+bind --persist binds it again at every start; restore and unbind end that.
+
+The options of dpdk-devbind.py are understood: -s, -b DRIVER FUNCTION..., -u FUNCTION...`
 
 // usageError reports a command line that cannot be used.
 type usageError struct{ reason string }

@@ -1,29 +1,45 @@
-// Command devbind shows which PCI functions there are, who uses them, and gives
-// them to vfio-pci or back to the kernel.
+// Command devbind shows which PCI functions there are, what uses them, and gives them to vfio-pci
+// or back to the kernel. A function is named by its address or by its network interface.
 //
 //	devbind status
 //	devbind bind 0000:00:03.0
-//	devbind restore 0000:00:03.0
+//	devbind bind eth1 --persist
+//	devbind restore eth1
+//
+// The options of dpdk-devbind.py -s, -b DRIVER and -u are understood.
 //
 // # What it refuses
 //
-// A function that is in use: its interface has an address or a route of IPv4
-// or IPv6, belongs to a bridge or a bond, carries a VLAN, carries the SSH
-// connection devbind was started from, or is in a network namespace that cannot
-// be inspected; or a process has it open through vfio. Link-local IPv6
-// addresses and routes do not count: the kernel gives them to every interface
-// that is up. To bind or unbind a function that is not a virtio network device
-// this driver can use is refused as well. --force overrides both, nothing else.
+// A function that is in use. Its interface has an address or a route of IPv4 or IPv6, belongs to a
+// bridge or a bond, carries a VLAN, a macvlan or another interface, in whatever network namespace
+// that is, has an XDP program, filters or a packet socket, carries the SSH connection devbind was
+// started from, or is in another network namespace itself. Its disks have mounted file systems or
+// swap space, or are part of others. It has virtual functions. A process has it open. Package
+// apps/internal/inuse says what can be seen and what cannot. Link-local IPv6 addresses and routes
+// do not count: the kernel gives them to every interface that is up.
 //
-// When anything is refused or fails, for any of the functions named, nothing is
-// changed, what was changed already is taken back, and the exit status is 1; it
-// is 2 for a command line that cannot be used.
+// To bind or unbind a function that is not a virtio network device this driver can use is refused
+// as well. --force overrides all of this with one exception: the function that carries the root
+// file system, or that may carry it where that cannot be found out. It does override the loss of
+// the SSH connection and of the only route: restore brings these back, at the console or from a
+// script.
+//
+// When anything is refused or fails, for any of the functions named, nothing is changed, what was
+// changed already is taken back, and the exit status is 1; it is 2 for a command line that cannot
+// be used.
 //
 // # Restoring
 //
-// No state is kept. bind uses driver_override; restore clears it and gives the
-// function to the driver that the kernel has for its ids, virtio-pci for virtio.
-// If it had another before, name it: restore --driver NAME.
+// bind and unbind store the driver that a function loses in /run/virtio-pmd/devbind/ADDRESS, before
+// they change anything; restore gives the function back to that driver and removes the file. Where
+// there is no such file, as after a reboot, or where it is about another device, restore clears
+// driver_override and lets the kernel choose by the function's ids: virtio-pci for virtio.
+//
+// # Persistence
+//
+// bind --persist also writes a udev rule, /etc/udev/rules.d/82-virtio-pmd-ADDRESS.rules, that binds
+// the function whenever it appears; restore and unbind remove it. Until udev runs, a driver that is
+// built into the kernel or loaded by the initramfs may have the function.
 package main
 
 import (

@@ -9,6 +9,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/virtio-pmd/virtio-pmd/apps/internal/inuse"
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/version"
 	"github.com/virtio-pmd/virtio-pmd/pci/sysfs"
 )
@@ -21,32 +22,39 @@ type statusObject struct {
 }
 
 type functionObject struct {
-	Address   string   `json:"address"`
-	Vendor    string   `json:"vendor"` // four hexadecimal digits
-	Device    string   `json:"device"`
-	Class     string   `json:"class"` // six
-	Name      string   `json:"name"`
-	Kind      string   `json:"kind"` // modern, transitional, legacy, "" if not virtio
-	Driver    string   `json:"driver"`
-	Override  string   `json:"driver_override"`
-	Netdevs   []string `json:"netdevs"`
-	NUMANode  int      `json:"numa_node"` // -1 when the machine does not say
-	Group     *int     `json:"iommu_group"`
-	NoIOMMU   bool     `json:"noiommu"`       // the group protects nothing
-	GroupWith []string `json:"group_members"` // the others
-	InUse     []string `json:"in_use"`
-	Fault     string   `json:"fault,omitempty"` // of its capability list
+	Address    string   `json:"address"`
+	Vendor     string   `json:"vendor"` // four hexadecimal digits
+	Device     string   `json:"device"`
+	Class      string   `json:"class"` // six
+	Name       string   `json:"name"`
+	Kind       string   `json:"kind"` // modern, transitional, legacy, "" if not virtio
+	Driver     string   `json:"driver"`
+	Override   string   `json:"driver_override"`
+	Former     string   `json:"former_driver,omitempty"` // that restore gives it back to
+	Persistent bool     `json:"persistent,omitempty"`    // a udev rule binds it
+	Netdevs    []string `json:"netdevs"`
+	NUMANode   int      `json:"numa_node"` // -1 when the machine does not say
+	Group      *int     `json:"iommu_group"`
+	NoIOMMU    bool     `json:"noiommu"`       // the group protects nothing
+	GroupWith  []string `json:"group_members"` // the others
+	InUse      []string `json:"in_use"`
+	Fault      string   `json:"fault,omitempty"` // of its capability list
 }
 
 func status(c *cli.Context, env environment) error {
-	infos, err := listed(c, env.fs)
+	infos, err := listed(c, env)
 	if err != nil {
 		return err
 	}
 	o := statusObject{App: "devbind", Version: version.String(), Functions: []functionObject{}}
-	use, name := newUsage(env), names(env.fs.Root)
+	use, name := inuse.New(env.fs, env.getenv), names(env.fs.Root)
 	for _, info := range infos {
-		o.Functions = append(o.Functions, describe(info, name(info), use.reasons(info)))
+		f := describe(info, name(info), inuse.Texts(use.Reasons(info)))
+		if was, ok, _ := recall(&files{root: env.fs.Root}, info); ok {
+			f.Former = was.Driver
+		}
+		f.Persistent = persistent(env.fs.Root, info.Address)
+		o.Functions = append(o.Functions, f)
 	}
 	if c.Bool("json") {
 		return writeJSON(env.stdout, o)
@@ -60,14 +68,14 @@ func status(c *cli.Context, env environment) error {
 }
 
 // listed returns the functions to show: those named, or all of the wanted class.
-func listed(c *cli.Context, fs sysfs.FS) ([]sysfs.Info, error) {
-	named, err := addresses(c)
+func listed(c *cli.Context, env environment) ([]sysfs.Info, error) {
+	named, err := addresses(c, env)
 	if err != nil {
 		return nil, err
 	}
 	var infos []sysfs.Info
 	for _, a := range named {
-		info, err := fs.Function(a)
+		info, err := env.fs.Function(a)
 		if err != nil {
 			return nil, err
 		}
@@ -76,7 +84,7 @@ func listed(c *cli.Context, fs sysfs.FS) ([]sysfs.Info, error) {
 	if named != nil {
 		return infos, nil
 	}
-	all, err := fs.Functions()
+	all, err := env.fs.Functions()
 	for _, info := range all {
 		if c.Bool("all") || info.Network() || info.VirtioNet() {
 			infos = append(infos, info)

@@ -49,6 +49,19 @@ func TestRefusesWhatIsInUse(t *testing.T) {
 			must(t, netlink.LinkAdd(bridge))
 			must(t, netlink.LinkSetMaster(link, bridge))
 		}, "eth0 belongs to br0"},
+		"macvlan": {func(t *testing.T, link netlink.Link) { macvlan(t, link, "mv0", 0) }, "eth0 carries mv0"},
+		"VXLAN": {func(t *testing.T, link netlink.Link) {
+			attrs := netlink.NewLinkAttrs()
+			attrs.Name = "vx0"
+			must(t, netlink.LinkAdd(&netlink.Vxlan{LinkAttrs: attrs, VxlanId: 7, VtepDevIndex: link.Attrs().Index, Port: 4789}))
+		}, "eth0 carries vx0"},
+		"XDP program": {func(t *testing.T, link netlink.Link) {
+			must(t, netlink.LinkSetXdpFdWithFlags(link, passProgram(t), unix.XDP_FLAGS_SKB_MODE))
+		}, "eth0 has an XDP program (id "},
+		"filters": {func(t *testing.T, link netlink.Link) {
+			attrs := netlink.QdiscAttrs{LinkIndex: link.Attrs().Index, Parent: netlink.HANDLE_CLSACT}
+			must(t, netlink.QdiscAdd(&netlink.Clsact{QdiscAttrs: attrs}))
+		}, "eth0 has traffic control filters (clsact)"},
 		"gone to another namespace": {func(t *testing.T, link netlink.Link) { must(t, netlink.LinkDel(link)) }, "cannot be looked into"},
 	} {
 		t.Run(name, func(t *testing.T) {

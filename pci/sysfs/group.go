@@ -78,7 +78,7 @@ func (s FS) Nodes(info Info) ([]string, error) {
 		{dir + "/vfio-dev", "vfio", "/dev/vfio/devices/"},
 		{dir + "/uio", "uio", "/dev/"},
 	} {
-		names, err := s.numbered(kind.dir, kind.prefix)
+		names, err := s.enumerated(kind.dir, kind.prefix)
 		if err != nil {
 			return nodes, err
 		}
@@ -86,12 +86,12 @@ func (s FS) Nodes(info Info) ([]string, error) {
 			nodes = append(nodes, kind.node+name)
 		}
 	}
-	devices, err := s.numbered(dir, "vdpa")
+	devices, err := s.enumerated(dir, "vdpa")
 	if err != nil {
 		return nodes, err
 	}
 	for _, device := range devices {
-		names, err := s.numbered(dir+"/"+device, "vhost-vdpa-")
+		names, err := s.enumerated(dir+"/"+device, "vhost-vdpa-")
 		if err != nil {
 			return nodes, err
 		}
@@ -102,10 +102,10 @@ func (s FS) Nodes(info Info) ([]string, error) {
 	return nodes, nil
 }
 
-// numbered lists the files of a directory whose names are a prefix and a number.
-func (s FS) numbered(dir, prefix string) ([]string, error) {
+// enumerated lists the files of a directory whose names are a prefix and a number.
+func (s FS) enumerated(dir, prefix string) ([]string, error) {
 	names, err := s.names(dir)
-	return slices.DeleteFunc(names, func(name string) bool { return !numbered(name, prefix) }), err
+	return slices.DeleteFunc(names, func(name string) bool { return !enumerated(name, prefix) }), err
 }
 
 // Blocking lists the members of the function's group that keep user space from using it: those with

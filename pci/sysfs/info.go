@@ -162,7 +162,7 @@ func (s FS) readChildren(dir string, info *Info) error {
 		return err
 	}
 	for _, child := range children {
-		if numbered(child, "virtfn") {
+		if enumerated(child, "virtfn") {
 			target, err := s.link(dir + "/" + child)
 			if err != nil {
 				return err
@@ -171,7 +171,7 @@ func (s FS) readChildren(dir string, info *Info) error {
 				info.VFs = append(info.VFs, a)
 			}
 		}
-		if !numbered(child, "virtio") {
+		if !enumerated(child, "virtio") {
 			continue
 		}
 		info.Virtio = child
@@ -190,8 +190,8 @@ func (s FS) readChildren(dir string, info *Info) error {
 	return nil
 }
 
-// numbered reports whether a name is a prefix and a number, such as "virtio2".
-func numbered(name, prefix string) bool {
+// enumerated reports whether a name is a prefix and a number, such as "virtio2".
+func enumerated(name, prefix string) bool {
 	number, ok := strings.CutPrefix(name, prefix)
 	return ok && number != "" && strings.Trim(number, "0123456789") == ""
 }

@@ -51,14 +51,18 @@ var edges = map[string][]string{
 	"driver/vdev/vhostback/internal/raw": {
 		"driver/internal/stat", "driver/vdev", "driver/virtio",
 	},
-	"driver/vdev/wire":      {"driver/vdev"},
-	"driver/virtio":         {},
-	"apps/devbind":          {"apps/internal/version", "pci", "pci/sysfs"},
+	"driver/vdev/wire": {"driver/vdev"},
+	"driver/virtio":    {},
+	"apps/devbind": {
+		"apps/internal/inuse", "apps/internal/version", "pci", "pci/sysfs",
+	},
 	"apps/internal/command": {"apps/internal/version"},
 	"apps/internal/frame":   {"driver/mbuf"},
+	"apps/internal/inuse":   {"pci", "pci/sysfs"},
 	"apps/internal/pollers": {"apps/internal/report", "driver/lcore"},
 	"apps/internal/portset": {
-		"driver", "driver/devargs", "driver/mbuf", "driver/virtio", "hugepages",
+		"apps/internal/inuse", "driver", "driver/devargs", "driver/mbuf", "driver/virtio",
+		"hugepages", "pci/sysfs", "vfio",
 	},
 	"apps/internal/report": {"apps/internal/version", "driver"},
 	"apps/internal/session": {

@@ -9,11 +9,14 @@ import (
 	"log/slog"
 	"os"
 
+	"github.com/virtio-pmd/virtio-pmd/apps/internal/inuse"
 	"github.com/virtio-pmd/virtio-pmd/driver"
 	"github.com/virtio-pmd/virtio-pmd/driver/devargs"
 	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 	"github.com/virtio-pmd/virtio-pmd/hugepages"
+	"github.com/virtio-pmd/virtio-pmd/pci/sysfs"
+	"github.com/virtio-pmd/virtio-pmd/vfio"
 )
 
 // cacheSize is how many buffers the cache of a poller holds, as in DPDK's examples.
@@ -77,7 +80,7 @@ func Open(ctx context.Context, c Config) (*Set, error) {
 	}
 	for _, spec := range c.Specs {
 		if err := spec.Check(c.root); err != nil { // before hugepages are asked for
-			return nil, fmt.Errorf("port %s: %w", spec.Text, err)
+			return nil, fmt.Errorf("port %s: %w", spec.Text, c.addUse(spec, err))
 		}
 	}
 	count, err := c.buffers()
@@ -110,6 +113,19 @@ func Open(ctx context.Context, c Config) (*Set, error) {
 		s.Caches = append(s.Caches, s.Pool.NewCache(cacheSize))
 	}
 	return s, nil
+}
+
+// addUse adds to the advice to bind a function what binding it would end.
+func (c *Config) addUse(spec devargs.Spec, err error) error {
+	var unbound *vfio.NotBoundError
+	if !errors.As(err, &unbound) {
+		return err
+	}
+	fs := sysfs.FS{Root: c.root}
+	if info, err := fs.Function(spec.Address); err == nil {
+		unbound.InUse = inuse.Texts(inuse.New(fs, os.Getenv).Reasons(info))
+	}
+	return err
 }
 
 // pool makes the pool and returns what memory the ports are to use: that near the

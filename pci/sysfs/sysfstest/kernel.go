@@ -125,7 +125,11 @@ func (m *Machine) attach(address, driver string) {
 	netdevs := dir + "/net/"
 	if driver == "virtio-pci" {
 		child := dir + "/virtio0"
-		m.symlink(child+"/driver", "../../../../bus/virtio/drivers/virtio_net")
+		name := "virtio_blk"
+		if f.Class>>16 == 0x02 {
+			name = "virtio_net"
+		}
+		m.symlink(child+"/driver", "../../../../bus/virtio/drivers/"+name)
 		netdevs = child + "/net/"
 	}
 	for _, name := range f.Netdevs {

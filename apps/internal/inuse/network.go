@@ -1,9 +1,10 @@
-package main
+package inuse
 
 import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -111,7 +112,24 @@ func (n *network) reasons(link netlink.Link) []string {
 	if master := n.master(link); master != "" {
 		reasons = append(reasons, fmt.Sprintf("%s belongs to %s", name, master))
 	}
-	return reasons
+	if xdp := link.Attrs().Xdp; xdp != nil && xdp.Attached {
+		reasons = append(reasons, fmt.Sprintf("%s has an XDP program (id %d)", name, xdp.ProgId))
+	}
+	return append(reasons, filters(link)...)
+}
+
+// filters returns the reason for an interface whose packets traffic control handles.
+func filters(link netlink.Link) []string {
+	disciplines, err := complete(func() ([]netlink.Qdisc, error) { return netlink.QdiscList(link) })
+	if err != nil {
+		return []string{fmt.Sprintf("which filters %s has cannot be found out: %v", link.Attrs().Name, err)}
+	}
+	for _, d := range disciplines {
+		if kind := d.Type(); kind == "clsact" || kind == "ingress" {
+			return []string{fmt.Sprintf("%s has traffic control filters (%s)", link.Attrs().Name, kind)}
+		}
+	}
+	return nil
 }
 
 func ipVersion(family int) string {
@@ -154,22 +172,45 @@ func (n *network) master(link netlink.Link) string {
 	return fmt.Sprintf("interface %d", index)
 }
 
-// carrying returns the interfaces that an SSH connection goes through: the one
-// that has our address, the one that replies leave by, and the one that a
-// link-local address names.
-func (n *network) carrying(c sshConnection) []string {
+// stacked returns the interfaces of this namespace that are built on one: VLANs, macvlans, tunnels
+// and the like.
+func (n *network) stacked(index int) []string {
+	var names []string
+	for name, link := range n.links {
+		if builtOn(link, index, -1) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// builtOn reports whether a link is built on the interface with an index. namespace is the number
+// by which the link's network namespace knows that of the interface, -1 if they are in the same.
+func builtOn(link netlink.Link, index, namespace int) bool {
+	a := link.Attrs()
+	if tunnel, ok := link.(*netlink.Vxlan); ok && namespace == -1 && tunnel.VtepDevIndex == index {
+		return true
+	}
+	// The ends of a veth pair name each other, and neither is built on the other.
+	return a.ParentIndex == index && a.NetNsID == namespace && link.Type() != "veth"
+}
+
+// carrying returns the interfaces that a connection goes through: the one that has our address, the
+// one that packets to the peer leave by, and the one that a link-local address names.
+func (n *network) carrying(c connection) []string {
 	if c.zone != "" {
 		return []string{c.zone}
 	}
 	var names []string
-	// A client that cannot be reached any more leaves by no interface.
-	routes, _ := netlink.RouteGet(c.client)
+	// A peer that cannot be reached any more is behind no interface.
+	routes, _ := netlink.RouteGet(c.peer)
 	for _, r := range routes {
 		names = append(names, n.names[r.LinkIndex])
 	}
 	for index, addresses := range n.addresses {
 		for _, a := range addresses {
-			if a.IP.Equal(c.server) {
+			if a.IP.Equal(c.local) {
 				names = append(names, n.names[index])
 			}
 		}
