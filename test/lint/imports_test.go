@@ -29,6 +29,7 @@ var edges = map[string][]string{
 		"driver/virtio", "hugepages", "pci", "pci/sysfs", "vfio",
 	},
 	"driver/internal/ctrlq":    {"driver/internal/virtq", "driver/virtio"},
+	"driver/internal/eventfd":  {},
 	"driver/internal/gate":     {},
 	"driver/internal/nofile":   {},
 	"driver/internal/stat":     {},
@@ -39,14 +40,15 @@ var edges = map[string][]string{
 	"driver/poll":              {"driver", "driver/internal/stat", "driver/mbuf"},
 	"driver/transport":         {"driver/virtio", "hugepages"},
 	"driver/transport/vhostuser": {
-		"driver/internal/unixsock", "driver/transport", "driver/virtio", "hugepages",
+		"driver/internal/eventfd", "driver/internal/unixsock", "driver/transport",
+		"driver/virtio", "hugepages",
 	},
 	"driver/transport/vpci": {"driver/transport", "driver/virtio", "hugepages", "pci"},
 	"driver/vdev":           {"driver/virtio"},
 	"driver/vdev/pcifn":     {"driver/vdev", "driver/virtio", "pci"},
 	"driver/vdev/vhostback": {
-		"driver/internal/unixsock", "driver/vdev", "driver/vdev/vhostback/internal/raw", "driver/vdev/wire",
-		"driver/virtio",
+		"driver/internal/eventfd", "driver/internal/unixsock", "driver/vdev",
+		"driver/vdev/vhostback/internal/raw", "driver/vdev/wire", "driver/virtio",
 	},
 	"driver/vdev/vhostback/internal/raw": {
 		"driver/internal/stat", "driver/vdev", "driver/virtio",

@@ -17,8 +17,9 @@
 // message starts. File descriptors are refused by giving the kernel no room for
 // them, so that none can be left open.
 //
-// One thing a hostile back end can still do is to block a doorbell: it shares
-// the eventfd, could clear O_NONBLOCK and fill the counter. The next back end is
+// A back end shares the eventfds by which it is notified. One that clears O_NONBLOCK
+// and fills the counter, to block a burst in its doorbell, delays it by some
+// milliseconds: the counter is read, and the connection is ended. The next back end is
 // given other eventfds, and with Options.Polled there are none.
 //
 // # Disconnects and reconnects

@@ -14,6 +14,7 @@ const (
 	opListen  = "listen"
 	opAccept  = "accept"
 	opReceive = "receive"
+	opKick    = "kick"
 )
 
 // Error is what a [Device] fails with beyond the errors of package transport: an
@@ -26,7 +27,8 @@ const (
 type Error struct {
 	Device string // "vhost-user:" and the path; "" where the error around it names it
 	// Op is "open" for an option, "connect", "listen" or "accept" for a socket,
-	// "receive" for a connection that the back end closed, or a request.
+	// "receive" for a connection that the back end closed, "kick" for a doorbell, or a
+	// request.
 	Op     string
 	Field  string // what Value belongs to: an option, or a field of a reply
 	Value  any
@@ -82,6 +84,14 @@ func timeoutError(request string, waited time.Duration, cause error) error {
 func protocolError(request, field string, got, want uint64, reason string) error {
 	return &Error{Op: request, Field: field, Value: got,
 		Reason: fmt.Sprintf("not %d (%#x): %s", want, want, reason)}
+}
+
+// fullError is a back end that filled the counter of the eventfd by which it is
+// notified of buffers in ring i, which blocks a write.
+func fullError(i int) error {
+	return &Error{Op: opKick, Field: "ring", Value: uint64(i),
+		Reason: "the back end filled the counter of the eventfd, which blocks doorbells",
+		Remedy: "restart or update the back end"}
 }
 
 // closedError is a connection that the back end closed, noticed by a read or a

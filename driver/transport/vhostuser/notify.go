@@ -8,26 +8,17 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/virtio-pmd/virtio-pmd/driver/internal/eventfd"
 	"github.com/virtio-pmd/virtio-pmd/driver/transport"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
 // doorbell is an eventfd that wakes a back end which sleeps until a ring has new
-// buffers.
+// buffers. The guard of the eventfds keeps a back end from blocking it.
 type doorbell struct{ fd int }
 
-// one is what adds 1 to an eventfd.
-var one = order.AppendUint64(nil, 1)
-
 // Ring implements virtio.Doorbell. The value is ignored: an eventfd only counts.
-// The system call orders all earlier stores before it; a back end that woke
-// without seeing them would go back to sleep.
-func (b *doorbell) Ring(uint32) {
-	// A full counter makes no difference: the back end wakes in any case.
-	_, _ = unix.Write(b.fd, one)
-}
-
-func (b *doorbell) close() error { return closeFD(b.fd) }
+func (b *doorbell) Ring(uint32) { _ = eventfd.Add(b.fd) } // the guard notices what fails
 
 // noDoorbell is the doorbell of a back end that polls.
 type noDoorbell struct{}
@@ -39,7 +30,8 @@ func (noDoorbell) Ring(uint32) {}
 type eventfds struct {
 	of     *session
 	kicks  map[int]*doorbell // of each ring that was set up
-	callFD int               // for all rings, never read; -1 if there is none
+	callFD int               // for all rings, neither read nor written; -1 if there is none
+	guard  eventfd.Guard     // of kicks
 }
 
 // doorbell returns the doorbell of ring i of this connection and its eventfd, and
@@ -61,38 +53,35 @@ func (d *Device) doorbell(s *session, i int) (virtio.Doorbell, int, error) {
 	if e.callFD < 0 {
 		// The driver polls for packets and never reads it. It exists for back ends
 		// that signal without checking that they have one.
-		if e.callFD, err = eventfd(); err != nil {
+		if e.callFD, err = eventfd.New(); err != nil {
 			return nil, -1, err
 		}
 	}
 	if e.kicks[i] == nil {
-		fd, err := eventfd()
+		fd, err := eventfd.New()
 		if err != nil {
 			return nil, -1, err
 		}
 		e.kicks[i] = &doorbell{fd: fd}
+		e.guard.Watch(fd, func() { s.end(fullError(i)) })
 	}
 	return e.kicks[i], e.kicks[i].fd, nil
 }
 
+// close closes the eventfds. No doorbell is rung any more.
 func (e *eventfds) close() error {
 	var errs []error
 	for _, k := range e.kicks {
-		errs = append(errs, k.close())
+		if e.guard.Forget(k.fd) { // or it stays open: the back end has a goroutine wait for it
+			errs = append(errs, closeFD(k.fd))
+		}
 	}
+	e.guard.Close()
 	if e.callFD >= 0 {
 		errs = append(errs, closeFD(e.callFD))
 	}
-	*e = eventfds{callFD: -1}
+	e.of, e.kicks, e.callFD = nil, nil, -1
 	return errors.Join(errs...)
-}
-
-func eventfd() (int, error) {
-	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
-	if err != nil {
-		return -1, os.NewSyscallError("eventfd2", err)
-	}
-	return fd, nil
 }
 
 func closeFD(fd int) error { return os.NewSyscallError("close", unix.Close(fd)) }

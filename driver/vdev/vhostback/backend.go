@@ -167,8 +167,8 @@ func (b *Backend) makeEngine() error {
 		default:
 		}
 	}
-	b.calls = newCalls(2*max(b.cfg.Device.Pairs, 1), failed)
-	b.faults = newEventfds(2 * max(b.cfg.Device.Pairs, 1))
+	b.calls = newCalls(2*max(b.cfg.Device.Pairs, 1), failed, b.eventfdBroken)
+	b.faults = newEventfds(2*max(b.cfg.Device.Pairs, 1), b.eventfdBroken)
 	if b.cfg.Raw != nil {
 		e, err := raw.New(raw.Config(*b.cfg.Raw), max(b.cfg.Device.Pairs, 1), failed)
 		if err != nil {
@@ -210,10 +210,10 @@ func (b *Backend) Close() error {
 	if b.socket != nil {
 		_ = b.socket.Close() // and removes the file, if it is still the one made here
 	}
-	stop := b.drainEventfds()
 	<-b.done
-	stop()
 	b.kicks.close()
+	b.calls.close()
+	b.faults.close()
 	return b.engine.Close()
 }
 

@@ -1,6 +1,7 @@
 package vhostback_test
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -27,10 +28,25 @@ func blockWrites(t *testing.T, fd int) {
 }
 
 // A peer that blocks the device in an interrupt delays neither the end of its
-// connection nor Close.
+// connection, which follows, nor the next peer nor the end of the back end.
 func TestBlockedCall(t *testing.T) {
-	for _, hangUp := range []bool{true, false} {
-		t.Run(fmt.Sprintf("hang-up=%v", hangUp), func(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		end  func(f *front)
+	}{
+		{"the peer stays", func(f *front) {
+			var e *vhostback.Error
+			if err := f.over(); !errors.As(err, &e) || e.Field != "ring" || e.Value != 1 {
+				t.Errorf("the connection ended with %v", err)
+			}
+		}},
+		{"the peer hangs up", func(f *front) {
+			_ = f.socket.Close()
+			_ = f.over() // which of both is noticed first is open
+		}},
+		{"the back end is closed", nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
 			f := newFront(t, vhostback.Config{Device: vdev.Config{Backend: wire.Null()}})
 			f.hello(noStatus, bits(bitVersion1))
 			f.share()
@@ -44,12 +60,8 @@ func TestBlockedCall(t *testing.T) {
 			}
 			kick(kickFD)
 			f.until("a packet is used", func() bool { _, _, ok := tx.used(); return ok })
-			time.Sleep(50 * time.Millisecond) // the device comes to its interrupt
-			if hangUp {
-				_ = f.socket.Close()
-				if err := f.over(); err != nil {
-					t.Error(err)
-				}
+			if c.end != nil {
+				c.end(f)
 				f.connect()
 				f.fence()
 			}
@@ -58,7 +70,32 @@ func TestBlockedCall(t *testing.T) {
 	}
 }
 
-// The same for the eventfd that reports failures, and for a pipe in its place.
+// A pipe in place of a call eventfd that is full, and whose flags the peer changes, is
+// written to without waiting.
+func TestFullPipeAsCall(t *testing.T) {
+	f := newFront(t, vhostback.Config{Device: vdev.Config{Backend: wire.Null()}})
+	f.hello(noStatus, bits(bitVersion1))
+	f.share()
+	tx := newRing(f, 0, 16)
+	kickFD, pipe := fdtest.Eventfd(t), fullPipe(t)
+	f.place(1, tx, 0, kickFD, pipe)
+	f.send(setVringEnable, words(1, 1))
+	if err := unix.SetNonblock(pipe, false); err != nil {
+		t.Fatal(err)
+	}
+	for range 4 {
+		tx.add(guestBase+buffer(0), header+60, 0)
+		kick(kickFD)
+		f.until("a packet is used", func() bool { _, _, ok := tx.used(); return ok })
+	}
+	_ = f.socket.Close()
+	if err := f.over(); err != nil {
+		t.Error(err)
+	}
+	closesInTime(t, f.back)
+}
+
+// An eventfd that reports failures, or a pipe in its place, is blocked.
 func TestBlockedFault(t *testing.T) {
 	for _, pipe := range []bool{false, true} {
 		t.Run(fmt.Sprintf("pipe=%v", pipe), func(t *testing.T) {

@@ -22,8 +22,8 @@
 // shares no types with this package, so that a misreading cannot hide on both
 // sides.
 //
-// Two things a peer can do at any time. It can remove memory that it shared, by
-// truncating the file: the fault that follows stops this device and ends the
-// connection, not the program. It can make its call eventfd block and fill the
-// counter: then its own device stops until the connection ends.
+// A peer can remove memory that it shared at any time, by truncating the file: the
+// fault that follows stops this device and ends the connection, not the program. It can
+// fill the eventfd by which it is notified, so that a write blocks: the eventfd is
+// drained within some milliseconds, and the connection ends with an [Error].
 package vhostback

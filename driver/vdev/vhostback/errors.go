@@ -27,6 +27,7 @@ const (
 	opAnswer  = "answering " // and the name of the request
 	opMemory  = "shared memory"
 	opListen  = "listen"
+	opNotify  = "notifying the driver"
 )
 
 const thePeer = "vhost-user peer"
@@ -93,6 +94,16 @@ func protocolError(op, field string, value uint64, want string, args ...any) err
 // peerError is a connection that broke: in the middle of a message, by a timeout in
 // the middle of one, or with answers that the peer does not read.
 func peerError(op string, err error) error { return &Error{Device: thePeer, Op: op, Err: err} }
+
+// eventfdError is the eventfd of a ring that cannot be written to, because of err, or if
+// that is nil because the peer has filled it.
+func eventfdError(ring int, err error) error {
+	e := &Error{Device: thePeer, Op: opNotify, Field: "ring", Value: uint64(ring), Err: err}
+	if err == nil {
+		e.Reason = "the peer filled the counter of the eventfd, which blocks writes"
+	}
+	return e
+}
 
 // socketError is a socket that cannot be listened on.
 func socketError(path, reason, remedy string, err error) error {

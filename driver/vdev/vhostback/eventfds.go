@@ -3,25 +3,27 @@ package vhostback
 import (
 	"errors"
 	"sync"
-	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/virtio-pmd/virtio-pmd/driver/internal/eventfd"
 )
 
 // eventfds are the eventfds, or pipes, by which the device notifies the driver, one
-// for each ring. A peer has them open too and shares their flags: it can block a
-// write, by clearing O_NONBLOCK and filling the counter. While packets flow that
-// delays only its own device; when the connection ends drain unblocks the write.
+// for each ring. A peer has the eventfds open too, with the same flags: guard keeps it
+// from blocking a write. A pipe is opened again, so that its flags are not the peer's.
 type eventfds struct {
-	mu sync.Mutex // held while an eventfd is written to, and by set
+	broken func(ring int, err error) // called when one cannot be written to
+	guard  eventfd.Guard
 
-	files sync.Mutex // guards fds and pipes; set holds both
-	fds   []int      // -1 for none
-	pipes []bool
+	mu  sync.Mutex // held while an eventfd is written to, and by set
+	fds []int      // -1 for none
 }
 
-func newEventfds(rings int) *eventfds {
-	e := &eventfds{fds: make([]int, rings), pipes: make([]bool, rings)}
+// newEventfds returns eventfds that call broken for one that the peer has filled, with
+// a nil error, or that signal fails to write to.
+func newEventfds(rings int, broken func(ring int, err error)) *eventfds {
+	e := &eventfds{broken: broken, fds: make([]int, rings)}
 	for i := range e.fds {
 		e.fds[i] = -1
 	}
@@ -32,18 +34,18 @@ func newEventfds(rings int) *eventfds {
 func (e *eventfds) set(i, fd int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.files.Lock()
-	defer e.files.Unlock()
-	if e.fds[i] >= 0 {
-		_ = unix.Close(e.fds[i])
+	// One that the peer keeps blocking stays open: a goroutine waits for it.
+	if old := e.fds[i]; old >= 0 && e.guard.Forget(old) {
+		_ = unix.Close(old)
 	}
-	var stat unix.Stat_t
-	e.pipes[i] = fd >= 0 && unix.Fstat(fd, &stat) == nil && stat.Mode&unix.S_IFMT == unix.S_IFIFO
 	e.fds[i] = fd
+	if fd >= 0 && !isPipe(fd) { // a pipe has flags of its own
+		e.guard.Watch(fd, func() { e.broken(i, nil) })
+	}
 }
 
-// signal adds 1 to the eventfd of ring i, if there is one. That fails only with a
-// counter at its limit, and then the driver is notified already.
+// signal adds 1 to the eventfd of ring i, if there is one. A pipe that nothing reads is
+// no error: the peer does not want to know.
 func (e *eventfds) signal(i int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -51,56 +53,15 @@ func (e *eventfds) signal(i int) {
 	if fd < 0 {
 		return
 	}
-	var one [8]byte
-	native.PutUint64(one[:], 1)
-	if e.pipes[i] {
-		// Since Linux 6.4 a pipe can be written to without waiting with any flags. It
-		// cannot be drained from this end.
-		if _, err := unix.Pwritev2(fd, [][]byte{one[:]}, -1, unix.RWF_NOWAIT); !errors.Is(err, unix.EOPNOTSUPP) {
-			return
-		}
-	}
-	_, _ = unix.Write(fd, one[:])
-}
-
-// drain resets the counters, so that no write waits for room. It is for eventfds of
-// a connection that has ended: notifications are lost.
-func (e *eventfds) drain() {
-	e.files.Lock()
-	defer e.files.Unlock()
-	var count [8]byte
-	for i, fd := range e.fds {
-		if fd < 0 || e.pipes[i] {
-			continue
-		}
-		_ = unix.SetNonblock(fd, true) // for the next write
-		_, _ = unix.Preadv2(fd, [][]byte{count[:]}, -1, unix.RWF_NOWAIT)
+	if err := eventfd.Add(fd); err != nil && !errors.Is(err, unix.EPIPE) {
+		e.broken(i, err)
 	}
 }
 
-// drainInterval is the pause between two drains of the eventfds.
-const drainInterval = 10 * time.Millisecond
+// close ends the guard. The eventfds have been replaced by none.
+func (e *eventfds) close() { e.guard.Close() }
 
-// drainEventfds keeps the peer's eventfds from blocking a goroutine of the device,
-// until stop is called. It is for the end of a connection.
-func (b *Backend) drainEventfds() (stop func()) {
-	done := make(chan struct{})
-	var running sync.WaitGroup
-	running.Go(func() {
-		ticker := time.NewTicker(drainInterval)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-done:
-				return
-			case <-ticker.C:
-				b.calls.drain()
-				b.faults.drain()
-			}
-		}
-	})
-	return func() {
-		close(done)
-		running.Wait()
-	}
+func isPipe(fd int) bool {
+	var stat unix.Stat_t
+	return unix.Fstat(fd, &stat) == nil && stat.Mode&unix.S_IFMT == unix.S_IFIFO
 }

@@ -23,8 +23,9 @@ type calls struct {
 	armed  []atomic.Bool
 }
 
-func newCalls(rings int, failed func()) *calls {
-	return &calls{eventfds: newEventfds(rings), failed: failed, armed: make([]atomic.Bool, rings)}
+func newCalls(rings int, failed func(), broken func(ring int, err error)) *calls {
+	return &calls{eventfds: newEventfds(rings, broken), failed: failed,
+		armed: make([]atomic.Bool, rings)}
 }
 
 // set replaces the eventfd of ring i, -1 for none, and owns it from now on. It

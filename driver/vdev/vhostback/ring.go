@@ -5,6 +5,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/virtio-pmd/virtio-pmd/driver/internal/eventfd"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
@@ -133,7 +134,19 @@ func (s *session) eventfd(m *message) (index int, fd int, err error) {
 	if !canNotify(m.fds[0], m.request != reqSetVringKick) {
 		return 0, -1, m.wrong("descriptor", uint64(m.fds[0]), "an eventfd")
 	}
-	// A write must not wait; the descriptor is never read.
+	if isPipe(m.fds[0]) {
+		// The peer has the flags of this descriptor too: a write could wait.
+		own, err := eventfd.OpenPipe(m.fds[0])
+		if err != nil && m.request == reqSetVringErr { // of another user: do without
+			s.log.Warn("vhost-user failures are not reported to the driver", "ring", index, "err", err)
+			return index, -1, nil
+		}
+		if err != nil {
+			return 0, -1, peerError(m.request.String(), err)
+		}
+		return index, own, nil
+	}
+	// A write must not wait, for which eventfds has a guard; kicks are never read.
 	if err := unix.SetNonblock(m.fds[0], true); err != nil {
 		return 0, -1, peerError(m.request.String(), err)
 	}

@@ -66,10 +66,8 @@ func (b *Backend) serve(socket *net.UnixConn) {
 	s := newSession(newConn(socket, b.cfg.Timeout), b)
 	over := make(chan struct{})
 	watched := make(chan struct{})
-	go b.watch(s, over, watched)
+	go b.watch(over, watched)
 	err := s.serve()
-	stop := b.drainEventfds()
-	defer stop()
 	close(over)
 	<-watched
 	cause, closed := b.clearPeer()
@@ -114,7 +112,7 @@ func (b *Backend) clearPeer() (cause error, closed bool) {
 }
 
 // watch closes the connection when the engine stops by itself.
-func (b *Backend) watch(s *session, over, done chan struct{}) {
+func (b *Backend) watch(over, done chan struct{}) {
 	defer close(done)
 	for {
 		select {
@@ -123,10 +121,23 @@ func (b *Backend) watch(s *session, over, done chan struct{}) {
 		case <-b.failed:
 		}
 		if err := failure(b.engine); err != nil {
-			b.mu.Lock()
-			b.cause = err
-			b.mu.Unlock()
-			_ = s.conn.socket.CloseRead()
+			b.endConnection(err)
 		}
 	}
+}
+
+// endConnection closes the connection to the peer, if there is one, for the reason err.
+func (b *Backend) endConnection(err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.peer != nil && b.cause == nil {
+		b.cause = err
+		_ = b.peer.CloseRead()
+	}
+}
+
+// eventfdBroken ends the connection to a peer that cannot be notified: it has filled
+// the eventfd of a ring, or err says what happened.
+func (b *Backend) eventfdBroken(ring int, err error) {
+	b.endConnection(eventfdError(ring, err))
 }
