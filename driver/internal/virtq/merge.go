@@ -2,6 +2,7 @@ package virtq
 
 import (
 	"encoding/binary"
+	"time"
 
 	"github.com/virtio-pmd/virtio-pmd/driver/internal/stat"
 	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
@@ -12,12 +13,20 @@ import (
 // device used so many bytes. A packet fills all its buffers but the last
 // (5.1.9.4.1), so one that leaves room in its first has no other, and its header
 // is not read: the line would be taken from the core that writes it next. The
-// value of num_buffers does not matter then.
+// value of num_buffers does not matter then; sample counts some that are wrong.
 func (r *Rx) buffers(b *mbuf.Buf, used uint32) int {
 	if !r.mergeable || used < r.room {
 		return 1
 	}
 	return int(binary.LittleEndian.Uint16(r.numBuffers(b)))
+}
+
+// sample counts a packet that leaves room in its only buffer b and has another
+// num_buffers than 1. The packet is good, but its device is not.
+func (r *Rx) sample(b *mbuf.Buf) {
+	if r.mergeable && b.Next() == nil && binary.LittleEndian.Uint16(r.numBuffers(b)) != 1 {
+		r.stats.CountErrors.Add(1)
+	}
 }
 
 // numBuffers returns num_buffers in the header of the packet that begins in b
@@ -78,7 +87,7 @@ func (r *Rx) assemble() (*mbuf.Buf, int) {
 			return nil, r.reject(n, &r.stats.LengthErrors, uint64(more))
 		}
 	}
-	r.bad, r.waits = 0, 0
+	r.bad, r.waits = 0, time.Time{}
 	mbuf.Driver(b).Deliver(r.fast.viewOf(uint64(used)))
 	r.link(b, n)
 	r.bytes += uint64(b.PacketLen())
@@ -119,13 +128,15 @@ func (r *Rx) reject(n int, why *stat.Counter, value uint64) int {
 }
 
 // missing is called when a packet is incomplete and there is nothing to collect.
-// The queue waits for its other buffers up to waitLimit polls, and then breaks.
+// The queue waits for its other buffers up to waitLimit, and then breaks.
 func (r *Rx) missing() {
 	if r.pending == 0 {
 		return
 	}
-	r.waits++
-	if r.waits < waitLimit {
+	if r.waits.IsZero() {
+		r.waits = time.Now()
+	}
+	if time.Since(r.waits) < waitLimit {
 		return
 	}
 	r.stats.HeaderErrors.Add(1)

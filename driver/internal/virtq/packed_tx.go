@@ -22,6 +22,9 @@ func fillPacked(d []desc, ids []uint16, in []*mbuf.Buf, avail uint64, c fastChec
 	bytes := uint64(0)
 	for i := range d {
 		b := in[i]
+		if b == nil {
+			return i, bytes
+		}
 		v := mbuf.Driver(b).View()
 		if !c.matches(b, v) {
 			return i, bytes
@@ -69,9 +72,10 @@ func usedInOrder(d []desc, ids []uint16, used uint64) int {
 
 // reclaimSlowPacked takes back what the next used descriptor stands for: a
 // chain, a buffer of another pool, one that was used out of order, or with
-// IN_ORDER everything up to one. It returns false if there is none.
+// IN_ORDER everything up to one. It returns false if there is none, or if the burst has
+// done enough.
 func (t *Tx) reclaimSlowPacked() bool {
-	if t.count == 0 || t.idle() {
+	if t.count == 0 || t.moved > maxMoved || t.idle() {
 		return false
 	}
 	meta := load64(&t.desc[t.head].meta)
@@ -91,7 +95,7 @@ func (t *Tx) reclaimSlowPacked() bool {
 		return false
 	}
 	if d > 0 && !t.inOrder {
-		t.toFront(t.head, d)
+		t.moved += t.toFront(t.head, d)
 		d = 0
 	}
 	for d >= 0 {

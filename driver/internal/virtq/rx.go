@@ -1,6 +1,8 @@
 package virtq
 
 import (
+	"time"
+
 	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
@@ -15,10 +17,10 @@ const (
 	longestPacket = 1<<16 + minFrame
 	// badLimit is how many invalid lengths or headers in a row break a queue.
 	badLimit = 64
-	// waitLimit is for how many polls the last buffers of a packet may be
-	// missing. All buffers of a packet are to appear at once (5.1.9.4.1), so a
-	// conforming device needs none.
-	waitLimit = 1 << 16
+	// waitLimit is for how long the last buffers of a packet may be missing. All
+	// buffers of a packet are to appear at once (5.1.9.4.1), so a conforming device
+	// needs no time at all, unless its thread loses the CPU between two of them.
+	waitLimit = time.Second
 	// quietLimit is after how many empty polls, a good part of a second, the
 	// watchdog rings the doorbell although the device did not ask: a lost
 	// notification, or an invalid event index, must not stop the queue.
@@ -51,9 +53,10 @@ type Rx struct {
 	pending int
 	lens    []uint32
 
-	waits int // polls for which a packet was incomplete
-	bad   int // packets dropped since the last good one
-	quiet int // empty polls in a row
+	waits time.Time // since when a packet is incomplete, zero if none is
+	bad   int       // packets dropped since the last good one
+	quiet int       // empty polls in a row
+	found uint8     // bursts that received something: of each 256, one is sampled
 
 	bytes uint64 // received in this burst
 }
@@ -154,6 +157,11 @@ func (r *Rx) Burst(bufs []*mbuf.Buf) int {
 	}
 	if r.finish(n) {
 		r.rekick()
+	}
+	if n > 0 {
+		if r.found++; r.found == 0 {
+			r.sample(bufs[0])
+		}
 	}
 	return n
 }

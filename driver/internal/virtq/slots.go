@@ -87,20 +87,34 @@ func (s *slots) distance(id uint32, from, limit int) int {
 	return d
 }
 
-// toFront moves the chain that begins d positions after from to from, and those
-// between them back. The identifiers move along.
-func (s *slots) toFront(from, d int) {
+// toFront moves the chain that begins d positions after from to from. The others
+// stay in the window, in whatever order is least work. The identifiers move along.
+// It returns how many positions it wrote, which is d and more in the worst case.
+func (s *slots) toFront(from, d int) int {
 	s.unsettled = len(s.id)
 	there := s.wrap(from + d)
 	n := int(s.chain[there])
-	if n == 1 && s.chain[from] == 1 {
-		s.swap(from, there)
-		return
+	if s.fills(from, min(n, d)) == n { // what is there changes places with the chain
+		for i := range n {
+			s.swap(s.wrap(from+i), s.wrap(there+i))
+		}
+		return n
 	}
 	// Reversing each part, and then both together, exchanges them.
 	s.reverse(from, d)
 	s.reverse(there, n)
 	s.reverse(from, d+n)
+	return d + n
+}
+
+// fills returns how many positions the whole chains from a position on take, up to
+// the first sum that is n or more.
+func (s *slots) fills(from, n int) int {
+	sum := 0
+	for sum < n {
+		sum += int(s.chain[s.wrap(from+sum)])
+	}
+	return sum
 }
 
 // reverse reverses the order of n positions.

@@ -24,6 +24,9 @@ func fillSplit(d []desc, ids []uint16, in []*mbuf.Buf, c fastCheck) (int, uint64
 	bytes := uint64(0)
 	for i, id := range ids {
 		b := in[i]
+		if b == nil {
+			return i, bytes
+		}
 		v := mbuf.Driver(b).View()
 		if !c.matches(b, v) {
 			return i, bytes
@@ -80,8 +83,11 @@ func (t *Tx) reclaimFastSplit() bool {
 
 // reclaimSlowSplit takes back the chain that the next used entry names: one of
 // several descriptors, or of another pool, or used out of order. It returns
-// false if the entry names none.
+// false if the entry names none, or if the burst has done enough.
 func (t *Tx) reclaimSlowSplit() bool {
+	if t.moved > maxMoved {
+		return false
+	}
 	if !t.inOrder {
 		e := t.next()
 		id := e.id
@@ -92,7 +98,7 @@ func (t *Tx) reclaimSlowSplit() bool {
 			return false
 		}
 		if d > 0 {
-			t.toFront(t.head, d)
+			t.moved += t.toFront(t.head, d)
 		}
 	}
 	t.step(1)

@@ -16,6 +16,7 @@ type RxStats struct {
 	HeaderErrors stat.Counter // a full buffer with num_buffers of 0 or more than a packet can have
 
 	ShortMerges stat.Counter // buffers but the last of a packet that were not full (accepted)
+	CountErrors stat.Counter // packets of one buffer with another num_buffers (accepted), of a sample
 	FlagErrors  stat.Counter // bursts with reserved flags in used descriptors (ignored)
 }
 
@@ -32,7 +33,7 @@ type TxStats struct {
 	LengthDrops stat.Counter // shorter than an Ethernet header or longer than MaxFrame
 	ChainDrops  stat.Counter // more segments than the ring can take
 	PoolDrops   stat.Counter // in memory that this device cannot reach
-	OwnerDrops  stat.Counter // not held by the application: freed or sent before
+	OwnerDrops  stat.Counter // nil, or not held by the application: freed or sent before
 
 	UsedLengths stat.Counter // reclaims with a used length that is not 0 (ignored)
 	FlagErrors  stat.Counter // reclaims with reserved flags in used descriptors (ignored)

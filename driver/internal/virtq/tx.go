@@ -14,9 +14,16 @@ const (
 	// maxChain bounds the descriptors of a packet on a ring that is larger:
 	// there is no point in cutting a frame into more pieces (2.7.4.2).
 	maxChain = 256
+	// maxWalk bounds the segments of a packet that are looked at, empty ones included:
+	// a chain that is linked to itself has no end.
+	maxWalk = 4 * maxChain
 	// stuckLimit is for how many bursts the ring may stay full before the
 	// watchdog rings the doorbell although the device did not ask.
 	stuckLimit = 1 << 16
+	// maxMoved is how many positions of the ring a burst may write to take back what
+	// was used out of order, so that a device cannot make a burst on a large ring take
+	// long by its choice of an order. The next burst goes on.
+	maxMoved = 4096
 )
 
 // Tx is a transmit queue, whichever format its ring has. It belongs to one
@@ -41,6 +48,7 @@ type Tx struct {
 	segs    []Segment // the packet being sent
 	maxSegs int
 	full    int // bursts in a row that found no room
+	moved   int // positions written in this burst for what was used out of order
 
 	packets, bytes uint64 // sent in this burst
 }
@@ -159,6 +167,7 @@ func (t *Tx) Burst(bufs []*mbuf.Buf) int {
 	if t.idle() {
 		return 0
 	}
+	t.moved = 0
 	if t.free() < max(t.low, len(bufs)) {
 		t.reclaim()
 	}
@@ -198,7 +207,7 @@ func (t *Tx) sendSlow(b *mbuf.Buf) bool {
 		return false
 	}
 	if why := t.gather(b); why != nil {
-		t.discard([]*mbuf.Buf{b}, why)
+		t.discard(b, why)
 		return true
 	}
 	need := needs(len(t.segs), t.indirectSize)
@@ -230,9 +239,15 @@ func zeroHeader(b *mbuf.Buf, off uint32) {
 func (t *Tx) gather(b *mbuf.Buf) *stat.Counter {
 	t.segs = t.segs[:0]
 	first := b
-	total := uint64(0)
+	total, walked := uint64(0), 0
+	if b == nil {
+		return &t.stats.OwnerDrops
+	}
 	for ; b != nil; b = b.Next() {
+		walked++
 		switch {
+		case walked > maxWalk:
+			return &t.stats.ChainDrops
 		case !mbuf.Driver(b).Held():
 			return &t.stats.OwnerDrops
 		case !t.reaches(b.Pool()):
@@ -284,11 +299,11 @@ func (t *Tx) begin(b *mbuf.Buf) {
 	}
 }
 
-// discard frees a packet that cannot be sent.
-func (t *Tx) discard(packet []*mbuf.Buf, why *stat.Counter) {
+// discard frees a packet that cannot be sent, or nil.
+func (t *Tx) discard(b *mbuf.Buf, why *stat.Counter) {
 	why.Add(1)
 	t.stats.Dropped.Add(1)
-	t.cache.Put(packet[:1])
+	t.cache.Put([]*mbuf.Buf{b})
 }
 
 // countPosted counts packets that were made available, in so many buffers.
@@ -321,6 +336,7 @@ func (t *Tx) Reclaim() int {
 	if t.idle() {
 		return 0
 	}
+	t.moved = 0
 	before := t.bufs
 	t.reclaim()
 	t.posted.Set(uint64(t.bufs))
