@@ -45,6 +45,8 @@ type device struct {
 	status virtio.Status // as it was written last
 	closed bool
 
+	misused map[misuseKey]bool // what was logged; of reportMisuse
+
 	// The queues are made by the first start and stay the same.
 	rx           []*RxQueue
 	tx           []*TxQueue

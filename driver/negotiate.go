@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"runtime"
 	"slices"
 
 	"github.com/virtio-pmd/virtio-pmd/driver/transport"
@@ -16,12 +17,23 @@ import (
 // implemented are the features that this driver implements. Every other bit that a
 // device offers is ignored (2.2.1).
 var implemented = virtio.FeatureSet(
-	virtio.Version1, virtio.AccessPlatform, virtio.OrderPlatform,
+	virtio.Version1, virtio.AccessPlatform,
 	virtio.RingPacked, virtio.InOrder, virtio.RingIndirectDesc, virtio.RingEventIdx,
 	virtio.NotificationData, virtio.NotifConfigData,
 	virtio.NetMrgRxbuf, virtio.NetMAC, virtio.NetMTU, virtio.NetStatus, virtio.NetSpeedDuplex,
 	virtio.NetCtrlVQ, virtio.NetMQ,
-)
+).Or(platformFeatures(runtime.GOARCH))
+
+// platformFeatures are those that depend on the processor. With ORDER_PLATFORM a
+// driver has to order its memory accesses for hardware devices (6.1). On amd64 that
+// takes nothing more than for other processors. On arm64 it would take outer-shareable
+// barriers, and those of Go's atomic operations are inner-shareable.
+func platformFeatures(arch string) virtio.Features {
+	if arch == "amd64" {
+		return virtio.FeatureSet(virtio.OrderPlatform)
+	}
+	return virtio.Features{}
+}
 
 const (
 	maxMTU = 65535

@@ -13,7 +13,8 @@ import (
 const cacheSize = 256
 
 // RxQueue is a receive queue. It belongs to the goroutine that polls it; Stats
-// may be called from any goroutine.
+// may be called from any goroutine. A burst that begins while another goroutine is
+// in one returns 0, where it is noticed, and is counted in Concurrent.
 type RxQueue struct {
 	gate gate.Gate // with ring at the front: all that an empty burst touches here
 	ring *virtq.Rx // nil if there is none
@@ -22,7 +23,8 @@ type RxQueue struct {
 }
 
 // TxQueue is a transmit queue. It belongs to the goroutine that polls it; Stats
-// may be called from any goroutine.
+// may be called from any goroutine. A burst that begins while another goroutine is
+// in one returns 0, where it is noticed, and is counted in Concurrent.
 type TxQueue struct {
 	gate gate.Gate // with ring at the front: all that an empty burst touches here
 	ring *virtq.Tx // nil if there is none

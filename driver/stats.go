@@ -36,6 +36,8 @@ type RxQueueStats struct {
 	HeaderErrors      uint64 // an invalid number of buffers
 	ShortMerges       uint64 // buffers in the middle of a packet that were not full
 	FlagErrors        uint64 // bursts with reserved flags in used descriptors
+	CountErrors       uint64 // packets of one buffer, of a sample, with another number of buffers
+	Concurrent        uint64 // bursts refused because another was in progress: see RxQueue
 	Posted            int    // buffers that the device has now
 }
 
@@ -48,9 +50,10 @@ type TxQueueStats struct {
 	LengthDrops    uint64 // shorter than an Ethernet header or longer than the MTU allows
 	ChainDrops     uint64 // more segments than the ring can take
 	PoolDrops      uint64 // buffers of a pool that is not attached: see [Port.Attach]
-	OwnerDrops     uint64 // buffers that were freed or sent before
+	OwnerDrops     uint64 // nil, and buffers that were freed or sent before
 	UsedLengths    uint64 // completions with a length, although nothing was to be written
 	FlagErrors     uint64 // completions with reserved flags in used descriptors
+	Concurrent     uint64 // bursts refused because another was in progress: see TxQueue
 	Lost           uint64 // buffers that the device had when it was reset, sent or not
 	Posted         int    // buffers that the device has now
 }
@@ -91,6 +94,7 @@ func (q *RxQueue) Stats() RxQueueStats {
 // total returns what all rings of the queue have counted. q.statMu is held.
 func (q *RxQueue) total() RxQueueStats {
 	s := q.past
+	s.Concurrent = q.gate.Refused()
 	if q.ring != nil {
 		s.add(q.ring.Stats())
 		s.Posted = q.ring.Posted()
@@ -110,6 +114,7 @@ func (s *RxQueueStats) add(c *virtq.RxStats) {
 	s.LengthErrors += c.LengthErrors.Load()
 	s.HeaderErrors += c.HeaderErrors.Load()
 	s.ShortMerges += c.ShortMerges.Load()
+	s.CountErrors += c.CountErrors.Load()
 	s.FlagErrors += c.FlagErrors.Load()
 }
 
@@ -123,6 +128,7 @@ func (q *TxQueue) Stats() TxQueueStats {
 // total returns what all rings of the queue have counted. q.statMu is held.
 func (q *TxQueue) total() TxQueueStats {
 	s := q.past
+	s.Concurrent = q.gate.Refused()
 	if q.ring != nil {
 		s.add(q.ring.Stats())
 		s.Posted = q.ring.Posted()

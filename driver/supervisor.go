@@ -100,6 +100,7 @@ func (s *supervisor) stop() {
 // run watches the device until the port is closed or has failed.
 func (s *supervisor) run() {
 	defer close(s.stopped)
+	defer s.device.reportMisuse() // of the time since the last tick
 	ticker := time.NewTicker(statusPeriod)
 	defer ticker.Stop()
 	var pause <-chan time.Time
@@ -121,6 +122,7 @@ func (s *supervisor) run() {
 		case <-pause:
 			events, pause = s.device.events(), nil
 		case <-ticker.C:
+			s.device.reportMisuse()
 			alive = s.checkStatus()
 		case <-s.brokenSignal:
 			if broken := s.broken.Swap(nil); broken != nil {

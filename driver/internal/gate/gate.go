@@ -24,6 +24,7 @@ type Gate struct {
 	inside   uint32 // 1 during a burst; written by the poller only
 	exchange bool   // the poller's marks are exchanges; set by Init
 	closed   atomic.Bool
+	refused  atomic.Uint64
 }
 
 // Init prepares the gate, closed or open, before the poller's first Enter.
@@ -33,8 +34,14 @@ func (g *Gate) Init(closed bool) {
 }
 
 // Enter reports whether the poller may use the queue. If so, the poller calls Leave
-// afterwards, and otherwise it does not.
+// afterwards, and otherwise it does not. A second goroutine that comes while the
+// poller is inside is mostly noticed, and refused: the two may still pass each other
+// between the read of the mark and its store.
 func (g *Gate) Enter() bool {
+	if g.isInside() {
+		g.refused.Add(1)
+		return false
+	}
 	if atomicMarks || g.exchange {
 		atomic.StoreUint32(&g.inside, 1)
 	} else {
@@ -46,6 +53,19 @@ func (g *Gate) Enter() bool {
 	}
 	return true
 }
+
+// isInside reads the poller's mark on the poller's side, where it costs next to
+// nothing.
+func (g *Gate) isInside() bool {
+	if atomicMarks {
+		return atomic.LoadUint32(&g.inside) != 0
+	}
+	return g.inside != 0
+}
+
+// Refused returns how many times Enter refused a goroutine because another one was
+// inside. It may be called from any goroutine.
+func (g *Gate) Refused() uint64 { return g.refused.Load() }
 
 // Leave ends what Enter began. Everything that the poller did to the queue is visible
 // before its mark is gone, or the closer could take the queue apart in the middle of

@@ -82,6 +82,48 @@ func TestClosedGateLetsNoPollerIn(t *testing.T) {
 	}
 }
 
+// Two goroutines that poll one queue are noticed within a reasonable number of bursts,
+// and the one that is refused leaves the other's mark alone.
+func TestTwoPollersAreNoticed(t *testing.T) {
+	g := &Gate{}
+	g.Init(false)
+	if !g.Enter() || g.Enter() || g.Enter() || g.Refused() != 2 {
+		t.Fatalf("a second goroutine is let in, or not counted: %d", g.Refused())
+	}
+	if g.Leave(); !g.Enter() || g.Refused() != 2 {
+		t.Fatal("the poller is not let in again")
+	}
+	g.Leave()
+	stop, done := make(chan struct{}), make(chan struct{})
+	for range 2 {
+		go func() {
+			defer func() { done <- struct{}{} }()
+			for work := 0; ; {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if g.Enter() {
+					for range 1000 {
+						work++
+					}
+					g.Leave()
+				}
+			}
+		}()
+	}
+	for deadline := time.Now().Add(time.Minute); g.Refused() < 3 && time.Now().Before(deadline); {
+		time.Sleep(time.Millisecond)
+	}
+	close(stop)
+	<-done
+	<-done
+	if g.Refused() < 3 {
+		t.Error("two goroutines that poll at the same time are not noticed")
+	}
+}
+
 // A goroutine that dies in a burst must not block the closer for ever.
 func TestCloseGivesUpAfterTheLimit(t *testing.T) {
 	free, stuck := &Gate{}, &Gate{}
