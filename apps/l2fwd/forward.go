@@ -1,21 +1,17 @@
 package main
 
 import (
-	"runtime"
 	"sync/atomic"
 	"time"
 
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/frame"
+	"github.com/virtio-pmd/virtio-pmd/apps/internal/portset"
 	"github.com/virtio-pmd/virtio-pmd/driver"
 	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
 )
 
 // drainPeriod is how long a packet waits at most for others to be sent with.
 const drainPeriod = 100 * time.Microsecond
-
-// idleRounds is after how many rounds without a packet a poller of emulated devices
-// yields its CPU.
-const idleRounds = 16
 
 // poller forwards for the queues that are dealt to it. It belongs to one
 // goroutine; only the counters of its outputs are read by others.
@@ -24,10 +20,9 @@ type poller struct {
 	outs    []*output
 	cache   *mbuf.Cache
 	burst   int
-	pending int          // packets that wait in outs
-	uses    map[int]bool // ports that it receives from or sends to
-	devices []func() int // polls the emulated devices behind them
-	idle    int          // rounds without a packet, of a poller with devices
+	pending int             // packets that wait in outs
+	uses    map[int]bool    // ports that it receives from or sends to
+	devices portset.Devices // emulated ones behind them
 	epoch   time.Time
 	drained time.Duration // since epoch
 }
@@ -75,27 +70,10 @@ func (p *poller) poll() bool {
 	if p.pending > 0 {
 		p.drain()
 	}
-	if len(p.devices) > 0 {
-		p.pollDevices(busy)
+	if p.devices.Any() {
+		p.devices.Poll(busy)
 	}
 	return busy
-}
-
-// pollDevices has the emulated devices process their queues. When no packet has come
-// for a while it yields the CPU: a goroutine of this process at the other end of a
-// cable may be waiting for it.
-func (p *poller) pollDevices(busy bool) {
-	for _, poll := range p.devices {
-		poll()
-	}
-	p.idle++
-	if busy {
-		p.idle = 0
-	}
-	if p.idle > idleRounds {
-		p.idle = 0
-		runtime.Gosched()
-	}
 }
 
 // drain sends the packets that wait, if the last time was drainPeriod ago.

@@ -61,12 +61,9 @@ func newForwarder(p *plan, set *portset.Set) (*forwarder, error) {
 			return nil, err
 		}
 	}
-	for i, poll := range set.EmuPolls {
-		for _, p := range f.pollers {
-			if poll != nil && p.uses[i] {
-				p.devices = append(p.devices, poll)
-			}
-		}
+	devices := set.Devices(func(i, port int) bool { return f.pollers[i].uses[port] })
+	for i, p := range f.pollers {
+		p.devices = devices[i]
 	}
 	return f, nil
 }
@@ -110,17 +107,11 @@ func (f *forwarder) finish() {
 		for _, o := range p.outs {
 			o.flush()
 		}
-		for moved, rounds := 1, 0; moved > 0 && rounds < lastRounds; rounds++ {
-			moved = 0
-			for _, poll := range p.devices {
-				moved += poll()
-			}
-		}
+	}
+	for _, p := range f.pollers {
+		p.devices.Drain()
 	}
 }
-
-// lastRounds bounds the polls after the end: more than the largest ring takes.
-const lastRounds = 2048
 
 // dropped returns how many packets found the queues of port i full.
 func (f *forwarder) dropped(i int) uint64 {

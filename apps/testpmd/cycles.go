@@ -3,11 +3,12 @@ package main
 import (
 	"sync/atomic"
 	"time"
+
+	"github.com/virtio-pmd/virtio-pmd/driver/lcore"
 )
 
-// meter counts the cycles of a burst function. They are those of the clock that
-// the processor counts at a fixed rate (TSC on amd64), read before and after
-// each burst, as dpdk-testpmd's --record-core-cycles does.
+// meter counts the cycles of a burst function. They are those of [lcore.Cycles], read
+// before and after each burst, as dpdk-testpmd's --record-core-cycles does.
 type meter struct {
 	burst      func() bool
 	everyRound bool
@@ -16,10 +17,10 @@ type meter struct {
 
 // poll is burst, measured.
 func (m *meter) poll() bool {
-	start := cycles()
+	start := lcore.Cycles()
 	busy := m.burst()
 	if busy || m.everyRound {
-		m.cycles.Add(cycles() - start)
+		m.cycles.Add(lcore.Cycles() - start)
 	}
 	return busy
 }
@@ -30,10 +31,10 @@ type clock struct {
 	cycles uint64
 }
 
-func startClock() clock { return clock{start: time.Now(), cycles: cycles()} }
+func startClock() clock { return clock{start: time.Now(), cycles: lcore.Cycles()} }
 
 // mhz returns the rate of the counter since start, in millions a second.
 func (c clock) mhz() float64 {
-	n := cycles() - c.cycles
+	n := lcore.Cycles() - c.cycles
 	return float64(n) / float64(time.Since(c.start).Microseconds())
 }

@@ -19,7 +19,9 @@ type engine struct {
 
 // poller is the streams of one goroutine.
 type poller struct {
-	bursts []func() bool
+	bursts  []func() bool
+	uses    map[int]bool    // ports that it receives from or sends to
+	devices portset.Devices // emulated ones behind them
 }
 
 // poll makes one round over the streams and reports whether there was a packet.
@@ -30,12 +32,15 @@ func (p *poller) poll() bool {
 			busy = true
 		}
 	}
+	if p.devices.Any() {
+		p.devices.Poll(busy)
+	}
 	return busy
 }
 
-// function is poll, or the burst itself if there is only one.
+// function is poll, or the burst itself if that is all there is.
 func (p *poller) function() func() bool {
-	if len(p.bursts) == 1 {
+	if len(p.bursts) == 1 && !p.devices.Any() {
 		return p.bursts[0]
 	}
 	return p.poll
@@ -47,6 +52,9 @@ func newEngine(p *plan, set *portset.Set) (*engine, error) {
 		plan: p, set: set, to: portset.Pairs(len(set.Ports)),
 		pollers: make([]poller, len(set.Caches)), outs: make([][]*stream, len(set.Ports)),
 	}
+	for i := range e.pollers {
+		e.pollers[i].uses = map[int]bool{}
+	}
 	dealt := 0
 	for i := range set.Ports {
 		n, err := e.deal(i, dealt)
@@ -54,6 +62,10 @@ func newEngine(p *plan, set *portset.Set) (*engine, error) {
 			return nil, err
 		}
 		dealt += n
+	}
+	devices := set.Devices(func(i, port int) bool { return e.pollers[i].uses[port] })
+	for i := range e.pollers {
+		e.pollers[i].devices = devices[i]
 	}
 	return e, nil
 }
@@ -106,6 +118,12 @@ func (e *engine) add(i, rx, tx, owner int) error {
 		burst = m.poll
 	}
 	p := &e.pollers[owner]
+	if s.rx != nil {
+		p.uses[i] = true
+	}
+	if s.tx != nil {
+		p.uses[s.number] = true
+	}
 	p.bursts = append(p.bursts, burst)
 	return nil
 }

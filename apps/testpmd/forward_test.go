@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"testing"
 
+	"github.com/virtio-pmd/virtio-pmd/driver/lcore"
 	"github.com/virtio-pmd/virtio-pmd/test/frametest"
 )
 
@@ -143,7 +144,7 @@ func TestNoAllocation(t *testing.T) {
 			}
 			for _, keys := range rings {
 				p := newTestPlan(t, m.name, "emu:gen"+keys, "emu:null"+keys)
-				p.segments, p.cycles = segments, clockName != ""
+				p.segments, p.cycles = segments, lcore.ClockName != ""
 				e := openEngine(t, p)
 				poll := e.pollers[0].function()
 				for rounds := 0; rounds < 300; { // everything has grown to its size

@@ -85,9 +85,6 @@ func newPlan(c *cli.Context, o command.Options) (*plan, error) {
 	if err := command.CheckPorts(c.NArg()); err != nil {
 		return nil, err
 	}
-	if p.cycles && clockName == "" {
-		return nil, &command.UsageError{Reason: "--record-core-cycles: this architecture has no clock for it"}
-	}
 	p.specs, err = portset.Parse(c.Args().Slice())
 	return p, err
 }

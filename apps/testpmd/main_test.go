@@ -74,9 +74,6 @@ func TestQueues(t *testing.T) {
 
 // TestCoreCycles: the cycles of bursts are in the object and on screen.
 func TestCoreCycles(t *testing.T) {
-	if clockName == "" {
-		t.Skip("this architecture has no clock for --record-core-cycles")
-	}
 	for mode, port := range map[string]string{"rxonly": "emu:gen", "txonly": "emu:null"} {
 		o, stderr := runJSON(t, "--duration", "500ms", "--record-core-cycles", "--forward-mode", mode, port)
 		c := o.Cycles

@@ -8,6 +8,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/portset"
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/report"
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/session"
+	"github.com/virtio-pmd/virtio-pmd/driver/lcore"
 	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
 )
 
@@ -16,9 +17,10 @@ func (p *plan) run(ctx context.Context, stdout, stderr io.Writer) error {
 	return p.session().Run(ctx, stdout, stderr)
 }
 
-// session describes the run of the plan.
+// session describes the run of the plan. The pollers also poll the emulated devices, so
+// that a port between two of them takes one CPU and not three.
 func (p *plan) session() *session.Session {
-	s := &session.Session{App: "testpmd", Options: p.options, Cables: p.cables}
+	s := &session.Session{App: "testpmd", Options: p.options, PollDevices: true, Cables: p.cables}
 	for i, to := range portset.Pairs(len(p.specs)) {
 		s.Ports = append(s.Ports, session.Port{Spec: p.specs[i], Number: i, Role: p.mode.role(to)})
 	}
@@ -27,7 +29,7 @@ func (p *plan) session() *session.Session {
 		if err != nil {
 			return session.Work{}, err
 		}
-		work := session.Work{Begin: e.begin, Dropped: e.dropped}
+		work := session.Work{Begin: e.begin, End: e.end, Dropped: e.dropped}
 		if p.cycles {
 			work.Cycles = e.coreCycles
 		}
@@ -64,8 +66,18 @@ func (e *engine) begin() {
 			send := newTxOnly(s, e.plan)
 			for range e.plan.txFirst {
 				send()
+				if poll := e.set.EmuPolls[i]; poll != nil {
+					poll()
+				}
 			}
 		}
+	}
+}
+
+// end has the emulated devices take what was sent.
+func (e *engine) end() {
+	for i := range e.pollers {
+		e.pollers[i].devices.Drain()
 	}
 }
 
@@ -80,7 +92,7 @@ func (e *engine) dropped(i int) uint64 {
 
 // coreCycles returns what the meters counted for the packets of the mode.
 func (e *engine) coreCycles() *report.Cycles {
-	c := &report.Cycles{Mode: e.plan.mode.name, Clock: clockName, MHz: e.clock.mhz()}
+	c := &report.Cycles{Mode: e.plan.mode.name, Clock: lcore.ClockName, MHz: e.clock.mhz()}
 	for _, m := range e.meters {
 		c.Busy += m.cycles.Load()
 	}

@@ -3,12 +3,12 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/virtio-pmd/virtio-pmd/apps/internal/pollers"
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/report"
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/session"
 	"github.com/virtio-pmd/virtio-pmd/driver"
@@ -21,7 +21,8 @@ import (
 type server struct {
 	options *options
 	back    *vhostback.Backend
-	core    *lcore.Core // nil: the device has a goroutine of its own
+	poller  *pollers.Group // nil: the device has a goroutine of its own
+	load    func() string  // says how busy the poller is
 	start   time.Time
 
 	mu     sync.Mutex
@@ -40,15 +41,15 @@ func (o *options) run(ctx context.Context, stdout, stderr io.Writer) error {
 
 func (s *server) run(ctx context.Context, stdout, stderr io.Writer) error {
 	err := s.watch(ctx, stderr)
-	if s.core != nil {
-		_ = s.core.Stop() // why it ended early is what watch returned
+	if s.poller != nil {
+		s.poller.Stop()
 	}
 	// Printed before Close disconnects the peer, whose features are in the report.
 	err = errors.Join(err, s.report().Print(s.elapsed(), s.options.JSON, stdout, stderr))
 	return errors.Join(err, s.back.Close())
 }
 
-// open starts the back end, and a core that polls it where that is asked for.
+// open starts the back end, and a poller of it where that is asked for.
 func (s *server) open() error {
 	cfg, err := s.options.config()
 	if err != nil {
@@ -61,9 +62,15 @@ func (s *server) open() error {
 	if !cfg.Stepped && cfg.Raw == nil {
 		return nil
 	}
-	if s.core, err = lcore.Start(s.options.cpu, s.back.Poll); err != nil {
-		return errors.Join(fmt.Errorf("--cpus: %w", err), s.back.Close())
+	var cpus []int
+	if s.options.cpu != lcore.AnyCPU {
+		cpus = []int{s.options.cpu}
 	}
+	s.poller, err = pollers.Start(cpus, []func() bool{s.back.Poll}, s.options.Logger)
+	if err != nil {
+		return errors.Join(err, s.back.Close())
+	}
+	s.load = s.poller.Load()
 	return nil
 }
 
@@ -95,11 +102,11 @@ func (s *server) elapsed() time.Duration {
 }
 
 // watch shows the screens until it is time to stop, and returns the error of the
-// core if that failed.
+// poller if that failed.
 func (s *server) watch(ctx context.Context, stderr io.Writer) error {
-	failed := make(chan error, 1)
-	if s.core != nil {
-		go func() { <-s.core.Done(); failed <- s.core.Err() }()
+	var failed <-chan error
+	if s.poller != nil {
+		failed = s.poller.Failed()
 	}
 	return session.Watch(ctx, s.report(), s.options.StatsPeriod, stderr, nil, failed)
 }
@@ -123,20 +130,11 @@ func (s *server) stats() driver.Stats {
 	c := s.back.Counters()
 	n := driver.Stats{RxPackets: c.RxPackets, RxBytes: c.RxBytes, RxErrors: c.RxDropped,
 		TxPackets: c.TxPackets, TxBytes: c.TxBytes, TxDropped: c.TxDropped, TxErrors: c.TxErrors, Kicks: c.Kicks}
-	if s.core != nil {
-		busy, idle := s.core.Polls()
+	if s.poller != nil {
+		busy, idle := s.poller.Polls()
 		n.Polls, n.EmptyPolls = busy+idle, idle
 	}
 	return n
-}
-
-// load says how busy the core was since the start, "" without one.
-func (s *server) load() string {
-	if s.core == nil {
-		return ""
-	}
-	busy, idle := s.core.Polls()
-	return "device " + report.Share(busy, busy+idle) + " busy"
 }
 
 func (o *options) role() string {

@@ -1,5 +1,6 @@
 // Package lcore runs polling functions, each in a goroutine that is locked to its thread. The
-// thread runs on one CPU; polls that found work and polls that found none are counted.
+// thread runs on one CPU; polls that found work and polls that found none are counted, and
+// the time of the former is measured.
 //
 // # GOMAXPROCS
 //
@@ -8,7 +9,7 @@
 // goroutines of the program (statistics, signals, the driver's supervision of its ports) run only
 // when the scheduler preempts a core, about every 10 ms, and polling pauses while they run. If
 // GOMAXPROCS is not set it is the number of CPUs that the process may use: start fewer cores than
-// that.
+// that. A [Group] with a Logger warns of both.
 //
 // Garbage collection stops the cores for a short time wherever they are. A packet path that does
 // not allocate causes none.
@@ -35,11 +36,15 @@ type Core struct {
 	stop atomic.Bool
 	done chan struct{}
 	err  error // written before done is closed
+	// group counts the core as long as it polls.
+	group  *Group
+	usable []int // CPUs that the process may use
 
 	// Only the polling goroutine writes the counters. The padding keeps them off the cache line of
 	// stop, which that goroutine reads in every iteration.
 	_          [64]byte
 	busy, idle stat.Counter
+	times      times
 }
 
 // Start calls poll in a loop on the given CPU, counted from 0, or on any with [AnyCPU], until
@@ -47,14 +52,10 @@ type Core struct {
 //
 // Start returns when the thread runs on the CPU. A CPU that does not exist or that this process may
 // not use is an [Error].
+//
+// A program with several cores starts them with one [Group].
 func Start(cpu int, poll func() (busy bool)) (*Core, error) {
-	c := &Core{cpu: cpu, poll: poll, done: make(chan struct{})}
-	bound := make(chan error, 1)
-	go c.run(bound)
-	if err := <-bound; err != nil {
-		return nil, err
-	}
-	return c, nil
+	return new(Group).Start(cpu, poll)
 }
 
 // CPU returns the CPU that [Start] was given, or [AnyCPU].
@@ -90,8 +91,9 @@ func (c *Core) run(bound chan<- error) {
 	// Never unlocked: the thread ends with a goroutine that is locked to it, so that no other
 	// goroutine inherits the affinity.
 	runtime.LockOSThread()
-	defer close(c.done)
-	err := bind(c.cpu)
+	defer c.ended()
+	err := c.bind()
+	c.times.start = now()
 	bound <- err
 	if err != nil {
 		return
@@ -100,13 +102,13 @@ func (c *Core) run(bound chan<- error) {
 	// it becomes a panic, which recoverPoll makes an error.
 	debug.SetPanicOnFault(true)
 	defer c.recoverPoll()
-	for !c.stop.Load() {
-		if c.poll() {
-			c.busy.Add(1)
-		} else {
-			c.idle.Add(1)
-		}
-	}
+	c.loop()
+}
+
+func (c *Core) ended() {
+	c.times.end = now()
+	c.group.running.Add(-1)
+	close(c.done)
 }
 
 // recoverPoll makes a panic of poll the error of the core, so that the program can still close its
@@ -124,21 +126,23 @@ func (c *Core) recoverPoll() {
 	}
 }
 
-// bind sets the affinity of the calling thread to one CPU.
-func bind(cpu int) error {
-	if cpu == AnyCPU {
-		return nil
-	}
+// bind notes which CPUs the process may use and sets the affinity of the calling thread,
+// which no core has had before, to that of the core.
+func (c *Core) bind() error {
 	var allowed, wanted unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &allowed); err != nil {
-		return startError(cpu, nil, err)
+		return startError(c.cpu, nil, err)
 	}
-	wanted.Set(cpu)
-	if !wanted.IsSet(cpu) {
-		return startError(cpu, list(&allowed), unix.EINVAL)
+	c.usable = list(&allowed)
+	if c.cpu == AnyCPU {
+		return nil
+	}
+	wanted.Set(c.cpu)
+	if !wanted.IsSet(c.cpu) {
+		return startError(c.cpu, c.usable, unix.EINVAL)
 	}
 	if err := unix.SchedSetaffinity(0, &wanted); err != nil {
-		return startError(cpu, list(&allowed), err)
+		return startError(c.cpu, c.usable, err)
 	}
 	return nil
 }

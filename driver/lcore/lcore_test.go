@@ -3,12 +3,16 @@ package lcore
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
@@ -205,5 +209,135 @@ func TestPanicEndsTheCoreWithAnError(t *testing.T) {
 	var bad *PanicError
 	if !errors.As(c.Err(), &bad) || !bytes.Contains(bad.Stack, []byte("lcore_test.go")) {
 		t.Errorf("core ended with %v", c.Err())
+	}
+}
+
+// TestGroupWarns: the logger of a group is told once when its cores take all of
+// GOMAXPROCS, and once when they take all CPUs; cores that have ended do not count.
+func TestGroupWarns(t *testing.T) {
+	var out bytes.Buffer
+	cpus := len(usable(t))
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(cpus + 2))
+	g := &Group{Logger: slog.New(slog.NewTextHandler(&out, nil))}
+	warned := func() (procs, all int) {
+		return strings.Count(out.String(), "GOMAXPROCS="), strings.Count(out.String(), "all CPUs")
+	}
+	var cores []*Core
+	start := func() {
+		c, err := g.Start(AnyCPU, func() bool { runtime.Gosched(); return false })
+		if err != nil {
+			t.Fatal(err)
+		}
+		cores = append(cores, c)
+	}
+	for n := 1; n <= cpus+3; n++ {
+		start()
+		procs, all := warned()
+		if want := n >= cpus+2; (procs == 1) != want || procs > 1 {
+			t.Errorf("%d cores, GOMAXPROCS %d: %d warnings", n, cpus+2, procs)
+		}
+		if want := n >= cpus; (all == 1) != want || all > 1 {
+			t.Errorf("%d cores, %d CPUs: %d warnings", n, cpus, all)
+		}
+	}
+	if want := fmt.Sprintf("enough=%d", cpus+3); !strings.Contains(out.String(), want) {
+		t.Errorf("the warning does not say %s: %s", want, &out)
+	}
+	for _, c := range cores {
+		if err := c.Stop(); err != nil {
+			t.Error(err)
+		}
+	}
+	out.Reset()
+	fresh := &Group{Logger: g.Logger}
+	for range cpus + 3 { // one after the other
+		c, err := fresh.Start(AnyCPU, func() bool { return false })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Stop(); err != nil {
+			t.Error(err)
+		}
+	}
+	if procs, all := warned(); procs != 0 || cpus > 1 && all != 0 {
+		t.Errorf("warned of cores that have ended: %s", &out)
+	}
+}
+
+// TestTimes: a core reports the time that was spent in polls that found work, however
+// few of its polls these are and however they are spread, and not that of other polls, but
+// for the one that ends a long streak. The polls measure both as well.
+func TestTimes(t *testing.T) {
+	const work, rounds = 20000, 2000 // cycles of a poll; polls
+	for name, c := range map[string]struct{ idle, streak int }{
+		"never": {1, 0}, "always": {0, 1}, "one of 100": {99, 1}, "every other": {1, 1},
+		"long streaks": {10, 1000}, "streaks": {3, 20},
+	} {
+		polls, enough := 0, make(chan struct{})
+		var spent, idle uint64
+		core, err := Start(AnyCPU, func() bool {
+			i := polls % (c.idle + c.streak)
+			if polls++; polls == rounds {
+				close(enough)
+			}
+			start := Cycles()
+			for Cycles()-start < work {
+			}
+			switch took := Cycles() - start; {
+			case i >= c.idle:
+				spent += took
+				return true
+			case i > 0 || c.streak <= exactPolls:
+				idle += took
+			}
+			return false
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		<-enough
+		before, _ := core.Times()
+		if err := core.Stop(); err != nil {
+			t.Error(err)
+		}
+		busy, total := core.Times()
+		counted, all := core.times.busy.Load(), core.times.end.cycles-core.times.start.cycles
+		if counted < spent || counted > all-idle || counted > 0 != (c.streak > 0) {
+			t.Errorf("%s: %d cycles are reported; %d were spent with work and %d without, of %d",
+				name, counted, spent, idle, all)
+		}
+		share := float64(counted) / float64(all)
+		if got := busy.Seconds() / total.Seconds(); math.Abs(got-share) > 0.01 {
+			t.Errorf("%s: busy for %v of %v, not for %.3f of it", name, busy, total, share)
+		}
+		if before > busy+time.Millisecond {
+			t.Errorf("%s: busy time went from %v back to %v", name, before, busy)
+		}
+		if again, end := core.Times(); again != busy || end != total {
+			t.Errorf("%s: the times of a stopped core changed", name)
+		}
+	}
+}
+
+// BenchmarkLoop is what a core costs beside its poll: one that always finds work, and
+// one that never does.
+func BenchmarkLoop(b *testing.B) {
+	for _, busy := range []bool{true, false} {
+		b.Run(fmt.Sprintf("busy=%t", busy), func(b *testing.B) {
+			left, done := b.N, make(chan struct{})
+			c, err := Start(AnyCPU, func() bool {
+				if left--; left == 0 {
+					close(done)
+				}
+				return busy
+			})
+			if err != nil {
+				b.Fatal(err)
+			}
+			<-done
+			if err := c.Stop(); err != nil {
+				b.Error(err)
+			}
+		})
 	}
 }

@@ -79,11 +79,11 @@ var edges = map[string][]string{
 	"apps/testpmd": {
 		"apps/internal/command", "apps/internal/frame", "apps/internal/portset",
 		"apps/internal/report", "apps/internal/session", "driver", "driver/devargs",
-		"driver/mbuf",
+		"driver/lcore", "driver/mbuf",
 	},
 	"apps/vhostdev": {
-		"apps/internal/command", "apps/internal/report", "apps/internal/session", "driver",
-		"driver/lcore", "driver/vdev", "driver/vdev/vhostback", "driver/vdev/wire",
+		"apps/internal/command", "apps/internal/pollers", "apps/internal/report",
+		"apps/internal/session", "driver", "driver/lcore", "driver/vdev", "driver/vdev/vhostback", "driver/vdev/wire",
 		"driver/virtio",
 	},
 	"test/fdtest":                 {},

@@ -4,7 +4,10 @@ package pollers
 
 import (
 	"fmt"
+	"log/slog"
+	"runtime"
 	"strings"
+	"time"
 
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/report"
 	"github.com/virtio-pmd/virtio-pmd/driver/lcore"
@@ -13,9 +16,14 @@ import (
 // Group is the polling goroutines of a command. Its methods belong to one
 // goroutine.
 type Group struct {
+	group  lcore.Group
 	cores  []*lcore.Core
 	failed chan error
 }
+
+// spareProcs is how many goroutines are to run beside the pollers without waiting for
+// one of them: what watches and recovers the ports, and what reports.
+const spareProcs = 2
 
 // Count returns how many pollers a list of CPUs asks for: one on each, or one that
 // runs anywhere if the list is empty.
@@ -24,14 +32,20 @@ func Count(cpus []int) int { return max(len(cpus), 1) }
 // Start starts a goroutine for each function, which polls polls[i] on cpus[i], or
 // without CPUs anywhere. If one cannot be started, with an [*lcore.Error], those
 // before it are stopped again.
-func Start(cpus []int, polls []func() bool) (*Group, error) {
-	g := &Group{failed: make(chan error, len(polls))}
+//
+// It raises GOMAXPROCS, if need be, so that the rest of the command runs beside them. If
+// they take all CPUs there are, log receives a warning.
+func Start(cpus []int, polls []func() bool, log *slog.Logger) (*Group, error) {
+	g := &Group{failed: make(chan error, len(polls)), group: lcore.Group{Logger: log}}
+	if enough := len(polls) + spareProcs; runtime.GOMAXPROCS(0) < enough {
+		runtime.GOMAXPROCS(enough)
+	}
 	for i, poll := range polls {
 		cpu := lcore.AnyCPU
 		if len(cpus) > 0 {
 			cpu = cpus[i]
 		}
-		core, err := lcore.Start(cpu, poll)
+		core, err := g.group.Start(cpu, poll)
 		if err != nil {
 			g.Stop()
 			return nil, fmt.Errorf("--cpus: %w", err)
@@ -54,22 +68,32 @@ func (g *Group) Stop() {
 // themselves.
 func (g *Group) Failed() <-chan error { return g.failed }
 
-// Load returns a function that says how busy the pollers were since its last
-// call. The function belongs to one goroutine.
+// Polls returns how many polls of all pollers found work, and how many did not.
+func (g *Group) Polls() (busy, idle uint64) {
+	for _, core := range g.cores {
+		b, i := core.Polls()
+		busy, idle = busy+b, idle+i
+	}
+	return busy, idle
+}
+
+// Load returns a function that says how busy the pollers were since its last call: the
+// share of the time that they were in polls that found something. The function belongs
+// to one goroutine.
 func (g *Group) Load() func() string {
-	type polls struct{ busy, idle uint64 }
-	last := make([]polls, len(g.cores))
+	type times struct{ busy, total time.Duration }
+	last := make([]times, len(g.cores))
 	return func() string {
 		var words []string
 		for i, core := range g.cores {
-			busy, idle := core.Polls()
-			gained := polls{busy - last[i].busy, idle - last[i].idle}
-			last[i] = polls{busy, idle}
+			busy, total := core.Times()
+			gained := times{max(busy-last[i].busy, 0), total - last[i].total}
+			last[i] = times{busy, total}
 			name := "poller"
 			if core.CPU() != lcore.AnyCPU {
 				name = fmt.Sprintf("CPU %d", core.CPU())
 			}
-			share := report.Share(gained.busy, gained.busy+gained.idle)
+			share := report.Share(uint64(gained.busy), uint64(gained.total))
 			words = append(words, fmt.Sprintf("%s %s busy", name, share))
 		}
 		return strings.Join(words, "  ")

@@ -92,7 +92,7 @@ func (s *Session) run(ctx context.Context, set *portset.Set, stdout, stderr io.W
 	if work.Begin != nil {
 		work.Begin()
 	}
-	group, err := pollers.Start(s.Options.CPUs, work.Polls)
+	group, err := pollers.Start(s.Options.CPUs, work.Polls, s.Options.Logger)
 	if err != nil {
 		return err
 	}

@@ -45,7 +45,7 @@ func TestWatch(t *testing.T) {
 		}
 	})
 	t.Run("poller", func(t *testing.T) {
-		g, err := pollers.Start(nil, []func() bool{func() bool { panic(broken) }})
+		g, err := pollers.Start(nil, []func() bool{func() bool { panic(broken) }}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
