@@ -2,11 +2,15 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"reflect"
 	"strings"
 	"syscall"
 	"testing"
 
+	"github.com/virtio-pmd/virtio-pmd/apps/internal/inuse"
+	"github.com/virtio-pmd/virtio-pmd/pci"
+	"github.com/virtio-pmd/virtio-pmd/pci/sysfs"
 	"github.com/virtio-pmd/virtio-pmd/pci/sysfs/sysfstest"
 )
 
@@ -174,6 +178,137 @@ func TestFailureIsTakenBack(t *testing.T) {
 		if m.Driver(a) != "" || m.Override(a) != "" {
 			t.Errorf("%s: driver %q, override %q", a, m.Driver(a), m.Override(a))
 		}
+	}
+}
+
+// What is lost is said before how to lose it: the use of a function before a driver that is not
+// loaded or an IOMMU that is missing.
+func TestUseComesFirst(t *testing.T) {
+	ownNetwork(t)
+	addAddress(t, veth(t, "eth0"), "10.1.0.1/24")
+	ssh := map[string]string{"SSH_CONNECTION": "10.1.0.77 5000 10.1.0.1 22"}
+	for name, c := range map[string]struct {
+		group  int
+		loaded bool
+		word   string
+	}{
+		"not loaded": {1, false, "modprobe vfio-pci"},
+		"no IOMMU":   {0, true, "intel_iommu=on"},
+	} {
+		m := sysfstest.New(t, grouped(one, c.group, "eth0"))
+		if !c.loaded {
+			m.RemoveDriver("vfio-pci")
+		}
+		unchanged(t, m.Root, func() {
+			got := devbindIn(t, m, ssh, "bind", one)
+			use, address := strings.Index(got.stderr, "eth0 carries this SSH connection"), strings.Index(got.stderr, "has the address")
+			if how := strings.Index(got.stderr, c.word); got.status != 1 || use < 0 || address < use || how < address {
+				t.Errorf("%s: %+v", name, got)
+			}
+			got = devbindIn(t, m, ssh, "bind", one, "--force")
+			if got.status != 1 || strings.Contains(got.stderr, "in use") || !strings.Contains(got.stderr, c.word) {
+				t.Errorf("%s, --force: %+v", name, got)
+			}
+		})
+	}
+}
+
+func TestInUseIsASentinel(t *testing.T) {
+	err := inUse(pci.Address{Device: 3}, []inuse.Reason{{Text: "eth0 has the address 10.1.0.1/24"}})
+	if !errors.Is(err, sysfs.ErrInUse) || !strings.Contains(err.Error(), "eth0 has the address") {
+		t.Errorf("got %v", err)
+	}
+	if err := checkVirtioNet(sysfs.Info{}); err == nil || errors.Is(err, sysfs.ErrInUse) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A dry run names the other members of the IOMMU group, and which of them are in the way.
+func TestDryRunNamesTheGroup(t *testing.T) {
+	f := grouped(one, 7)
+	f.Driver = ""
+	member := func(a, driver string, class uint32) sysfstest.Function {
+		return sysfstest.Function{Address: a, Vendor: 0x8086, Device: 1, Class: class, Own: "x", Driver: driver, Group: 7}
+	}
+	m := sysfstest.New(t, f, member(two, "e1000e", 0x020000), member("0000:00:05.0", "", 0x020000),
+		member("0000:00:06.0", "pcieport", 0x060400))
+	unchanged(t, m.Root, func() {
+		got := devbind(t, m, "bind", one, "--dry-run")
+		want := "# " + one + ": no driver -> vfio-pci\n" +
+			"# its IOMMU group also has " + two + " with e1000e: bind or unbind that too\n" +
+			"# its IOMMU group also has 0000:00:05.0 with no driver\n" +
+			"# its IOMMU group also has 0000:00:06.0 with pcieport\n" +
+			"echo vfio-pci > " + oneDir + "/driver_override\n" +
+			"echo " + one + " > /sys/bus/pci/drivers/vfio-pci/bind\n"
+		if got != (result{0, want, ""}) {
+			t.Errorf("got %+v\nwant %s", got, want)
+		}
+		// With the neighbour, nothing is in the way.
+		got = devbind(t, m, "bind", one, two, "--dry-run", "--force")
+		if got.status != 0 || strings.Contains(got.stdout, "that too") || !strings.Contains(got.stdout, two+" with vfio-pci\n") {
+			t.Errorf("both: %+v", got)
+		}
+		got = devbind(t, m, "bind", one, "--dry-run", "--json")
+		var o changesObject
+		must(t, json.Unmarshal([]byte(got.stdout), &o))
+		if members := o.Functions[0].GroupWith; len(members) != 3 || members[0] != (neighbour{two, "e1000e", true}) || members[2].Blocking {
+			t.Errorf("JSON: %+v", members)
+		}
+	})
+}
+
+// On arm64 the group of a function appears when it is bound for the first time.
+func TestBindWithLateGroup(t *testing.T) {
+	f := grouped(one, 7)
+	f.Driver, f.LateGroup = "", true
+	m := sysfstest.New(t, f)
+	if got := devbind(t, m, "bind", one, "--dry-run"); got.status != 0 || !strings.Contains(got.stdout, "# its IOMMU group is known when it is bound") {
+		t.Errorf("dry run: %+v", got)
+	}
+	if got := devbind(t, m, "bind", one); got.status != 0 || m.Link(oneDir+"/iommu_group") != "7" {
+		t.Errorf("%+v", got)
+	}
+}
+
+// The options of dpdk-devbind.py, as people type them.
+func TestFromDPDK(t *testing.T) {
+	for in, want := range map[string]string{
+		"devbind":                              "devbind",
+		"devbind --help":                       "devbind --help",
+		"devbind bind -b":                      "devbind bind -b",
+		"devbind -s":                           "devbind status",
+		"devbind --status --json":              "devbind status --json",
+		"devbind --status-dev net":             "devbind status",
+		"devbind --status-dev=all":             "devbind status --all",
+		"devbind -b vfio-pci eth1 A":           "devbind bind --driver vfio-pci eth1 A",
+		"devbind --force --bind=vfio-pci A":    "devbind bind --driver vfio-pci --force A",
+		"devbind A -b igb_uio":                 "devbind bind --driver igb_uio A",
+		"devbind --bind virtio-pci A":          "devbind restore --driver virtio-pci A",
+		"devbind -b none A":                    "devbind unbind A",
+		"devbind -u A B":                       "devbind unbind A B",
+		"devbind --unbind A":                   "devbind unbind A",
+		"devbind -b":                           `-b is followed by a driver`,
+		"devbind -b 0000:00:03.0":              `"0000:00:03.0" is no driver`,
+		"devbind --status-dev crypto":          "--all",
+		"devbind -b vfio-pci --noiommu-mode A": "enable_unsafe_noiommu_mode",
+		"devbind -b vfio-pci --uid=1000 A":     "chown",
+		"devbind -l":                           "devbind status",
+	} {
+		got, err := fromDPDK(strings.Fields(in))
+		if strings.HasPrefix(want, "devbind") && err == nil {
+			if !reflect.DeepEqual(got, strings.Fields(want)) {
+				t.Errorf("%s: %q", in, got)
+			}
+			continue
+		}
+		var usage *usageError
+		if !errors.As(err, &usage) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %q, %v", in, got, err)
+		}
+	}
+	m := sysfstest.New(t)
+	if got := devbind(t, m, "-b", "00:03.0"); got.status != 2 {
+		t.Errorf("%+v", got)
 	}
 }
 

@@ -57,7 +57,10 @@ func recall(f *files, info sysfs.Info) (was former, ok bool, err error) {
 	if err != nil {
 		return former{}, false, fmt.Errorf("%s cannot be read: %w", formerFile(info.Address), err)
 	}
-	return was, was.Vendor == info.Vendor && was.Device == info.Device, nil
+	if was.Vendor != info.Vendor || was.Device != info.Device {
+		return former{}, false, nil
+	}
+	return was, true, nil
 }
 
 // formerOwner returns the function that had an interface before devbind took it from its driver.

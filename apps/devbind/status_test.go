@@ -97,17 +97,11 @@ func TestStatusOfNothing(t *testing.T) {
 func TestBinary(t *testing.T) {
 	ownNetwork(t)
 	veth(t, "eth0")
-	binary := filepath.Join(t.TempDir(), "devbind")
-	build := exec.Command("go", "build", "-o", binary, ".")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
 	m := sysfstest.New(t, grouped(one, 1, "eth0"))
 	exe := func(args ...string) (status int, stdout, stderr string) {
 		var out, errs strings.Builder
-		c := exec.Command(binary, append(args, "--root", m.Root)...)
-		c.Env, c.Stdout, c.Stderr = []string{"PCIDB_PATH=/nowhere", "HOME=/nowhere"}, &out, &errs
+		c := exec.Command("devbind", append(args, "--root", m.Root)...)
+		c.Env, c.Stdout, c.Stderr = append(os.Environ(), "PCIDB_PATH=/nowhere", "HOME=/nowhere"), &out, &errs
 		_ = c.Run()
 		return c.ProcessState.ExitCode(), out.String(), errs.String()
 	}

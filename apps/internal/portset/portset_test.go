@@ -3,9 +3,13 @@ package portset
 import (
 	"errors"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 
 	"github.com/virtio-pmd/virtio-pmd/driver"
 	"github.com/virtio-pmd/virtio-pmd/driver/devargs"
@@ -16,6 +20,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 	"github.com/virtio-pmd/virtio-pmd/hugepages"
 	"github.com/virtio-pmd/virtio-pmd/pci/sysfs/sysfstest"
+	"github.com/virtio-pmd/virtio-pmd/vfio"
 )
 
 func specs(t *testing.T, texts ...string) []devargs.Spec {
@@ -47,6 +52,33 @@ func TestOpenAndClose(t *testing.T) {
 	}
 	if err := <-failed; !errors.Is(err, os.ErrClosed) || !strings.HasPrefix(err.Error(), "port emu:cable=a") {
 		t.Errorf("the end of a port is reported as %v", err)
+	}
+}
+
+// TestUnboundFunctionInUse: what a function is used for comes before the command that would end it.
+func TestUnboundFunctionInUse(t *testing.T) {
+	runtime.LockOSThread() // the thread ends with the test, and its network namespace with it
+	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+		if os.Geteuid() != 0 && os.Getenv("CI") == "" { // in CI it fails instead
+			t.Skip("making a network namespace needs root")
+		}
+		t.Fatal(err)
+	}
+	link := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "eth0"}, PeerName: "peer"}
+	address, err := netlink.ParseAddr("192.0.2.1/24")
+	if err := errors.Join(err, netlink.LinkAdd(link), netlink.AddrAdd(link, address), netlink.LinkSetUp(link)); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("SSH_CONNECTION", "192.0.2.9 5000 192.0.2.1 22")
+	machine := sysfstest.New(t, sysfstest.VirtioNet("0000:00:03.0", 0x1041, "eth0"))
+	_, err = Open(t.Context(), Config{Specs: specs(t, "0000:00:03.0"), Burst: 32, Pollers: 1, root: machine.Root})
+	if !errors.Is(err, vfio.ErrInUse) {
+		t.Fatalf("got %v", err)
+	}
+	text := err.Error()
+	use, command := strings.Index(text, "eth0 carries this SSH connection"), strings.Index(text, "devbind bind")
+	if use < 0 || command < use || !strings.Contains(text, "virtio-pci (interface eth0)") {
+		t.Errorf("%s", text)
 	}
 }
 
