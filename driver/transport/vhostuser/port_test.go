@@ -140,28 +140,35 @@ func until(t *testing.T, what string, ok func() bool) {
 }
 
 // A back end that finds both rings of a pair broken says so twice, the second time
-// while the port recovers: that is one reset. After it, what is reported counts again.
+// while the port stops its rings: that is one reset. After it, what is reported counts
+// again.
 func TestTwoFaultsOneReset(t *testing.T) {
-	b := newBackend(t).listen()
+	b := newBackend(t)
+	report := func(p *peer, ring uint64) {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		if _, err := unix.Write(p.errs[ring], u64(1)); err != nil {
+			t.Error(err)
+		}
+	}
+	b.answer = func(p *peer, m msg) bool {
+		if m.id == 11 { // GET_VRING_BASE
+			report(p, 1)
+		}
+		return false
+	}
+	b.listen()
 	d, err := tryOpen(b.path, vhostuser.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	p, err := driver.Open(d, driver.Config{Memory: hugepages.Options{PageSize: os.Getpagesize()},
-		Recovery: driver.Recovery{MaxResets: 100}})
+		Recovery: driver.Recovery{MaxResets: 100, MaxBackoff: time.Millisecond}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for n := range uint64(4) {
-		b.mu.Lock()
-		faults := b.peers[0].errs
-		for i := range uint64(2) {
-			if _, err := unix.Write(faults[i], u64(1)); err != nil {
-				t.Error(err)
-			}
-			time.Sleep(2 * time.Millisecond) // the reports are read apart
-		}
-		b.mu.Unlock()
+		report(b.peers[0], 0)
 		until(t, "it has recovered", func() bool { return p.Stats().Resets > n && p.Link().Up })
 		time.Sleep(50 * time.Millisecond) // the time in which reports are read again
 		if got := p.Stats().Resets; got != n+1 {
