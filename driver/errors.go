@@ -99,14 +99,14 @@ func (e *QueueBrokenError) Unwrap() error { return e.Err }
 // RecoveryError says that a port could not be recovered.
 type RecoveryError struct {
 	Device string
-	Resets int   // within the Window of [Recovery]
+	Resets int   // or refusals, within the Window of [Recovery]
 	Cause  error // why the last recovery began
 	Err    error // why the device could not be set up again, nil if it could but failed again
 }
 
 // Error names the device, the number of resets, the cause and the remedy.
 func (e *RecoveryError) Error() string {
-	text := fmt.Sprintf("%s: given up after %d resets: %v", e.Device, e.Resets, e.Cause)
+	text := fmt.Sprintf("%s: given up after %d attempts: %v", e.Device, e.Resets, e.Cause)
 	if e.Err != nil {
 		text += fmt.Sprintf("; setting the device up again failed: %v", e.Err)
 	}

@@ -40,8 +40,8 @@ var edges = map[string][]string{
 	"driver/poll":              {"driver", "driver/internal/stat", "driver/mbuf"},
 	"driver/transport":         {"driver/virtio", "hugepages"},
 	"driver/transport/vhostuser": {
-		"driver/internal/eventfd", "driver/internal/unixsock", "driver/transport",
-		"driver/virtio", "hugepages",
+		"driver/internal/eventfd", "driver/internal/nofile", "driver/internal/unixsock",
+		"driver/transport", "driver/virtio", "hugepages",
 	},
 	"driver/transport/vpci": {"driver/transport", "driver/virtio", "hugepages", "pci"},
 	"driver/vdev":           {"driver/virtio"},

@@ -111,18 +111,8 @@ func (b *backend) listen() *backend {
 // connect starts it as a client, as soon as the front end listens.
 func (b *backend) connect() {
 	b.t.Helper()
-	deadline := time.Now().Add(5 * time.Second)
-	for {
-		conn, err := net.Dial("unix", b.path)
-		if err == nil {
-			b.serve(conn.(*net.UnixConn))
-			return
-		}
-		if time.Now().After(deadline) {
-			b.t.Error(err)
-			return
-		}
-		time.Sleep(time.Millisecond)
+	if conn := b.dial(); conn != nil {
+		b.serve(conn)
 	}
 }
 
@@ -130,14 +120,24 @@ func (b *backend) connect() {
 // listens.
 func (b *backend) connectAndClose() {
 	b.t.Helper()
-	for range 5000 {
-		if conn, err := net.Dial("unix", b.path); err == nil {
-			_ = conn.Close()
-			return
+	if conn := b.dial(); conn != nil {
+		_ = conn.Close()
+	}
+}
+
+// dial connects as soon as the front end listens.
+func (b *backend) dial() *net.UnixConn {
+	b.t.Helper()
+	var err error
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
+		var conn net.Conn
+		if conn, err = net.Dial("unix", b.path); err == nil {
+			return conn.(*net.UnixConn)
 		}
 		time.Sleep(time.Millisecond)
 	}
-	b.t.Error("the front end does not listen")
+	b.t.Errorf("the front end does not listen: %v", err)
+	return nil
 }
 
 // serve answers one connection in a goroutine.
@@ -261,4 +261,22 @@ func await(t *testing.T, d *vhostuser.Device, want transport.Event) {
 	case <-time.After(10 * time.Second):
 		t.Fatalf("event %d did not come", want)
 	}
+}
+
+// syncBuffer is a buffer that several goroutines write to.
+type syncBuffer struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (s *syncBuffer) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(b)
+}
+
+func (s *syncBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
 }

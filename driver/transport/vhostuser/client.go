@@ -7,6 +7,8 @@ import (
 	"net"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/virtio-pmd/virtio-pmd/driver/internal/nofile"
 )
 
 // client connects to a back end that listens.
@@ -18,7 +20,12 @@ func (c client) connect(ctx context.Context) (*net.UnixConn, error) {
 		return conn, nil
 	}
 	e := &Error{Device: "vhost-user:" + c.path, Op: opConnect, Err: err}
+	e.Reason, e.Remedy = nofile.Explain(err)
 	switch {
+	case e.Reason != "":
+	case errors.Is(err, unix.EAGAIN):
+		e.Reason, e.Remedy = "the process that listens on it accepts no connections",
+			"it hangs, or serves others: its log may say why"
 	case errors.Is(err, fs.ErrNotExist):
 		e.Reason, e.Remedy = "there is no such socket",
 			"start the back end first, or listen yourself (server=1)"

@@ -39,7 +39,8 @@ type Options struct {
 	// are no doorbells and no eventfds (VHOST_USER_VRING_NOFD_MASK). A back end that
 	// sleeps would never wake up.
 	Polled bool
-	// Timeout bounds each request; 0 is 3 s.
+	// Timeout bounds each request, the first over a connection too, so that a peer that
+	// connects and says nothing does not keep others out; 0 is 3 s.
 	Timeout time.Duration
 	// SetUpTimeout bounds how long the back end may take over all requests from
 	// Reset to DRIVER_OK together, and as long over those of SetQueuePairs, of memory
@@ -99,8 +100,8 @@ type connector interface {
 //
 // It fails with an [*Error] for an option that cannot be used, a path longer than
 // 107 bytes among them, and for the socket, and with transport.ErrDisconnected
-// around an [*Error] for what the back end did. A server goes on waiting when a
-// back end closes the connection.
+// around an [*Error] for what the back end did. A server does not fail for that, but
+// waits for the next back end.
 //
 // A socket file that was left behind by a server that has ended is replaced.
 func Open(ctx context.Context, path string, o Options) (*Device, error) {
@@ -134,23 +135,57 @@ func Open(ctx context.Context, path string, o Options) (*Device, error) {
 	return d, nil
 }
 
-// openFirst makes the first connection. A server ignores those that are closed at
-// once: another server connects only to check that the socket is in use, before it
-// would replace it.
+// openFirst makes the first connection. A server goes on to the next peer when one
+// hangs up or does not speak the protocol: another server connects only to check that
+// the socket is in use, before it would replace it.
 func (d *Device) openFirst(ctx context.Context) (*session, error) {
+	if !d.opt.Server {
+		return d.open(ctx)
+	}
+	d.log.Warn("waiting for a back end to connect to the socket", "limit", limitOf(ctx))
+	log := onceLog{log: d.log}
 	var last error
 	for {
 		s, err := d.open(ctx)
-		if !d.opt.Server || !isClosed(err) {
+		if err == nil || ctx.Err() != nil || !errors.Is(err, transport.ErrDisconnected) {
 			return s, withLast(err, last)
 		}
 		last = err
-		d.log.Warn("no connection yet", "err", err)
-		select { // a peer that does so all the time costs little
+		log.warn("no connection yet", err)
+		select {
 		case <-ctx.Done():
-		case <-time.After(minBackoff):
+		case <-time.After(acceptPause):
 		}
 	}
+}
+
+// limitOf returns how long ctx allows to wait, in words.
+func limitOf(ctx context.Context) string {
+	if end, ok := ctx.Deadline(); ok {
+		return time.Until(end).Round(time.Millisecond).String()
+	}
+	return "none"
+}
+
+// onceLog logs an error that comes again and again once.
+type onceLog struct {
+	log  *slog.Logger
+	seen map[string]bool
+}
+
+// maxSeen bounds how many different errors are logged.
+const maxSeen = 8
+
+func (l *onceLog) warn(message string, err error) {
+	text := err.Error()
+	if l.seen[text] || len(l.seen) == maxSeen {
+		return
+	}
+	if l.seen == nil {
+		l.seen = make(map[string]bool)
+	}
+	l.seen[text] = true
+	l.log.Warn(message, "err", err)
 }
 
 // withLast adds to the error of a server to which no back end connected in time how

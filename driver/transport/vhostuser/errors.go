@@ -1,10 +1,11 @@
 package vhostuser
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/virtio-pmd/virtio-pmd/driver/internal/nofile"
 )
 
 // The operations that decisions and tests go by; all others are requests.
@@ -105,10 +106,14 @@ func closedError(partial bool, cause error) error {
 	return e
 }
 
-// isClosed reports whether err is a connection that the back end closed.
-func isClosed(err error) bool {
-	var e *Error
-	return errors.As(err, &e) && e.Op == opReceive
+// fileError is a descriptor of this process that could not be made. The back end has
+// no part in it.
+func fileError(device, op string, err error) error {
+	e := &Error{Device: device, Op: op, Err: err}
+	if e.Reason, e.Remedy = nofile.Explain(err); e.Reason == "" {
+		e.Reason = "it cannot be created"
+	}
+	return e
 }
 
 // regionError is one piece of memory more than the back end can be given.

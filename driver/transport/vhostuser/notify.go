@@ -162,7 +162,7 @@ const minReportInterval = 10 * time.Millisecond
 func (d *Device) watchFaults(s *session) error {
 	var err error
 	if s.faults, err = newFaultPipe(); err != nil {
-		return err
+		return fileError(d.name, "pipe for ring errors", err)
 	}
 	s.running.Go(func() {
 		for {

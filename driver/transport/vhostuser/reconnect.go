@@ -1,6 +1,7 @@
 package vhostuser
 
 import (
+	"errors"
 	"time"
 
 	"github.com/virtio-pmd/virtio-pmd/driver/transport"
@@ -14,11 +15,15 @@ const (
 	// stableAfter is how long a connection lasts that resets the back-off.
 	stableAfter = 2 * time.Second
 	// maxReadyBackoff is the longest wait after a connection that reached DRIVER_OK:
-	// traffic waits for the next one.
+	// traffic waits for the next one. A server has no longer one at all, because the
+	// next caller may be another.
 	maxReadyBackoff = 100 * time.Millisecond
 	// maxRetryBackoff is the longest wait between attempts while no back end listens.
 	// An attempt costs next to nothing, and traffic waits for it.
 	maxRetryBackoff = 100 * time.Millisecond
+	// acceptPause is what a server waits after a peer that hung up or did not speak the
+	// protocol: the next caller may be a good one, and bad ones take little of a CPU.
+	acceptPause = time.Millisecond
 )
 
 // reconnectLoop waits for the end of the connection and makes the next one, until
@@ -44,7 +49,7 @@ func (d *Device) reconnectLoop(s *session) {
 		switch {
 		case time.Since(began) >= stableAfter:
 			backoff = minBackoff
-		case s.ready.Load():
+		case s.ready.Load(), d.opt.Server:
 			backoff = min(backoff, maxReadyBackoff)
 		}
 		s = d.reconnect(backoff)
@@ -63,7 +68,8 @@ func (d *Device) Disconnect(cause error) {
 // reconnect makes the next connection, however long it takes, the first attempt
 // after backoff. It returns nil when the device is being closed.
 func (d *Device) reconnect(backoff time.Duration) *session {
-	retry, logged := minBackoff, ""
+	retry := minBackoff
+	log := onceLog{log: d.log} // not ten times a second
 	for d.wait(backoff) {
 		s, err := d.open(d.closing)
 		if err == nil {
@@ -74,10 +80,12 @@ func (d *Device) reconnect(backoff time.Duration) *session {
 			s.close()
 			return nil
 		}
-		// The same error is not logged ten times a second.
-		if d.closing.Err() == nil && err.Error() != logged {
-			logged = err.Error()
-			d.log.Warn("no connection yet", "err", err)
+		if d.closing.Err() == nil {
+			log.warn("no connection yet", err)
+		}
+		if d.opt.Server && errors.Is(err, transport.ErrDisconnected) {
+			backoff = acceptPause
+			continue
 		}
 		backoff, retry = retry, min(2*retry, maxRetryBackoff)
 	}

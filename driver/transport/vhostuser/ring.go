@@ -59,7 +59,7 @@ func (d *Device) SetQueue(q int, areas transport.Queue) (transport.Notifier, err
 	}
 	doorbell, kickFD, err := d.doorbell(s, q)
 	if err != nil {
-		return transport.Notifier{}, err
+		return transport.Notifier{}, fileError(d.name, fmt.Sprintf("eventfd of ring %d", q), err)
 	}
 	if err := s.start(q, areas, kickFD, d.eventfds.callFD); err != nil {
 		return transport.Notifier{}, err
