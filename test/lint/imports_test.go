@@ -47,8 +47,9 @@ var edges = map[string][]string{
 	"driver/vdev":           {"driver/virtio"},
 	"driver/vdev/pcifn":     {"driver/vdev", "driver/virtio", "pci"},
 	"driver/vdev/vhostback": {
-		"driver/internal/eventfd", "driver/internal/unixsock", "driver/vdev",
-		"driver/vdev/vhostback/internal/raw", "driver/vdev/wire", "driver/virtio",
+		"driver/internal/eventfd", "driver/internal/nofile", "driver/internal/unixsock",
+		"driver/vdev", "driver/vdev/vhostback/internal/raw", "driver/vdev/wire",
+		"driver/virtio",
 	},
 	"driver/vdev/vhostback/internal/raw": {
 		"driver/internal/stat", "driver/vdev", "driver/virtio",

@@ -3,11 +3,11 @@ package vhostback
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/virtio-pmd/virtio-pmd/driver/internal/unixsock"
@@ -37,7 +37,9 @@ type Config struct {
 	// Slots is how many regions of memory a peer may share; 0: 64.
 	Slots int
 	// Timeout bounds how long the rest of a message may take, and how long a reply
-	// may wait for the peer to read it; 0: 5 s.
+	// may wait for the peer to read it; 0: 5 s. A connection over which nothing has
+	// arrived for as long is closed, unless Client made it. It is no peer yet: the next
+	// one that says something is.
 	Timeout time.Duration
 	// Up is called with true when packets can flow and with false when they cannot
 	// any more. It must not wait for the Backend. It may be nil.
@@ -91,6 +93,10 @@ type Backend struct {
 	stop   context.CancelFunc
 	done   chan struct{}
 
+	called   chan *net.UnixConn // connections that want to be the peer
+	waiting  atomic.Bool        // one waits while another is served, which was logged
+	reported string             // why there is no connection, as it was logged last
+
 	mu       sync.Mutex
 	peer     *net.UnixConn // nil while there is none
 	cause    error         // why peer was closed from this side
@@ -106,7 +112,8 @@ type Backend struct {
 // device.
 func Serve(path string, cfg Config) (*Backend, error) {
 	cfg.complete()
-	b := &Backend{path: path, cfg: cfg, failed: make(chan struct{}, 1), done: make(chan struct{})}
+	b := &Backend{path: path, cfg: cfg, failed: make(chan struct{}, 1),
+		done: make(chan struct{}), called: make(chan *net.UnixConn)}
 	b.ctx, b.stop = context.WithCancel(context.Background())
 	if n := cfg.Device.Pairs; n > maxPairs {
 		// The device says the rest about what it cannot be.
@@ -122,7 +129,7 @@ func Serve(path string, cfg Config) (*Backend, error) {
 	}
 	var err error
 	if b.kicks, err = newKicks(2*b.engine.Pairs(), b.engine.Notify); err != nil {
-		return nil, errors.Join(fmt.Errorf("vhost-user kicks: %w", err), b.engine.Close())
+		return nil, errors.Join(descriptorError("epoll of kicks", err), b.engine.Close())
 	}
 	if err = checkPath(path); err == nil && !cfg.Client {
 		b.socket, err = listen(path,

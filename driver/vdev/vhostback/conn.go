@@ -77,6 +77,7 @@ func (c *conn) fill(m *message, b []byte, first bool) error {
 // takeRights moves descriptors that arrived into the message. The kernel closes
 // those that do not fit.
 func (c *conn) takeRights(m *message, oobn, flags int) error {
+	before := len(m.fds)
 	if oobn > 0 {
 		messages, err := unix.ParseSocketControlMessage(c.control[:oobn])
 		if err != nil {
@@ -88,6 +89,9 @@ func (c *conn) takeRights(m *message, oobn, flags int) error {
 				m.fds = append(m.fds, fds...)
 			}
 		}
+	}
+	if flags&unix.MSG_CTRUNC != 0 && len(m.fds)-before < maxFDs {
+		return descriptorError("receiving descriptors", unix.EMFILE) // there was room for more
 	}
 	if flags&unix.MSG_CTRUNC != 0 || len(m.fds) > maxFDs {
 		return protocolError(opMessage, "number of descriptors", uint64(max(len(m.fds), maxFDs+1)), "%d at most", maxFDs)

@@ -2,6 +2,8 @@ package vhostback
 
 import (
 	"fmt"
+
+	"github.com/virtio-pmd/virtio-pmd/driver/internal/nofile"
 )
 
 // Error is a socket that cannot be used, or why a connection was closed: a message
@@ -102,6 +104,14 @@ func eventfdError(ring int, err error) error {
 	if err == nil {
 		e.Reason = "the peer filled the counter of the eventfd, which blocks writes"
 	}
+	return e
+}
+
+// descriptorError is a descriptor that this process cannot have. The peer has no part
+// in it.
+func descriptorError(op string, err error) error {
+	e := &Error{Device: "vhost-user back end", Op: op, Err: err}
+	e.Reason, e.Remedy = nofile.Explain(err)
 	return e
 }
 

@@ -30,7 +30,9 @@ func (s *session) setFeatures(m *message) ([]byte, error) {
 	if !s.negotiated {
 		// The firmware of a guest may do this before its operating system, with a
 		// newer driver, negotiates again.
-		return nil, &refusal{"the driver knows only devices from before virtio 1.0"}
+		return nil, &refusal{"the driver accepts no VERSION_1: it uses the device as a legacy one, " +
+			"which this is not; give the guest a modern device " +
+			"(QEMU: disable-legacy=on, and not disable-modern=on) and a driver of virtio 1.0 or later"}
 	}
 	return nil, s.startRings()
 }

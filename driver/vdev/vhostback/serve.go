@@ -17,28 +17,33 @@ func (b *Backend) run() {
 	defer close(b.done)
 	// Starting a ring reads memory that the peer can remove.
 	debug.SetPanicOnFault(true)
+	if b.socket != nil {
+		go func() {
+			defer close(b.called)
+			b.callers()
+		}()
+		for socket := range b.called {
+			b.serve(socket)
+		}
+		return
+	}
 	wait := minBackoff
 	for b.ctx.Err() == nil {
 		socket, err := b.connect()
 		if err != nil {
-			b.cfg.Logger.Debug("no vhost-user peer", "socket", b.path, "err", err)
+			b.unreachable(err)
 			b.pause(wait)
 			wait = min(2*wait, maxBackoff)
 			continue
 		}
-		wait = minBackoff
+		wait, b.reported = minBackoff, ""
 		b.serve(socket)
-		if b.cfg.Client {
-			b.pause(minBackoff) // a front end may close each connection at once
-		}
+		b.pause(minBackoff) // a front end may close each connection at once
 	}
 }
 
-// connect waits for the next peer.
+// connect connects to a front end that listens.
 func (b *Backend) connect() (*net.UnixConn, error) {
-	if b.socket != nil {
-		return b.socket.Accept()
-	}
 	dialer := net.Dialer{Timeout: maxBackoff}
 	c, err := dialer.DialContext(b.ctx, "unix", b.path)
 	if err != nil {
@@ -95,6 +100,7 @@ func (b *Backend) setPeer(socket *net.UnixConn) bool {
 	}
 	b.peer, b.cause = socket, nil
 	b.peers++
+	b.waiting.Store(false)
 	select {
 	case <-b.failed: // of an earlier peer
 	default:
