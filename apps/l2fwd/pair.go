@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
+
+	"github.com/virtio-pmd/virtio-pmd/apps/internal/command"
 )
 
 // unused marks a port that no pair names.
@@ -16,10 +18,14 @@ var (
 
 // parsePortmap reads "(0,1)(2,3)" for n ports and returns the port that each
 // one's packets leave by, unused for those that no pair names. A failure is a
-// *portmapError.
+// *command.UsageError.
 func parsePortmap(text string, n int) ([]int, error) {
+	bad := func(reason string) error {
+		return &command.UsageError{Option: "portmap", Value: text, Reason: reason,
+			Remedy: "name each port once, by its place on the command line"}
+	}
 	if !portmapForm.MatchString(text) {
-		return nil, &portmapError{text, text, "is not of the form (0,1)(2,3)"}
+		return nil, bad("not of the form (0,1)(2,3)")
 	}
 	to := make([]int, n)
 	for i := range to {
@@ -30,28 +36,14 @@ func parsePortmap(text string, n int) ([]int, error) {
 		for i, digits := range pair[1:] {
 			v, err := strconv.Atoi(digits)
 			if err != nil || v >= n {
-				reason := fmt.Sprintf("names port %s; there are ports 0 to %d", digits, n-1)
-				return nil, &portmapError{text, pair[0], reason}
+				return nil, bad(fmt.Sprintf("%q names port %s; there are ports 0 to %d", pair[0], digits, n-1))
 			}
 			if to[v] != unused {
-				reason := fmt.Sprintf("names port %d, which is in a pair already", v)
-				return nil, &portmapError{text, pair[0], reason}
+				return nil, bad(fmt.Sprintf("%q names port %d, which is in a pair already", pair[0], v))
 			}
 			ends[i] = v
 		}
 		to[ends[0]], to[ends[1]] = ends[1], ends[0]
 	}
 	return to, nil
-}
-
-// portmapError reports a --portmap that does not fit the ports.
-type portmapError struct {
-	text   string // the whole map
-	value  string // the part that is wrong
-	reason string
-}
-
-func (e *portmapError) Error() string {
-	return fmt.Sprintf("--portmap %q: %q %s; name each port once, by its place on the command line",
-		e.text, e.value, e.reason)
 }

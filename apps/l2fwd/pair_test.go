@@ -3,7 +3,11 @@ package main
 import (
 	"errors"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
+
+	"github.com/virtio-pmd/virtio-pmd/apps/internal/command"
 )
 
 func TestParsePortmap(t *testing.T) {
@@ -40,11 +44,11 @@ func TestParsePortmapRefuses(t *testing.T) {
 		"(0,1)x":                   "(0,1)x",
 	} {
 		got, err := parsePortmap(text, 4)
-		var e *portmapError
-		if !errors.As(err, &e) || e.text != text {
-			t.Errorf("%q: got %v, %v; want a *portmapError", text, got, err)
-		} else if e.value != value {
-			t.Errorf("%q: the error is about %q, want %q", text, e.value, value)
+		var e *command.UsageError
+		if !errors.As(err, &e) || e.Option != "portmap" || e.Value != text || e.Remedy == "" {
+			t.Errorf("%q: got %v, %v; want a *command.UsageError", text, got, err)
+		} else if value != text && !strings.Contains(e.Reason, strconv.Quote(value)) {
+			t.Errorf("%q: %q is not about %q", text, e.Reason, value)
 		}
 	}
 }

@@ -23,14 +23,14 @@ const unprivileged = 65534
 // summary, and status 0.
 func TestUnprivileged(t *testing.T) {
 	file := buildCommand(t)
-	stdout, stderr := runUnprivileged(t, file, "--stats-period=200ms", "emu:gen", "emu:null")
+	stdout, _ := runUnprivileged(t, file, "--stats-period=200ms", "emu:gen", "emu:null")
 	for _, want := range []string{"Forward statistics for port 0", "Accumulated forward statistics", `RX-packets: [1-9]`, `TX-packets: [1-9]`} {
 		if !regexp.MustCompile(want).MatchString(stdout) {
 			t.Errorf("no %q in the summary:\n%s", want, stdout)
 		}
 	}
-	if screens := regexp.MustCompile(`Rx-pps: +[1-9]`).FindAllString(stderr, -1); len(screens) < 2 {
-		t.Errorf("%d live rates in a second, and five were asked for:\n%s", len(screens), stderr)
+	if screens := regexp.MustCompile(`Rx-pps: +[1-9]`).FindAllString(stdout, -1); len(screens) < 2 {
+		t.Errorf("%d live rates in a second, and five were asked for:\n%s", len(screens), stdout)
 	}
 	stdout, _ = runUnprivileged(t, file, "--no-huge", "--json", "emu:gen", "emu:null")
 	o := decode(t, []byte(stdout))

@@ -28,7 +28,7 @@ func TestScripts(t *testing.T) {
 func TestJSON(t *testing.T) {
 	for _, m := range modes() {
 		t.Run(m.name, func(t *testing.T) {
-			o, stderr := runJSON(t, "--duration", "300ms", "--stats-period", "100ms", "--forward-mode", m.name, "emu:gen", "emu:null")
+			o, stderr := runJSON(t, "--duration", "300ms", "--forward-mode", m.name, "emu:gen", "emu:null")
 			if o.App != "testpmd" || o.Version == "" || o.Duration < 0.2 || o.Duration > 10 || len(o.Ports) != 2 || o.Cycles != nil {
 				t.Fatalf("unexpected object: %+v", o)
 			}

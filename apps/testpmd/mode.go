@@ -46,7 +46,7 @@ func modeNames() string {
 
 func modeOf(name string) (*mode, error) {
 	for _, m := range modes() {
-		if m.name == name {
+		if strings.EqualFold(m.name, name) {
 			return &m, nil
 		}
 	}

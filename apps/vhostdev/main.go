@@ -42,7 +42,7 @@ func app() *cli.App {
 		&cli.StringFlag{Name: "backend", Value: "loop",
 			Usage: "what the wire ends in: gen, null, loop, tap=IFNAME or pcap=FILE"},
 		&cli.BoolFlag{Name: "raw",
-			Usage: "cost next to nothing, with gen and null: for measuring drivers that poll"},
+			Usage: "cost next to nothing, with --backend gen or null: for measuring drivers that poll"},
 		&cli.IntFlag{Name: "queues", Value: 1, Usage: "queue pairs, 1 to 128"},
 		&cli.IntFlag{Name: "size", Value: 64, Usage: "length of the frames of gen, without checksum"},
 		&cli.IntFlag{Name: "mtu", Value: 1500, Usage: "largest payload of a frame, 68 to 65535"},

@@ -32,7 +32,9 @@ func TestBadOptions(t *testing.T) {
 	}{
 		{nil, "--socket"}, {[]string{"--socket", ""}, "--socket"}, {[]string{"--socket", "s", "more"}, `"more"`},
 		{[]string{"--backend", "cable"}, "cable"}, {[]string{"--backend", "gen=1"}, "gen=1"}, {[]string{"--backend", "tap="}, "tap="},
-		{[]string{"--backend", "pcap"}, "pcap"}, {[]string{"--raw"}, "loop"}, {[]string{"--raw", "--backend", "tap=x"}, "tap=x"},
+		{[]string{"--backend", "pcap"}, "pcap"}, {[]string{"--raw"}, "give gen or null, or leave out --raw"}, {[]string{"--raw", "--backend", "tap=x"}, "tap=x"},
+		{[]string{"--backend", "tap=../x"}, "not a name"}, {[]string{"--cpus", "1000"}, "cannot be used"},
+		{[]string{"--mac", "00:00:00:00:00:00"}, "no port has the address zero"}, {[]string{"--mac", "02:00:00:00:00:01,queues=2"}, "more than"},
 		{[]string{"--queues", "0"}, "queues"},
 		{[]string{"--socket-mode", "8"}, "octal"}, {[]string{"--socket-mode", "01777"}, "01777"},
 		{[]string{"--client", "--socket-group", "0"}, "--client"}, {[]string{"--queues", "129"}, "129"}, {[]string{"--size", "59"}, "59"},
@@ -50,6 +52,10 @@ func TestBadOptions(t *testing.T) {
 			t.Errorf("%v: status %d, stdout %q, stderr %q", c.args, status, stdout.String(), stderr.String())
 		}
 	}
+	o := &options{raw: true}
+	if err := o.readBackend("GEN"); err != nil || o.backend != "gen" {
+		t.Errorf("GEN: %v, %q", err, o.backend)
+	}
 	if _, err := os.Lstat("s"); !errors.Is(err, os.ErrNotExist) {
 		t.Error("a socket was made")
 	}
@@ -60,7 +66,7 @@ func TestCannotServe(t *testing.T) {
 	dir := t.TempDir()
 	for _, args := range [][]string{
 		{"--socket", dir + "/none/s"}, {"--socket", dir + "/" + strings.Repeat("x", 120)},
-		{"--socket", dir + "/s", "--backend", "pcap=" + dir + "/none.pcap"}, {"--socket", dir + "/s", "--cpus", "1000"},
+		{"--socket", dir + "/s", "--backend", "pcap=" + dir + "/none.pcap"},
 	} {
 		var stdout, stderr bytes.Buffer
 		if status := command.Run(app(), append([]string{"vhostdev", "--duration", "1s"}, args...), &stdout, &stderr); status != 1 || stdout.Len() != 0 {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"net"
@@ -10,6 +11,8 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/command"
+	"github.com/virtio-pmd/virtio-pmd/apps/internal/pollers"
+	"github.com/virtio-pmd/virtio-pmd/driver/devargs"
 	"github.com/virtio-pmd/virtio-pmd/driver/lcore"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev/vhostback"
@@ -88,12 +91,15 @@ func (o *options) readAccess(mode string) error {
 }
 
 func (o *options) readBackend(text string) error {
-	bad := func(reason string) error {
-		return &command.UsageError{Option: "backend", Value: text, Reason: reason,
-			Remedy: "give gen, null, loop, tap=IFNAME or pcap=FILE"}
+	remedy := "give gen, null, loop, tap=IFNAME or pcap=FILE"
+	if o.raw {
+		remedy = "give gen or null, or leave out --raw"
 	}
-	var takes bool
-	o.backend, o.arg, takes = strings.Cut(text, "=")
+	bad := func(reason string) error {
+		return &command.UsageError{Option: "backend", Value: text, Reason: reason, Remedy: remedy}
+	}
+	name, arg, takes := strings.Cut(text, "=")
+	o.backend, o.arg = strings.ToLower(name), arg
 	switch o.backend {
 	case "gen", "null", "loop":
 		if takes {
@@ -109,6 +115,9 @@ func (o *options) readBackend(text string) error {
 	if o.raw && o.backend != "gen" && o.backend != "null" {
 		return bad("--raw has no such back end")
 	}
+	if _, err := devargs.Parse("emu:" + o.backend + text[len(name):]); err != nil && !strings.Contains(arg, ",") {
+		return asUsage("backend", text, err) // with a comma it is not the text of a port
+	}
 	return nil
 }
 
@@ -116,13 +125,27 @@ func (o *options) readMAC(text string) error {
 	if text == "" {
 		return nil
 	}
-	mac, err := net.ParseMAC(text)
-	if err != nil || len(mac) != 6 || mac[0]&1 != 0 {
-		return &command.UsageError{Option: "mac", Value: text, Reason: "not an address of a device",
+	address, _, more := strings.Cut(text, ",")
+	spec, err := devargs.Parse("emu:null,mac=" + address)
+	switch {
+	case err != nil:
+		return asUsage("mac", text, err)
+	case more:
+		return &command.UsageError{Option: "mac", Value: text, Reason: "more than an address",
 			Remedy: "write it like 02:00:00:00:00:01"}
 	}
-	o.mac = mac
+	o.mac = spec.MAC
 	return nil
+}
+
+// asUsage makes the error about a part of a port one about an option.
+func asUsage(option, text string, err error) error {
+	e := &command.UsageError{Option: option, Value: text, Reason: err.Error(), Err: err}
+	var part *devargs.Error
+	if errors.As(err, &part) {
+		e.Reason, e.Remedy = part.Reason, part.Remedy
+	}
+	return e
 }
 
 func (o *options) readCPU(text string) error {
@@ -137,7 +160,7 @@ func (o *options) readCPU(text string) error {
 	case len(cpus) == 1:
 		o.cpu = cpus[0]
 	}
-	return nil
+	return pollers.Check(cpus)
 }
 
 func between(option string, v, least, most int) error {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"sync"
@@ -36,16 +37,17 @@ func (o *options) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err := s.open(); err != nil {
 		return err
 	}
+	fmt.Fprintf(session.Notes(o.Options, stderr), "vhostdev: %s %s\n", o.awaits(), o.socket)
 	return s.run(ctx, stdout, stderr)
 }
 
 func (s *server) run(ctx context.Context, stdout, stderr io.Writer) error {
-	err := s.watch(ctx, stderr)
+	err := s.watch(ctx, stdout, stderr)
 	if s.poller != nil {
 		s.poller.Stop()
 	}
 	// Printed before Close disconnects the peer, whose features are in the report.
-	err = errors.Join(err, s.report().Print(s.elapsed(), s.options.JSON, stdout, stderr))
+	err = errors.Join(err, session.Print(s.report(), s.elapsed(), s.options.Options, stdout, stderr))
 	return errors.Join(err, s.back.Close())
 }
 
@@ -103,12 +105,12 @@ func (s *server) elapsed() time.Duration {
 
 // watch shows the screens until it is time to stop, and returns the error of the
 // poller if that failed.
-func (s *server) watch(ctx context.Context, stderr io.Writer) error {
+func (s *server) watch(ctx context.Context, stdout, stderr io.Writer) error {
 	var failed <-chan error
 	if s.poller != nil {
 		failed = s.poller.Failed()
 	}
-	return session.Watch(ctx, s.report(), s.options.StatsPeriod, stderr, nil, failed)
+	return session.Watch(ctx, s.report(), s.options.Options, stdout, stderr, nil, failed)
 }
 
 // report describes the device as the only port.
@@ -146,6 +148,14 @@ func (o *options) role() string {
 		name = "raw " + name
 	}
 	return name
+}
+
+// awaits says what the back end waits for, before the path of the socket.
+func (o *options) awaits() string {
+	if o.client {
+		return "waiting for a front end to listen at"
+	}
+	return "waiting for a front end to connect to"
 }
 
 func words(s vhostback.State) string {

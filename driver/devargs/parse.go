@@ -30,7 +30,7 @@ func Parse(text string) (Spec, error) {
 		switch {
 		case !ok || key == "":
 			err = &Error{Value: field, Reason: "not of the form key=value",
-				Remedy: "the keys are " + keyNames()}
+				Remedy: "the keys are " + Keys()}
 		case seen[key]:
 			err = &Error{Key: key, Value: value, Reason: "the key was given before", Remedy: "give it once"}
 		default:
@@ -143,7 +143,7 @@ func (s *Spec) set(key, value string) *Error {
 	case "socket_group":
 		return s.socketGroup(value)
 	}
-	return &Error{Key: key, Value: value, Reason: "unknown key", Remedy: "the keys are " + keyNames()}
+	return &Error{Key: key, Value: value, Reason: "unknown key", Remedy: "the keys are " + Keys()}
 }
 
 func (s *Spec) feature(key, value string, f virtio.Feature) *Error {
@@ -229,7 +229,8 @@ func flag(key, value string) (bool, *Error) {
 	return value == "1", nil
 }
 
-func keyNames() string {
+// Keys names the keys of a port, in the order of the package comment.
+func Keys() string {
 	names := []string{"queues", "rx_queue_size", "tx_queue_size"}
 	for _, sw := range switches {
 		names = append(names, sw.key)

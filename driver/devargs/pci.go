@@ -4,16 +4,20 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/virtio-pmd/virtio-pmd/driver/transport/vhostuser"
 	"github.com/virtio-pmd/virtio-pmd/driver/transport/vpci"
 	"github.com/virtio-pmd/virtio-pmd/pci/sysfs"
 	"github.com/virtio-pmd/virtio-pmd/vfio"
 )
 
-// Check returns why the device of a PCI port cannot be opened, without opening it: no
-// function has the address, it is not a modern virtio network device, or it is not bound
-// to vfio-pci. For other ports it returns nil.
+// Check returns why the device of a port cannot be opened, as far as that shows without
+// opening it: no function has the address, it is not a modern virtio network device, or it
+// is not bound to vfio-pci; there is no socket to connect to.
 func (s Spec) Check(root string) error {
-	if s.Kind != PCI {
+	switch {
+	case s.Kind == VhostUser && !s.Server:
+		return vhostuser.Check(s.Socket)
+	case s.Kind != PCI:
 		return nil
 	}
 	info, err := sysfs.FS{Root: root}.Function(s.Address)

@@ -59,18 +59,19 @@ var edges = map[string][]string{
 	"apps/devbind": {
 		"apps/internal/inuse", "apps/internal/version", "pci", "pci/sysfs",
 	},
-	"apps/internal/command": {"apps/internal/version"},
+	"apps/internal/command": {"apps/internal/output", "apps/internal/version", "driver/devargs"},
 	"apps/internal/frame":   {"driver/mbuf"},
 	"apps/internal/inuse":   {"pci", "pci/sysfs"},
-	"apps/internal/pollers": {"apps/internal/report", "driver/lcore"},
+	"apps/internal/output":  {},
+	"apps/internal/pollers": {"apps/internal/command", "apps/internal/report", "driver/lcore"},
 	"apps/internal/portset": {
 		"apps/internal/inuse", "driver", "driver/devargs", "driver/mbuf", "driver/virtio",
 		"hugepages", "pci/sysfs", "vfio",
 	},
 	"apps/internal/report": {"apps/internal/version", "driver"},
 	"apps/internal/session": {
-		"apps/internal/command", "apps/internal/pollers", "apps/internal/portset",
-		"apps/internal/report", "driver", "driver/devargs",
+		"apps/internal/command", "apps/internal/output", "apps/internal/pollers",
+		"apps/internal/portset", "apps/internal/report", "driver", "driver/devargs",
 	},
 	"apps/internal/version": {},
 	"apps/l2fwd": {
@@ -84,8 +85,8 @@ var edges = map[string][]string{
 	},
 	"apps/vhostdev": {
 		"apps/internal/command", "apps/internal/pollers", "apps/internal/report",
-		"apps/internal/session", "driver", "driver/lcore", "driver/vdev", "driver/vdev/vhostback", "driver/vdev/wire",
-		"driver/virtio",
+		"apps/internal/session", "driver", "driver/devargs", "driver/lcore", "driver/vdev",
+		"driver/vdev/vhostback", "driver/vdev/wire", "driver/virtio",
 	},
 	"test/fdtest":                 {},
 	"test/frametest":              {"driver/mbuf"},

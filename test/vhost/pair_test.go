@@ -48,7 +48,7 @@ func TestTwoProcessesUnprivileged(t *testing.T) {
 				"vhost-user:"+socket+keys+rings)
 			all := regexp.MustCompile(`TX-packets: +` + strconv.Itoa(count) + `\b`)
 			back.until(t, "all frames are back", func() bool {
-				return all.MatchString(back.stderr.String())
+				return all.MatchString(back.stdout.String())
 			})
 			t.Logf("%d frames there and back in %.2f s from the start of testpmd", count,
 				time.Since(start).Seconds())

@@ -8,9 +8,9 @@ import (
 )
 
 // testLink sets the link of function a down and up again: l2fwd learns it by an
-// interrupt, shows it, and forwards again.
+// interrupt, logs it, and forwards again.
 func (g *guest) testLink(t *testing.T, a, b string) {
-	f := g.l2fwd(t, []string{"--stats-period", "100ms"}, ports("", a, b))
+	f := g.l2fwd(t, []string{"--log-level", "info"}, ports("", a, b))
 	streams := f.both(0, 1, 500)
 	f.exchange(t, streams...)
 	ctx, cancel := context.WithTimeout(t.Context(), commandTime)
@@ -19,7 +19,7 @@ func (g *guest) testLink(t *testing.T, a, b string) {
 	if err := g.QMP.SetLink(a, false); err != nil {
 		t.Fatal(err)
 	}
-	if err := f.WaitFor(ctx, "link down"); err != nil {
+	if err := f.WaitFor(ctx, "state=down"); err != nil {
 		t.Error(err)
 	}
 	if after := g.interrupts(t, a); after == before {

@@ -116,7 +116,8 @@ func (w *vhostWires) pod(t *testing.T, wire int) (host, *process) {
 		"--stats-period=0",
 		"--duration="+guestLife.String(), port, "emu:tap=pod")
 	p.await(t, "l2fwd: port 1")
-	if path, _, _ := strings.Cut(p.stderr.String(), "\n"); !strings.Contains(path, ring) {
+	_, path, _ := strings.Cut(p.stderr.String(), "l2fwd: port 0: ")
+	if path, _, _ = strings.Cut(path, "\n"); !strings.Contains(path, ring) {
 		t.Errorf("the pod's ring is not %s: %s", ring, path)
 	}
 	if err := ns.Configure("pod", wireMTU); err != nil {

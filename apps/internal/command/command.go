@@ -1,5 +1,6 @@
 // Package command is what the commands that move packets share: their common
-// options, how they report that something went wrong, and when they end.
+// options and help, how they write and report that something went wrong, and when they
+// end.
 package command
 
 import (
@@ -16,7 +17,9 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/virtio-pmd/virtio-pmd/apps/internal/output"
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/version"
+	"github.com/virtio-pmd/virtio-pmd/driver/devargs"
 )
 
 // MaxBurst is the largest burst that --burst accepts, as in testpmd.
@@ -30,7 +33,9 @@ const MaxPorts = 256
 type Options struct {
 	Duration    time.Duration // how long packets flow, 0 until a signal
 	StatsPeriod time.Duration // between two screens, 0 for none
-	JSON        bool          // one object on standard output, nothing else there
+	JSON        bool          // one object on standard output at the end
+	JSONLines   bool          // ... and one every StatsPeriod, instead of screens
+	Quiet       bool          // nothing but the outcome, warnings and errors
 	CPUs        []int         // where to poll, none for anywhere
 	Burst       int           // packets a burst, 1 to MaxBurst
 	PoolSize    int           // packet buffers, 0 for as many as the ports need
@@ -42,15 +47,17 @@ type Options struct {
 // action gets the common options checked.
 func New(name, usage string, own []cli.Flag, action func(*cli.Context, Options) error) *cli.App {
 	app := NewBare(name, usage, append(flags(), own...), func(c *cli.Context) error {
+		if c.Args().First() == "help" {
+			return help(c)
+		}
 		o, err := read(c)
 		if err != nil {
 			return err
 		}
 		return action(c, o)
 	})
-	app.ArgsUsage = "PORT..."
-	app.Description = "PORT is a PCI address, vhost-user:SOCKET or emu:BACKEND, then ,key=value;\n" +
-		"BACKEND is gen, null, loop, cable=NAME, tap=IFNAME, pcap=FILE or vhost=SOCKET"
+	app.UsageText = name + " [options] PORT..."
+	app.Description = portHelp(name)
 	return app
 }
 
@@ -71,26 +78,59 @@ func NewBare(name, usage string, flags []cli.Flag, action cli.ActionFunc) *cli.A
 	}
 }
 
+// endWithin is for how long the end waits for a reader to take what is left: the result,
+// then the last messages.
+const (
+	endWithin      = 500 * time.Millisecond
+	messagesWithin = 150 * time.Millisecond
+)
+
 // Run runs the command with its arguments and returns its exit status: 0 if all
 // went well, 1 if not, 2 if the command line cannot be used.
+//
+// The command writes through [output.Stream], so that it waits for no reader. If the
+// result is not read at the end, that is an error.
 func Run(app *cli.App, args []string, stdout, stderr io.Writer) int {
-	app.Writer, app.ErrWriter = stdout, stderr
-	err := app.Run(args)
-	if err == nil {
-		return 0
+	// A reader that ends does not end the command.
+	signal.Ignore(syscall.SIGPIPE)
+	out, messages := output.Open(app.Name, stdout, stderr)
+	app.Writer, app.ErrWriter = out, messages
+	err := app.Run(optionsFirst(app, args))
+	end := time.Now().Add(endWithin)
+	err = errors.Join(err, out.Flush(end))
+	if err != nil {
+		text := strings.ReplaceAll(err.Error(), "\n", "\n"+app.Name+": ")
+		fmt.Fprintf(output.Result(messages), "%s: %s\n", app.Name, text)
 	}
-	fmt.Fprintf(stderr, "%s: %s\n", app.Name, strings.ReplaceAll(err.Error(), "\n", "\n"+app.Name+": "))
+	_ = messages.Close(latest(end, time.Now().Add(messagesWithin))) // there is nowhere to report it
+	_ = out.Close(time.Now())                                       // it was flushed
 	var usage *UsageError
-	if errors.As(err, &usage) {
+	var port *devargs.Error
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &usage), errors.As(err, &port):
 		return 2
 	}
 	return 1
 }
 
-// Until returns a context that ends after d, unless d is 0, and on SIGINT or
-// SIGTERM. A second signal then ends the process at once.
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// Until returns a context that ends after d, unless d is 0, and on SIGINT, SIGTERM and
+// SIGHUP, of which nohup takes the last away. A second signal then ends the process at
+// once.
 func Until(d time.Duration) (context.Context, context.CancelFunc) {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		signals = append(signals, syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), signals...)
 	context.AfterFunc(ctx, stop)
 	if d == 0 {
 		return ctx, stop
@@ -114,7 +154,11 @@ type UsageError struct {
 	Value  string
 	Reason string
 	Remedy string
+	Err    error // cause, or nil
 }
+
+// Unwrap returns the cause.
+func (e *UsageError) Unwrap() error { return e.Err }
 
 func (e *UsageError) Error() string {
 	if e.Option == "" {

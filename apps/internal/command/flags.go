@@ -1,14 +1,18 @@
 package command
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/virtio-pmd/virtio-pmd/apps/internal/output"
 )
 
 func flags() []cli.Flag {
@@ -23,15 +27,18 @@ func flags() []cli.Flag {
 }
 
 // OutputFlags are the options of a command that runs for a while and reports on
-// it: --duration with the given usage, --stats-period, --json and --log-level.
+// it: --duration with the given usage, --stats-period, --json, --quiet and --log-level.
 func OutputFlags(duration string) []cli.Flag {
 	return []cli.Flag{
-		&cli.DurationFlag{Name: "duration", Usage: duration, DefaultText: "until Ctrl-C"},
-		&cli.DurationFlag{Name: "stats-period", Value: time.Second,
-			Usage: "time between two screens, 0 for none"},
+		&cli.GenericFlag{Name: "duration", Value: new(span), DefaultText: "until Ctrl-C",
+			Usage: "`TIME`, in seconds or like 90s, 5m: " + duration},
+		&cli.GenericFlag{Name: "stats-period", Value: &span{time.Second},
+			Usage: "`TIME` between two screens, 0 for none; given with --json, between two objects"},
 		&cli.BoolFlag{Name: "json",
-			Usage: "print one JSON object at the end; screens and messages go to standard error"},
-		&cli.StringFlag{Name: "log-level", Value: "warn", Usage: "debug, info, warn or error"},
+			Usage: "print one JSON object at the end, on one line; all else goes to standard error"},
+		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"},
+			Usage: "print the outcome, warnings and errors, and nothing else"},
+		&cli.StringFlag{Name: "log-level", Value: "warn", Usage: "`LEVEL`: debug, info, warn or error"},
 	}
 }
 
@@ -42,7 +49,6 @@ func read(c *cli.Context) (Options, error) {
 		o.ReadOutput(c),
 		between("burst", o.Burst, 1, MaxBurst, "32 is what most use"),
 		between("pool-size", o.PoolSize, 0, 1<<24, "leave it out for as many as the ports need"),
-		afterPorts(c.Args().Slice()),
 	} {
 		if err != nil {
 			return Options{}, err
@@ -54,18 +60,51 @@ func read(c *cli.Context) (Options, error) {
 }
 
 // ReadOutput reads and checks what [OutputFlags] offers. A failure is a
-// [*UsageError].
+// [*UsageError], but for a standard output that is closed.
 func (o *Options) ReadOutput(c *cli.Context) error {
-	o.Duration, o.StatsPeriod, o.JSON = c.Duration("duration"), c.Duration("stats-period"), c.Bool("json")
-	if err := notNegative("duration", o.Duration, "write it like 10s, 5m or 0"); err != nil {
+	o.Duration, o.StatsPeriod = c.Generic("duration").(*span).d, c.Generic("stats-period").(*span).d
+	o.JSON, o.Quiet = c.Bool("json"), c.Bool("quiet")
+	o.JSONLines = o.JSON && c.IsSet("stats-period") && o.StatsPeriod > 0
+	if err := notNegative("duration", o.Duration, "write it like 10, 5m or 0"); err != nil {
 		return err
 	}
-	if err := notNegative("stats-period", o.StatsPeriod, "write it like 1s, 500ms or 0"); err != nil {
+	if err := notNegative("stats-period", o.StatsPeriod, "write it like 1, 500ms or 0"); err != nil {
 		return err
+	}
+	if o.JSON && output.Closed(c.App.Writer) {
+		return errors.New("--json: standard output is closed, and the object has nowhere to go: " +
+			"give the command a file or a pipe")
 	}
 	var err error
 	o.Logger, err = newLogger(c.String("log-level"), c.App.ErrWriter)
 	return err
+}
+
+// span is the value of an option that is a time: "10" is in seconds, as in DPDK's
+// commands, and "1m30s" or "500ms" is as Go writes it.
+type span struct{ d time.Duration }
+
+var plainSeconds = regexp.MustCompile(`^-?[0-9]*\.?[0-9]+$`)
+
+// Set implements flag.Value.
+func (s *span) Set(text string) error {
+	lower := strings.ToLower(text)
+	if plainSeconds.MatchString(lower) {
+		lower += "s"
+	}
+	d, err := time.ParseDuration(lower)
+	if err != nil {
+		return errors.New("not a time; write it like 10, 90s, 5m or 500ms")
+	}
+	s.d = d
+	return nil
+}
+
+func (s *span) String() string {
+	if s == nil {
+		return "0s"
+	}
+	return s.d.String()
 }
 
 // newLogger returns a logger of messages of a level and above.
@@ -92,16 +131,6 @@ func between(option string, v, least, most int, remedy string) error {
 	case v < least || v > most:
 		return &UsageError{Option: option, Value: strconv.Itoa(v), Remedy: remedy,
 			Reason: fmt.Sprintf("not between %d and %d", least, most)}
-	}
-	return nil
-}
-
-// afterPorts refuses options behind the first port, where they are not read.
-func afterPorts(ports []string) error {
-	for _, p := range ports {
-		if strings.HasPrefix(p, "-") {
-			return &UsageError{Reason: fmt.Sprintf("%q stands behind a port; options come first", p)}
-		}
 	}
 	return nil
 }

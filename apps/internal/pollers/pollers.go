@@ -3,12 +3,15 @@
 package pollers
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime"
+	"strconv"
 	"strings"
 	"time"
 
+	"github.com/virtio-pmd/virtio-pmd/apps/internal/command"
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/report"
 	"github.com/virtio-pmd/virtio-pmd/driver/lcore"
 )
@@ -28,6 +31,31 @@ const spareProcs = 2
 // Count returns how many pollers a list of CPUs asks for: one on each, or one that
 // runs anywhere if the list is empty.
 func Count(cpus []int) int { return max(len(cpus), 1) }
+
+// Check returns a [*command.UsageError] if one of the CPUs cannot poll: it does not exist,
+// or this process may not use it.
+func Check(cpus []int) error {
+	for _, cpu := range cpus {
+		core, err := lcore.Start(cpu, func() bool { return false })
+		if err != nil {
+			return usage(cpu, err)
+		}
+		if err := core.Stop(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// usage makes the error of a core one of the command line.
+func usage(cpu int, err error) error {
+	e := &command.UsageError{Option: "cpus", Value: strconv.Itoa(cpu), Reason: err.Error(), Err: err}
+	var bad *lcore.Error
+	if errors.As(err, &bad) {
+		e.Reason, e.Remedy = bad.Reason, bad.Remedy
+	}
+	return e
+}
 
 // Start starts a goroutine for each function, which polls polls[i] on cpus[i], or
 // without CPUs anywhere. If one cannot be started, with an [*lcore.Error], those

@@ -43,6 +43,9 @@ type Config struct {
 	Cables *devargs.Cables
 	// Open opens one port; nil means [devargs.Spec.Open].
 	Open func(devargs.Spec, devargs.Options) (*driver.Port, error)
+	// Waiting, if not nil, is called with a line for the user when something takes long:
+	// which port waits, and what for.
+	Waiting func(what string)
 
 	root string // where sys is: tests have their own
 }
@@ -58,6 +61,7 @@ type Set struct {
 	// use the port call it again and again.
 	EmuPolls []func() int
 	names    []string
+	left     bool // a port is still being opened, over the pool
 }
 
 // Parse reads the texts of ports. A failure is a [*devargs.Error].
@@ -72,8 +76,9 @@ func Parse(texts []string) ([]devargs.Spec, error) {
 	return specs, nil
 }
 
-// Open opens all ports or none. Where a port waits for its peer, the waiting ends
-// with ctx.
+// Open opens all ports or none. It ends with ctx, with an [*InterruptedError]. What does
+// not end by itself then is left behind, with the memory that it uses, for the end of the
+// program.
 func Open(ctx context.Context, c Config) (*Set, error) {
 	if c.root == "" {
 		c.root = "/"
@@ -88,8 +93,8 @@ func Open(ctx context.Context, c Config) (*Set, error) {
 		return nil, err
 	}
 	s := &Set{EmuPolls: make([]func() int, len(c.Specs))}
-	var memory hugepages.Options
-	if s.Pool, memory, err = c.pool(count); err != nil {
+	memory, err := c.newPool(ctx, s, count)
+	if err != nil {
 		return nil, fmt.Errorf("packet buffers: %w%s", err, c.hint(err))
 	}
 	o := devargs.Options{Logger: c.Logger, Pool: s.Pool, Memory: memory, Cables: c.Cables}
@@ -103,8 +108,9 @@ func Open(ctx context.Context, c Config) (*Set, error) {
 		if c.PollDevices {
 			o.EmuPoll = &s.EmuPolls[i]
 		}
-		port, err := c.Open(spec, o)
-		if err != nil {
+		open := func() (*driver.Port, error) { return c.Open(spec, o) }
+		port, left, err := await(ctx, stepOf(spec), c.Waiting, open, func(p *driver.Port) { _ = p.Close() })
+		if s.left = left; err != nil {
 			return nil, errors.Join(named(spec, tooSmall(err)), s.Close())
 		}
 		s.Ports, s.names = append(s.Ports, port), append(s.names, spec.Text)
@@ -126,6 +132,21 @@ func (c *Config) addUse(spec devargs.Spec, err error) error {
 		unbound.InUse = inuse.Texts(inuse.New(fs, os.Getenv).Reasons(info))
 	}
 	return err
+}
+
+// newPool makes the pool of s and returns what memory the ports are to use.
+func (c *Config) newPool(ctx context.Context, s *Set, count int) (hugepages.Options, error) {
+	type outcome struct {
+		pool   *mbuf.Pool
+		memory hugepages.Options
+	}
+	waiting := step{waiting: fmt.Sprintf("memory of %d packet buffers", count), notice: longNotice}
+	made, _, err := await(ctx, waiting, c.Waiting, func() (o outcome, err error) {
+		o.pool, o.memory, err = c.pool(count)
+		return o, err
+	}, func(o outcome) { _ = o.pool.Release() })
+	s.Pool = made.pool
+	return made.memory, err
 }
 
 // pool makes the pool and returns what memory the ports are to use: that near the
@@ -267,8 +288,8 @@ func (s *Set) Close() error {
 	for _, c := range s.Caches {
 		c.Close()
 	}
-	if errs == nil {
-		// A port that could not be closed may still use the memory.
+	if errs == nil && !s.left {
+		// A port that could not be closed, or is still being opened, may use the memory.
 		errs = append(errs, s.Pool.Release())
 	}
 	return errors.Join(errs...)

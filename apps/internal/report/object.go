@@ -11,11 +11,14 @@ import (
 
 // Object is what --json prints.
 type Object struct {
-	App      string       `json:"app"`
-	Version  string       `json:"version"`
-	Duration float64      `json:"duration_s"`
-	Ports    []PortObject `json:"ports"`
-	Cycles   *Cycles      `json:"core_cycles,omitempty"` // if they were recorded
+	App      string  `json:"app"`
+	Version  string  `json:"version"`
+	Duration float64 `json:"duration_s"`
+	// Period is for an object before the last one: the time since the object before it,
+	// over which its rates are averages.
+	Period float64      `json:"period_s,omitempty"`
+	Ports  []PortObject `json:"ports"`
+	Cycles *Cycles      `json:"core_cycles,omitempty"` // if they were recorded
 }
 
 // Cycles says how many clock cycles a packet took, for a command that was asked to
@@ -71,7 +74,7 @@ func queues(n driver.Stats) []QueueObject {
 func (r *Report) object(elapsed time.Duration) Object {
 	o := Object{
 		App: r.App, Version: version.String(), Ports: []PortObject{}, Cycles: r.Cycles,
-		Duration: float64(elapsed.Round(time.Millisecond).Milliseconds()) / 1000,
+		Duration: inSeconds(elapsed),
 	}
 	for _, p := range r.Ports {
 		n := p.Stats()
@@ -85,6 +88,11 @@ func (r *Report) object(elapsed time.Duration) Object {
 		})
 	}
 	return o
+}
+
+// inSeconds returns a time in seconds, to the millisecond.
+func inSeconds(d time.Duration) float64 {
+	return float64(d.Round(time.Millisecond).Milliseconds()) / 1000
 }
 
 // writeJSON writes the object on one line.

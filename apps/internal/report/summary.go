@@ -11,13 +11,13 @@ import (
 )
 
 // Print writes the outcome for packets that flowed for elapsed: with asJSON the
-// object for scripts to stdout and a summary for people to stderr, otherwise the
+// object for scripts to stdout and a summary for people to notes, otherwise the
 // summary to stdout.
-func (r *Report) Print(elapsed time.Duration, asJSON bool, stdout, stderr io.Writer) error {
+func (r *Report) Print(elapsed time.Duration, asJSON bool, stdout, notes io.Writer) error {
 	if !asJSON {
 		return r.writeSummary(stdout, elapsed)
 	}
-	return errors.Join(r.writeSummary(stderr, elapsed), r.object(elapsed).writeJSON(stdout))
+	return errors.Join(r.writeSummary(notes, elapsed), r.object(elapsed).writeJSON(stdout))
 }
 
 // writeSummary writes the totals of each port, for packets that flowed for elapsed.

@@ -58,7 +58,10 @@ type Work struct {
 // Run moves packets until ctx ends, the planned time is over, a port fails or a
 // poller does.
 func (s *Session) Run(ctx context.Context, stdout, stderr io.Writer) error {
-	set, err := s.OpenPorts(ctx)
+	if err := pollers.Check(s.Options.CPUs); err != nil {
+		return err // before anything is opened
+	}
+	set, err := s.open(ctx, Notes(s.Options, stderr))
 	if err != nil {
 		return err
 	}
@@ -67,10 +70,16 @@ func (s *Session) Run(ctx context.Context, stdout, stderr io.Writer) error {
 
 // OpenPorts opens the ports of the session.
 func (s *Session) OpenPorts(ctx context.Context) (*portset.Set, error) {
+	return s.open(ctx, io.Discard)
+}
+
+// open opens the ports and says what it waits for.
+func (s *Session) open(ctx context.Context, notes io.Writer) (*portset.Set, error) {
 	cfg := portset.Config{
 		Burst: s.Options.Burst, Pollers: pollers.Count(s.Options.CPUs),
 		PoolSize: s.Options.PoolSize, NoHuge: s.Options.NoHuge, Logger: s.Options.Logger,
 		PollDevices: s.PollDevices, Cables: s.Cables, Open: s.Open,
+		Waiting: func(what string) { fmt.Fprintf(notes, "%s: %s\n", s.App, what) },
 	}
 	for _, p := range s.Ports {
 		cfg.Specs = append(cfg.Specs, p.Spec)
@@ -85,8 +94,9 @@ func (s *Session) run(ctx context.Context, set *portset.Set, stdout, stderr io.W
 		return err
 	}
 	r := s.report(set, work)
+	notes := Notes(s.Options, stderr)
 	for _, p := range r.Ports {
-		fmt.Fprintf(stderr, "%s: port %d: %s %s, path: %s\n", s.App, p.Number, p.Name, p.Role, p.Path)
+		fmt.Fprintf(notes, "%s: port %d: %s %s, path: %s\n", s.App, p.Number, p.Name, p.Role, p.Path)
 	}
 	r.Start = time.Now()
 	if work.Begin != nil {
@@ -97,7 +107,7 @@ func (s *Session) run(ctx context.Context, set *portset.Set, stdout, stderr io.W
 		return err
 	}
 	r.Pollers = group.Load()
-	err = Watch(ctx, r, s.Options.StatsPeriod, stderr, set.Failed(), group.Failed())
+	err = Watch(ctx, r, s.Options, stdout, stderr, set.Failed(), group.Failed())
 	group.Stop()
 	elapsed := time.Since(r.Start)
 	if work.End != nil {
@@ -106,7 +116,7 @@ func (s *Session) run(ctx context.Context, set *portset.Set, stdout, stderr io.W
 	if work.Cycles != nil {
 		r.Cycles = work.Cycles()
 	}
-	return errors.Join(err, r.Print(elapsed, s.Options.JSON, stdout, stderr))
+	return errors.Join(err, Print(r, elapsed, s.Options, stdout, stderr))
 }
 
 // report describes the ports for those who read about them.

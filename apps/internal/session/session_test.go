@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/command"
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/portset"
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/report"
+	"github.com/virtio-pmd/virtio-pmd/driver"
 	"github.com/virtio-pmd/virtio-pmd/driver/devargs"
 	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
 )
@@ -73,6 +75,85 @@ func TestRun(t *testing.T) {
 		}
 	}
 	checkClosed(t, set)
+}
+
+// TestOutput: what goes where, by the options.
+func TestOutput(t *testing.T) {
+	const (
+		screen  = "app  "
+		path    = "app: port 3: emu:gen (test), path: "
+		summary = "Accumulated forward statistics"
+		object  = `{"app":"app","version":`
+		line    = `,"period_s":0.`
+	)
+	for _, c := range []struct {
+		name           string
+		options        command.Options
+		stdout, stderr []string // what is there; of the rest nothing is
+	}{
+		{"plain", command.Options{StatsPeriod: time.Millisecond}, []string{screen, summary}, []string{path}},
+		{"no period", command.Options{}, []string{summary}, []string{path}},
+		{"quiet", command.Options{StatsPeriod: time.Millisecond, Quiet: true}, []string{summary}, nil},
+		{"json", command.Options{StatsPeriod: time.Millisecond, JSON: true}, []string{object}, []string{path, screen, summary}},
+		{"json, quiet", command.Options{StatsPeriod: time.Millisecond, JSON: true, Quiet: true}, []string{object}, nil},
+		{"lines", command.Options{StatsPeriod: time.Millisecond, JSON: true, JSONLines: true}, []string{object, line}, []string{path, summary}},
+		{"lines, quiet", command.Options{StatsPeriod: time.Millisecond, JSON: true, JSONLines: true, Quiet: true}, []string{object, line}, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newSession(t)
+			s.Options, s.Options.Burst, s.Options.Duration = c.options, 32, 100*time.Millisecond
+			s.Prepare = func(*portset.Set) (Work, error) {
+				return Work{Polls: []func() bool{func() bool { return false }}}, nil
+			}
+			var stdout, stderr bytes.Buffer
+			if err := s.Run(t.Context(), &stdout, &stderr); err != nil {
+				t.Fatal(err)
+			}
+			for _, what := range []string{screen, path, summary, object, line} {
+				if has := strings.Contains(stdout.String(), what); has != slices.Contains(c.stdout, what) {
+					t.Errorf("%q on standard output: %t", what, has)
+				}
+				if has := strings.Contains(stderr.String(), what); has != slices.Contains(c.stderr, what) {
+					t.Errorf("%q on standard error: %t", what, has)
+				}
+			}
+			if c.options.JSON {
+				checkLines(t, stdout.String())
+			}
+		})
+	}
+}
+
+// checkLines checks that each line is an object, and that only the last has no period.
+func checkLines(t *testing.T, text string) {
+	t.Helper()
+	lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+	last := 0.0
+	for i, line := range lines {
+		var o report.Object
+		if err := json.Unmarshal([]byte(line), &o); err != nil {
+			t.Fatalf("line %d: %v: %q", i, err, line)
+		}
+		if final := i == len(lines)-1; final != (o.Period == 0) || o.Duration < last || len(o.Ports) != 1 {
+			t.Errorf("line %d of %d: %q", i, len(lines), line)
+		}
+		last = o.Duration
+	}
+}
+
+// TestCPUsFirst: a CPU that cannot poll is found before a port is opened.
+func TestCPUsFirst(t *testing.T) {
+	s := newSession(t)
+	s.Options.CPUs = []int{0, 1023}
+	s.Open = func(devargs.Spec, devargs.Options) (*driver.Port, error) {
+		t.Error("a port is opened")
+		return nil, errors.New("not opened")
+	}
+	err := s.Run(t.Context(), io.Discard, io.Discard)
+	var usage *command.UsageError
+	if !errors.As(err, &usage) || usage.Option != "cpus" || usage.Value != "1023" || usage.Remedy == "" {
+		t.Errorf("%v, want a *command.UsageError", err)
+	}
 }
 
 // TestPrepareFails: the error is returned and the ports are closed.

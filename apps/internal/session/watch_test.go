@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/virtio-pmd/virtio-pmd/apps/internal/command"
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/pollers"
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/report"
 	"github.com/virtio-pmd/virtio-pmd/driver/lcore"
@@ -21,7 +22,7 @@ func TestWatch(t *testing.T) {
 		time.AfterFunc(20*time.Millisecond, cancel)
 		var screens bytes.Buffer
 		r := &report.Report{App: "app", Start: time.Now()}
-		if err := Watch(ctx, r, time.Millisecond, &screens, none, none); err != nil {
+		if err := Watch(ctx, r, command.Options{StatsPeriod: time.Millisecond}, &screens, nil, none, none); err != nil {
 			t.Error(err)
 		}
 		if !strings.HasPrefix(screens.String(), "app") {
@@ -30,7 +31,7 @@ func TestWatch(t *testing.T) {
 	})
 	t.Run("time", func(t *testing.T) {
 		began := time.Now()
-		if err := Watch(t.Context(), &report.Report{Planned: 30 * time.Millisecond}, 0, nil, none, nil); err != nil {
+		if err := Watch(t.Context(), &report.Report{Planned: 30 * time.Millisecond}, command.Options{}, nil, nil, none, nil); err != nil {
 			t.Error(err)
 		}
 		if took := time.Since(began); took < 30*time.Millisecond {
@@ -40,7 +41,7 @@ func TestWatch(t *testing.T) {
 	t.Run("port", func(t *testing.T) {
 		ports := make(chan error, 1)
 		ports <- broken
-		if err := Watch(t.Context(), &report.Report{}, 0, nil, ports, none); !errors.Is(err, broken) {
+		if err := Watch(t.Context(), &report.Report{}, command.Options{}, nil, nil, ports, none); !errors.Is(err, broken) {
 			t.Errorf("%v, want %v", err, broken)
 		}
 	})
@@ -51,7 +52,7 @@ func TestWatch(t *testing.T) {
 		}
 		t.Cleanup(g.Stop)
 		var e *lcore.PanicError
-		if err := Watch(t.Context(), &report.Report{}, 0, nil, none, g.Failed()); !errors.As(err, &e) {
+		if err := Watch(t.Context(), &report.Report{}, command.Options{}, nil, nil, none, g.Failed()); !errors.As(err, &e) {
 			t.Errorf("%v, want a *lcore.PanicError", err)
 		}
 	})

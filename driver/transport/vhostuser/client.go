@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"net"
+	"os"
 
 	"golang.org/x/sys/unix"
 
@@ -16,10 +17,23 @@ type client struct{ path string }
 
 func (c client) connect(ctx context.Context) (*net.UnixConn, error) {
 	conn, err := dial(ctx, c.path)
-	if err == nil {
-		return conn, nil
+	if err != nil {
+		return nil, connectError(c.path, err)
 	}
-	e := &Error{Device: "vhost-user:" + c.path, Op: opConnect, Err: err}
+	return conn, nil
+}
+
+// Check returns the error that [Open] would return if there is no such socket, or if this
+// user may not reach it. It does not connect: a back end may serve only one connection.
+func Check(path string) error {
+	if _, err := os.Stat(path); err != nil {
+		return connectError(path, err)
+	}
+	return nil
+}
+
+func connectError(path string, err error) *Error {
+	e := &Error{Device: "vhost-user:" + path, Op: opConnect, Err: err}
 	e.Reason, e.Remedy = nofile.Explain(err)
 	switch {
 	case e.Reason != "":
@@ -40,7 +54,7 @@ func (c client) connect(ctx context.Context) (*net.UnixConn, error) {
 	default:
 		e.Reason, e.Remedy = "the connection cannot be made", "check whether a back end runs there"
 	}
-	return nil, e
+	return e
 }
 
 func (client) close() error { return nil }
