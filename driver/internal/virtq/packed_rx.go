@@ -9,8 +9,13 @@ func (r *Rx) receivePacked(out []*mbuf.Buf) (int, scanEnd) {
 	if n == 0 {
 		return 0, scanEmpty
 	}
-	n, bytes, end := scanPacked(r.desc[at:][:n], r.id[at:][:n], r.buf[at:][:n], r.headFlags, r.fast)
-	n, end = r.deliver(out, n, bytes, end)
+	to := at + n // also the capacity, which then has not to be computed
+	n, bytes, end := scanPacked(r.desc[at:to:to], r.id[at:to:to], r.buf[at:to:to],
+		r.headFlags, r.fast)
+	if r.mergeable {
+		n, bytes, end = r.onlySingles(n, bytes, end)
+	}
+	r.deliver(out, n, bytes)
 	r.leavePacked(n)
 	return n, end
 }
@@ -64,9 +69,8 @@ func (r *Rx) collectPacked() bool {
 
 // postPacked makes available the n buffers that were put at position at.
 func (r *Rx) postPacked(at, n int) {
-	d := r.desc[at:][:n]
-	ids := r.id[at:][:n]
-	bufs := r.buf[at:][:n]
+	to := at + n
+	d, ids, bufs := r.desc[at:to:to], r.id[at:to:to], r.buf[at:to:to]
 	off := uint64(r.data - r.header)
 	meta := uint64(r.room) | packedWrite | r.tailFlags
 	for i := range d {

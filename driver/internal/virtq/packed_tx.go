@@ -7,7 +7,8 @@ import "github.com/virtio-pmd/virtio-pmd/driver/mbuf"
 func (t *Tx) sendPacked(in []*mbuf.Buf) int {
 	at := t.tail()
 	n := min(len(in), t.free(), t.size()-at)
-	n, bytes := fillPacked(t.desc[at:][:n], t.id[at:][:n], in, t.tailFlags, t.fast)
+	to := at + n
+	n, bytes := fillPacked(t.desc[at:to:to], t.id[at:to:to], in, t.tailFlags, t.fast)
 	copy(t.buf[at:], in[:n])
 	t.enterPacked(n)
 	t.countPosted(n, n, bytes)
@@ -52,7 +53,8 @@ func (t *Tx) reclaimFastPacked() bool {
 		return false
 	}
 	n := min(t.count, t.size()-t.head)
-	n = usedInOrder(t.desc[t.head:][:n], t.id[t.head:][:n], t.headFlags)
+	at, to := t.head, t.head+n
+	n = usedInOrder(t.desc[at:to:to], t.id[at:to:to], t.headFlags)
 	t.reclaimRun(n)
 	t.leavePacked(n)
 	return n > 0

@@ -145,48 +145,8 @@ func (r *Rx) Burst(bufs []*mbuf.Buf) int {
 	if r.idle() {
 		return 0
 	}
-	n := r.receive(bufs)
-	if r.free() >= r.batch {
-		r.Refill()
-	}
-	if r.unkicked > 0 && r.kickDue(n) {
-		r.kick()
-	}
-	if !r.packed {
-		r.deferUsedEvent()
-	}
-	if r.finish(n) {
-		r.rekick()
-	}
-	if n > 0 {
-		if r.found++; r.found == 0 {
-			r.sample(bufs[0])
-		}
-	}
-	return n
-}
-
-// kickDue reports whether it is time to kick after a burst that received n
-// packets and left some that the device was not notified of. A kick needs a full
-// barrier, and a device that has buffers does not wait for more, so many are
-// notified of at once: at the latest when a burst received nothing or the device
-// has no others.
-func (r *Rx) kickDue(n int) bool {
-	return r.unkicked >= r.kickAfter || n == 0 || r.unkicked == r.count
-}
-
-// scanEnd says why a loop over used buffers stopped.
-type scanEnd int
-
-const (
-	scanMore  scanEnd = iota // there may be more: the end of the ring, or of the burst
-	scanEmpty                // nothing else is used
-	scanSlow                 // the next one is for the slow path
-)
-
-// receive takes packets off the ring: those that pass the fast-path check in
-// runs, with a loop for each format, the others one by one.
-func (r *Rx) receive(bufs []*mbuf.Buf) int {
+	// Packets that pass the fast-path check are received in runs, with a loop for
+	// each format, the others one by one.
 	left := bufs
 	for len(left) > 0 {
 		n, end := 0, scanSlow
@@ -210,8 +170,48 @@ func (r *Rx) receive(bufs []*mbuf.Buf) int {
 			left = left[1:]
 		}
 	}
-	return len(bufs) - len(left)
+	n := len(bufs) - len(left)
+	if r.free() >= r.batch {
+		r.Refill()
+	}
+	if r.unkicked > 0 && r.kickDue(n) {
+		r.kick()
+	}
+	if !r.packed {
+		r.deferUsedEvent()
+	}
+	r.posted.Set(uint64(r.count))
+	r.stats.Polls.Add(1)
+	if n > 0 {
+		r.stats.Packets.Add(uint64(n))
+		r.stats.Bytes.Add(r.bytes)
+		r.bytes, r.quiet = 0, 0
+		if r.found++; r.found == 0 {
+			r.sample(bufs[0])
+		}
+	} else {
+		r.countEmpty()
+	}
+	return n
 }
+
+// kickDue reports whether it is time to kick after a burst that received n
+// packets and left some that the device was not notified of. A kick needs a full
+// barrier, and a device that has buffers does not wait for more, so many are
+// notified of at once: at the latest when a burst received nothing or the device
+// has no others.
+func (r *Rx) kickDue(n int) bool {
+	return r.unkicked >= r.kickAfter || n == 0 || r.unkicked == r.count
+}
+
+// scanEnd says why a loop over used buffers stopped.
+type scanEnd int
+
+const (
+	scanMore  scanEnd = iota // there may be more: the end of the ring, or of the burst
+	scanEmpty                // nothing else is used
+	scanSlow                 // the next one is for the slow path
+)
 
 // receiveSlow delivers the next packet, of any number of buffers. It returns nil
 // if there is none, or none that is complete.
@@ -270,48 +270,41 @@ func (r *Rx) consumeUsed(id, n uint32, limit int) int {
 	return d + 1
 }
 
-// deliver moves n buffers at the head, which were used in order and have their
-// views, to out, or as many of them as are packets of one buffer. bytes is the
-// sum of their used lengths, end why there are no more. It returns how many were
-// delivered, and why no more.
-func (r *Rx) deliver(out []*mbuf.Buf, n int, bytes uint64, end scanEnd) (int, scanEnd) {
-	bufs := r.buf[r.head:][:n]
-	if r.mergeable {
-		if n = r.singles(bufs); n < len(bufs) {
-			end = scanSlow
-		}
-		for _, b := range bufs[n:] { // left for the slow path
-			bytes -= uint64(mbuf.Driver(b).View().Len() + r.header)
-			mbuf.Driver(b).Consume()
-		}
+// onlySingles cuts a run of n buffers at the head, which were used in order and
+// have their views, before the first multi-buffer packet. bytes is the sum of
+// their used lengths, end why there are no more. It returns all three for the
+// buffers that are left.
+func (r *Rx) onlySingles(n int, bytes uint64, end scanEnd) (int, uint64, scanEnd) {
+	bufs := r.buf[r.head : r.head+n]
+	if n = r.singles(bufs); n < len(bufs) {
+		end = scanSlow
 	}
+	for _, b := range bufs[n:] {
+		bytes -= uint64(mbuf.Driver(b).View().Len() + r.header)
+		mbuf.Driver(b).Consume()
+	}
+	return n, bytes, end
+}
+
+// deliver moves n buffers at the head, which are packets and have their views, to
+// out. bytes is the sum of their used lengths.
+func (r *Rx) deliver(out []*mbuf.Buf, n int, bytes uint64) {
 	if n > 0 {
-		copy(out, bufs[:n])
+		copy(out, r.buf[r.head:r.head+n])
 		r.bytes += bytes - uint64(n)*uint64(r.header)
 		r.bad = 0
 	}
-	return n, end
 }
 
-// finish counts a burst that received n packets. It reports whether it is time
-// for the watchdog's doorbell.
-func (r *Rx) finish(n int) (rekick bool) {
-	r.posted.Set(uint64(r.count))
-	r.stats.Polls.Add(1)
-	if n > 0 {
-		r.stats.Packets.Add(uint64(n))
-		r.stats.Bytes.Add(r.bytes)
-		r.bytes, r.quiet = 0, 0
-		return false
-	}
+// countEmpty counts a poll that received nothing.
+func (r *Rx) countEmpty() {
 	r.stats.EmptyPolls.Add(1)
 	r.quiet++
-	if r.quiet < quietLimit || r.count == 0 {
-		return false
+	if r.quiet >= quietLimit && r.count > 0 {
+		r.quiet = 0
+		r.stats.Rekicks.Add(1)
+		r.rekick()
 	}
-	r.quiet = 0
-	r.stats.Rekicks.Add(1)
-	return true
 }
 
 // Refill posts as many buffers as the ring has room for and the pool has, and

@@ -21,8 +21,12 @@ func (r *Rx) receiveSplit(out []*mbuf.Buf) (int, scanEnd) {
 		return 0, scanEmpty
 	}
 	at, n := r.head, min(len(out), r.ready, r.size()-r.head)
-	n, bytes, end := scanSplit(r.elems[at:][:n], r.id[at:][:n], r.buf[at:][:n], r.fast)
-	n, end = r.deliver(out, n, bytes, end)
+	to := at + n
+	n, bytes, end := scanSplit(r.elems[at:to:to], r.id[at:to:to], r.buf[at:to:to], r.fast)
+	if r.mergeable {
+		n, bytes, end = r.onlySingles(n, bytes, end)
+	}
+	r.deliver(out, n, bytes)
 	r.step(n)
 	r.drop(n)
 	return n, end
@@ -69,8 +73,8 @@ func (r *Rx) collectSplit() bool {
 
 // postSplit puts the n buffers into the avail ring that were put at position at.
 func (r *Rx) postSplit(at, n int) {
-	ids := r.id[at:][:n]
-	bufs := r.buf[at:][:n]
+	to := at + n
+	ids, bufs := r.id[at:to:to], r.buf[at:to:to]
 	d, off := r.desc, uint64(r.data-r.header)
 	for i, id := range ids {
 		d[id].addr = mbuf.Driver(bufs[i]).RoomIOVA() + off

@@ -7,7 +7,7 @@ import "github.com/virtio-pmd/virtio-pmd/driver/mbuf"
 func (t *Tx) sendSplit(in []*mbuf.Buf) int {
 	at := t.tail()
 	n := min(len(in), t.free(), t.size()-at)
-	ids := t.id[at:][:n]
+	ids := t.id[at : at+n : at+n]
 	n, bytes := fillSplit(t.desc, ids, in, t.fast)
 	copy(t.buf[at:], in[:n])
 	t.fillAvail(ids[:n])
