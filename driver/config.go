@@ -44,23 +44,29 @@ type Config struct {
 	// means the device's, or [DefaultMTU] if it has none. One above the
 	// device's is lowered to it.
 	MTU int
-	// Pool is where received packets go. It may be shared by several ports, and
-	// the caller releases it after they are closed. A port always finds a buffer
-	// if the pool has, for each of its ports,
+	// Pool is where received packets go. It may be shared by several ports, and is
+	// released by the caller, also while ports have it: they keep its memory until they
+	// are closed.
 	//
-	//	Queues * (RxQueueSize + TxQueueSize + 4*cache + burst)
+	// A pool is accepted if it has RxQueueSize buffers for each receive queue that is
+	// filled from it, of all its ports, and [MinSpare] for each transmit queue that can
+	// send its buffers, those of ports that it is attached to as well. Otherwise Open and
+	// Attach fail with a [*PoolError], which says how many it takes. A pool that was
+	// accepted keeps every queue moving: what is not in receive rings is shared out, two
+	// thirds for packets in flight, the same for each transmit queue, and a third for
+	// the caches, so that there is always a buffer for a receive queue that has none. A
+	// packet of n segments counts n times. What the application keeps for longer than a
+	// burst comes on top, and each queue has to be polled: a Burst without packets is
+	// enough for a transmit queue.
 	//
-	// buffers: both rings of a pair full; the own caches of both queues, which keep
-	// at most 2*cache buffers each, where cache is 256; and burst buffers that the
-	// application holds. A packet of n segments counts n times. Each cache that the
-	// application makes with NewCache(size) adds 2*size.
+	// No queue is held back at all by a pool that has, for each of its ports,
 	//
-	// A smaller pool works if no more than two ports share it: a port then takes
-	// sent packets back earlier, so that it keeps at most a quarter of the pool in
-	// them, and its caches keep at most another quarter. A receive queue that finds
-	// the pool empty counts NoMbuf.
+	//	Queues * (RxQueueSize + 3/2*TxQueueSize + 4*cache + burst)
 	//
-	// nil gives the port a pool of its own, of the size above with a burst of 1024.
+	// buffers, where cache is 256 and burst what the application holds. A receive queue
+	// that finds the pool empty counts NoMbuf.
+	//
+	// nil gives the port a pool of its own, of that size with a burst of 1024.
 	Pool *mbuf.Pool
 	// Memory says where the rings and the port's own pool come from. Its Bytes
 	// are not used, and First and Last follow from the device unless set.

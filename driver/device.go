@@ -53,11 +53,15 @@ type device struct {
 	ctrl         *ctrlq.Queue // nil if there is no control queue
 	ctrlNotifier transport.Notifier
 
-	rings    *hugepages.Memory   // of all virtqueues, nil before the first set-up
-	attached []*hugepages.Memory // mapped for the device: rings and pools
-	pools    []*mbuf.Pool        // whose buffers can be transmitted
-	pool     *mbuf.Pool          // where received packets go
-	ownPool  bool                // pool is released with the device
+	// gateMu keeps those apart who close and open the gates. It is locked after mu.
+	gateMu    sync.Mutex
+	gatesOpen bool
+
+	rings       *hugepages.Memory   // of all virtqueues, nil before the first set-up
+	mapped      []*hugepages.Memory // for the device: rings and pools
+	attachments []*attachment       // of pools
+	pool        *mbuf.Pool          // where received packets go
+	ownPool     bool                // pool is released with the device
 }
 
 // newDevice returns the device behind t. A queue that finds itself broken calls
@@ -160,10 +164,7 @@ func (d *device) setUpQueues(n *negotiated) error {
 		if err := d.rx[i].setUp(rx.cfg, d.enableRing(rx)); err != nil {
 			return err
 		}
-		// Sent packets must not be what a small pool lacks when there is something
-		// to receive again.
-		tx.cfg.MaxInFlight = max(1, d.pool.Size()/(4*n.pairs))
-		if err := d.tx[i].setUp(tx.cfg, d.pools, d.enableRing(tx)); err != nil {
+		if err := d.tx[i].setUp(tx.cfg, d.attachedPools(), d.enableRing(tx)); err != nil {
 			return err
 		}
 	}
@@ -178,13 +179,12 @@ func (d *device) makeQueues(pairs int) {
 	if len(d.rx) != 0 {
 		return
 	}
-	size := min(cacheSize, d.pool.Size()/(16*pairs))
 	for i := range pairs {
 		rx, tx := &RxQueue{}, &TxQueue{}
 		rx.gate.Init(true)
 		tx.gate.Init(true)
-		rx.init(d.name, virtio.RxQueueIndex(i), d.pool.NewCache(size), d.onBroken)
-		tx.init(d.name, virtio.TxQueueIndex(i), d.pool.NewCache(size), d.onBroken)
+		rx.init(d.name, virtio.RxQueueIndex(i), d.pool.NewCache(cacheSize), d.onBroken)
+		tx.init(d.name, virtio.TxQueueIndex(i), d.pool.NewCache(cacheSize), d.onBroken)
 		d.rx = append(d.rx, rx)
 		d.tx = append(d.tx, tx)
 	}
@@ -243,6 +243,9 @@ func (d *device) enablePairs(ctx context.Context, pairs int) error {
 
 // openGates lets the pollers use the queues.
 func (d *device) openGates() {
+	d.gateMu.Lock()
+	defer d.gateMu.Unlock()
+	d.gatesOpen = true
 	for _, g := range d.gates() {
 		g.Open()
 	}
@@ -251,6 +254,9 @@ func (d *device) openGates() {
 // closeGates takes the queues from their pollers. It fails if a poller is still inside
 // a burst after limit; the gates are closed in any case.
 func (d *device) closeGates(limit time.Duration) error {
+	d.gateMu.Lock()
+	defer d.gateMu.Unlock()
+	d.gatesOpen = false
 	busy := gate.Close(d.gates(), limit)
 	if busy < 0 {
 		return nil

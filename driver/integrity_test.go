@@ -72,7 +72,7 @@ func TestEveryCombinationCarriesEveryFrame(t *testing.T) {
 // ever, and Reclaim returns what was sent last.
 func TestForwardingWithASmallPool(t *testing.T) {
 	for _, c := range []Config{{}, refuse(virtio.RingPacked)} {
-		c.Pool = newPool(t, mbuf.Config{Count: 300})
+		c.Pool = newPool(t, mbuf.Config{Count: 304})
 		r := newRig(t, functionWith(vdev.Config{}), c)
 		bufs := make([]*mbuf.Buf, 32)
 		for round := range 100 {

@@ -80,6 +80,7 @@ func (d *device) restart(ctx context.Context) (Link, error) {
 		return Link{}, err
 	}
 	d.drain()
+	d.unmapDetached()
 	d.ctrl = nil
 	return d.bringUp(ctx)
 }

@@ -122,9 +122,23 @@ func (p *Port) Path() Path { return p.device.current.Load().path(p.device.cfg.Re
 func (p *Port) Pool() *mbuf.Pool { return p.device.pool }
 
 // Attach maps the memory of another pool, so that its buffers can be transmitted
-// here. The pool must not be released before the port is closed. To attach a pool
-// again has no effect.
+// here. To attach a pool again has no effect. The port holds the pool until it is closed
+// or the pool is detached: its memory stays although the application, or the port whose
+// own pool it is, has released it meanwhile. The error is an [*mbuf.Error] for a pool that was
+// released, and a [*PoolError] for one that is too small for one port more.
 func (p *Port) Attach(pool *mbuf.Pool) error { return p.device.attach(pool) }
+
+// Detach undoes Attach: buffers of the pool are not taken for transmission any more, and
+// the memory is unmapped. While some of them are posted here, or a transmit queue uses a
+// cache of the pool, that is an error that is [mbuf.ErrInUse]; [TxQueue.Reclaim] brings
+// buffers back that the device has sent. The port's own pool cannot be detached, and to
+// detach one that is not attached has no effect. For a moment the transmit queues take
+// nothing.
+//
+// A device that is in use keeps its mappings, behind PCI and behind vhost-user alike: the
+// memory, which no queue names any more, is unmapped when the device is reset next, as in
+// a recovery or a reconnection, or when the port is closed.
+func (p *Port) Detach(pool *mbuf.Pool) error { return p.device.detach(pool) }
 
 // Done returns a channel that is closed when the port ends: it failed, its device
 // was removed, or Close was called. Bursts return 0 from then on. A port that failed

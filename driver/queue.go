@@ -155,6 +155,9 @@ func (q *queue) setCache(c *mbuf.Cache, ring cacheSetter) error {
 			return err
 		}
 	}
+	if c != q.own {
+		q.own.Flush() // what it has in advance would be out of reach
+	}
 	q.cache = c
 	return nil
 }
@@ -222,6 +225,20 @@ func (q *TxQueue) addPool(pool *mbuf.Pool) error {
 		return nil
 	}
 	return q.ring.AddPool(pool)
+}
+
+// removePool makes the queue refuse the buffers of a pool again, unless some are posted
+// or its cache is of that pool. The gate is closed.
+func (q *TxQueue) removePool(pool *mbuf.Pool) (posted int, cached bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.cache.Pool() == pool {
+		return 0, true
+	}
+	if q.ring == nil {
+		return 0, false
+	}
+	return q.ring.RemovePool(pool), false
 }
 
 // start lets the ring ring its doorbell: DRIVER_OK is set.

@@ -14,13 +14,18 @@ import (
 // the largest packet wherever it starts, and one more entry its header.
 const indirectSize = 18
 
-// controlQueue is the name of the control queue, whose size no field of Config has.
-const controlQueue = "control queue"
+// The names of rings: the field of Config that has their size, or for the control queue,
+// for which there is none, what it is.
+const (
+	rxQueueSize  = "RxQueueSize"
+	txQueueSize  = "TxQueueSize"
+	controlQueue = "control queue"
+)
 
 // ringPlan is one virtqueue that is about to be set up.
 type ringPlan struct {
 	cfg    virtq.Config
-	name   string // the field of Config that has its size, or controlQueue
+	name   string // rxQueueSize, txQueueSize or controlQueue
 	bytes  int    // of memory that it needs
 	offset int    // in the memory of all rings
 }
@@ -31,9 +36,9 @@ func (d *device) planRings(n *negotiated) ([]ringPlan, error) {
 	var rings []ringPlan
 	for i := range n.pairs {
 		rings = append(rings,
-			ringPlan{name: "RxQueueSize", cfg: virtq.Config{
+			ringPlan{name: rxQueueSize, cfg: virtq.Config{
 				Index: virtio.RxQueueIndex(i), Size: d.cfg.RxQueueSize}},
-			ringPlan{name: "TxQueueSize", cfg: virtq.Config{
+			ringPlan{name: txQueueSize, cfg: virtq.Config{
 				Index: virtio.TxQueueIndex(i), Size: d.cfg.TxQueueSize,
 				IndirectSize: indirectSize, MaxFrame: n.maxFrame(d.cfg.MTU)}})
 	}

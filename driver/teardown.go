@@ -27,7 +27,7 @@ func (d *device) release() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var resetErr error
-	if len(d.attached) != 0 {
+	if len(d.mapped) != 0 {
 		resetErr = d.reset(context.Background())
 	}
 	if resetErr != nil {
@@ -35,10 +35,10 @@ func (d *device) release() error {
 	}
 	d.drain()
 	var errs []error
-	for _, mem := range d.attached {
+	for _, mem := range d.mapped {
 		errs = append(errs, d.t.UnmapDMA(mem))
 	}
-	d.attached = nil
+	d.mapped = nil
 	errs = append(errs, d.t.Close(), d.releaseMemory())
 	return errors.Join(errs...)
 }
@@ -55,7 +55,7 @@ func (d *device) releaseUnconfirmed(resetErr error) error {
 	if !errors.Is(resetErr, transport.ErrRemoved) {
 		d.log.Warn("the device did not confirm its reset; closing it has stopped it", "err", resetErr)
 	}
-	d.attached = nil
+	d.mapped = nil
 	d.drain()
 	return errors.Join(err, d.releaseMemory())
 }
@@ -92,8 +92,8 @@ func (d *device) drain() {
 	}
 }
 
-// releaseMemory releases the port's own memory. The device has been stopped and
-// the memory is not mapped any more. d.mu is held.
+// releaseMemory releases the port's own memory and its hold on other pools. The device
+// has been stopped and no memory is mapped any more. d.mu is held.
 func (d *device) releaseMemory() error {
 	var errs []error
 	for i := range d.rx {
@@ -103,6 +103,10 @@ func (d *device) releaseMemory() error {
 	if d.rings != nil {
 		errs = append(errs, d.rings.Release())
 	}
+	for _, a := range d.attachments {
+		errs = append(errs, a.user.Close())
+	}
+	d.attachments = nil
 	if d.ownPool {
 		errs = append(errs, d.pool.Release())
 	}

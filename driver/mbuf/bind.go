@@ -73,7 +73,7 @@ func (p *DriverPool) checkAllFree() error {
 // checkPages finds addresses that no pool can have, or not this one.
 func (p *DriverPool) checkPages(pages []uint64) error {
 	want := len(p.memory.Bytes()) / p.grid.page
-	if p.bufs == nil || len(pages) != want {
+	if p.unmapped || len(pages) != want {
 		return &Error{Op: opBind,
 			Reason: "the number of pages is not that of the pool's memory, or the pool was released"}
 	}

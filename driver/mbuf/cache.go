@@ -5,26 +5,52 @@ import "github.com/virtio-pmd/virtio-pmd/driver/internal/stat"
 // Cache is a goroutine's own stock of free buffers of one pool. It needs no lock
 // and exchanges buffers with the pool in bulk, when it is empty or full. Last in,
 // first out: the buffer that was used last is most likely still in a CPU cache.
+//
+// All caches of a pool together keep a part of what its ports can spare. When the
+// pool runs out of buffers, its caches give back what they hold at their next
+// exchange, and those of queues at one of their next bursts.
 type Cache struct {
 	pool  *Pool
 	size  int
+	limit int        // most that it keeps now
 	n     int        // stack[:n] are the buffers
-	stack []*Buf     // its length is the most that the cache keeps
+	stack []*Buf     // its length is the most that the cache ever keeps
 	count stat.Gauge // n, for Pool.Free
+
+	hunger uint32 // the pool's when the cache looked last
+	short  uint32 // takes in a row that came up short
+
+	foreign []*Buf // on their way back to one other pool
 }
 
-// minCache keeps an exchange with the pool large enough to be worth its lock.
-const minCache = 32
+const (
+	// shortPeriod is how many takes in a row that come up short are one shortage: it is
+	// reported again and again, as buffers may have gone into caches since, but other
+	// processors are not disturbed at every poll.
+	shortPeriod = 32
+	// maxForeign is how many buffers of another pool are taken back at a time.
+	maxForeign = 64
+)
 
 // NewCache returns an empty cache that exchanges about size buffers with the pool
-// at a time and keeps at most twice as many. It belongs to one goroutine.
+// at a time and keeps at most twice as many, or fewer if the pool cannot spare them.
+// It belongs to one goroutine.
 func (p *Pool) NewCache(size int) *Cache {
-	size = max(size, minCache)
-	c := &Cache{pool: p, size: size, stack: make([]*Buf, 2*size)}
+	size = max(size, 1)
+	c := &Cache{pool: p, size: size, stack: make([]*Buf, 2*size),
+		foreign: make([]*Buf, 0, maxForeign)}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.caches = append(p.caches, c)
+	p.divide()
+	c.look()
 	return c
+}
+
+// look takes note of what the pool can spare now.
+func (c *Cache) look() {
+	c.hunger = c.pool.hunger.Load()
+	c.limit = min(len(c.stack), int(c.pool.cacheLimit.Load()))
 }
 
 // Pool returns the pool that the buffers belong to.
@@ -61,8 +87,11 @@ func (c *Cache) Clone(b *Buf) *Buf {
 // and neither it nor the segments after it are touched.
 func (c *Cache) Put(bufs []*Buf) {
 	for len(bufs) > 0 {
-		c.makeRoom()
-		at := c.stack[c.n:]
+		if c.n >= c.limit && !c.makeRoom() {
+			Free(bufs)
+			return
+		}
+		at := c.stack[c.n:c.limit]
 		n := consume(at[:copy(at, bufs)], c.pool)
 		c.setCount(c.n + n)
 		if n < len(bufs) && n < len(at) {
@@ -91,9 +120,7 @@ func (c *Cache) putSlow(b *Buf) {
 		next := b.next
 		b.next = nil
 		b.view = notHeld
-		c.makeRoom()
-		c.stack[c.n] = b
-		c.setCount(c.n + 1)
+		c.give([]*Buf{b})
 		b = next
 	}
 	if b != nil {
@@ -120,34 +147,80 @@ func (c *Cache) getChain(n int) *Buf {
 // take moves buffers out and sets nothing in them. They have no next segment.
 func (c *Cache) take(bufs []*Buf) int {
 	if c.n < len(bufs) {
-		c.fetch(len(bufs))
+		return c.takeMore(bufs)
 	}
-	n := min(c.n, len(bufs))
-	top := c.n - n
+	top := c.n - len(bufs)
 	copy(bufs, c.stack[top:c.n])
 	c.setCount(top)
-	if n < len(bufs) {
-		n += c.pool.take(bufs[n:])
-	}
+	return len(bufs)
+}
+
+// takeMore is take of more buffers than the cache has. It gets what is missing, and
+// some in advance.
+func (c *Cache) takeMore(bufs []*Buf) int {
+	n := copy(bufs, c.stack[:c.n])
+	c.look()
+	got, more := c.pool.takeMore(bufs[n:], c.stack[:c.limit/2])
+	c.setCount(more)
+	n += got
+	c.noteShortage(n < len(bufs))
 	return n
 }
 
 // give moves buffers in that belong to this pool and have no next segment. It
 // checks nothing and touches no buffer.
 func (c *Cache) give(bufs []*Buf) {
-	for len(bufs) > 0 {
-		if c.n == len(c.stack) {
-			c.makeRoom()
-		}
-		n := copy(c.stack[c.n:], bufs)
-		c.setCount(c.n + n)
-		bufs = bufs[n:]
+	if c.n+len(bufs) > c.limit {
+		c.giveMore(bufs)
+		return
 	}
+	copy(c.stack[c.n:], bufs)
+	c.setCount(c.n + len(bufs))
+}
+
+// giveMore is give of more buffers than the cache has room for. It gives the older ones
+// to the pool, or all of them to a pool that has run out.
+func (c *Cache) giveMore(bufs []*Buf) {
+	keep := 0
+	if c.hunger == c.pool.hunger.Load() {
+		keep = c.limit / 2
+	}
+	c.look()
+	give := max(c.n+len(bufs)-keep, 0)
+	old := min(c.n, give)
+	c.pool.give(c.stack[:old], bufs[:give-old])
+	n := copy(c.stack, c.stack[old:c.n])
+	n += copy(c.stack[n:], bufs[give-old:])
+	c.setCount(n)
+}
+
+// yield gives all buffers back if the pool has run out since the last look.
+func (c *Cache) yield() {
+	if c.hunger == c.pool.hunger.Load() {
+		return
+	}
+	c.look()
+	if c.n > 0 {
+		c.Flush()
+	}
+}
+
+// noteShortage tells the other caches that the pool has run out, now and then while
+// it stays so.
+func (c *Cache) noteShortage(short bool) {
+	switch {
+	case !short:
+		c.short = 0
+		return
+	case c.short%shortPeriod == 0:
+		c.pool.hunger.Add(1)
+	}
+	c.short++
 }
 
 // Flush gives all buffers back to the pool. The cache can be used further.
 func (c *Cache) Flush() {
-	c.pool.give(c.stack[:c.n])
+	c.pool.give(c.stack[:c.n], nil)
 	c.setCount(0)
 }
 
@@ -158,22 +231,21 @@ func (c *Cache) Close() {
 	c.pool.forget(c)
 }
 
-// fetch gets as many buffers from the pool as are missing for wanted, and size
-// more in advance.
+// fetch gets as many buffers from the pool as are missing for wanted, and some in
+// advance.
 func (c *Cache) fetch(wanted int) {
-	upTo := min(wanted+c.size, len(c.stack))
-	if c.n < upTo {
-		c.setCount(c.n + c.pool.take(c.stack[c.n:upTo]))
-	}
+	c.look()
+	most := max(min(wanted+c.limit/2, len(c.stack)), wanted)
+	got, more := c.pool.takeMore(c.stack[c.n:wanted], c.stack[wanted:most])
+	c.setCount(c.n + got + more)
+	c.noteShortage(c.n < wanted)
 }
 
-// makeRoom gives the older half of a full cache to the pool.
-func (c *Cache) makeRoom() {
-	if c.n < len(c.stack) {
-		return
-	}
-	c.pool.give(c.stack[:c.size])
-	c.setCount(copy(c.stack, c.stack[c.size:c.n]))
+// makeRoom gives the older half of a full cache to the pool, or everything to a pool
+// that has run out. It reports whether there is room now.
+func (c *Cache) makeRoom() bool {
+	c.giveMore(nil)
+	return c.n < c.limit
 }
 
 func (c *Cache) setCount(n int) {

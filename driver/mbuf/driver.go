@@ -52,7 +52,7 @@ func (b *DriverBuf) Return() int {
 	for s := (*Buf)(b); s != nil; n++ {
 		next := s.next
 		s.next = nil
-		s.pool.give([]*Buf{s})
+		s.pool.give([]*Buf{s}, nil)
 		s = next
 	}
 	return n
@@ -69,8 +69,8 @@ func (c *DriverCache) Take(bufs []*Buf) int { return (*Cache)(c).take(bufs) }
 // pool and have no next segment. It checks nothing and touches no buffer.
 func (c *DriverCache) Give(bufs []*Buf) { (*Cache)(c).give(bufs) }
 
-// GiveChain is Give for one packet, whose segments may be of other pools. It
-// returns how many buffers that were.
+// GiveChain is Give for one packet, whose segments may be of other pools. Those go
+// back with the next GiveForeign, or earlier. It returns how many buffers that were.
 func (c *DriverCache) GiveChain(b *Buf) int {
 	n := 0
 	for b != nil {
@@ -79,13 +79,33 @@ func (c *DriverCache) GiveChain(b *Buf) int {
 		if b.pool == c.pool {
 			c.Give([]*Buf{b})
 		} else {
-			b.pool.give([]*Buf{b})
+			c.addForeign(b)
 		}
 		b = next
 		n++
 	}
 	return n
 }
+
+// addForeign collects buffers of another pool.
+func (c *DriverCache) addForeign(b *Buf) {
+	if n := len(c.foreign); n == cap(c.foreign) || n > 0 && c.foreign[0].pool != b.pool {
+		c.GiveForeign()
+	}
+	c.foreign = append(c.foreign, b)
+}
+
+// GiveForeign gives buffers of other pools back that GiveChain has collected.
+func (c *DriverCache) GiveForeign() {
+	if len(c.foreign) > 0 {
+		c.foreign[0].pool.give(c.foreign, nil)
+		c.foreign = c.foreign[:0]
+	}
+}
+
+// Yield gives all buffers back if the pool has run out. A queue calls it when it has
+// nothing else to do, as its cache then does not exchange buffers by itself.
+func (c *DriverCache) Yield() { (*Cache)(c).yield() }
 
 // Put is [Cache.Put].
 func (c *DriverCache) Put(bufs []*Buf) { (*Cache)(c).Put(bufs) }

@@ -7,18 +7,24 @@ import (
 )
 
 // ErrInUse is what errors.Is finds in the error of [Pool.Release] while not all
-// buffers are free in the pool.
+// buffers are free in the pool, and in that of a port that cannot detach a pool.
 var ErrInUse = errors.New("mbuf: the pool is in use")
 
-// Error is a [Config] that makes no pool, or device addresses that a pool cannot
-// have. Nothing was changed.
+// Error is a [Config] that makes no pool, device addresses that a pool cannot have,
+// or a released pool that is to be attached, in which errors.Is finds [os.ErrClosed].
+// Nothing was changed.
 type Error struct {
-	Op     string // "new pool" or "bind pool"
+	Op     string // "new pool", "bind pool" or "attach pool"
 	Field  string // the field of Config, or "page 3" of the pool's memory; "" for all of them
 	Value  any    // of the field, or the device address of the page
 	Reason string
 	Remedy string // "" if the application cannot do anything about it
+
+	kind error // what errors.Is answers with
 }
+
+// Is reports whether target is os.ErrClosed and the pool was released.
+func (e *Error) Is(target error) bool { return e.kind != nil && e.kind == target }
 
 func (e *Error) Error() string {
 	var b strings.Builder

@@ -119,7 +119,7 @@ func Free(bufs []*Buf) {
 		for b != nil {
 			if b.pool != locked {
 				if locked != nil {
-					locked.mu.Unlock()
+					locked.unlock()
 				}
 				locked = b.pool
 				locked.mu.Lock()
@@ -132,7 +132,7 @@ func Free(bufs []*Buf) {
 		}
 	}
 	if locked != nil {
-		locked.mu.Unlock()
+		locked.unlock()
 	}
 }
 

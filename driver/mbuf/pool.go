@@ -3,7 +3,9 @@ package mbuf
 import (
 	"slices"
 	"sync"
+	"sync/atomic"
 
+	"github.com/virtio-pmd/virtio-pmd/driver/internal/stat"
 	"github.com/virtio-pmd/virtio-pmd/hugepages"
 )
 
@@ -16,11 +18,22 @@ type Pool struct {
 	dataRoom int
 	bufs     []Buf
 
+	// hunger counts the times that buffers were wanted and not there, or that the
+	// limits below became smaller. A cache that sees it change gives back what it
+	// holds.
+	hunger     atomic.Uint32
+	cacheLimit atomic.Uint32 // most that one cache keeps
+	inFlight   atomic.Uint64 // see DriverPool.InFlight
+
 	mu          sync.Mutex
-	free        []*Buf // a stack: the buffer freed last is most likely in a CPU cache
+	free        []*Buf     // a stack: the buffer freed last is most likely in a CPU cache
+	available   stat.Gauge // len(free), for takers: an empty pool is not locked
 	caches      []*Cache
+	users       []*DriverUser
 	doubleFrees uint64
 	bound       []uint64 // device address of each page, nil until Bind
+	released    bool     // by its owner
+	unmapped    bool     // the memory is gone
 }
 
 // NewPool allocates memory and makes Count buffers of it. A Config that cannot be
@@ -47,7 +60,19 @@ func NewPool(cfg Config) (*Pool, error) {
 		p.bufs[i] = Buf{pool: p, room: room[off : off+g.room : off+g.room], view: notHeld}
 		p.free = append(p.free, &p.bufs[i])
 	}
+	p.mu.Lock()
+	defer p.unlock()
+	p.divide()
 	return p, nil
+}
+
+// unlock publishes how many buffers are free and unlocks the pool.
+func (p *Pool) unlock() {
+	p.available.Set(uint64(len(p.free)))
+	if p.released {
+		_ = p.unmap() // the error of munmap: the memory of a pool that no one has
+	}
+	p.mu.Unlock()
 }
 
 // Size returns how many buffers there are.
@@ -88,6 +113,7 @@ func (p *Pool) forget(c *Cache) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.caches = slices.DeleteFunc(p.caches, func(other *Cache) bool { return other == c })
+	p.divide()
 }
 
 // Get fills bufs with empty packets of one segment and returns how many, fewer
@@ -120,20 +146,44 @@ func (p *Pool) Clone(b *Buf) *Buf {
 // Put frees packets, as [Free] does.
 func (p *Pool) Put(bufs []*Buf) { Free(bufs) }
 
-// Release gives the memory back to the system. While buffers are held, posted or
-// in caches it does nothing and returns a [*BusyError], which is [ErrInUse]. The
-// ports that use the pool must be closed. It may be called more than once.
+// Release gives the pool up. Its memory goes back to the system at once, or when the
+// last port that has it attached was closed or has detached it and all buffers are
+// back. From now on it cannot be attached.
+//
+// While buffers are held or in caches and no port has the pool, Release does nothing
+// and returns a [*BusyError], which is [ErrInUse]. It may be called more than once.
 func (p *Pool) Release() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.bufs == nil {
+	if p.released {
 		return nil
 	}
+	if len(p.users) == 0 {
+		if err := p.busy(); err != nil {
+			return err
+		}
+	}
+	p.released = true
+	return p.unmap()
+}
+
+// busy returns a [*BusyError] while buffers are out of the pool. The lock is held.
+func (p *Pool) busy() error {
 	if out := len(p.bufs) - len(p.free); out != 0 {
 		cached := p.cached()
 		return &BusyError{Out: out - cached, Cached: cached}
 	}
-	p.free, p.bufs = nil, nil
+	return nil
+}
+
+// unmap gives back the memory of a released pool that no port has and of which all
+// buffers are free. The lock is held.
+func (p *Pool) unmap() error {
+	if p.unmapped || len(p.users) != 0 || len(p.free) != len(p.bufs) {
+		return nil
+	}
+	p.unmapped, p.free = true, nil
+	p.available.Set(0)
 	return p.memory.Release()
 }
 
@@ -156,8 +206,9 @@ func (p *Pool) segmentsFor(n int) int { return max(1, (n+p.dataRoom-1)/p.dataRoo
 // getChain returns an empty packet of n segments, nil if fewer buffers are free.
 func (p *Pool) getChain(n int) *Buf {
 	p.mu.Lock()
-	defer p.mu.Unlock()
+	defer p.unlock()
 	if n > len(p.free) {
+		p.hunger.Add(1)
 		return nil
 	}
 	top := len(p.free) - n
@@ -177,22 +228,46 @@ func link(bufs []*Buf, empty DriverView) *Buf {
 	return first
 }
 
-// take moves buffers from the stack and sets nothing in them.
+// take moves buffers from the stack and sets nothing in them. It reports a shortage.
 func (p *Pool) take(bufs []*Buf) int {
+	n, _ := p.takeMore(bufs, nil)
+	if n < len(bufs) {
+		p.hunger.Add(1)
+	}
+	return n
+}
+
+// takeMore is take of bufs and, if there are enough for both, of all of more. It
+// returns how many went to each, and reports no shortage. An empty pool is not locked.
+func (p *Pool) takeMore(bufs, more []*Buf) (int, int) {
+	if p.available.Load() == 0 {
+		return 0, 0
+	}
 	p.mu.Lock()
+	n := p.pop(bufs)
+	m := 0
+	if len(p.free) >= len(more) {
+		m = p.pop(more)
+	}
+	p.unlock()
+	return n, m
+}
+
+// pop moves buffers from the stack. The lock is held.
+func (p *Pool) pop(bufs []*Buf) int {
 	n := min(len(bufs), len(p.free))
 	top := len(p.free) - n
 	copy(bufs, p.free[top:])
 	p.free = p.free[:top]
-	p.mu.Unlock()
 	return n
 }
 
-// give puts buffers on the stack that the application does not hold.
-func (p *Pool) give(bufs []*Buf) {
+// give puts buffers on the stack that the application does not hold, those of more
+// last.
+func (p *Pool) give(bufs, more []*Buf) {
 	p.mu.Lock()
-	p.free = append(p.free, bufs...)
-	p.mu.Unlock()
+	p.free = append(append(p.free, bufs...), more...)
+	p.unlock()
 }
 
 // allocate gets the memory of a pool. How many pages are needed depends on their

@@ -209,28 +209,32 @@ func (c *Config) dataRoom() int {
 }
 
 // buffers returns the size of the pool: enough for every ring to be full, for one
-// burst a queue and for the caches, counted as DPDK's l2fwd does.
+// burst a queue and for the caches, counted as DPDK's l2fwd does. Transmit queues may keep
+// two thirds of what is not in receive rings.
 func (c *Config) buffers() (int, error) {
-	need := 0
+	least, good := 0, len(c.Specs)*c.Pollers*cacheSize
 	for _, spec := range c.Specs {
-		need += max(spec.Queues, 1) * (spec.RxRing() + spec.TxRing() + c.Burst)
+		queues := max(spec.Queues, 1)
+		least += queues * (spec.RxRing() + driver.MinSpare)
+		good += queues * (spec.RxRing() + max(spec.TxRing()*3/2+c.Burst, driver.MinSpare))
 	}
 	if c.PoolSize == 0 {
-		return max(need+len(c.Specs)*c.Pollers*cacheSize, minPool), nil
+		return max(good, minPool), nil
 	}
-	if c.PoolSize < need {
-		return 0, &poolSizeError{size: c.PoolSize, need: need}
+	if c.PoolSize < least {
+		return 0, &poolSizeError{size: c.PoolSize, need: least}
 	}
 	return c.PoolSize, nil
 }
 
-// poolSizeError reports a pool that cannot fill the rings. Sent packets are freed
-// only when their descriptors are needed again, so that traffic would stop.
+// poolSizeError reports a pool with which a receive queue could be without buffers for
+// good: see [driver.Config].Pool.
 type poolSizeError struct{ size, need int }
 
 func (e *poolSizeError) Error() string {
-	return fmt.Sprintf("a pool of %d packet buffers: the rings of the ports and a burst each take up to %d; "+
-		"ask for as many, or for smaller rings with rx_queue_size and tx_queue_size", e.size, e.need)
+	return fmt.Sprintf("a pool of %d packet buffers: the receive rings of all ports and %d buffers for each "+
+		"transmit queue take %d; ask for as many, or for smaller rings with rx_queue_size",
+		e.size, driver.MinSpare, e.need)
 }
 
 // named adds the port to an error, unless the error names it.

@@ -2,6 +2,7 @@ package portset
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"runtime"
 	"strings"
@@ -164,23 +165,75 @@ func TestBuffers(t *testing.T) {
 	}{
 		{[]string{"emu:gen"}, 1, 8192},
 		{[]string{"0000:00:03.0", "0000:00:04.0"}, 1, 8192},
-		{[]string{"0000:00:03.0,queues=4", "0000:00:04.0,queues=4"}, 2, 8*(1024+1024+32) + 2*2*256},
-		{[]string{"emu:gen,rx_queue_size=32768"}, 1, 32768 + 65536 - 32768 + 32 + 256},
+		{[]string{"0000:00:03.0,queues=4", "0000:00:04.0,queues=4"}, 2, 8*(1024+1536+32) + 2*2*256},
+		{[]string{"emu:gen,rx_queue_size=32768"}, 1, 32768 + 49152 + 32 + 256},
 	} {
 		cfg := Config{Specs: specs(t, c.ports...), Burst: 32, Pollers: c.pollers}
 		if got, err := cfg.buffers(); err != nil || got != c.want {
 			t.Errorf("%v: %d buffers, %v; want %d", c.ports, got, err, c.want)
 		}
 	}
-	cfg := Config{Specs: specs(t, "0000:00:03.0"), Burst: 32, Pollers: 1, PoolSize: 2079}
+	cfg := Config{Specs: specs(t, "0000:00:03.0"), Burst: 32, Pollers: 1, PoolSize: 1071}
 	var small *poolSizeError
-	if _, err := cfg.buffers(); !errors.As(err, &small) || small.need != 2080 {
-		t.Errorf("a pool of 2079: %v, want a *poolSizeError", err)
+	if _, err := cfg.buffers(); !errors.As(err, &small) || small.need != 1072 {
+		t.Errorf("a pool of 1071: %v, want a *poolSizeError", err)
 	}
-	cfg.PoolSize = 2080
-	if n, err := cfg.buffers(); err != nil || n != 2080 {
-		t.Errorf("a pool of 2080: %d, %v", n, err)
+}
+
+// TestLeastPool: the size that a refusal names is accepted by all ports, and with it every
+// port receives and transmits for ever.
+func TestLeastPool(t *testing.T) {
+	for _, ports := range [][]string{
+		{"emu:gen,rx_queue_size=32,tx_queue_size=32", "emu:gen,rx_queue_size=32,tx_queue_size=32"},
+		{"emu:gen,rx_queue_size=16,queues=2", "emu:gen,tx_queue_size=8", "emu:gen"},
+	} {
+		c := Config{Specs: specs(t, ports...), Burst: 32, Pollers: 1, PoolSize: 1, PollDevices: true}
+		var small *poolSizeError
+		if _, err := Open(t.Context(), c); !errors.As(err, &small) {
+			t.Fatalf("a pool of 1: %v", err)
+		}
+		c.PoolSize = small.need
+		s, err := Open(t.Context(), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := forward(s, 3*c.PoolSize); err != nil {
+			t.Error(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
 	}
+}
+
+// forward has each port send what the port before it receives, with the set's one cache,
+// until every port has received so many packets.
+func forward(s *Set, packets int) error {
+	bufs := make([]*mbuf.Buf, 32)
+	var moved uint64
+	for idle := 0; idle < 2000; idle++ {
+		least := uint64(1 << 63)
+		for i, in := range s.Ports {
+			out := s.Ports[(i+1)%len(s.Ports)]
+			s.EmuPolls[i]()
+			for q := range in.Queues() {
+				rx, tx := in.RxQueue(q), out.TxQueue(q%out.Queues())
+				if err := errors.Join(rx.SetCache(s.Caches[0]), tx.SetCache(s.Caches[0])); err != nil {
+					return err
+				}
+				n := rx.Burst(bufs)
+				s.Caches[0].Put(bufs[tx.Burst(bufs[:n]):n])
+				least = min(least, rx.Stats().Packets)
+			}
+		}
+		if least >= uint64(packets) {
+			return nil
+		}
+		if least > moved {
+			moved, idle = least, 0
+		}
+	}
+	return fmt.Errorf("a queue stands still after %d packets", moved)
 }
 
 // TestNode: memory comes from the node of the PCI ports, if they are on one.

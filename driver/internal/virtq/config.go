@@ -22,10 +22,6 @@ type Config struct {
 	// more buffers takes one descriptor of the ring. 0 means none. It has no
 	// effect unless INDIRECT_DESC was negotiated. For transmit queues.
 	IndirectSize int
-	// MaxInFlight is how many buffers a transmit queue may have made available
-	// before it takes back what was sent, 0 for three quarters of the ring. The
-	// buffers in flight are missing in the pool.
-	MaxInFlight int
 	// Memory is where the ring goes, at least Layout.Bytes bytes, and Address
 	// is its device address, a multiple of RingAlign. Device addresses are
 	// contiguous throughout Memory.

@@ -6,7 +6,7 @@ import "github.com/virtio-pmd/virtio-pmd/driver/mbuf"
 // the end of the ring. It returns how many.
 func (t *Tx) sendPacked(in []*mbuf.Buf) int {
 	at := t.tail()
-	n := min(len(in), t.free(), t.size()-at)
+	n := min(len(in), t.room(), t.size()-at)
 	to := at + n
 	n, bytes := fillPacked(t.desc[at:to:to], t.id[at:to:to], in, t.tailFlags, t.fast)
 	copy(t.buf[at:], in[:n])

@@ -21,6 +21,9 @@ const (
 	// buffers of a packet are to appear at once (5.1.9.4.1), so a conforming device
 	// needs no time at all, unless its thread loses the CPU between two of them.
 	waitLimit = time.Second
+	// yieldPeriod is the number of empty polls between two looks at whether the pool has
+	// run out, and needs what the cache holds.
+	yieldPeriod = 64
 	// quietLimit is after how many empty polls, a good part of a second, the
 	// watchdog rings the doorbell although the device did not ask: a lost
 	// notification, or an invalid event index, must not stop the queue.
@@ -300,6 +303,9 @@ func (r *Rx) deliver(out []*mbuf.Buf, n int, bytes uint64) {
 func (r *Rx) countEmpty() {
 	r.stats.EmptyPolls.Add(1)
 	r.quiet++
+	if r.quiet%yieldPeriod == 0 {
+		r.cache.Yield()
+	}
 	if r.quiet >= quietLimit && r.count > 0 {
 		r.quiet = 0
 		r.stats.Rekicks.Add(1)

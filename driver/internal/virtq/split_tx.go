@@ -6,7 +6,7 @@ import "github.com/virtio-pmd/virtio-pmd/driver/mbuf"
 // them, up to the end of the ring. It returns how many.
 func (t *Tx) sendSplit(in []*mbuf.Buf) int {
 	at := t.tail()
-	n := min(len(in), t.free(), t.size()-at)
+	n := min(len(in), t.room(), t.size()-at)
 	ids := t.id[at : at+n : at+n]
 	n, bytes := fillSplit(t.desc, ids, in, t.fast)
 	copy(t.buf[at:], in[:n])

@@ -2,6 +2,7 @@ package virtq
 
 import (
 	"encoding/binary"
+	"math"
 	"slices"
 	"sync/atomic"
 
@@ -41,7 +42,11 @@ type Tx struct {
 	zeroHeader uint64                       // device address of a header that is all zeros
 	pools      atomic.Pointer[[]*mbuf.Pool] // all that the device can reach
 
-	low     int // reclaiming starts when fewer slots are free
+	most    int // positions that may be in use
+	low     int // reclaiming starts when there is room for fewer
+	keep    int // buffers that the device has when reclaiming starts at the latest
+	limit   int // buffers that the device may have
+	looks   int // reclaims since the last look at what the pools can spare
 	bufs    int // buffers that the device has
 	special int // packets among them that only reclaimSlow can take back
 
@@ -85,10 +90,6 @@ func NewTx(cfg Config, cache *mbuf.Cache) (*Tx, error) {
 	if cfg.MaxFrame > 0 {
 		t.fast.span = uint32(max(cfg.MaxFrame, minFrame) - minFrame)
 	}
-	t.low = max(cfg.Size/4, 1)
-	if cfg.MaxInFlight > 0 {
-		t.low = max(t.low, cfg.Size-cfg.MaxInFlight)
-	}
 	t.maxSegs = max(cfg.IndirectSize, min(cfg.Size, maxChain))
 	t.segs = make([]Segment, 0, t.maxSegs+2)
 	t.pools.Store(new([]*mbuf.Pool))
@@ -96,8 +97,40 @@ func NewTx(cfg Config, cache *mbuf.Cache) (*Tx, error) {
 	if err := t.AddPool(cache.Pool()); err != nil {
 		return nil, err
 	}
+	t.look()
 	return t, nil
 }
+
+// lookPeriod is the number of reclaims between two looks at what the pools can spare.
+const lookPeriod = 64
+
+// look sets how much the queue may keep: the pool that can spare the least counts. If no
+// port receives into a pool, what the queue keeps stops no other queue, but it is taken
+// back in time for the application.
+func (t *Tx) look() {
+	t.looks = 0
+	t.cache.Yield()
+	t.keep, t.limit = t.size(), math.MaxInt32
+	for _, p := range *t.pools.Load() {
+		n, binding := (*mbuf.DriverPool)(p).InFlight()
+		t.keep = min(t.keep, n)
+		if binding {
+			t.limit = min(t.limit, n)
+		}
+	}
+	t.limitPositions()
+}
+
+// limitPositions turns limits on buffers into limits on positions. The two differ by what
+// chains have more or less, which changes on the slow path only.
+func (t *Tx) limitPositions() {
+	more := t.bufs - t.count
+	t.most = min(t.size(), t.limit-more)
+	t.low = max(t.most/4, t.most-(t.keep-more), 1)
+}
+
+// room returns how many packets of one buffer can be made available.
+func (t *Tx) room() int { return max(0, t.most-t.count) }
 
 // useCache makes the fast path take the packets of the pool of c.
 func (t *Tx) useCache(c *mbuf.Cache) {
@@ -125,6 +158,30 @@ func (t *Tx) AddPool(p *mbuf.Pool) error {
 			return nil
 		}
 	}
+}
+
+// RemovePool makes the queue refuse the buffers of a pool again. While the device has
+// some of them it changes nothing, and returns how many. No other goroutine is in a
+// method of the queue.
+func (t *Tx) RemovePool(p *mbuf.Pool) (posted int) {
+	for i := range t.count {
+		at := t.wrap(t.head + i)
+		if t.chain[at] == 0 {
+			continue
+		}
+		for b := range t.buf[at].Segments() {
+			if b.Pool() == p {
+				posted++
+			}
+		}
+	}
+	if posted == 0 {
+		without := slices.DeleteFunc(slices.Clone(*t.pools.Load()),
+			func(other *mbuf.Pool) bool { return other == p })
+		t.pools.Store(&without)
+		t.looks = lookPeriod - 1 // at the next reclaim; the cache is the poller's
+	}
+	return posted
 }
 
 // reaches reports whether the device can reach the buffers of p.
@@ -168,7 +225,7 @@ func (t *Tx) Burst(bufs []*mbuf.Buf) int {
 		return 0
 	}
 	t.moved = 0
-	if t.free() < max(t.low, len(bufs)) {
+	if t.most-t.count < max(t.low, len(bufs)) {
 		t.reclaim()
 	}
 	n := 0
@@ -193,6 +250,8 @@ func (t *Tx) Burst(bufs []*mbuf.Buf) int {
 		} else {
 			t.publishAndKickSplit()
 		}
+	} else if len(bufs) == 0 { // nothing to send: there is time to take back what was sent
+		t.reclaim()
 	}
 	if t.finish(n, len(bufs)) {
 		t.rekick()
@@ -203,7 +262,7 @@ func (t *Tx) Burst(bufs []*mbuf.Buf) int {
 // sendSlow sends a packet of any segments and any attached pools. It returns false
 // if there is no room for it now.
 func (t *Tx) sendSlow(b *mbuf.Buf) bool {
-	if t.idle() || t.free() == 0 {
+	if t.idle() || t.room() == 0 {
 		return false
 	}
 	if why := t.gather(b); why != nil {
@@ -211,9 +270,9 @@ func (t *Tx) sendSlow(b *mbuf.Buf) bool {
 		return true
 	}
 	need := needs(len(t.segs), t.indirectSize)
-	if need > t.free() {
+	if !t.fits(need) {
 		t.reclaim()
-		if t.idle() || need > t.free() {
+		if t.idle() || !t.fits(need) {
 			return false
 		}
 	}
@@ -221,6 +280,12 @@ func (t *Tx) sendSlow(b *mbuf.Buf) bool {
 	t.put(b, t.segs, len(t.segs))
 	t.countPostedSlow(at)
 	return true
+}
+
+// fits reports whether there is room for t.segs, which take need descriptors. A packet
+// that is more than the limit goes alone.
+func (t *Tx) fits(need int) bool {
+	return need <= t.free() && (t.bufs == 0 || t.bufs+len(t.segs) <= t.limit)
 }
 
 // zeroHeader makes the header of b, which begins at an offset in its room, all
@@ -326,6 +391,7 @@ func (t *Tx) countPostedSlow(at int) {
 		mbuf.Driver(b).Consume()
 	}
 	t.countPosted(1, n, uint64(bytes))
+	t.limitPositions()
 }
 
 // Reclaim takes back at once what the device has used, and returns how many
@@ -343,13 +409,21 @@ func (t *Tx) Reclaim() int {
 	return before - t.bufs
 }
 
-// reclaim takes back what the device has used: single buffers of the cache's pool
-// in runs, with a loop for each format, the others one by one.
+// reclaim takes back what the device has used: runs of single buffers of the
+// cache's pool with a loop for each format, the others one by one.
 func (t *Tx) reclaim() {
+	special := t.special
 	if t.packed {
 		t.reclaimPacked()
 	} else {
 		t.reclaimSplit()
+	}
+	if special > 0 {
+		t.cache.GiveForeign()
+		t.limitPositions()
+	}
+	if t.looks++; t.looks == lookPeriod {
+		t.look()
 	}
 }
 
