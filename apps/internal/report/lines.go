@@ -12,7 +12,7 @@ import (
 func (r *Report) Lines(ctx context.Context, period time.Duration, out io.Writer) {
 	tick := time.NewTicker(period)
 	defer tick.Stop()
-	last, lastTime := r.object(0), r.Start
+	last, lastTime := r.object(0, r.sample()), r.Start
 	for {
 		select {
 		case <-ctx.Done():
@@ -20,17 +20,22 @@ func (r *Report) Lines(ctx context.Context, period time.Duration, out io.Writer)
 		case <-tick.C:
 		}
 		now := time.Now()
-		o := r.object(now.Sub(r.Start))
+		o := r.object(now.Sub(r.Start), r.sample())
 		since := now.Sub(lastTime)
 		o.Period = since.Round(time.Microsecond).Seconds()
 		for i := range o.Ports {
-			p, before := &o.Ports[i], last.Ports[i]
-			p.RxPPS = perSecond(p.RxPackets-before.RxPackets, since)
-			p.TxPPS = perSecond(p.TxPackets-before.TxPackets, since)
+			o.Ports[i].rates(last.Ports[i].Totals, since)
 		}
+		o.Total.rates(last.Total, since)
 		// Packets keep flowing if the line cannot be written. The object at the end is
 		// an error then.
 		_ = o.writeJSON(out)
 		last, lastTime = o, now
 	}
+}
+
+// rates sets the rates of counters to those since an earlier moment.
+func (t *Totals) rates(before Totals, since time.Duration) {
+	t.RxPPS = perSecond(t.RxPackets-before.RxPackets, since)
+	t.TxPPS = perSecond(t.TxPackets-before.TxPackets, since)
 }

@@ -18,6 +18,7 @@ type Object struct {
 	// over which its rates are averages.
 	Period float64      `json:"period_s,omitempty"`
 	Ports  []PortObject `json:"ports"`
+	Total  Totals       `json:"total"`
 	Cycles *Cycles      `json:"core_cycles,omitempty"` // if they were recorded
 }
 
@@ -32,23 +33,34 @@ type Cycles struct {
 	PerPacket float64 `json:"cycles_per_packet"`
 }
 
-// PortObject is one port in an Object. Rates are averages over the duration.
+// Totals are the counters of a port, or of all. Rates are averages over the duration.
+// What was to be sent by a port is TxPackets, TxDropped and TxErrors together.
+type Totals struct {
+	RxPackets  uint64 `json:"rx_packets"`
+	RxBytes    uint64 `json:"rx_bytes"`
+	TxPackets  uint64 `json:"tx_packets"`
+	TxBytes    uint64 `json:"tx_bytes"`
+	TxDropped  uint64 `json:"tx_dropped"`
+	TxErrors   uint64 `json:"tx_errors"`
+	RxErrors   uint64 `json:"rx_errors"`
+	RxNoMbuf   uint64 `json:"rx_nombuf"`
+	RxPPS      uint64 `json:"rx_pps"`
+	TxPPS      uint64 `json:"tx_pps"`
+	Polls      uint64 `json:"polls"`
+	EmptyPolls uint64 `json:"empty_polls"`
+	Kicks      uint64 `json:"kicks"`
+	Resets     uint64 `json:"resets"`
+}
+
+// PortObject is one port in an Object.
 type PortObject struct {
-	Port       string   `json:"port"`
-	Path       string   `json:"path"`
-	Features   []string `json:"features"`
-	RxPackets  uint64   `json:"rx_packets"`
-	RxBytes    uint64   `json:"rx_bytes"`
-	TxPackets  uint64   `json:"tx_packets"`
-	TxBytes    uint64   `json:"tx_bytes"`
-	TxDropped  uint64   `json:"tx_dropped"`
-	RxErrors   uint64   `json:"rx_errors"`
-	RxNoMbuf   uint64   `json:"rx_nombuf"`
-	RxPPS      uint64   `json:"rx_pps"`
-	TxPPS      uint64   `json:"tx_pps"`
-	Polls      uint64   `json:"polls"`
-	EmptyPolls uint64   `json:"empty_polls"`
-	Kicks      uint64   `json:"kicks"`
+	Port     string   `json:"port"`
+	Path     string   `json:"path"`
+	Features []string `json:"features"`
+	Totals
+	// Unsent says why packets were dropped or refused: the parts of TxDropped and
+	// TxErrors.
+	Unsent Unsent `json:"tx_unsent"`
 	// Queues is there if the port has more than one queue pair.
 	Queues []QueueObject `json:"queues,omitempty"`
 }
@@ -70,29 +82,34 @@ func queues(n driver.Stats) []QueueObject {
 	return list
 }
 
-// object returns the counters of the moment, for packets that flowed for elapsed.
-func (r *Report) object(elapsed time.Duration) Object {
+// object returns counters, for packets that flowed for elapsed.
+func (r *Report) object(elapsed time.Duration, all []counts) Object {
 	o := Object{
 		App: r.App, Version: version.String(), Ports: []PortObject{}, Cycles: r.Cycles,
 		Duration: inSeconds(elapsed),
 	}
-	for _, p := range r.Ports {
-		n := p.Stats()
+	for i, p := range r.Ports {
 		o.Ports = append(o.Ports, PortObject{
 			Port: p.Name, Path: p.Path, Features: append([]string{}, p.Features...),
-			RxPackets: n.RxPackets, RxBytes: n.RxBytes, TxPackets: n.TxPackets, TxBytes: n.TxBytes,
-			TxDropped: n.TxDropped, RxErrors: n.RxErrors, RxNoMbuf: n.RxNoMbuf,
-			RxPPS: perSecond(n.RxPackets, elapsed), TxPPS: perSecond(n.TxPackets, elapsed),
-			Polls: n.Polls, EmptyPolls: n.EmptyPolls, Kicks: n.Kicks,
-			Queues: queues(n),
+			Totals: all[i].totals(elapsed), Unsent: all[i].unsent(), Queues: queues(all[i].Stats),
 		})
 	}
+	o.Total = sum(all).totals(elapsed)
 	return o
 }
 
 // inSeconds returns a time in seconds, to the millisecond.
 func inSeconds(d time.Duration) float64 {
 	return float64(d.Round(time.Millisecond).Milliseconds()) / 1000
+}
+
+func (n counts) totals(elapsed time.Duration) Totals {
+	return Totals{
+		RxPackets: n.RxPackets, RxBytes: n.RxBytes, TxPackets: n.TxPackets, TxBytes: n.TxBytes,
+		TxDropped: n.TxDropped, TxErrors: n.TxErrors, RxErrors: n.RxErrors, RxNoMbuf: n.RxNoMbuf,
+		RxPPS: perSecond(n.RxPackets, elapsed), TxPPS: perSecond(n.TxPackets, elapsed),
+		Polls: n.Polls, EmptyPolls: n.EmptyPolls, Kicks: n.Kicks, Resets: n.Resets,
+	}
 }
 
 // writeJSON writes the object on one line.

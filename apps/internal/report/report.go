@@ -33,7 +33,57 @@ type Port struct {
 	Features []string
 	// State is the link's state in words.
 	State func() string
-	// Stats counts from the opening of the port. TxDropped includes what the
-	// command dropped because the queue was full.
+	MTU   int // 0 if unknown
+	// Stats counts from the opening of the port.
 	Stats func() driver.Stats
+	// Full returns how many packets the command dropped because the queues of the
+	// port were full. It may be nil.
+	Full func() uint64
+}
+
+// counts are the counters of a port, with what the command dropped. At the end
+// of a run, of all packets that were to leave by the port, TxPackets were sent, TxDropped
+// dropped and TxErrors refused.
+type counts struct {
+	driver.Stats
+	full uint64 // of TxDropped
+}
+
+func (p *Port) counts() counts {
+	c := counts{Stats: p.Stats()}
+	if p.Full != nil {
+		c.full = p.Full()
+		c.TxDropped += c.full
+	}
+	return c
+}
+
+// sum returns the counters of all ports, without those of queues.
+func sum(ports []counts) counts {
+	var all counts
+	for _, n := range ports {
+		all.full += n.full
+		all.RxPackets += n.RxPackets
+		all.RxBytes += n.RxBytes
+		all.RxErrors += n.RxErrors
+		all.RxNoMbuf += n.RxNoMbuf
+		all.TxPackets += n.TxPackets
+		all.TxBytes += n.TxBytes
+		all.TxDropped += n.TxDropped
+		all.TxErrors += n.TxErrors
+		all.Polls += n.Polls
+		all.EmptyPolls += n.EmptyPolls
+		all.Kicks += n.Kicks
+		all.Resets += n.Resets
+	}
+	return all
+}
+
+// sample returns the counters of all ports as they are now.
+func (r *Report) sample() []counts {
+	list := make([]counts, len(r.Ports))
+	for i := range r.Ports {
+		list[i] = r.Ports[i].counts()
+	}
+	return list
 }

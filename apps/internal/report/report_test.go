@@ -3,6 +3,7 @@ package report
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"os"
 	"reflect"
 	"slices"
@@ -102,27 +103,74 @@ func TestIsTerminal(t *testing.T) {
 func TestObject(t *testing.T) {
 	s, stats := testReport(time.Now())
 	*stats[0] = driver.Stats{RxPackets: 3000, RxBytes: 180000, RxErrors: 1, RxNoMbuf: 2, TxPackets: 1500, TxBytes: 90000,
-		TxDropped: 3, Polls: 4, EmptyPolls: 5, Kicks: 6}
+		TxDropped: 3, TxErrors: 7, Polls: 4, EmptyPolls: 5, Kicks: 6, Resets: 8,
+		Queues: []driver.QueueStats{{Tx: driver.TxQueueStats{LengthDrops: 2, ChainDrops: 4, PoolDrops: 1, OwnerDrops: 2}}}}
+	s.Ports[0].Full = func() uint64 { return 10 }
+	stats[1].TxErrors = 5
 	var out bytes.Buffer
-	if err := s.object(1500 * time.Millisecond).writeJSON(&out); err != nil {
+	if err := s.object(1500*time.Millisecond, s.sample()).writeJSON(&out); err != nil {
 		t.Fatal(err)
 	}
 	var got map[string]any
 	if err := json.Unmarshal(out.Bytes(), &got); err != nil {
 		t.Fatal(err)
 	}
-	if want := []string{"app", "duration_s", "ports", "version"}; !slices.Equal(keys(got), want) {
+	if want := []string{"app", "duration_s", "ports", "total", "version"}; !slices.Equal(keys(got), want) {
 		t.Errorf("the object has %v, want %v", keys(got), want)
 	}
 	ports := got["ports"].([]any)
 	if len(ports) != 2 || got["app"] != "app" || got["duration_s"] != 1.5 || got["version"] == "" {
 		t.Errorf("unexpected object: %s", out.String())
 	}
-	want := map[string]any{"port": "emu:gen", "path": "RX packed; TX split", "features": []any{"MAC"},
-		"rx_packets": 3000., "rx_bytes": 180000., "tx_packets": 1500., "tx_bytes": 90000., "tx_dropped": 3., "rx_errors": 1.,
-		"rx_nombuf": 2., "rx_pps": 2000., "tx_pps": 1000., "polls": 4., "empty_polls": 5., "kicks": 6.}
+	totals := map[string]any{"rx_packets": 3000., "rx_bytes": 180000., "tx_packets": 1500., "tx_bytes": 90000.,
+		"tx_dropped": 13., "tx_errors": 12., "rx_errors": 1., "rx_nombuf": 2., "rx_pps": 2000., "tx_pps": 1000.,
+		"polls": 4., "empty_polls": 5., "kicks": 6., "resets": 8.}
+	if !reflect.DeepEqual(got["total"], totals) {
+		t.Errorf("got  %v\nwant %v", got["total"], totals)
+	}
+	want := totals
+	want["port"], want["path"], want["features"], want["tx_errors"] = "emu:gen", "RX packed; TX split", []any{"MAC"}, 7.
+	want["tx_unsent"] = map[string]any{"queue_full": 10., "length": 2., "device": 1., "segments": 4., "foreign_pool": 1., "freed": 2.}
 	if !reflect.DeepEqual(ports[0], want) {
 		t.Errorf("got  %v\nwant %v", ports[0], want)
+	}
+}
+
+// TestPrintUnsent: a port that sends nothing of what was to leave by it is an error with
+// the reason; one that sends something, or has nothing to send, is none.
+func TestPrintUnsent(t *testing.T) {
+	long := []driver.QueueStats{{Tx: driver.TxQueueStats{LengthDrops: 9}}}
+	for name, c := range map[string]struct {
+		stats driver.Stats
+		full  uint64
+		words []string
+	}{
+		"nothing to send": {},
+		"one sent":        {stats: driver.Stats{TxPackets: 1, TxDropped: 1000}},
+		"too long": {stats: driver.Stats{TxDropped: 9, Queues: long},
+			words: []string{"not one of 9 packets", "9 are longer than the MTU of 1500", "mtu="}},
+		"device": {stats: driver.Stats{TxDropped: 7}, words: []string{"7 were dropped by the device", "link up"}},
+		"full":   {full: 5, words: []string{"5 found the queue full", "link up"}},
+		"both": {stats: driver.Stats{TxDropped: 9, Queues: long}, full: 5,
+			words: []string{"not one of 14 packets", "5 found the queue full; 9 are longer"}},
+	} {
+		s, stats := testReport(time.Now())
+		*stats[1] = c.stats
+		s.Ports[1].MTU, s.Ports[1].Full = 1500, func() uint64 { return c.full }
+		var out bytes.Buffer
+		err := s.Print(time.Second, false, &out, nil)
+		var unsent *UnsentError
+		if errors.As(err, &unsent) != (c.words != nil) || err != nil && unsent == nil {
+			t.Errorf("%s: error %v", name, err)
+		}
+		for _, w := range c.words {
+			if !strings.Contains(err.Error(), w) || !strings.HasPrefix(err.Error(), "port 1: 0000:00:03.0: ") {
+				t.Errorf("%s: the error lacks %q: %v", name, w, err)
+			}
+		}
+		if !strings.Contains(out.String(), "Forward statistics for port 1") {
+			t.Errorf("%s: no summary: %s", name, &out)
+		}
 	}
 }
 
@@ -132,7 +180,7 @@ func TestObjectQueues(t *testing.T) {
 	stats[0].Queues = make([]driver.QueueStats, 1)
 	stats[1].Queues = make([]driver.QueueStats, 2)
 	stats[1].Queues[1].Rx.Packets, stats[1].Queues[1].Tx.Packets = 5, 7
-	o := s.object(time.Second)
+	o := s.object(time.Second, s.sample())
 	if o.Ports[0].Queues != nil {
 		t.Errorf("one queue: %+v", o.Ports[0].Queues)
 	}
@@ -144,17 +192,19 @@ func TestObjectQueues(t *testing.T) {
 func TestSummary(t *testing.T) {
 	s, stats := testReport(time.Now())
 	*stats[0] = driver.Stats{RxPackets: 100, RxErrors: 1}
-	*stats[1] = driver.Stats{RxPackets: 20, TxPackets: 90, TxDropped: 10}
+	*stats[1] = driver.Stats{RxPackets: 20, TxPackets: 90, TxDropped: 3, TxErrors: 4}
+	s.Ports[1].Full = func() uint64 { return 7 }
 	var out bytes.Buffer
-	if err := s.writeSummary(&out, 10*time.Second); err != nil {
+	if err := s.writeSummary(&out, 10*time.Second, s.sample()); err != nil {
 		t.Fatal(err)
 	}
 	text := strings.Join(strings.Fields(out.String()), " ")
 	for _, want := range []string{
 		"app: 10.0 s, 2 ports",
 		"Forward statistics for port 0: emu:gen -> port x RX-packets: 100 RX-dropped: 1 RX-total: 101 TX-packets: 0",
-		"Forward statistics for port 1: 0000:00:03.0 -> port x RX-packets: 20 RX-dropped: 0 RX-total: 20 TX-packets: 90 TX-dropped: 10 TX-total: 100",
-		"Accumulated forward statistics for all ports RX-packets: 120 RX-dropped: 1 RX-total: 121 TX-packets: 90 TX-dropped: 10 TX-total: 100 Rx-pps: 12 Tx-pps: 9 (average)",
+		"Forward statistics for port 1: 0000:00:03.0 -> port x RX-packets: 20 RX-dropped: 0 RX-total: 20 TX-packets: 90 TX-dropped: 10 TX-total: 104 TX-errors: 4 ",
+		"not sent: 7 found the queue full; 3 were dropped by the device",
+		"Accumulated forward statistics for all ports RX-packets: 120 RX-dropped: 1 RX-total: 121 TX-packets: 90 TX-dropped: 10 TX-total: 104 TX-errors: 4 Rx-pps: 12 Tx-pps: 9 (average)",
 		"path: RX packed; TX split",
 	} {
 		if !strings.Contains(text, want) {

@@ -82,7 +82,7 @@ func (s *Screen) head(b *bytes.Buffer, now time.Time) {
 
 func (s *Screen) port(b *bytes.Buffer, i int, since time.Duration) {
 	p := s.report.Ports[i]
-	n, last := p.Stats(), s.last[i]
+	n, last := p.counts().Stats, s.last[i]
 	s.last[i] = n
 	rx := perSecond(n.RxPackets-last.RxPackets, since)
 	tx := perSecond(n.TxPackets-last.TxPackets, since)

@@ -127,14 +127,11 @@ func (s *Session) report(set *portset.Set, work Work) *report.Report {
 			Number: s.Ports[i].Number, Name: s.Ports[i].Spec.Text, Role: s.Ports[i].Role,
 			Path: port.Path().String(), Features: port.Features().Names(),
 			State: func() string { return "link " + port.Link().String() },
-			Stats: func() driver.Stats {
-				n := port.Stats()
-				if work.Dropped != nil {
-					n.TxDropped += work.Dropped(i)
-				}
-				return n
-			},
+			MTU:   port.MTU(), Stats: port.Stats,
 		})
+		if work.Dropped != nil {
+			r.Ports[i].Full = func() uint64 { return work.Dropped(i) }
+		}
 	}
 	return r
 }

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"testing"
+	"time"
+
+	"github.com/virtio-pmd/virtio-pmd/driver"
+	"github.com/virtio-pmd/virtio-pmd/driver/devargs"
+	"github.com/virtio-pmd/virtio-pmd/driver/transport/vpci"
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev/pcifn"
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev/wire"
+)
+
+// TestSums: what was received was sent, dropped or refused, also if the devices want
+// resets and the link goes down and up while packets flow.
+func TestSums(t *testing.T) {
+	p := emulated(t, "", "emu:gen", "emu:null")
+	functions := make(chan *pcifn.Function, 2)
+	p.open = func(s devargs.Spec, o devargs.Options) (*driver.Port, error) {
+		fn, err := pcifn.New(pcifn.Config{Address: s.Device(), Device: vdev.Config{Backend: wire.Gen(64), Hold: true}})
+		if err != nil {
+			return nil, err
+		}
+		fn.Device().Start()
+		functions <- fn
+		device, err := vpci.Open(fn, vpci.Options{})
+		if err != nil {
+			return nil, err
+		}
+		return driver.Open(device, driver.Config{Pool: o.Pool, Memory: o.Memory})
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var stdout, stderr bytes.Buffer
+	done := make(chan error, 1)
+	go func() { done <- p.run(ctx, &stdout, &stderr) }()
+	devices := []*vdev.Device{(<-functions).Device(), (<-functions).Device()}
+	for i, d := range devices {
+		sees := func(what string, more func(vdev.Stats) uint64) {
+			t.Helper()
+			from := more(d.Stats())
+			for deadline := time.Now().Add(20 * time.Second); more(d.Stats()) <= from; time.Sleep(time.Millisecond) {
+				if time.Now().After(deadline) {
+					t.Fatalf("device %d: nothing is %s", i, what)
+				}
+			}
+		}
+		sent := func(s vdev.Stats) uint64 { return s.TxFrames }
+		sees("sent", sent)
+		d.NeedReset()
+		sees("sent after the reset", sent)
+		d.SetLink(false)
+		sees("dropped while the link is down", func(s vdev.Stats) uint64 { return s.TxDropped })
+		d.SetLink(true)
+		sees("sent when the link is up again", sent)
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Fatalf("%v\n%s", err, stderr.String())
+	}
+	o := decode(t, stdout.Bytes())
+	for i, in := range o.Ports {
+		out := o.Ports[i^1]
+		if in.Resets == 0 {
+			t.Errorf("port %d was not reset", i)
+		}
+		if in.RxPackets == 0 || in.RxPackets != out.TxPackets+out.TxDropped+out.TxErrors {
+			t.Errorf("port %d received %d; port %d sent %d, dropped %d, refused %d",
+				i, in.RxPackets, i^1, out.TxPackets, out.TxDropped, out.TxErrors)
+		}
+	}
+	if all := o.Total; all.RxPackets != all.TxPackets+all.TxDropped+all.TxErrors {
+		t.Errorf("the totals do not add up: %+v", all)
+	}
+}
