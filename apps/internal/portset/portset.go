@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/inuse"
 	"github.com/virtio-pmd/virtio-pmd/driver"
@@ -83,7 +84,10 @@ func Open(ctx context.Context, c Config) (*Set, error) {
 	if c.root == "" {
 		c.root = "/"
 	}
-	for _, spec := range c.Specs {
+	for i, spec := range c.Specs {
+		if servedBy(spec, c.Specs[:i]) {
+			continue
+		}
 		if err := spec.Check(c.root); err != nil { // before hugepages are asked for
 			return nil, fmt.Errorf("port %s: %w", spec.Text, c.addUse(spec, err))
 		}
@@ -132,6 +136,15 @@ func (c *Config) addUse(spec devargs.Spec, err error) error {
 		unbound.InUse = inuse.Texts(inuse.New(fs, os.Getenv).Reasons(info))
 	}
 	return err
+}
+
+// servedBy reports whether one of the ports that are opened before makes the socket that
+// a port connects to.
+func servedBy(spec devargs.Spec, before []devargs.Spec) bool {
+	return slices.ContainsFunc(before, func(s devargs.Spec) bool {
+		return spec.Kind == devargs.VhostUser && !spec.Server &&
+			s.Kind == devargs.Emu && s.Backend == "vhost" && !s.Client && s.Arg == spec.Socket
+	})
 }
 
 // newPool makes the pool of s and returns what memory the ports are to use.
