@@ -71,6 +71,11 @@ type Config struct {
 	// Memory says where the rings and the port's own pool come from. Its Bytes
 	// are not used, and First and Last follow from the device unless set.
 	Memory hugepages.Options
+	// DeviceDrops returns how many packets the device took and dropped, and their
+	// bytes, where this program can ask the device, as it can one in software. [Stats]
+	// counts them as dropped and not as sent. Any goroutine calls it, at any time. It
+	// may be nil.
+	DeviceDrops func() (packets, bytes uint64)
 	// Logger receives events that are not returned as errors; nil discards them.
 	Logger *slog.Logger
 	// ResetTimeout bounds every wait for the device to finish a reset; 0

@@ -7,8 +7,8 @@ type Stats struct {
 	RxPackets, RxBytes uint64 // received; bytes from the destination address on
 	RxErrors           uint64 // packets lost because the device wrote an invalid length or header
 	RxNoMbuf           uint64 // times a receive queue could not be refilled: the pool was empty
-	TxPackets, TxBytes uint64 // made available to the device
-	TxDropped          uint64 // taken and not sent: shorter or longer than a frame may be
+	TxPackets, TxBytes uint64 // made available to the device, less what that dropped
+	TxDropped          uint64 // taken and not sent: shorter or longer than a frame may be, or dropped by the device
 	TxErrors           uint64 // taken and not sent: freed before, of an unknown pool, too long a chain
 	Polls, EmptyPolls  uint64 // calls of RxQueue.Burst, and those that found nothing
 	Kicks              uint64 // times the device was notified
@@ -66,6 +66,10 @@ func (p *Port) Stats() Stats {
 		Resets: sup.resets.Load(), Disconnects: sup.disconnects.Load(), Refusals: sup.refusals.Load(),
 		Queues: make([]QueueStats, len(d.rx)),
 	}
+	var drops, dropBytes uint64
+	if d.cfg.DeviceDrops != nil {
+		drops, dropBytes = d.cfg.DeviceDrops() // before the queues', which may be a burst behind
+	}
 	for i := range d.rx {
 		rx, tx := d.rx[i].Stats(), d.tx[i].Stats()
 		s.Queues[i] = QueueStats{Rx: rx, Tx: tx}
@@ -81,6 +85,10 @@ func (p *Port) Stats() Stats {
 		s.EmptyPolls += rx.EmptyPolls
 		s.Kicks += rx.Kicks + tx.Kicks
 	}
+	drops = min(drops, s.TxPackets)
+	s.TxPackets -= drops
+	s.TxBytes -= min(dropBytes, s.TxBytes)
+	s.TxDropped += drops
 	return s
 }
 

@@ -16,7 +16,7 @@ const forms = "write 0000:00:03.0, vhost-user:SOCKET or emu:BACKEND, then ,key=v
 // Parse parses the text of a port. Every failure is an [*Error].
 func Parse(text string) (Spec, error) {
 	s := Spec{Text: text}
-	device, rest, more := strings.Cut(text, ",")
+	device, rest, more := cutDevice(text)
 	if err := s.device(device); err != nil {
 		err.Port = text
 		return Spec{}, err
@@ -58,7 +58,7 @@ func (s *Spec) device(text string) *Error {
 	case "pci":
 		return s.address(rest)
 	case "vhost-user":
-		return s.socket(rest)
+		return s.socket(unescape(rest))
 	case "vdpa":
 		return &Error{Value: text, Reason: "this build has no " + prefix + " transport", Remedy: forms,
 			Err: errors.ErrUnsupported}
@@ -94,6 +94,9 @@ var backends = map[string]string{
 func (s *Spec) backend(text string) *Error {
 	const remedy = "the back ends are gen, null, loop, cable=NAME, tap=IFNAME, pcap=FILE and vhost=SOCKET"
 	name, arg, _ := strings.Cut(text, "=")
+	if name != "pcap" {
+		arg = unescape(arg)
+	}
 	want, known := backends[name]
 	switch {
 	case !known:
@@ -134,6 +137,8 @@ func (s *Spec) set(key, value string) *Error {
 		on, err := flag(key, value)
 		s.NoIOMMU = on
 		return err
+	case "record_limit":
+		return s.recordLimit(value)
 	case "server":
 		return s.server(value)
 	case "server_timeout":
@@ -186,6 +191,9 @@ func (s *Spec) check() *Error {
 	if err := s.checkSocket(); err != nil {
 		return err
 	}
+	if err := s.checkCapture(); err != nil {
+		return err
+	}
 	if !s.Refuse.Has(virtio.RingPacked) {
 		return nil // the ring may be packed, whose size is any number
 	}
@@ -235,6 +243,6 @@ func Keys() string {
 	for _, sw := range switches {
 		names = append(names, sw.key)
 	}
-	return strings.Join(append(names, "mac", "mtu", "noiommu", "server", "server_timeout",
+	return strings.Join(append(names, "mac", "mtu", "record_limit", "noiommu", "server", "server_timeout",
 		"socket_mode", "socket_group"), ", ")
 }

@@ -30,6 +30,12 @@ func TestParse(t *testing.T) {
 		{"emu:null,packed=1,mrg_rxbuf=0,in_order=1,event_idx=0,indirect=0", Spec{Kind: Emu, Backend: "null",
 			Allow:  virtio.FeatureSet(virtio.RingPacked, virtio.InOrder),
 			Refuse: virtio.FeatureSet(virtio.NetMrgRxbuf, virtio.RingEventIdx, virtio.RingIndirectDesc)}},
+		{`emu:pcap=12\:30\,5:out\\,queues=2`, Spec{Kind: Emu, Backend: "pcap", Arg: `12\:30\,5:out\\`, Queues: 2}},
+		{"emu:pcap=:r,record_limit=10m", Spec{Kind: Emu, Backend: "pcap", Arg: ":r", RecordLimit: 10 << 20}},
+		{"emu:pcap=p:r,record_limit=1024", Spec{Kind: Emu, Backend: "pcap", Arg: "p:r", RecordLimit: 1024}},
+		{`emu:cable=a\,b`, Spec{Kind: Emu, Backend: "cable", Arg: "a,b"}},
+		{`emu:vhost=/a\,b\\,server=0`, Spec{Kind: Emu, Backend: "vhost", Arg: `/a,b\`, Client: true}},
+		{`vhost-user:/a\,b,queues=2`, Spec{Kind: VhostUser, Socket: "/a,b", Queues: 2}},
 		{"vhost-user:/run/vm0.sock", Spec{Kind: VhostUser, Socket: "/run/vm0.sock"}},
 		{"vhost-user:a:b=c,server=1,queues=2,packed=1", Spec{Kind: VhostUser, Socket: "a:b=c", Server: true, Queues: 2, Allow: virtio.FeatureSet(virtio.RingPacked)}},
 		{"vhost-user:/a,socket_mode=0660,socket_group=kvm,server=1,server_timeout=90",
@@ -86,6 +92,14 @@ func TestParseRefuses(t *testing.T) {
 		{"emu:cable", "", "cable", "needs an argument"},
 		{"emu:tap=", "", "tap=", "needs an argument"},
 		{"emu:tap=../x", "", "../x", "not a name"},
+		{"emu:pcap=:r,record_limit=1", "record_limit", "1", "not a size of 1K"},
+		{"emu:pcap=:r,record_limit=", "record_limit", "", "not a size"},
+		{"emu:pcap=:r,record_limit=M", "record_limit", "M", "not a size"},
+		{"emu:pcap=:r,record_limit=10X", "record_limit", "10X", "not a size"},
+		{"emu:pcap=:r,record_limit=99999999999T", "record_limit", "99999999999T", "not a size"},
+		{"emu:pcap=p,record_limit=1K", "record_limit", "1024", "nothing is recorded"},
+		{`emu:pcap=p\:r,record_limit=1K`, "record_limit", "1024", "nothing is recorded"},
+		{"emu:gen,record_limit=1K", "record_limit", "1024", "nothing is recorded"},
 		{"emu:gen,", "", "", "not of the form"},
 		{"emu:gen,queues", "", "queues", "not of the form"},
 		{"emu:gen,=1", "", "=1", "not of the form"},
@@ -173,7 +187,8 @@ func TestRemedyWorks(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	for _, text := range []string{"", "0000:00:03.0,queues=2,packed=0,mac=02:00:00:00:00:01", "emu:cable=x,in_order=1,mtu=68",
 		"emu:tap=tap0,rx_queue_size=3", "pci:00:03.0,noiommu=1,noiommu=0", "vhost-user:/a,server=1", "emu:gen,,",
-		"vhost-user:/a,server=1,server_timeout=1.5h,socket_mode=640,socket_group=x", "a:b:c.d"} {
+		"vhost-user:/a,server=1,server_timeout=1.5h,socket_mode=640,socket_group=x", "a:b:c.d",
+		`emu:pcap=a\,b\:c:d\\,record_limit=1M`, `vhost-user:a\,b\\\c`} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

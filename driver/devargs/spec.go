@@ -32,7 +32,7 @@ type Spec struct {
 
 	Address pci.Address // of a PCI port
 	Backend string      // of an Emu port: gen, null, loop, cable, tap, pcap or vhost
-	Arg     string      // what follows "=" in cable=, tap=, pcap= and vhost=
+	Arg     string      // what follows "=" in cable=, tap=, pcap= and vhost=; pcap: see [wire.CaptureFiles]
 	Socket  string      // of a VhostUser port: the path
 	Server  bool        // of a VhostUser port: listen on the socket
 	Client  bool        // of an emu:vhost port: connect to the socket
@@ -40,6 +40,7 @@ type Spec struct {
 	ServerTimeout time.Duration // of a vhost-user server: the wait for the first back end, 0 for no limit
 	SocketMode    fs.FileMode   // of a socket that is listened on, 0 for what the umask leaves
 	SocketGroup   string        // of a socket that is listened on: a name or a number, "" if not given
+	RecordLimit   int64         // of an emu:pcap port: bytes that it records, 0 for no limit
 
 	Queues      int // queue pairs, 0 if not given
 	RxQueueSize int // descriptors, 0 if not given
@@ -90,6 +91,7 @@ func (s Spec) String() string {
 		b.WriteString(",mac=" + s.MAC.String())
 	}
 	number("mtu", s.MTU)
+	number("record_limit", int(s.RecordLimit))
 	if s.NoIOMMU {
 		b.WriteString(",noiommu=1")
 	}
@@ -117,12 +119,16 @@ func (s Spec) Device() string {
 	case PCI:
 		return s.Address.String()
 	case VhostUser:
-		return "vhost-user:" + s.Socket
+		return "vhost-user:" + escape(s.Socket)
 	}
 	if s.Arg == "" {
 		return "emu:" + s.Backend
 	}
-	return "emu:" + s.Backend + "=" + s.Arg
+	arg := s.Arg
+	if !s.isCapture() {
+		arg = escape(arg)
+	}
+	return "emu:" + s.Backend + "=" + arg
 }
 
 // RxRing returns how many descriptors a receive queue has at most.

@@ -23,6 +23,24 @@ type Backend interface {
 	Close() error
 }
 
+// LinkReporter is a [Backend] whose link goes down and up. What makes a device with one
+// calls FollowLink, as package pcifn and package vhostback do.
+type LinkReporter interface {
+	// FollowLink is called once, after Attach. The back end calls up with the state
+	// of the link, at once and at every change; up is a device's SetLink. If no frame
+	// will ever pass again it calls gone once, with the reason. The calls come
+	// from any goroutine, until Close returns, and not while the back end's own methods
+	// are called.
+	FollowLink(up func(bool), gone func(reason error))
+}
+
+// LossReporter is a [Backend] that may lose frames that Transmit took.
+type LossReporter interface {
+	// Lost returns how many frames and bytes of them were lost. Any goroutine may
+	// call it.
+	Lost() (frames, bytes uint64)
+}
+
 // Traits are how a device has to use a [Backend].
 type Traits struct {
 	// PerPair is true if Receive is to be called for each queue pair in use, in

@@ -40,11 +40,16 @@ type core struct {
 	active   int  // queue pairs in use
 	armed    bool // the driver may be ringing doorbells
 	hold     bool
-	traits   Traits // of the back end
+	traits   Traits       // of the back end
+	losses   LossReporter // the back end, nil if it loses nothing
 	closed   bool
 	work     scratch // of transmit
 	stage    stage   // of receiveAny
 	stats    Stats
+
+	// dropped and droppedBytes count the transmitted frames that the back end refused
+	// or for which there was no link.
+	dropped, droppedBytes atomic.Uint64
 
 	// noKick is set if a sleeping device would miss buffers.
 	noKick atomic.Bool
@@ -81,6 +86,7 @@ func (d *core) init(cfg Config, irq Interrupts, v variant, more int) error {
 	}
 	d.cfg, d.irq, d.log, d.variant = cfg, irq, cfg.Logger, v
 	d.hold, d.traits = cfg.Hold, cfg.Backend.Traits()
+	d.losses, _ = cfg.Backend.(LossReporter)
 	d.cfg.Offer = cfg.offer()
 	d.net = newNetConfig(cfg)
 	for i := range 2*cfg.Pairs + more {
@@ -104,11 +110,13 @@ func (d *core) attach() error {
 func (d *core) Close() error {
 	d.Stop()
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.closed {
+	closed := d.closed
+	d.closed, d.running = true, false
+	d.mu.Unlock()
+	if closed {
 		return nil
 	}
-	d.closed, d.running = true, false
+	// Without the lock, which the back end may be waiting for in SetLink.
 	return d.cfg.Backend.Close()
 }
 

@@ -4,7 +4,7 @@ package vdev
 // without the virtio header.
 type Stats struct {
 	TxFrames, TxBytes uint64 // taken by the back end
-	TxDropped         uint64 // refused by the back end, or the link was down
+	TxDropped         uint64 // refused or lost by the back end, or the link was down
 	TxErrors          uint64 // frames of an invalid length; they are dropped
 
 	RxFrames, RxBytes uint64 // delivered to the driver
@@ -29,11 +29,29 @@ func (d *core) Stats() Stats {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	s := d.stats
+	s.TxDropped = d.dropped.Load()
+	if d.losses != nil {
+		frames, bytes := d.losses.Lost()
+		s.TxFrames -= frames
+		s.TxBytes -= bytes
+		s.TxDropped += frames
+	}
 	for _, q := range d.queues {
 		s.Doorbells += q.doorbells.Load()
 		s.Interrupts += q.stats.Interrupts
 	}
 	return s
+}
+
+// TxDrops returns how many of the frames that the driver transmitted were dropped, as
+// Stats.TxDropped, and their bytes. It waits for no lock.
+func (d *core) TxDrops() (frames, bytes uint64) {
+	frames, bytes = d.dropped.Load(), d.droppedBytes.Load()
+	if d.losses != nil {
+		f, b := d.losses.Lost()
+		frames, bytes = frames+f, bytes+b
+	}
+	return frames, bytes
 }
 
 // QueueStats returns the counters of a virtqueue.

@@ -71,9 +71,21 @@ func (d *core) transmit(pair int) int {
 	}
 	d.stats.TxFrames += uint64(taken)
 	d.stats.TxBytes += uint64(bytes)
-	d.stats.TxDropped += uint64(frames - taken)
+	if taken < frames {
+		d.drop(w.frames[taken:frames])
+	}
 	d.useTransmitted(q, w.chains[:chains])
 	return chains
+}
+
+// drop counts frames that are not transmitted.
+func (d *core) drop(frames [][]byte) {
+	bytes := 0
+	for _, f := range frames {
+		bytes += len(f)
+	}
+	d.dropped.Add(uint64(len(frames)))
+	d.droppedBytes.Add(uint64(bytes))
 }
 
 // useTransmitted marks transmitted chains as used.

@@ -77,8 +77,8 @@ func (d *core) turn() int {
 	return d.variant.work()
 }
 
-// canWork reports whether the rings are alive and in reach.
-func (d *core) canWork() bool { return d.running && !d.noDMA }
+// canWork reports whether the rings are alive and in reach, and the back end is there.
+func (d *core) canWork() bool { return d.running && !d.noDMA && !d.closed }
 
 // run is the goroutine of a started device.
 func (d *core) run(stop, done chan struct{}) {

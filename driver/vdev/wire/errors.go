@@ -2,7 +2,7 @@ package wire
 
 import "fmt"
 
-// Error is a wire that cannot be used.
+// Error is a wire that cannot be used, has ended, or has lost frames.
 type Error struct {
 	Kind   string // "cable", "capture file" or "TAP interface"
 	Name   string // of the cable, the file or the interface

@@ -3,10 +3,9 @@ package wire
 // This file is the only one that knows the capture library. The maintained fork
 // has the same packages under github.com/gopacket/gopacket.
 import (
-	"bufio"
-	"errors"
+	"bytes"
 	"fmt"
-	"io"
+	"strconv"
 	"time"
 
 	"github.com/google/gopacket"
@@ -14,54 +13,43 @@ import (
 	"github.com/google/gopacket/pcapgo"
 )
 
-// sectionHeader is how a pcapng file begins, in either byte order.
-var sectionHeader = [4]byte{0x0a, 0x0d, 0x0d, 0x0a}
+// linkType is what a record begins with. The library's type has 8 bits, that of a file
+// has more.
+type linkType uint32
 
-// readCapture calls yield for each packet of a pcap or pcapng file of Ethernet
-// frames; complete is false if the file has only a part of the packet. yield may
-// keep the frame.
-func readCapture(r *bufio.Reader, yield func(frame []byte, complete bool) error) error {
-	var source interface {
-		gopacket.PacketDataSource
-		LinkType() layers.LinkType
+const linkEthernet = linkType(layers.LinkTypeEthernet)
+
+// String returns the name and the number of a link type.
+func (t linkType) String() string {
+	if t > 0xff {
+		return strconv.Itoa(int(t))
 	}
-	magic, err := r.Peek(4)
-	if err != nil {
-		return fmt.Errorf("it is no capture file: %w", err)
-	}
-	if [4]byte(magic) == sectionHeader {
-		source, err = pcapgo.NewNgReader(r, pcapgo.DefaultNgReaderOptions)
-	} else {
-		source, err = pcapgo.NewReader(r)
-	}
-	if err != nil {
-		return fmt.Errorf("it is no capture file: %w", err)
-	}
-	if t := source.LinkType(); t != layers.LinkTypeEthernet {
-		return fmt.Errorf("its link type is %v (%d); only Ethernet can be played", t, t)
-	}
-	for {
-		data, info, err := source.ReadPacketData()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if err := yield(data, info.CaptureLength == info.Length); err != nil {
-			return err
-		}
-	}
+	return fmt.Sprintf("%v (%d)", layers.LinkType(t), uint32(t))
 }
 
-// captureWriter writes a pcap file.
-type captureWriter struct{ w *pcapgo.Writer }
+// linkTypeError is a capture file without Ethernet frames.
+type linkTypeError struct{ link linkType }
 
-func newCaptureWriter(w io.Writer) (*captureWriter, error) {
-	out := pcapgo.NewWriterNanos(w)
-	return &captureWriter{out}, out.WriteFileHeader(maxFrame, layers.LinkTypeEthernet)
+func (e *linkTypeError) Error() string {
+	return fmt.Sprintf("its link type is %v; only Ethernet can be played", e.link)
 }
 
-func (c *captureWriter) write(at time.Time, frame []byte) error {
-	return c.w.WritePacket(gopacket.CaptureInfo{Timestamp: at, CaptureLength: len(frame), Length: len(frame)}, frame)
+// captureWriter makes records of a pcap file with nanoseconds.
+type captureWriter struct {
+	buf bytes.Buffer
+	w   *pcapgo.Writer
+}
+
+// newCaptureWriter returns a writer whose buffer has the header of a file.
+func newCaptureWriter() *captureWriter {
+	c := &captureWriter{}
+	c.w = pcapgo.NewWriterNanos(&c.buf)
+	_ = c.w.WriteFileHeader(maxFrame, layers.LinkTypeEthernet) // a Buffer does not fail
+	return c
+}
+
+// add adds the record of a frame to the buffer.
+func (c *captureWriter) add(at time.Time, frame []byte) {
+	info := gopacket.CaptureInfo{Timestamp: at, CaptureLength: len(frame), Length: len(frame)}
+	_ = c.w.WritePacket(info, frame) // a Buffer does not fail
 }
