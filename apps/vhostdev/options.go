@@ -31,6 +31,7 @@ type options struct {
 	queues       int
 	size, mtu    int
 	mac          net.HardwareAddr
+	recordLimit  int64
 	cpu          int // lcore.AnyCPU: none given
 
 	command.Options // of these, what OutputFlags offers
@@ -55,7 +56,7 @@ func read(c *cli.Context) (*options, error) {
 	}
 	for _, err := range []error{
 		o.readSocket(), o.readAccess(c.String("socket-mode")), o.readBackend(c.String("backend")),
-		o.readMAC(c.String("mac")), o.readCPU(c.String("cpus")),
+		o.readRecordLimit(c.String("record-limit")), o.readMAC(c.String("mac")), o.readCPU(c.String("cpus")),
 		between("queues", o.queues, 1, maxQueues), between("size", o.size, minSize, maxSize),
 		between("mtu", o.mtu, virtio.MinMTU, 65535), o.ReadOutput(c),
 	} {
@@ -121,6 +122,24 @@ func (o *options) readBackend(text string) error {
 	return nil
 }
 
+// readRecordLimit reads the bound of a recording as that of a port.
+func (o *options) readRecordLimit(text string) error {
+	if text == "" {
+		return nil
+	}
+	port := "emu:null"
+	if _, record := wire.CaptureFiles(o.arg); o.backend == "pcap" && record != "" {
+		port = "emu:pcap=:recording"
+	}
+	spec, err := devargs.Parse(port + ",record_limit=" + text)
+	var bad *devargs.Error
+	if errors.As(err, &bad) {
+		return &command.UsageError{Option: "record-limit", Value: text, Reason: bad.Reason, Remedy: bad.Remedy}
+	}
+	o.recordLimit = spec.RecordLimit
+	return err
+}
+
 func (o *options) readMAC(text string) error {
 	if text == "" {
 		return nil
@@ -179,7 +198,9 @@ func (o *options) wire() (vdev.Backend, error) {
 	case "tap":
 		return wire.TAP(o.arg)
 	case "pcap":
-		return wire.PCAP(o.arg)
+		play, record := wire.CaptureFiles(o.arg)
+		return wire.OpenCapture(wire.CaptureConfig{Play: play, Record: record,
+			RecordLimit: o.recordLimit, Logger: o.Logger})
 	case "null":
 		return wire.Null(), nil
 	}

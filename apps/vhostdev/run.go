@@ -25,6 +25,7 @@ type server struct {
 	poller  *pollers.Group // nil: the device has a goroutine of its own
 	load    func() string  // says how busy the poller is
 	start   time.Time
+	gone    chan error // receives why the wire is gone for good
 
 	mu     sync.Mutex
 	since  time.Time     // when packets could flow again, zero if they cannot
@@ -57,7 +58,8 @@ func (s *server) open() error {
 	if err != nil {
 		return err
 	}
-	cfg.Up = s.up
+	s.gone = make(chan error, 1)
+	cfg.Up, cfg.Gone = s.up, func(reason error) { s.gone <- reason }
 	if s.back, err = vhostback.Serve(s.options.socket, cfg); err != nil {
 		return err
 	}
@@ -103,14 +105,14 @@ func (s *server) elapsed() time.Duration {
 	return d
 }
 
-// watch shows the screens until it is time to stop, and returns the error of the
-// poller if that failed.
+// watch shows the screens until it is time to stop, and returns why it ended early: the
+// wire is gone, or the poller failed.
 func (s *server) watch(ctx context.Context, stdout, stderr io.Writer) error {
 	var failed <-chan error
 	if s.poller != nil {
 		failed = s.poller.Failed()
 	}
-	return session.Watch(ctx, s.report(), s.options.Options, stdout, stderr, nil, failed)
+	return session.Watch(ctx, s.report(), s.options.Options, stdout, stderr, s.gone, failed)
 }
 
 // report describes the device as the only port.

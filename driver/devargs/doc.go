@@ -10,9 +10,11 @@
 //	emu:null                  ... that drops what is sent
 //	emu:loop                  ... that gives back what is sent
 //	emu:cable=NAME            ... whose wire ends in the other port of that name
-//	emu:tap=IFNAME            ... whose wire is a TAP interface of the kernel
+//	emu:tap=IFNAME            ... whose wire is a TAP interface of the kernel: the link
+//	                          is up while that is, and the port ends when it is deleted
 //	emu:pcap=FILE             ... that plays the frames of a capture; FILE:RECORD
-//	                          also records what is sent, :RECORD does only that
+//	                          also records what is sent, :RECORD does only that.
+//	                          FILE is pcap or pcapng, also with gzip, RECORD is pcap
 //	emu:vhost=SOCKET          ... whose wire leads to another such device, behind a
 //	                          vhost-user socket: a virtual machine, DPDK or another
 //	                          process connects there and gets it
@@ -26,6 +28,8 @@
 //	indirect
 //	mac                       address of the port, when the device has none or another is wanted
 //	mtu                       largest payload of a frame, 68 to 65535
+//	record_limit              bytes that emu:pcap= records at most, also like 100M or 10G;
+//	                          later frames are not recorded
 //	server                    1: listen at the socket, where vhost-user: waits for the back
 //	                          end; 0: connect to a peer that listens there. The default is 0
 //	                          with vhost-user: and 1 with emu:vhost=; other ports have no
@@ -37,6 +41,10 @@
 //	                          takes write permission
 //	socket_group              and its group: a name or a number
 //	noiommu                   1: work without an IOMMU, where nothing confines the device
+//
+// In SOCKET, NAME, FILE and RECORD a comma is written \, and a backslash that stands
+// before a comma or a backslash is written \\; in FILE a colon is written \: as well. A
+// shell wants quotes around that: 'emu:pcap=12\:30.pcap:out.pcap'.
 //
 // A feature with the value 1 is not required: packed=1 on a device without packed
 // rings opens a port with split ones. The port's Path, which the commands print,

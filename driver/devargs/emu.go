@@ -43,11 +43,7 @@ func (s Spec) emulate(o Options) (*pcifn.Function, error) {
 	if cfg.MAC == nil {
 		cfg.MAC = s.ownMAC(end)
 	}
-	fn, err := pcifn.New(pcifn.Config{Address: s.Device(), Device: cfg})
-	if wire, ok := backend.(*vhostback.Wire); ok && err == nil {
-		wire.Follow(fn.Device().SetLink)
-	}
-	return fn, err
+	return pcifn.New(pcifn.Config{Address: s.Device(), Device: cfg})
 }
 
 // isVhost reports whether the wire of the emulated device ends in a socket.
@@ -101,7 +97,7 @@ func (s Spec) wire(o Options) (backend vdev.Backend, end int, err error) {
 	case "tap":
 		backend, err = wire.TAP(s.Arg)
 	case "pcap":
-		backend, err = wire.PCAP(s.Arg)
+		backend, err = s.capture(o.Logger)
 	case "vhost":
 		backend, err = s.vhost(o.Logger)
 	default:

@@ -87,7 +87,7 @@ func TestTap(t *testing.T) {
 		for {
 			n, err := unix.Read(socket, b)
 			if err != nil {
-				t.Fatalf("frame %d did not come out of the interface: %v, %d dropped", i, err, tap.Dropped())
+				t.Fatalf("frame %d did not come out of the interface: %v, %+v", i, err, g.d.Stats())
 			}
 			if bytes.Equal(b[:n], f) {
 				break // others are the kernel's own

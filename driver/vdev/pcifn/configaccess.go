@@ -67,7 +67,7 @@ func (f *Function) WriteConfig(off, width int, v uint32) error {
 }
 
 func (f *Function) configAccess(off, width int) error {
-	if err := f.checkOpen(); err != nil {
+	if err := f.checkPresent(); err != nil {
 		return err
 	}
 	return pci.CheckConfigAccess(off, width, len(f.space.bytes))

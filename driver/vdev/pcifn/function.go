@@ -25,6 +25,7 @@ type Function struct {
 	irq     *interrupts
 	log     accessLog
 	removed atomic.Bool
+	gone    atomic.Pointer[Error] // why it removed itself, nil if it did not
 	closed  atomic.Bool
 }
 
@@ -50,6 +51,9 @@ func New(cfg Config) (*Function, error) {
 	f.layOut()
 	f.buildSpace()
 	f.regs.clear()
+	if link, ok := cfg.Device.Backend.(vdev.LinkReporter); ok {
+		link.FollowLink(f.dev.SetLink, f.backendGone)
+	}
 	return f, nil
 }
 
@@ -126,6 +130,27 @@ func (f *Function) Unplug() {
 	f.removed.Store(true)
 	f.dev.SetDMA(false)
 	f.irq.removalRequest()
+}
+
+// backendGone removes the function because its back end is gone. There is no request
+// first, and every register access fails with the reason. The configuration interrupt has the
+// driver find out.
+func (f *Function) backendGone(reason error) {
+	f.gone.Store(&Error{Function: f.cfg.Address, Reason: "removed", Err: reason})
+	f.removed.Store(true)
+	f.dev.SetDMA(false)
+	f.irq.Config()
+}
+
+// checkPresent returns an error after Close, and why the back end is gone if it is.
+func (f *Function) checkPresent() error {
+	if err := f.checkOpen(); err != nil {
+		return err
+	}
+	if gone := f.gone.Load(); gone != nil {
+		return gone
+	}
+	return nil
 }
 
 // checkOpen returns an error after Close.

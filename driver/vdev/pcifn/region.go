@@ -53,7 +53,7 @@ func (r *region) Write16(off uint64, v uint16) error { return r.write(off, 2, ui
 func (r *region) Write32(off uint64, v uint32) error { return r.write(off, 4, v) }
 
 func (r *region) check(off uint64, width int) error {
-	if err := r.f.checkOpen(); err != nil {
+	if err := r.f.checkPresent(); err != nil {
 		return err
 	}
 	return pci.CheckAccess(r.bar, off, width, r.size)

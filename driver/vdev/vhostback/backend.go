@@ -47,6 +47,9 @@ type Config struct {
 	// Ended is called when a connection has ended and everything that came with it
 	// was released, with the reason: nil if the peer disconnected. It may be nil.
 	Ended func(error)
+	// Gone is called when what the device is connected to is gone for good, with the
+	// reason. Peers stay connected, and no frame passes. It may be nil.
+	Gone func(error)
 	// Logger receives connections and refusals; nil discards them.
 	Logger *slog.Logger
 }
@@ -139,6 +142,9 @@ func Serve(path string, cfg Config) (*Backend, error) {
 		b.kicks.close()
 		return nil, errors.Join(err, b.engine.Close())
 	}
+	if link, ok := cfg.Device.Backend.(vdev.LinkReporter); ok && b.device != nil {
+		link.FollowLink(b.device.SetLink, cfg.Gone)
+	}
 	if b.device != nil && !cfg.Stepped {
 		b.device.Start()
 	}
@@ -158,6 +164,9 @@ func (c *Config) complete() {
 	}
 	if c.Ended == nil {
 		c.Ended = func(error) {}
+	}
+	if c.Gone == nil {
+		c.Gone = func(error) {}
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

@@ -31,10 +31,8 @@ func NewWire(path string, cfg Config) (*Wire, error) {
 	return w, nil
 }
 
-// Follow calls up with true while packets can flow and with false while they cannot:
-// at once, and at every change. It is for [vdev.Device.SetLink], and may be called
-// once.
-func (w *Wire) Follow(up func(bool)) {
+// FollowLink implements [vdev.LinkReporter]: the link is up while packets can flow.
+func (w *Wire) FollowLink(up func(bool), _ func(error)) {
 	up(w.link.up.Load())
 	go w.link.run(up)
 }

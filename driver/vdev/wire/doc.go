@@ -15,6 +15,10 @@ var (
 	_ vdev.Backend = (*End)(nil)
 	_ vdev.Backend = (*Capture)(nil)
 	_ vdev.Backend = (*TAPDevice)(nil)
+
+	_ vdev.LinkReporter = (*TAPDevice)(nil)
+	_ vdev.LossReporter = (*TAPDevice)(nil)
+	_ vdev.LossReporter = (*Capture)(nil)
 )
 
 // Lengths of Ethernet headers and frames, in bytes and without the checksum.

@@ -3,7 +3,9 @@ package wire
 import (
 	"errors"
 	"os"
+	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -12,19 +14,48 @@ import (
 
 // TAPDevice is a wire that ends in a TAP interface of this machine: frames that
 // the driver transmits arrive there, frames that the machine sends there are
-// received by the driver.
+// received by the driver. The link is up while the interface is, and gone when the
+// interface was deleted.
 type TAPDevice struct {
-	name    string
-	fd      int // of file, for writing without waiting
-	file    *os.File
-	in      fifo
-	room    chan struct{} // rung when in has room again
-	done    chan struct{} // closed when the reader has ended
-	dropped atomic.Uint64
+	name string
+	fd   int // of file, for writing without waiting
+	file *os.File
+	in   fifo
+	room chan struct{} // rung when in has room again
+	done chan struct{} // closed when the reader has ended
+
+	lost, lostBytes atomic.Uint64
+
+	// What FollowLink was given, and what was last said to it.
+	linkMu sync.Mutex
+	setUp  func(bool)
+	gone   func(error)
+	state  linkState
+
+	up      atomic.Bool   // state is linkUp, for reading without the lock
+	look    chan struct{} // rung when the state may have changed
+	stop    chan struct{} // closed by Close
+	watched chan struct{} // closed when the watcher has ended; nil without one
 }
 
+// linkState is what an interface is.
+type linkState int
+
+const (
+	linkDown linkState = iota
+	linkUp
+	linkGone
+)
+
+// linkPeriod is how often the state of the interface is read. The kernel reports by
+// itself only that an interface comes up; netlink would say more, but not of an
+// interface that was moved to another network namespace.
+const linkPeriod = 20 * time.Millisecond
+
+const tapInterface = "TAP interface"
+
 func tapError(name string, err error) error {
-	e := &Error{Kind: "TAP interface", Name: name, Err: err}
+	e := &Error{Kind: tapInterface, Name: name, Err: err}
 	switch {
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
 		e.Remedy = "it takes root (CAP_NET_ADMIN) or an interface that root made for this user"
@@ -56,7 +87,8 @@ func TAP(ifname string) (*TAPDevice, error) {
 		_ = unix.Close(fd)
 		return nil, tapError(ifname, err)
 	}
-	t := &TAPDevice{name: request.Name(), fd: fd, room: make(chan struct{}, 1), done: make(chan struct{})}
+	t := &TAPDevice{name: request.Name(), fd: fd, room: make(chan struct{}, 1), done: make(chan struct{}),
+		look: make(chan struct{}, 1), stop: make(chan struct{})}
 	// Only when it is attached to its interface can the runtime wait for the
 	// descriptor.
 	t.file = os.NewFile(uintptr(fd), "/dev/net/tun")
@@ -66,9 +98,71 @@ func TAP(ifname string) (*TAPDevice, error) {
 // Name returns the name of the interface, as the kernel completed it.
 func (t *TAPDevice) Name() string { return t.name }
 
-// Dropped returns how many transmitted frames the kernel did not take, usually
-// because the interface is down.
-func (t *TAPDevice) Dropped() uint64 { return t.dropped.Load() }
+// Lost implements [vdev.LossReporter]: the kernel did not take these frames, usually
+// because the interface has just gone down.
+func (t *TAPDevice) Lost() (frames, bytes uint64) { return t.lost.Load(), t.lostBytes.Load() }
+
+// FollowLink implements [vdev.LinkReporter].
+func (t *TAPDevice) FollowLink(up func(bool), gone func(error)) {
+	t.linkMu.Lock()
+	t.setUp, t.gone = up, gone
+	up(false) // as state is
+	t.linkMu.Unlock()
+	t.checkLink()
+	t.watched = make(chan struct{})
+	go t.watchLink()
+}
+
+// watchLink reads the state of the interface until that is gone or closed.
+func (t *TAPDevice) watchLink() {
+	defer close(t.watched)
+	ticker := time.NewTicker(linkPeriod)
+	defer ticker.Stop()
+	for t.checkLink() != linkGone {
+		select {
+		case <-t.stop:
+			return
+		case <-t.look:
+		case <-ticker.C:
+		}
+	}
+}
+
+// checkLink reads the state of the interface and reports it if it changed.
+func (t *TAPDevice) checkLink() linkState {
+	t.linkMu.Lock()
+	defer t.linkMu.Unlock()
+	if t.setUp == nil || t.state == linkGone {
+		return t.state
+	}
+	now := t.readLink()
+	if now == t.state {
+		return now
+	}
+	t.state = now
+	t.up.Store(now == linkUp)
+	t.setUp(now == linkUp)
+	if now == linkGone {
+		t.gone(&Error{Kind: tapInterface, Name: t.name, Reason: "it was deleted",
+			Remedy: "make it again and start again"})
+	}
+	return now
+}
+
+// readLink asks the kernel: the descriptor can be written to while the interface is
+// up, and has an error when there is none.
+func (t *TAPDevice) readLink() linkState {
+	p := []unix.PollFd{{Fd: int32(t.fd), Events: unix.POLLOUT}}
+	switch _, err := unix.Poll(p, 0); {
+	case err != nil: // interrupted
+		return t.state
+	case p[0].Revents&unix.POLLERR != 0:
+		return linkGone
+	case p[0].Revents&unix.POLLOUT != 0:
+		return linkUp
+	}
+	return linkDown
+}
 
 // Attach implements [vdev.Backend].
 func (t *TAPDevice) Attach(wake func()) error {
@@ -91,11 +185,12 @@ func (t *TAPDevice) read() {
 	b := make([]byte, maxFrame)
 	for {
 		n, err := t.file.Read(b)
-		if errors.Is(err, unix.EIO) || errors.Is(err, os.ErrClosed) {
-			return // the interface or the file is gone
-		}
 		if err != nil || n == 0 {
+			t.lookAtLink() // the interface is gone, or the file is closed
 			return
+		}
+		if !t.up.Load() {
+			t.checkLink() // or the device would drop the first frames
 		}
 		frame := [][]byte{b[:n]}
 		for t.in.put(frame) == 0 {
@@ -106,11 +201,21 @@ func (t *TAPDevice) read() {
 	}
 }
 
+// lookAtLink has the watcher read the state of the interface at once.
+func (t *TAPDevice) lookAtLink() {
+	select {
+	case t.look <- struct{}{}:
+	default:
+	}
+}
+
 // Transmit implements [vdev.Backend].
 func (t *TAPDevice) Transmit(_ int, frames [][]byte) int {
 	for _, f := range frames {
 		if _, err := unix.Write(t.fd, f); err != nil {
-			t.dropped.Add(1)
+			t.lost.Add(1)
+			t.lostBytes.Add(uint64(len(f)))
+			t.lookAtLink()
 		}
 	}
 	return len(frames)
@@ -125,6 +230,13 @@ func (t *TAPDevice) Traits() vdev.Traits { return vdev.Traits{} }
 // Close implements [vdev.Backend]. An interface that TAP made disappears.
 func (t *TAPDevice) Close() error {
 	attached := t.in.writer.Swap(nil) != nil
+	close(t.stop)
+	if t.watched != nil {
+		<-t.watched
+	}
+	t.linkMu.Lock()
+	t.setUp = nil // the descriptor is not looked at any more
+	t.linkMu.Unlock()
 	err := t.file.Close()
 	if attached {
 		close(t.room)
