@@ -132,12 +132,11 @@ func (o *options) readRecordLimit(text string) error {
 		port = "emu:pcap=:recording"
 	}
 	spec, err := devargs.Parse(port + ",record_limit=" + text)
-	var bad *devargs.Error
-	if errors.As(err, &bad) {
-		return &command.UsageError{Option: "record-limit", Value: text, Reason: bad.Reason, Remedy: bad.Remedy}
+	if err != nil {
+		return asUsage("record-limit", text, err)
 	}
 	o.recordLimit = spec.RecordLimit
-	return err
+	return nil
 }
 
 func (o *options) readMAC(text string) error {
