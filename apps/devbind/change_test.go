@@ -186,6 +186,7 @@ func TestFailureIsTakenBack(t *testing.T) {
 func TestUseComesFirst(t *testing.T) {
 	ownNetwork(t)
 	addAddress(t, veth(t, "eth0"), "10.1.0.1/24")
+	addAddress(t, veth(t, "another"), "10.2.0.1/24")
 	ssh := map[string]string{"SSH_CONNECTION": "10.1.0.77 5000 10.1.0.1 22"}
 	for name, c := range map[string]struct {
 		group  int
@@ -195,7 +196,7 @@ func TestUseComesFirst(t *testing.T) {
 		"not loaded": {1, false, "modprobe vfio-pci"},
 		"no IOMMU":   {0, true, "intel_iommu=on"},
 	} {
-		m := sysfstest.New(t, grouped(one, c.group, "eth0"))
+		m := sysfstest.New(t, grouped(one, c.group, "another", "eth0"))
 		if !c.loaded {
 			m.RemoveDriver("vfio-pci")
 		}
