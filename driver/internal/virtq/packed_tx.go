@@ -23,13 +23,10 @@ func fillPacked(d []desc, ids []uint16, in []*mbuf.Buf, avail uint64, c fastChec
 	bytes := uint64(0)
 	for i := range d {
 		b := in[i]
-		if b == nil {
+		if b == nil || !c.matches(b, mbuf.Driver(b).View()) {
 			return i, bytes
 		}
 		v := mbuf.Driver(b).View()
-		if !c.matches(b, v) {
-			return i, bytes
-		}
 		off := v.Offset() - headerLen
 		zeroHeader(b, off)
 		mbuf.Driver(b).Consume()

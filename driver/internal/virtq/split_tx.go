@@ -24,13 +24,10 @@ func fillSplit(d []desc, ids []uint16, in []*mbuf.Buf, c fastCheck) (int, uint64
 	bytes := uint64(0)
 	for i, id := range ids {
 		b := in[i]
-		if b == nil {
+		if b == nil || !c.matches(b, mbuf.Driver(b).View()) {
 			return i, bytes
 		}
 		v := mbuf.Driver(b).View()
-		if !c.matches(b, v) {
-			return i, bytes
-		}
 		off := v.Offset() - headerLen
 		zeroHeader(b, off)
 		mbuf.Driver(b).Consume()

@@ -253,8 +253,17 @@ func (t *Tx) Burst(bufs []*mbuf.Buf) int {
 	} else if len(bufs) == 0 { // nothing to send: there is time to take back what was sent
 		t.reclaim()
 	}
-	if t.finish(n, len(bufs)) {
-		t.rekick()
+	t.posted.Set(uint64(t.bufs))
+	t.stats.Polls.Add(1)
+	if t.packets > 0 {
+		t.stats.Packets.Add(t.packets)
+		t.stats.Bytes.Add(t.bytes)
+		t.packets, t.bytes = 0, 0
+	}
+	if n == len(bufs) {
+		t.full = 0
+	} else {
+		t.countFull(n)
 	}
 	return n
 }
@@ -451,28 +460,15 @@ func (t *Tx) countUsedLengths(seen uint32) {
 	}
 }
 
-// finish counts a burst that took n packets of so many. It reports whether it is
-// time for the watchdog's doorbell.
-func (t *Tx) finish(n, of int) (rekick bool) {
-	t.posted.Set(uint64(t.bufs))
-	t.stats.Polls.Add(1)
-	if t.packets > 0 {
-		t.stats.Packets.Add(t.packets)
-		t.stats.Bytes.Add(t.bytes)
-		t.packets, t.bytes = 0, 0
-	}
-	if n == of {
-		t.full = 0
-		return false
-	}
+// countFull counts a burst that took n packets and had no room for the others.
+func (t *Tx) countFull(n int) {
 	t.stats.Full.Add(1)
 	t.full++
-	if n > 0 || t.full < stuckLimit {
-		return false
+	if n == 0 && t.full >= stuckLimit {
+		t.full = 0
+		t.stats.Rekicks.Add(1)
+		t.rekick()
 	}
-	t.full = 0
-	t.stats.Rekicks.Add(1)
-	return true
 }
 
 // Stats returns the counters.
