@@ -213,6 +213,9 @@ func TestDoorbellAndFault(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if _, err := d.Status(); err != nil { // the back end has the queue
+		t.Fatal(err)
+	}
 	notifier.Doorbell.Ring(1)
 	notifier.Doorbell.Ring(1)
 	b.mu.Lock()

@@ -11,7 +11,8 @@
 //
 // # The back end is not trusted
 //
-// Each request has a deadline, and so have all requests of a set-up together. Each
+// Each request has a deadline, and so have all requests of a set-up together. The
+// requests that begin and end rings are sent without waiting for each reply. Each
 // reply must be the one that is awaited, of exactly the expected size. Anything
 // else ends the connection: after a wrong byte it is not known where the next
 // message starts. File descriptors are refused by giving the kernel no room for

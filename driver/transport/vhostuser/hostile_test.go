@@ -30,51 +30,56 @@ const (
 var wrongReplies = []struct {
 	name string
 	// answer sends something else.
-	answer func(p *peer, m msg)
-	is     func(error) bool
-	phrase string
+	answer  func(p *peer, m msg)
+	is      func(error) bool
+	phrase  string
+	missing bool // bytes of the reply, and the connection goes on
 }{
 	{"short header", func(p *peer, m msg) { _, _ = p.conn.Write([]byte{1, 0, 0}); p.conn.Close() },
-		isClosed, "in the middle of a message"},
+		isClosed, "in the middle of a message", false},
 	{"short header and no more", func(p *peer, m msg) { _, _ = p.conn.Write([]byte{1, 0, 0}) },
-		isTimeout, "no answer within"},
+		isTimeout, "no answer within", true},
 	{"short payload", func(p *peer, m msg) { p.send(m.id, 5, m.want(), []byte{0}); p.conn.Close() },
-		isClosed, "in the middle of a message"},
+		isClosed, "in the middle of a message", false},
 	{"short payload and no more", func(p *peer, m msg) { p.send(m.id, 5, m.want(), []byte{0}) },
-		isTimeout, "no answer within"},
+		isTimeout, "no answer within", true},
 	{"size too small", func(p *peer, m msg) { p.send(m.id, 5, 4, make([]byte, 4)) },
-		isProtocol, "size is 4"},
+		isProtocol, "size is 4", false},
 	{"size too large", func(p *peer, m msg) { p.send(m.id, 5, 4096, make([]byte, 4096)) },
-		isProtocol, "size is 4096"},
+		isProtocol, "size is 4096", false},
 	{"size of 4 GiB", func(p *peer, m msg) { p.send(m.id, 5, 0xffffffff, u64(0)) },
-		isProtocol, "0xffffffff"},
+		isProtocol, "0xffffffff", false},
 	{"another request", func(p *peer, m msg) { p.send(m.id+100, 5, m.want(), u64(0)) },
-		isProtocol, "another request"},
+		isProtocol, "another request", false},
 	{"no reply flag", func(p *peer, m msg) { p.send(m.id, 1, m.want(), u64(0)) },
-		isProtocol, "not marked as a reply"},
+		isProtocol, "not marked as a reply", false},
 	{"another version", func(p *peer, m msg) { p.send(m.id, 6, m.want(), u64(0)) },
-		isProtocol, "another version"},
+		isProtocol, "another version", false},
 	{"two answers", func(p *peer, m msg) { p.respond(m); p.respond(m) },
-		isProtocol, ""}, // not asked for, or for another request
+		isProtocol, "", false}, // not asked for, or for another request
 	{"one descriptor", func(p *peer, m msg) { p.send(m.id, 5, m.want(), u64(0), 0) },
-		isProtocol, "descriptors came along"},
+		isProtocol, "descriptors came along", false},
 	{"many descriptors", func(p *peer, m msg) {
 		p.send(m.id, 5, m.want(), u64(0), make([]int, 250)...)
 	},
-		isProtocol, "descriptors came along"},
+		isProtocol, "descriptors came along", false},
 	{"descriptors with the payload", func(p *peer, m msg) {
 		p.send(m.id, 5, m.want(), nil)
 		p.send(0, 0, 0, nil, 0, 0)
 	},
-		isProtocol, "descriptors came along"},
-	{"no reply", func(p *peer, m msg) {}, isTimeout, "no answer within"},
-	{"closed", func(p *peer, m msg) { p.conn.Close() }, isClosed, "closed the connection"},
+		isProtocol, "descriptors came along", false},
+	{"no reply", func(p *peer, m msg) {}, isTimeout, "no answer within", true},
+	{"closed", func(p *peer, m msg) { p.conn.Close() }, isClosed, "closed the connection", false},
 	{"closed with unread descriptors", func(p *peer, m msg) {
 		p.respond(m)
 		p.send(m.id, 5, 8, u64(0), 0, 0)
 		p.conn.Close()
-	}, isProtocol, "descriptors came along"},
+	}, isProtocol, "descriptors came along", false},
 }
+
+// isPosted reports whether the front end sends a message without waiting for the reply
+// to the one before: those that begin and end rings.
+func isPosted(id uint32) bool { return id >= 8 && id <= 14 || id == 18 }
 
 // want is how large the payload of the answer has to be.
 func (m msg) want() uint32 {
@@ -179,7 +184,10 @@ func TestWrongAnswers(t *testing.T) {
 				what := fmt.Sprintf("wrong reply %d, %s", at, names[ids[at]])
 				began := time.Now()
 				err := withWrongReply(t, at, timeout, wrong.answer)
-				if !wrong.is(err) || !strings.Contains(err.Error(), wrong.phrase) {
+				// What is missing in a reply is taken from the next one, if there is one
+				// because the front end did not wait for the first.
+				missing := isPosted(ids[at]) && wrong.missing && (isProtocol(err) || isRefused(err))
+				if !missing && (!wrong.is(err) || !strings.Contains(err.Error(), wrong.phrase)) {
 					t.Errorf("%s: %T %v", what, err, err)
 				}
 				if took := time.Since(began); took > limit {

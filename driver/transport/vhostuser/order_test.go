@@ -158,7 +158,6 @@ func TestOrderWithoutProtocolFeatures(t *testing.T) {
 		SET_VRING_CALL 0
 		SET_VRING_ERR 0
 		SET_VRING_KICK 0
-		GET_FEATURES
 		SET_VRING_NUM 1 0x80
 		SET_VRING_BASE 1 0x0
 		SET_VRING_ADDR 1

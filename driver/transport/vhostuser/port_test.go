@@ -210,8 +210,10 @@ func TestInterruptedSetUp(t *testing.T) {
 			b := newBackend(t)
 			var on atomic.Bool
 			hangs := make(chan struct{}, 1)
+			var hung atomic.Bool // after that message no other is answered
 			b.answer = func(_ *peer, m msg) bool {
-				if !on.Load() || names[m.id] != hang {
+				hung.Store(on.Load() && (hung.Load() || names[m.id] == hang))
+				if !hung.Load() {
 					return false
 				}
 				select {
@@ -245,6 +247,10 @@ func TestInterruptedSetUp(t *testing.T) {
 			p, err := driver.Open(d, cfg)
 			if err != nil {
 				t.Fatal(err)
+			}
+			select { // of messages after that one
+			case <-hangs:
+			default:
 			}
 			on.Store(true)
 			b.drop()

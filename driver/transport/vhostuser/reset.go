@@ -38,15 +38,21 @@ func (d *Device) Reset(ctx context.Context) error {
 
 // reset stops everything that was started over this connection.
 func (s *session) reset() error {
-	for _, i := range s.started() {
-		if err := s.enable(i, false); err != nil {
-			return err
-		}
+	s.drain()
+	s.refusal = nil // of a set-up that has failed
+	if err := s.enableAll(s.started(), false); err != nil {
+		return err
 	}
-	for _, i := range s.started() {
-		if err := s.stop(i); err != nil {
-			return err
+	err := s.batch(true, func() error {
+		for _, i := range s.started() {
+			if err := s.stop(i); err != nil {
+				return err
+			}
 		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	if !s.has(protocolMemSlots) {
 		s.memory = nil // sent again: a reset may have made the back end forget it
@@ -71,19 +77,17 @@ func (s *session) reset() error {
 	return nil
 }
 
-// stop stops ring i and returns when the back end has confirmed it. Where the
-// ring stood does not matter: it will not be resumed.
+// stop has the back end stop ring i, which its reply confirms. Where the ring stood
+// does not matter: it will not be resumed.
 func (s *session) stop(i int) error {
-	m := vringState(getVringBase, i, 0)
-	b, err := s.call(m, false, expectation{request: getVringBase, size: stateLen})
-	if err != nil {
+	want := expectation{request: getVringBase, size: stateLen}
+	return s.post(vringState(getVringBase, i, 0), false, want, func(b []byte) error {
+		_, err := decodeState(b, i)
+		if err == nil {
+			delete(s.rings, i)
+		}
 		return err
-	}
-	if _, err := decodeState(b, i); err != nil {
-		return err
-	}
-	delete(s.rings, i)
-	return nil
+	})
 }
 
 // resetStatus writes 0 to the device status and waits until it reads back 0.

@@ -44,8 +44,9 @@ func (d *Device) QueueSize(q int) (int, error) {
 
 // SetQueue implements transport.Transport. The rings of the first pair are
 // enabled at once, those of others by SetQueuePairs. A ring that cannot be set up
-// with these areas is a [*transport.Error], one that the back end refuses an
-// [*Error].
+// with these areas is a [*transport.Error]. Answers are not waited for here: a ring that
+// the back end refuses is an [*Error] of a later call, at the latest of the one of
+// SetStatus that writes DRIVER_OK.
 func (d *Device) SetQueue(q int, areas transport.Queue) (transport.Notifier, error) {
 	s, err := d.current()
 	if err != nil {
@@ -61,15 +62,14 @@ func (d *Device) SetQueue(q int, areas transport.Queue) (transport.Notifier, err
 	if err != nil {
 		return transport.Notifier{}, fileError(d.name, fmt.Sprintf("eventfd of ring %d", q), err)
 	}
-	if err := s.start(q, areas, kickFD, d.eventfds.callFD); err != nil {
-		return transport.Notifier{}, err
-	}
-	if q < 2 {
-		err = s.enable(q, true)
-	}
-	if err == nil {
-		err = s.fence()
-	}
+	s.unsettled = true
+	err = s.batch(false, func() error {
+		err := s.start(q, areas, kickFD, d.eventfds.callFD)
+		if err == nil && q < 2 {
+			err = s.enable(q, true)
+		}
+		return err
+	})
 	return transport.Notifier{Doorbell: doorbell, ID: uint16(q)}, err
 }
 
@@ -113,6 +113,18 @@ func (s *session) enable(i int, on bool) error {
 	return nil
 }
 
+// enableAll enables or disables rings.
+func (s *session) enableAll(rings []int, on bool) error {
+	return s.batch(true, func() error {
+		for _, i := range rings {
+			if err := s.enable(i, on); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 // started returns the numbers of the rings that were started, in order.
 func (s *session) started() []int { return slices.Sorted(maps.Keys(s.rings)) }
 
@@ -122,24 +134,21 @@ func (s *session) started() []int { return slices.Sorted(maps.Keys(s.rings)) }
 func (s *session) withRingsDisabled(do func() error) error {
 	var on []int
 	for _, i := range s.started() {
-		if !s.rings[i].enabled {
-			continue
+		if s.rings[i].enabled {
+			on = append(on, i)
 		}
-		if err := s.enable(i, false); err != nil {
-			s.end(err)
-			return s.disconnected()
-		}
-		on = append(on, i)
+	}
+	if err := s.enableAll(on, false); err != nil {
+		s.end(err)
+		return s.disconnected()
 	}
 	if err := s.fence(); err != nil {
 		return err
 	}
 	doErr := do()
-	for _, i := range on {
-		if err := s.enable(i, true); err != nil {
-			s.end(err)
-			return s.disconnected()
-		}
+	if err := s.enableAll(on, true); err != nil {
+		s.end(err)
+		return s.disconnected()
 	}
 	if doErr != nil {
 		return doErr
@@ -163,10 +172,13 @@ func (d *Device) SetQueuePairs(n int) error {
 		return d.queueError(0, "pairs", uint64(n), "at least one pair is in use")
 	}
 	return s.withBudget(func() error {
-		for _, i := range s.started() {
-			if err := s.enable(i, i < 2*n); err != nil {
-				return err
-			}
+		rings := s.started()
+		unused, _ := slices.BinarySearch(rings, 2*n)
+		if err := s.enableAll(rings[:unused], true); err != nil {
+			return err
+		}
+		if err := s.enableAll(rings[unused:], false); err != nil {
+			return err
 		}
 		return s.fence()
 	})

@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/virtio-pmd/virtio-pmd/driver/transport"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
@@ -28,12 +30,17 @@ type session struct {
 	ready     atomic.Bool // DRIVER_OK was reached
 
 	mu       sync.Mutex
-	awaited  *expectation // the reply that may come; guarded by mu
-	replies  chan []byte  // payloads; holds one, and no more than one is awaited
+	awaited  []expectation // the replies that may come, in this order; guarded by mu
+	replies  chan []byte   // payloads; holds as many as are awaited at most
 	done     chan struct{}
 	doneOnce sync.Once
 	err      error // how it ended; written before done is closed
 	running  sync.WaitGroup
+
+	posted    []posted // requests whose replies have not been read, in their order
+	refusal   error    // the first one among replies, until settle returns it
+	batching  bool     // requests are posted; settle follows
+	unsettled bool     // a queue was set up, and it is not known yet whether that worked
 
 	negotiated // by begin
 
@@ -54,7 +61,7 @@ const unlimited = time.Duration(math.MaxInt64)
 func newSession(name string, conn *net.UnixConn, timeout, budget time.Duration) *session {
 	s := &session{name: name, sock: socket{conn}, timeout: timeout,
 		budget: budget, remaining: budget,
-		replies: make(chan []byte, 1), done: make(chan struct{}), rings: make(map[int]*ring)}
+		replies: make(chan []byte, maxPosted), done: make(chan struct{}), rings: make(map[int]*ring)}
 	s.running.Go(s.read)
 	return s
 }
@@ -97,30 +104,18 @@ func (s *session) endWith(ctx context.Context, doing string) (stop func() bool) 
 }
 
 // call sends a request and returns the payload of its reply.
-func (s *session) call(m message, needReply bool, want expectation) ([]byte, error) {
-	s.mu.Lock()
-	s.awaited = &want
-	s.mu.Unlock()
-	if err := s.send(m, needReply); err != nil {
+func (s *session) call(m message, needReply bool, want expectation) (reply []byte, err error) {
+	if err := s.settle(); err != nil {
 		return nil, err
 	}
-	limit := s.requestLimit()
-	defer s.spend(time.Now())
-	timer := time.NewTimer(limit)
-	defer timer.Stop()
-	select {
-	case b := <-s.replies:
-		return b, nil
-	case <-timer.C:
-		s.end(s.requestTimeout(m, limit))
-	case <-s.done:
+	err = s.post(m, needReply, want, func(b []byte) error {
+		reply = b
+		return nil
+	})
+	if err == nil {
+		err = s.settle()
 	}
-	select { // a refusal says more than the end of the connection that followed it
-	case b := <-s.replies:
-		return b, nil
-	default:
-		return nil, s.disconnected()
-	}
+	return reply, err
 }
 
 // send sends a request. A failed write ends the connection.
@@ -128,6 +123,10 @@ func (s *session) send(m message, needReply bool) error {
 	limit := s.requestLimit()
 	defer s.spend(time.Now())
 	err := s.sock.send(m.encode(needReply), m.fds, time.Now().Add(limit))
+	if errors.Is(err, unix.ETOOMANYREFS) { // more descriptors in the socket than this user may have
+		s.drain()
+		err = s.sock.send(m.encode(needReply), m.fds, time.Now().Add(limit))
+	}
 	switch {
 	case err == nil:
 		return nil
@@ -163,7 +162,8 @@ func (s *session) requestTimeout(m message, limit time.Duration) error {
 		return &Error{Op: m.request.String(), Field: "SetUpTimeout", Value: s.budget,
 			Err:    os.ErrDeadlineExceeded,
 			Reason: "the back end took longer over all requests of a set-up, of which this was the last",
-			Remedy: "it is short of CPU time, or its log may say why (Options.SetUpTimeout allows it more)"}
+			Remedy: "it or this process is short of CPU time, or its log may say why " +
+				"(Options.SetUpTimeout allows it more)"}
 	}
 	return timeoutError(m.request.String(), s.timeout, os.ErrDeadlineExceeded)
 }
@@ -190,33 +190,34 @@ func (s *session) query(r request) (uint64, error) {
 }
 
 // command makes a request that has no reply of its own. With REPLY_ACK its success
-// is awaited. what is added to the name of the request in an error.
+// is awaited, here or in a batch later. what is added to the name of the request in an
+// error.
 func (s *session) command(m message, what string) error {
 	if !s.acknowledges() {
 		return s.send(m, false)
 	}
-	b, err := s.call(m, true, expectation{request: m.request, size: u64Len})
-	if err != nil {
-		return err
-	}
-	code, err := decodeU64(m.request, b)
-	if err != nil {
-		s.end(err)
-		return s.disconnected()
-	}
-	if code != 0 {
-		return &Error{Device: s.name, Op: m.request.String() + what, Field: "answer", Value: code,
-			Reason: "the back end refuses the request", Remedy: "its log may say why"}
-	}
-	return nil
+	return s.post(m, true, expectation{request: m.request, size: u64Len}, func(b []byte) error {
+		code, err := decodeU64(m.request, b)
+		switch {
+		case err != nil:
+			s.end(err)
+			return s.disconnected()
+		case code != 0:
+			return &Error{Device: s.name, Op: m.request.String() + what, Field: "answer",
+				Value: code, Reason: "the back end refuses the request",
+				Remedy: "its log may say why"}
+		}
+		return nil
+	})
 }
 
 // fence returns when all earlier commands have been carried out. With REPLY_ACK
-// they have been; without it messages are carried out in order, so that the reply
-// to a harmless request shows it.
+// they have been when they are acknowledged; without it messages are carried out in
+// order, so that the reply to a harmless request shows it.
 func (s *session) fence() error {
+	s.unsettled = false
 	if s.acknowledges() {
-		return nil
+		return s.settle()
 	}
 	_, err := s.query(getFeatures)
 	return err
@@ -240,11 +241,7 @@ func (s *session) readReply() error {
 		return s.readError(err, 0)
 	}
 	h := decodeHeader(&b)
-	s.mu.Lock()
-	want := s.awaited
-	s.awaited = nil
-	s.mu.Unlock()
-	if err := want.check(h); err != nil {
+	if err := s.expected().check(h); err != nil {
 		return err
 	}
 	payload := make([]byte, h.size)
@@ -253,6 +250,18 @@ func (s *session) readReply() error {
 	}
 	s.replies <- payload
 	return nil
+}
+
+// expected returns what the next message has to be, nil if none may come.
+func (s *session) expected() *expectation {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.awaited) == 0 {
+		return nil
+	}
+	want := s.awaited[0]
+	s.awaited = s.awaited[1:]
+	return &want
 }
 
 // readError says why nothing more could be read, after a number of bytes of a

@@ -46,7 +46,8 @@ func (s socket) receive(b []byte) error {
 		switch {
 		case err == nil && flags&unix.MSG_CTRUNC != 0:
 			return errDescriptors
-		case err == nil && n == 0, errors.Is(err, io.EOF):
+		// It is a reset where the back end has not read all it was sent.
+		case err == nil && n == 0, errors.Is(err, io.EOF), errors.Is(err, unix.ECONNRESET):
 			if got == 0 {
 				return io.EOF
 			}
@@ -57,4 +58,14 @@ func (s socket) receive(b []byte) error {
 		got += n
 	}
 	return nil
+}
+
+// unread reports whether something has arrived that was not received yet.
+func (s socket) unread() bool {
+	n := 0
+	conn, err := s.conn.SyscallConn()
+	if err == nil {
+		_ = conn.Control(func(fd uintptr) { n, err = unix.IoctlGetInt(int(fd), unix.TIOCINQ) })
+	}
+	return err == nil && n > 0
 }

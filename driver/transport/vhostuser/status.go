@@ -44,6 +44,8 @@ func (d *Device) SetStatus(status virtio.Status) error {
 			fmt.Sprintf(" %v", status)); err != nil {
 			return err
 		}
+	}
+	if s.has(protocolStatus) || s.unsettled {
 		if err := s.fence(); err != nil {
 			return err
 		}
