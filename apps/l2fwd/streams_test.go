@@ -308,16 +308,33 @@ func TestSignals(t *testing.T) {
 // ends the waiting, which is called interrupted; no socket is left.
 func TestInterruptedServer(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "s")
-	stderr := newWatcher("waiting for a back end to connect to " + socket)
+	stderr := newWatcher("waiting for a back end to connect .*" + socket)
 	p := launch(t, io.Discard, stderr, "--no-huge", "--duration", "100ms", "vhost-user:"+socket+",server=1")
 	<-stderr.found
 	p.send(t, syscall.SIGINT)
 	p.ends(t, 1)
-	if !strings.Contains(stderr.String(), "interrupted while waiting for a back end to connect to") {
+	if !strings.Contains(stderr.String(), "server=1: interrupted") {
 		t.Errorf("standard error: %s", stderr.String())
 	}
 	if _, err := os.Lstat(socket); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the socket is still there: %v", err)
+	}
+}
+
+// TestUsageStatus: a command line that cannot be used ends with status 2, whatever of it
+// cannot, and what the machine refuses with status 1.
+func TestUsageStatus(t *testing.T) {
+	for line, want := range map[string]int{
+		"": 2, "eth0": 2, "emu:gen,queues=x": 2, "emu:gen --portmap (0,2)": 2, "--cpus 1023 emu:gen": 2, "--cpus 1-0 emu:gen": 2,
+		"--nonsense emu:gen": 2, "emu:gen --duration": 2, "emu:gen --duration ten": 2, "help cheese": 2, "--pool-size 64 emu:gen": 2,
+		"emu:cable=a emu:cable=a emu:cable=a": 2, "emu:gen --log-level loud": 2,
+		"emu:pcap=missing.pcap": 1, "vhost-user:missing.sock": 1, "ffff:ff:1f.7": 1,
+	} {
+		out, err := exec.Command("l2fwd", strings.Fields(line)...).CombinedOutput()
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) || exit.ExitCode() != want || !bytes.HasPrefix(out, []byte("l2fwd: ")) {
+			t.Errorf("%s: %v, want status %d\n%s", line, err, want, out)
+		}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/virtio-pmd/virtio-pmd/apps/internal/await"
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/pollers"
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/report"
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/session"
@@ -35,7 +36,9 @@ type server struct {
 // run serves until ctx ends or the device fails.
 func (o *options) run(ctx context.Context, stdout, stderr io.Writer) error {
 	s := &server{options: o, start: time.Now()}
-	if err := s.open(); err != nil {
+	step := await.Step{For: "the wire of the device"}
+	opened := func() (*server, error) { return s, s.open() }
+	if _, err := await.Do(ctx, step, opened, func(s *server) { _ = s.back.Close() }); err != nil {
 		return err
 	}
 	fmt.Fprintf(session.Notes(o.Options, stderr), "vhostdev: %s %s\n", o.awaits(), o.socket)

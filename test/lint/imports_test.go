@@ -60,13 +60,14 @@ var edges = map[string][]string{
 		"apps/internal/inuse", "apps/internal/version", "pci", "pci/sysfs",
 	},
 	"apps/internal/command": {"apps/internal/output", "apps/internal/version", "driver/devargs"},
+	"apps/internal/await":   {},
 	"apps/internal/frame":   {"driver/mbuf"},
 	"apps/internal/inuse":   {"pci", "pci/sysfs"},
 	"apps/internal/output":  {},
 	"apps/internal/pollers": {"apps/internal/command", "apps/internal/report", "driver/lcore"},
 	"apps/internal/portset": {
-		"apps/internal/inuse", "driver", "driver/devargs", "driver/mbuf", "driver/virtio",
-		"hugepages", "pci/sysfs", "vfio",
+		"apps/internal/await", "apps/internal/inuse", "driver", "driver/devargs",
+		"driver/mbuf", "driver/virtio", "hugepages", "pci/sysfs", "vfio",
 	},
 	"apps/internal/report": {"apps/internal/version", "driver"},
 	"apps/internal/session": {
@@ -84,7 +85,7 @@ var edges = map[string][]string{
 		"driver/lcore", "driver/mbuf",
 	},
 	"apps/vhostdev": {
-		"apps/internal/command", "apps/internal/pollers", "apps/internal/report",
+		"apps/internal/await", "apps/internal/command", "apps/internal/pollers", "apps/internal/report",
 		"apps/internal/session", "driver", "driver/devargs", "driver/lcore", "driver/vdev",
 		"driver/vdev/vhostback", "driver/vdev/wire", "driver/virtio",
 	},

@@ -3,78 +3,53 @@ package portset
 import (
 	"context"
 	"errors"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/virtio-pmd/virtio-pmd/apps/internal/await"
 	"github.com/virtio-pmd/virtio-pmd/driver"
 	"github.com/virtio-pmd/virtio-pmd/driver/devargs"
 	"github.com/virtio-pmd/virtio-pmd/driver/transport"
 	"github.com/virtio-pmd/virtio-pmd/hugepages"
 )
 
-// interrupted opens ports until it says that it waits, and is interrupted then.
-func interrupted(t *testing.T, c Config) (said string, err error) {
-	t.Helper()
+// TestInterruptServer: an interruption ends the waiting for a back end and is called that,
+// and the ports before are closed.
+func TestInterruptServer(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	c.Burst, c.Pollers, c.NoHuge = 32, 1, true
-	c.Waiting = func(what string) { said = what; cancel() }
+	socket := filepath.Join(t.TempDir(), "s")
+	first := filepath.Join(t.TempDir(), "first")
+	c := Config{Specs: specs(t, "emu:vhost="+first, "vhost-user:"+socket+",server=1"), Burst: 32, Pollers: 1, NoHuge: true}
 	done := make(chan error, 1)
 	go func() {
 		_, err := Open(ctx, c)
 		done <- err
 	}()
+	exists := func(path string) bool { _, err := os.Lstat(path); return err == nil }
+	for deadline := time.Now().Add(30 * time.Second); !exists(socket); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("there is no socket")
+		}
+	}
+	cancel()
+	var err error
 	select {
 	case err = <-done:
-		return said, err
 	case <-time.After(30 * time.Second):
 		t.Fatal("opening is not interrupted")
-		return "", nil
 	}
-}
-
-// TestInterruptServer: what is awaited is said, an interruption ends the waiting and is
-// called that, and the ports before are closed.
-func TestInterruptServer(t *testing.T) {
-	socket := filepath.Join(t.TempDir(), "s")
-	first := filepath.Join(t.TempDir(), "first")
-	said, err := interrupted(t, Config{Specs: specs(t, "emu:vhost="+first, "vhost-user:"+socket+",server=1")})
-	if want := "port vhost-user:" + socket + ",server=1: waiting for a back end to connect to " + socket; said != want {
-		t.Errorf("said %q, want %q", said, want)
+	var e *await.InterruptedError
+	if !errors.As(err, &e) || !errors.Is(err, context.Canceled) || e.For != "a back end to connect to "+socket ||
+		!strings.HasPrefix(err.Error(), "port vhost-user:"+socket+",server=1: interrupted") {
+		t.Errorf("%v, want an *await.InterruptedError", err)
 	}
-	var e *InterruptedError
-	if !errors.As(err, &e) || !errors.Is(err, context.Canceled) ||
-		!strings.Contains(err.Error(), "interrupted while waiting for a back end to connect to "+socket) {
-		t.Errorf("%v, want an *InterruptedError", err)
+	if exists(socket) || exists(first) {
+		t.Error("a socket is still there")
 	}
-	for _, path := range []string{socket, first} {
-		if _, err := filepath.EvalSymlinks(path); err == nil {
-			t.Errorf("the socket %s is still there", path)
-		}
-	}
-}
-
-// TestInterruptAnything: a step that does not heed the interruption is left behind, and
-// what comes of it is closed.
-func TestInterruptAnything(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	release, closed := make(chan struct{}), make(chan struct{})
-	said := ""
-	tell := func(what string) { said = what; cancel() }
-	s := step{port: "p", waiting: "nothing", notice: time.Millisecond}
-	v, left, err := await(ctx, s, tell, func() (int, error) { <-release; return 7, nil }, func(v int) {
-		if v == 7 {
-			close(closed)
-		}
-	})
-	var e *InterruptedError
-	if v != 0 || !left || !errors.As(err, &e) || e.Waiting != "nothing" || said != "port p: waiting for nothing" {
-		t.Errorf("%d, %t, %v, said %q", v, left, err, said)
-	}
-	close(release)
-	<-closed
 }
 
 // TestInterruptPort: the pool of a port that is left behind is not released, as the port
@@ -90,9 +65,9 @@ func TestInterruptPort(t *testing.T) {
 			opened <- err
 			return p, err
 		}})
-	var e *InterruptedError
+	var e *await.InterruptedError
 	if !errors.As(err, &e) {
-		t.Errorf("%v, want an *InterruptedError", err)
+		t.Errorf("%v, want an *await.InterruptedError", err)
 	}
 	close(release)
 	if err := <-opened; err != nil {
@@ -104,9 +79,9 @@ func TestInterruptPort(t *testing.T) {
 func TestInterruptedBefore(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	var e *InterruptedError
+	var e *await.InterruptedError
 	if s, err := Open(ctx, Config{Specs: specs(t, "emu:gen"), Burst: 32, Pollers: 1}); !errors.As(err, &e) {
-		t.Errorf("%v, %v; want an *InterruptedError", s, err)
+		t.Errorf("%v, %v; want an *await.InterruptedError", s, err)
 	}
 }
 

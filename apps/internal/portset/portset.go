@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 
+	"github.com/virtio-pmd/virtio-pmd/apps/internal/await"
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/inuse"
 	"github.com/virtio-pmd/virtio-pmd/driver"
 	"github.com/virtio-pmd/virtio-pmd/driver/devargs"
@@ -77,7 +78,7 @@ func Parse(texts []string) ([]devargs.Spec, error) {
 	return specs, nil
 }
 
-// Open opens all ports or none. It ends with ctx, with an [*InterruptedError]. What does
+// Open opens all ports or none. It ends with ctx, with an [*await.InterruptedError]. What does
 // not end by itself then is left behind, with the memory that it uses, for the end of the
 // program.
 func Open(ctx context.Context, c Config) (*Set, error) {
@@ -113,8 +114,8 @@ func Open(ctx context.Context, c Config) (*Set, error) {
 			o.EmuPoll = &s.EmuPolls[i]
 		}
 		open := func() (*driver.Port, error) { return c.Open(spec, o) }
-		port, left, err := await(ctx, stepOf(spec), c.Waiting, open, func(p *driver.Port) { _ = p.Close() })
-		if s.left = left; err != nil {
+		port, err := await.Do(ctx, c.step(spec), open, func(p *driver.Port) { _ = p.Close() })
+		if s.left = await.Left(err); err != nil {
 			return nil, errors.Join(named(spec, tooSmall(err)), s.Close())
 		}
 		s.Ports, s.names = append(s.Ports, port), append(s.names, spec.Text)
@@ -147,14 +148,31 @@ func servedBy(spec devargs.Spec, before []devargs.Spec) bool {
 	})
 }
 
+// step returns what the opening of a port waits for. A vhost-user server says itself that
+// it waits.
+func (c *Config) step(spec devargs.Spec) await.Step {
+	s := await.Step{For: "its device to answer"}
+	switch {
+	case spec.Kind == devargs.VhostUser && spec.Server:
+		s.For = "a back end to connect to " + spec.Socket
+		return s
+	case spec.Kind == devargs.VhostUser:
+		s.For = "the back end at " + spec.Socket + " to answer"
+	}
+	if c.Waiting != nil {
+		s.Tell = func(what string) { c.Waiting("port " + spec.Text + ": waiting for " + what) }
+	}
+	return s
+}
+
 // newPool makes the pool of s and returns what memory the ports are to use.
 func (c *Config) newPool(ctx context.Context, s *Set, count int) (hugepages.Options, error) {
 	type outcome struct {
 		pool   *mbuf.Pool
 		memory hugepages.Options
 	}
-	waiting := step{waiting: fmt.Sprintf("memory of %d packet buffers", count), notice: longNotice}
-	made, _, err := await(ctx, waiting, c.Waiting, func() (o outcome, err error) {
+	step := await.Step{For: fmt.Sprintf("memory of %d packet buffers", count), Tell: c.Waiting}
+	made, err := await.Do(ctx, step, func() (o outcome, err error) {
 		o.pool, o.memory, err = c.pool(count)
 		return o, err
 	}, func(o outcome) { _ = o.pool.Release() })
