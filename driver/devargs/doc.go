@@ -51,6 +51,8 @@
 // says which it has, and of what is missing whether it was refused or is not
 // offered.
 //
+// # Errors
+//
 // An invalid text is an [*Error]. If the device cannot be opened, the error is that
 // of the package that found out: sysfs if no function has the address, vfio if the
 // function is not bound or there is no IOMMU, vpci if it is not a modern virtio device,

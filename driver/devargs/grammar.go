@@ -14,15 +14,10 @@ var comment string
 // Grammar returns the grammar of a port, as the package comment has it, for a command
 // that explains its ports.
 func Grammar() string {
-	var b strings.Builder
-	for line := range strings.Lines(comment) {
-		if text, ok := strings.CutPrefix(line, "//\t"); ok {
-			b.WriteString(text)
-			continue
-		}
-		if line == "//\n" && b.Len() > 0 && !strings.HasSuffix(b.String(), "\n\n") {
-			b.WriteString("\n")
-		}
-	}
-	return strings.TrimSpace(b.String()) + "\n"
+	_, text, _ := strings.Cut(comment, "\n//\t")
+	text, _, _ = strings.Cut(text, "\n// # ")
+	text = strings.ReplaceAll("\n"+text, "\n//\t", "\n")
+	text = strings.ReplaceAll(text, "\n// ", "\n")
+	text = strings.ReplaceAll(text, "\n//", "\n")
+	return strings.TrimSpace(text) + "\n"
 }

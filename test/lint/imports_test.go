@@ -66,8 +66,8 @@ var edges = map[string][]string{
 	"apps/internal/output":  {},
 	"apps/internal/pollers": {"apps/internal/command", "apps/internal/report", "driver/lcore"},
 	"apps/internal/portset": {
-		"apps/internal/await", "apps/internal/inuse", "driver", "driver/devargs",
-		"driver/mbuf", "driver/virtio", "hugepages", "pci/sysfs", "vfio",
+		"apps/internal/await", "apps/internal/command", "apps/internal/inuse", "driver",
+		"driver/devargs", "driver/mbuf", "driver/virtio", "hugepages", "pci/sysfs", "vfio",
 	},
 	"apps/internal/report": {"apps/internal/version", "driver"},
 	"apps/internal/session": {

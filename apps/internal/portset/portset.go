@@ -9,8 +9,10 @@ import (
 	"log/slog"
 	"os"
 	"slices"
+	"strconv"
 
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/await"
+	"github.com/virtio-pmd/virtio-pmd/apps/internal/command"
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/inuse"
 	"github.com/virtio-pmd/virtio-pmd/driver"
 	"github.com/virtio-pmd/virtio-pmd/driver/devargs"
@@ -262,10 +264,14 @@ func (c *Config) buffers() (int, error) {
 // good: see [driver.Config].Pool.
 type poolSizeError struct{ size, need int }
 
-func (e *poolSizeError) Error() string {
-	return fmt.Sprintf("a pool of %d packet buffers: the receive rings of all ports and %d buffers for each "+
-		"transmit queue take %d; ask for as many, or for smaller rings with rx_queue_size",
-		e.size, driver.MinSpare, e.need)
+func (e *poolSizeError) Error() string { return e.Unwrap().Error() }
+
+// Unwrap returns the error as one of the command line.
+func (e *poolSizeError) Unwrap() error {
+	return &command.UsageError{Option: "pool-size", Value: strconv.Itoa(e.size),
+		Reason: fmt.Sprintf("the receive rings of all ports and %d buffers for each transmit queue take %d",
+			driver.MinSpare, e.need),
+		Remedy: "ask for as many, or for smaller rings with rx_queue_size"}
 }
 
 // named adds the port to an error, unless the error names it.
