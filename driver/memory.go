@@ -49,6 +49,11 @@ func (d *device) attach(pool *mbuf.Pool) error {
 // does nothing of it. d.mu is held.
 func (d *device) attachPool(pool *mbuf.Pool, need mbuf.DriverNeed) error {
 	a := d.attachment(pool)
+	if a != nil && a.detached { // and not unmapped yet
+		if err := (*mbuf.DriverPool)(pool).CheckReleased(); err != nil {
+			return err
+		}
+	}
 	if a == nil {
 		user, err := (*mbuf.DriverPool)(pool).Use()
 		if err != nil {

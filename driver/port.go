@@ -152,6 +152,8 @@ func (p *Port) Done() <-chan struct{} { return p.supervisor.done }
 //   - [os.ErrClosed] after Close,
 //   - [transport.ErrRemoved] if the device was removed,
 //   - [ErrNeedsReset] if the device asked for a reset,
+//   - [transport.ErrLocal] if the device could not be set up again for a reason in this
+//     process,
 //   - [transport.ErrDisconnected] if the back end disconnected and [Recovery] allows
 //     no resets. Otherwise the port waits for it and does not end.
 func (p *Port) Err() error {

@@ -59,6 +59,9 @@ func (s *supervisor) reconnect() (alive bool) {
 		return true
 	case s.ctx.Err() != nil:
 		return false
+	case errors.Is(err, transport.ErrLocal):
+		s.fail(err)
+		return false
 	case !s.refuse(err):
 		return false
 	case errors.Is(err, transport.ErrDisconnected):

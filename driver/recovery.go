@@ -105,6 +105,9 @@ func (s *supervisor) recover(cause error) (alive bool) {
 		}
 		var stuck *transport.ResetError
 		switch {
+		case errors.Is(err, transport.ErrLocal):
+			s.fail(err)
+			return false
 		case errors.Is(err, transport.ErrDisconnected):
 			return s.disconnect(err)
 		case errors.Is(err, transport.ErrRemoved):

@@ -26,13 +26,28 @@ type DriverUser struct {
 	need DriverNeed
 }
 
+// CheckReleased returns the [*Error] of a pool that was released, nil for another.
+func (p *DriverPool) CheckReleased() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.checkReleased()
+}
+
+// checkReleased is CheckReleased with the lock held.
+func (p *DriverPool) checkReleased() error {
+	if !p.released {
+		return nil
+	}
+	return &Error{Op: "attach pool", Reason: "the pool was released",
+		Remedy: "attach it first, or make another one", kind: os.ErrClosed}
+}
+
 // Use adds a user. The error of a pool that was released is an [*Error].
 func (p *DriverPool) Use() (*DriverUser, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.released {
-		return nil, &Error{Op: "attach pool", Reason: "the pool was released",
-			Remedy: "attach it first, or make another one", kind: os.ErrClosed}
+	if err := p.checkReleased(); err != nil {
+		return nil, err
 	}
 	u := &DriverUser{pool: (*Pool)(p)}
 	p.users = append(p.users, u)

@@ -20,6 +20,9 @@ var (
 	// ended it, or it had to be ended. The transport waits for the next one and
 	// reports it with [Reconnected].
 	ErrDisconnected = errors.New("back end disconnected")
+	// ErrLocal says that the cause is in this process, as a closed descriptor: neither
+	// the device nor the back end can do anything about it, nor can a reset.
+	ErrLocal = errors.New("error of this process")
 )
 
 // Error is what the methods of a [Transport] fail with, apart from [ResetError],
@@ -31,7 +34,7 @@ type Error struct {
 	Value  uint64 // the value that was refused or read
 	Reason string // what is wrong, with the bound that was exceeded
 	Remedy string
-	Err    error // the cause; [ErrRemoved] and [ErrDisconnected] are found here
+	Err    error // the cause; [ErrRemoved], [ErrDisconnected] and [ErrLocal] are found here
 }
 
 // Error names the device, the operation, the value, the reason and the remedy.

@@ -1,11 +1,16 @@
 package vhostuser
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/virtio-pmd/virtio-pmd/driver/internal/nofile"
+	"github.com/virtio-pmd/virtio-pmd/driver/transport"
 )
 
 // The operations that decisions and tests go by; all others are requests.
@@ -112,6 +117,25 @@ func fileError(device, op string, err error) error {
 	e := &Error{Device: device, Op: op, Err: err}
 	if e.Reason, e.Remedy = nofile.Explain(err); e.Reason == "" {
 		e.Reason = "it cannot be created"
+	}
+	return e
+}
+
+// isLocal reports whether a message could not be sent for a reason in this process: a
+// descriptor that goes with it is closed, or the kernel is short of memory. What the back
+// end does to a connection has other errors.
+func isLocal(err error) bool {
+	var errno unix.Errno
+	return errors.As(err, &errno) && slices.Contains([]unix.Errno{unix.EBADF, unix.EINVAL, unix.EFAULT,
+		unix.EMSGSIZE, unix.EPERM, unix.ETOOMANYREFS, unix.ENOMEM, unix.ENOBUFS}, errno)
+}
+
+// localError is a request that this process could not send.
+func localError(device, request string, err error) error {
+	e := &transport.Error{Device: device, Op: request, Reason: "it cannot be sent",
+		Err: fmt.Errorf("%w: %w", transport.ErrLocal, err)}
+	if errors.Is(err, unix.EBADF) {
+		e.Remedy = "do not release memory that is mapped"
 	}
 	return e
 }

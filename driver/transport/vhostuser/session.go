@@ -132,6 +132,8 @@ func (s *session) send(m message, needReply bool) error {
 		return nil
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		s.end(s.requestTimeout(m, limit))
+	case isLocal(err): // nothing was sent, and the back end knows nothing of it
+		return localError(s.name, m.request.String(), err)
 	default:
 		// The reader reaches the end as well, after everything that is still unread:
 		// that may say why.
