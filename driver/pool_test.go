@@ -19,8 +19,8 @@ import (
 func TestForwardingBetweenPools(t *testing.T) {
 	for _, refused := range []virtio.Features{{}, virtio.FeatureSet(virtio.RingPacked)} {
 		a := newRig(t, functionWith(vdev.Config{QueueSize: 256}), Config{Refuse: refused})
-		b := newRig(t, functionWith(vdev.Config{QueueSize: 32768}),
-			Config{TxQueueSize: 32768, RxQueueSize: 256, Refuse: refused})
+		b := newRig(t, functionWith(vdev.Config{QueueSize: 4096}),
+			Config{TxQueueSize: 4096, RxQueueSize: 256, Refuse: refused})
 		if err := b.port.Attach(a.port.Pool()); err != nil {
 			t.Fatal(err)
 		}
