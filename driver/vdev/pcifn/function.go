@@ -25,7 +25,7 @@ type Function struct {
 	irq     *interrupts
 	log     accessLog
 	removed atomic.Bool
-	gone    atomic.Pointer[Error] // why it removed itself, nil if it did not
+	gone    atomic.Pointer[error] // why it removed itself, nil if it did not
 	closed  atomic.Bool
 }
 
@@ -136,7 +136,7 @@ func (f *Function) Unplug() {
 // first, and every register access fails with the reason. The configuration interrupt has the
 // driver find out.
 func (f *Function) backendGone(reason error) {
-	f.gone.Store(&Error{Function: f.cfg.Address, Reason: "removed", Err: reason})
+	f.gone.Store(&reason)
 	f.removed.Store(true)
 	f.dev.SetDMA(false)
 	f.irq.Config()
@@ -148,7 +148,7 @@ func (f *Function) checkPresent() error {
 		return err
 	}
 	if gone := f.gone.Load(); gone != nil {
-		return gone
+		return *gone
 	}
 	return nil
 }
