@@ -19,6 +19,9 @@
 //	                          vhost-user socket: a virtual machine, DPDK or another
 //	                          process connects there and gets it
 //
+//	In SOCKET, NAME, FILE and RECORD a comma is written \, and a backslash before one
+//	\\; in FILE a colon is written \: too. A shell wants quotes around that.
+//
 //	KEY                       VALUE
 //	queues                    queue pairs to use, 1 to 32768
 //	rx_queue_size             descriptors of a receive queue, 1 to 32768,
@@ -41,10 +44,6 @@
 //	                          takes write permission
 //	socket_group              and its group: a name or a number
 //	noiommu                   1: work without an IOMMU, where nothing confines the device
-//
-// In SOCKET, NAME, FILE and RECORD a comma is written \, and a backslash that stands
-// before a comma or a backslash is written \\; in FILE a colon is written \: as well. A
-// shell wants quotes around that: 'emu:pcap=12\:30.pcap:out.pcap'.
 //
 // A feature with the value 1 is not required: packed=1 on a device without packed
 // rings opens a port with split ones. The port's Path, which the commands print,

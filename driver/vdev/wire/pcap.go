@@ -42,7 +42,7 @@ type CaptureConfig struct {
 	// Repeat begins again after the last frame.
 	Repeat bool
 	// Record is a pcap file that is made, or overwritten, with what the driver
-	// transmits; "": none. It is locked (flock) while it is open.
+	// transmits; "": none. It is locked (flock) while it is open, and is no pipe.
 	Record string
 	// RecordLimit is how many bytes the recording has at most; frames that do
 	// not fit are not recorded. 0: no limit.

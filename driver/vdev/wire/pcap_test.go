@@ -169,6 +169,9 @@ func TestCaptureDefects(t *testing.T) {
 			for _, nano := range []bool{false, true} {
 				for _, compressed := range []bool{false, true} {
 					for _, d := range defects {
+						if compressed && d.name != "none" && d.cut == 0 {
+							continue
+						}
 						c := &capture{ng: ng, nano: nano, order: order, snaplen: 262144, link: 1}
 						for _, f := range frames {
 							c.records = append(c.records, whole(f))
