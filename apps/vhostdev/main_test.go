@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rogpeppe/go-internal/testscript"
+
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/command"
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/report"
 	"github.com/virtio-pmd/virtio-pmd/driver"
@@ -22,6 +24,12 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev/vhostback"
 	"github.com/virtio-pmd/virtio-pmd/hugepages"
 )
+
+// TestMain makes the command vhostdev available to tests: it is this test binary under
+// another name.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"vhostdev": main})
+}
 
 // Each is refused with status 2 and a message that names what is wrong; nothing
 // is written to standard output.

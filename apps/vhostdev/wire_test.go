@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"os"
+	"os/exec"
 	"runtime"
 	"strings"
 	"testing"
@@ -22,6 +23,9 @@ func TestTAPGone(t *testing.T) {
 	}
 	socket := t.TempDir() + "/s"
 	var stdout, stderr bytes.Buffer
+	cmd := exec.Command("vhostdev", "--socket", socket, "--backend", "tap=vhostdev0", "--json", "--stats-period", "0",
+		"--duration", "1m")
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	status := make(chan int)
 	go func() {
 		runtime.LockOSThread() // and never unlock: the thread is thrown away
@@ -44,8 +48,10 @@ func TestTAPGone(t *testing.T) {
 				time.Sleep(10 * time.Millisecond)
 			}
 		}()
-		status <- command.Run(app(), []string{"vhostdev", "--socket", socket, "--backend", "tap=vhostdev0",
-			"--json", "--stats-period", "0", "--duration", "1m"}, &stdout, &stderr)
+		if err := cmd.Run(); cmd.ProcessState == nil { // in the namespace of this thread
+			t.Error(err)
+		}
+		status <- cmd.ProcessState.ExitCode()
 	}()
 	if got := <-status; got != 1 || !strings.Contains(stderr.String(), `TAP interface "vhostdev0": it was deleted`) ||
 		!strings.Contains(stdout.String(), `"rx_packets":0`) {
