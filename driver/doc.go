@@ -79,4 +79,13 @@
 //
 // The device is not trusted. Whatever it writes, it can stop the traffic and spoil
 // the contents of packets, and no more than that.
+//
+// A vhost-user back end shares the memory of the rings and the pools, and can remove
+// its pages: package hugepages says which. The next access is a memory fault. In [Open],
+// [Port.Close] and the goroutine of the port it is an error, [ErrMemoryFault]: the port
+// recovers if there are pages again, and otherwise fails. In a goroutine that polls, or
+// reads and writes packets, it ends the program, unless the goroutine has called
+// [debug.SetPanicOnFault], recovers from the panic and calls [RxQueue.Abandon] and
+// [TxQueue.Abandon]. Packages lcore and poll do that. A port that shares memory in
+// ordinary pages (Config.Memory.PageSize) on a memfd has no such faults.
 package driver

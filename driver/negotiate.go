@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"runtime"
+	"runtime/debug"
 	"slices"
 
 	"github.com/virtio-pmd/virtio-pmd/driver/transport"
@@ -82,6 +83,9 @@ func (d *device) restart(ctx context.Context) (Link, error) {
 	d.drain()
 	d.unmapDetached()
 	d.ctrl = nil
+	if err := d.populate(); err != nil {
+		return Link{}, err
+	}
 	return d.bringUp(ctx)
 }
 
@@ -106,8 +110,10 @@ func (d *device) bringUp(ctx context.Context) (Link, error) {
 }
 
 // initialize takes the steps of 3.1.1 and 5.1.5 in their order, up to the first
-// error. d.mu is held.
-func (d *device) initialize(ctx context.Context) (Link, error) {
+// error. It writes to memory that a back end may remove at any time. d.mu is held.
+func (d *device) initialize(ctx context.Context) (_ Link, err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer d.catchFault(&err)
 	if err := d.setStatusBits(virtio.StatusAcknowledge); err != nil {
 		return Link{}, err
 	}

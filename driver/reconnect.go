@@ -62,6 +62,8 @@ func (s *supervisor) reconnect() (alive bool) {
 	case errors.Is(err, transport.ErrLocal):
 		s.fail(err)
 		return false
+	case errors.Is(err, ErrMemoryFault): // another back end makes no difference
+		return s.recover(err)
 	case !s.refuse(err):
 		return false
 	case errors.Is(err, transport.ErrDisconnected):

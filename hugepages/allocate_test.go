@@ -211,3 +211,76 @@ func TestOrdinaryPagesHaveNoPhysicalAddress(t *testing.T) {
 		t.Errorf("after Release: %v, want os.ErrClosed", err)
 	}
 }
+
+// residentPages counts the pages of mem that are in memory.
+func residentPages(t *testing.T, mem *Memory) (n int) {
+	t.Helper()
+	present := make([]byte, len(mem.Bytes())/mem.PageSize())
+	if err := residency(mem.Bytes(), present); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range present {
+		n += int(p & 1)
+	}
+	return n
+}
+
+// Pages that another process has removed with a hole are present again; what cannot be made present
+// is an error and no SIGBUS.
+func TestPopulateAgain(t *testing.T) {
+	mem := small(t, Options{Bytes: 1 << 20})
+	data := mem.Bytes()
+	data[0], data[len(data)-1] = 1, 1
+	if err := mem.Populate(); err != nil || data[0] != 1 {
+		t.Errorf("with all pages: %v, %d", err, data[0])
+	}
+	err := unix.Fallocate(mem.FD(), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, 0, 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if present := residentPages(t, mem); present != 0 {
+		t.Fatalf("%d pages are left", present)
+	}
+	if err := mem.Populate(); err != nil {
+		t.Error(err)
+	}
+	if present := residentPages(t, mem); present != 1<<20/os.Getpagesize() {
+		t.Errorf("%d pages are present", present)
+	}
+	if data[0] != 0 {
+		t.Error("the page is not new")
+	}
+	if err := mem.Release(); err != nil {
+		t.Error(err)
+	}
+	if err := mem.Populate(); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("after Release: %v", err)
+	}
+}
+
+// A file that cannot be sealed, as one on a mount, can be truncated.
+func TestPopulateATruncatedFile(t *testing.T) {
+	file, err := os.CreateTemp(t.TempDir(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := os.Getpagesize()
+	if err := file.Truncate(int64(2 * page)); err != nil {
+		t.Fatal(err)
+	}
+	mem := &Memory{file: file, pageSize: page}
+	defer mem.Release()
+	if mem.data, err = mapInWindow(file, 2*page, page, DefaultFirst, DefaultLast); err != nil {
+		t.Fatal(err)
+	}
+	if err := mem.Populate(); err != nil {
+		t.Error(err)
+	}
+	if err := file.Truncate(int64(page)); err != nil {
+		t.Fatal(err)
+	}
+	var e *Error
+	if err := mem.Populate(); !errors.As(err, &e) || !strings.Contains(err.Error(), "truncated") {
+		t.Errorf("%T %v", err, err)
+	}
+}

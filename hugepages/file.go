@@ -11,7 +11,7 @@ import (
 )
 
 // seals keep a process that was given the descriptor from truncating the file, which would turn the
-// next access of this process into a SIGBUS.
+// next access of this process into a SIGBUS. No seal forbids to punch holes and allows to write.
 const seals = unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_SEAL
 
 // open returns an unlinked file of length bytes on pages of pageSize.

@@ -2,6 +2,7 @@ package hugepages
 
 import (
 	"errors"
+	"fmt"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -26,13 +27,42 @@ func (m *Memory) Address() uint64 { return addressOf(m.data) }
 func (m *Memory) PageSize() int { return m.pageSize }
 
 // FD returns the descriptor of the file that holds the memory from offset 0 on, -1 after Release,
-// which closes it. A process that is given the descriptor shares all of the memory; it can neither
-// shrink nor grow the file if it is a memfd.
+// which closes it. A process that is given the descriptor shares all of the memory; the comment of
+// the package says what it can do.
 func (m *Memory) FD() int {
 	if m.file == nil {
 		return -1
 	}
 	return int(m.file.Fd())
+}
+
+// Populate makes pages present again that another process, which shares the memory, has
+// removed; they are all zeros. It fails with a [ShortageError] or an [Error] where an
+// access would raise SIGBUS: there are no pages, or the file was truncated.
+func (m *Memory) Populate() error {
+	if m.data == nil {
+		return &Error{Op: "populate", Reason: "the memory was released", Err: os.ErrClosed}
+	}
+	info, err := m.file.Stat()
+	if err != nil {
+		return fileError("populate pages of", m.pageSize, err)
+	}
+	if info.Size() < int64(len(m.data)) {
+		return &Error{Op: "populate", Value: inUnits(len(m.data)), Err: unix.EFAULT,
+			Reason: fmt.Sprintf("a process that shares the file has truncated it to %d bytes", info.Size()),
+			Remedy: "share memory on a memfd, which cannot be truncated"}
+	}
+	number := retry(func() error { return unix.Madvise(m.data, unix.MADV_POPULATE_WRITE) })
+	if number == unix.EINVAL { // before Linux 5.14
+		number = retry(func() error {
+			return unix.Fallocate(int(m.file.Fd()), 0, 0, int64(len(m.data)))
+		})
+	}
+	if number == 0 {
+		return nil
+	}
+	return (&Options{}).shortage(fileError("populate pages of", m.pageSize, number), m.pageSize,
+		len(m.data))
 }
 
 // Release returns the memory to the kernel. No device may be using it, and no goroutine may access

@@ -90,6 +90,24 @@ func (p *poller) drain() {
 	}
 }
 
+// abandon has the queues deal with a memory fault, and reports whether one did. The
+// packets that a transmit queue was about to send are lost.
+func (p *poller) abandon(cause error) bool {
+	handled := false
+	for i := range p.lanes {
+		handled = p.lanes[i].rx.Abandon(cause) || handled
+	}
+	for _, o := range p.outs {
+		if o.tx.Abandon(cause) {
+			handled = true
+			p.pending -= o.n
+			o.dropped.Add(uint64(o.n))
+			o.n = 0
+		}
+	}
+	return handled
+}
+
 // flush sends the packets that wait, drops those the queue has no room for, and
 // returns how many packets both were.
 func (o *output) flush() int {

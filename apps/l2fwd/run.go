@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/frame"
+	"github.com/virtio-pmd/virtio-pmd/apps/internal/pollers"
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/portset"
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/session"
 	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
@@ -32,7 +33,8 @@ func (p *plan) session() *session.Session {
 			}
 			work := session.Work{End: f.finish, Dropped: f.dropped}
 			for _, poller := range f.pollers {
-				work.Polls = append(work.Polls, poller.poll)
+				work.Pollers = append(work.Pollers,
+					pollers.Poller{Poll: poller.poll, Abandon: poller.abandon})
 			}
 			return work, nil
 		},

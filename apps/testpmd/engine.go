@@ -19,6 +19,7 @@ type engine struct {
 
 // poller is the streams of one goroutine.
 type poller struct {
+	streams []*stream
 	bursts  []func() bool
 	uses    map[int]bool    // ports that it receives from or sends to
 	devices portset.Devices // emulated ones behind them
@@ -44,6 +45,21 @@ func (p *poller) function() func() bool {
 		return p.bursts[0]
 	}
 	return p.poll
+}
+
+// abandon has the queues deal with a memory fault, and reports whether one did. The
+// packets of the burst are lost.
+func (p *poller) abandon(cause error) bool {
+	handled := false
+	for _, s := range p.streams {
+		if s.rx != nil {
+			handled = s.rx.Abandon(cause) || handled
+		}
+		if s.tx != nil {
+			handled = s.tx.Abandon(cause) || handled
+		}
+	}
+	return handled
 }
 
 // newEngine makes the streams of the mode and deals them out to pollers.
@@ -124,6 +140,6 @@ func (e *engine) add(i, rx, tx, owner int) error {
 	if s.tx != nil {
 		p.uses[s.number] = true
 	}
-	p.bursts = append(p.bursts, burst)
+	p.streams, p.bursts = append(p.streams, s), append(p.bursts, burst)
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/virtio-pmd/virtio-pmd/apps/internal/pollers"
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/portset"
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/report"
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/session"
@@ -34,7 +35,9 @@ func (p *plan) session() *session.Session {
 			work.Cycles = e.coreCycles
 		}
 		for i := range e.pollers {
-			work.Polls = append(work.Polls, e.pollers[i].function())
+			p := &e.pollers[i]
+			work.Pollers = append(work.Pollers,
+				pollers.Poller{Poll: p.function(), Abandon: p.abandon})
 		}
 		return work, nil
 	}

@@ -73,7 +73,7 @@ func (s *server) open() error {
 	if s.options.cpu != lcore.AnyCPU {
 		cpus = []int{s.options.cpu}
 	}
-	s.poller, err = pollers.Start(cpus, []func() bool{s.back.Poll}, s.options.Logger)
+	s.poller, err = pollers.Start(cpus, []pollers.Poller{{Poll: s.back.Poll}}, s.options.Logger)
 	if err != nil {
 		return errors.Join(err, s.back.Close())
 	}

@@ -22,8 +22,10 @@ type Group struct {
 // cores of the group that are running are as many as GOMAXPROCS or more: then what else
 // the program does, as the recovery of a port, waits for 10 ms again and again. It logs
 // another, once, if they are as many as the CPUs that the process may use.
-func (g *Group) Start(cpu int, poll func() (busy bool)) (*Core, error) {
-	c := &Core{cpu: cpu, poll: poll, done: make(chan struct{}), group: g}
+func (g *Group) Start(
+	cpu int, poll func() (busy bool), abandon ...func(cause error) bool,
+) (*Core, error) {
+	c := &Core{cpu: cpu, poll: poll, abandon: abandon, done: make(chan struct{}), group: g}
 	bound := make(chan error, 1)
 	running := int(g.running.Add(1))
 	go c.run(bound)

@@ -31,11 +31,12 @@ const AnyCPU = -1
 // Core is one polling goroutine. Its methods may be called from any goroutine, except that the
 // polling function must not call [Core.Stop].
 type Core struct {
-	cpu  int
-	poll func() bool
-	stop atomic.Bool
-	done chan struct{}
-	err  error // written before done is closed
+	cpu     int
+	poll    func() bool
+	abandon []func(cause error) bool
+	stop    atomic.Bool
+	done    chan struct{}
+	err     error // written before done is closed
 	// group counts the core as long as it polls.
 	group  *Group
 	usable []int // CPUs that the process may use
@@ -50,12 +51,18 @@ type Core struct {
 // Start calls poll in a loop on the given CPU, counted from 0, or on any with [AnyCPU], until
 // [Core.Stop]. poll reports whether it found work. It must return soon: Stop waits for it.
 //
+// A memory fault in poll is a panic that ends poll, not the program: an access to the registers of
+// a device that was removed, or to memory that a vhost-user back end has taken away. The core calls
+// each abandon with it, in the polling goroutine. If one reports that it has dealt with the fault,
+// as the Abandon methods of queues and of package poll do, polling goes on. Otherwise the core
+// ends.
+//
 // Start returns when the thread runs on the CPU. A CPU that does not exist or that this process may
 // not use is an [Error].
 //
 // A program with several cores starts them with one [Group].
-func Start(cpu int, poll func() (busy bool)) (*Core, error) {
-	return new(Group).Start(cpu, poll)
+func Start(cpu int, poll func() (busy bool), abandon ...func(cause error) bool) (*Core, error) {
+	return new(Group).Start(cpu, poll, abandon...)
 }
 
 // CPU returns the CPU that [Start] was given, or [AnyCPU].
@@ -69,7 +76,7 @@ func (c *Core) Polls() (busy, idle uint64) { return c.busy.Load(), c.idle.Load()
 func (c *Core) Done() <-chan struct{} { return c.done }
 
 // Err returns nil until Done is closed, then what ended the core: nil for [Core.Stop], an [Error]
-// for a memory fault, a [PanicError] for any other panic of poll.
+// for a memory fault that was not dealt with, a [PanicError] for any other panic of poll.
 func (c *Core) Err() error {
 	select {
 	case <-c.done:
@@ -98,11 +105,17 @@ func (c *Core) run(bound chan<- error) {
 	if err != nil {
 		return
 	}
-	// An access to the registers of a removed device raises a signal, which would end the program:
-	// it becomes a panic, which recoverPoll makes an error.
+	// A memory fault raises a signal, which would end the program: it becomes a panic.
 	debug.SetPanicOnFault(true)
-	defer c.recoverPoll()
+	for c.pollUntilPanic() {
+	}
+}
+
+// pollUntilPanic polls until Stop or until poll panics. It reports whether polling goes on.
+func (c *Core) pollUntilPanic() (again bool) {
+	defer c.recoverPoll(&again)
 	c.loop()
+	return false
 }
 
 func (c *Core) ended() {
@@ -112,17 +125,29 @@ func (c *Core) ended() {
 }
 
 // recoverPoll makes a panic of poll the error of the core, so that the program can still close its
-// ports, which stops the devices, before it ends.
-func (c *Core) recoverPoll() {
+// ports, which stops the devices, before it ends. A memory fault that was dealt with is none.
+func (c *Core) recoverPoll(again *bool) {
+	var cause error
+	fault := false
 	switch p := recover().(type) {
 	case nil:
+		return
 	case interface {
 		runtime.Error
 		Addr() uintptr
 	}:
+		cause, fault = p, true
 		c.err = faultError(c.cpu, uint64(p.Addr()), p)
 	default:
-		c.err = &PanicError{CPU: c.cpu, Value: p, Stack: debug.Stack()}
+		cause = &PanicError{CPU: c.cpu, Value: p, Stack: debug.Stack()}
+		c.err = cause
+	}
+	handled := false
+	for _, abandon := range c.abandon {
+		handled = abandon(cause) || handled
+	}
+	if fault && handled {
+		c.err, *again = nil, true
 	}
 }
 

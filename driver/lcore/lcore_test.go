@@ -160,9 +160,10 @@ func TestCPUThatDoesNotExist(t *testing.T) {
 	}
 }
 
-// A poll that accesses a mapping whose file was truncated fails as one that accesses the registers
-// of a removed device.
-func TestFaultEndsTheCoreWithAnError(t *testing.T) {
+// truncated returns a mapping whose file was truncated: an access is a fault, as one to the
+// registers of a removed device.
+func truncated(t *testing.T) []byte {
+	t.Helper()
 	file, err := os.Create(filepath.Join(t.TempDir(), "removed"))
 	if err != nil {
 		t.Fatal(err)
@@ -176,14 +177,19 @@ func TestFaultEndsTheCoreWithAnError(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() {
+	t.Cleanup(func() {
 		if err := unix.Munmap(mem); err != nil {
 			t.Error(err)
 		}
-	}()
+	})
 	if err := file.Truncate(0); err != nil {
 		t.Fatal(err)
 	}
+	return mem
+}
+
+func TestFaultEndsTheCoreWithAnError(t *testing.T) {
+	mem := truncated(t)
 	c, err := Start(AnyCPU, func() bool { mem[8]++; return true })
 	if err != nil {
 		t.Fatal(err)
@@ -196,6 +202,57 @@ func TestFaultEndsTheCoreWithAnError(t *testing.T) {
 	}
 	if err := c.Stop(); !errors.As(err, &fault) {
 		t.Errorf("Stop returns %v", err)
+	}
+}
+
+// A fault that abandon has dealt with does not end the core; one that it does not know and any
+// other panic do, after abandon was called.
+func TestAbandon(t *testing.T) {
+	mem := truncated(t)
+	for _, c := range []struct {
+		name    string
+		handles bool
+		fail    func()
+		ends    bool
+	}{
+		{"handled", true, func() { mem[8]++ }, false},
+		{"not handled", false, func() { mem[8]++ }, true},
+		{"another panic", true, func() { panic("x") }, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			failed := false
+			var causes atomic.Int32
+			abandon := func(cause error) bool {
+				if cause == nil {
+					t.Error("there is no cause")
+				}
+				causes.Add(1)
+				return c.handles
+			}
+			core, err := Start(AnyCPU, func() bool {
+				if !failed {
+					failed = true
+					c.fail()
+				}
+				return true
+			}, func(error) bool { return false }, abandon)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.ends {
+				<-core.Done()
+			} else {
+				for busy, _ := core.Polls(); busy < 1000; busy, _ = core.Polls() {
+					time.Sleep(time.Millisecond)
+				}
+			}
+			if err := core.Stop(); (err != nil) != c.ends {
+				t.Errorf("the core ended with %v", err)
+			}
+			if n := causes.Load(); n != 1 {
+				t.Errorf("abandon was called %d times", n)
+			}
+		})
 	}
 }
 

@@ -16,6 +16,14 @@ type DriverPool Pool
 // It remains the pool's.
 func (p *DriverPool) Memory() *hugepages.Memory { return p.memory }
 
+// Fault says that a memory fault has ended a burst, so that buffers may be lost: neither
+// in the pool nor with a queue or the application.
+func (p *DriverPool) Fault() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.faulted = true
+}
+
 // Bind gives the pool the device address of each page of its memory, in order.
 // The first call sets the address of every buffer; each later one, for another
 // device, must give the same addresses, because a buffer has only one. An [*Error]

@@ -31,6 +31,7 @@ type Pool struct {
 	caches      []*Cache
 	users       []*DriverUser
 	doubleFrees uint64
+	faulted     bool     // buffers may be lost: see DriverPool.Fault
 	bound       []uint64 // device address of each page, nil until Bind
 	released    bool     // by its owner
 	unmapped    bool     // the memory is gone
@@ -152,6 +153,9 @@ func (p *Pool) Put(bufs []*Buf) { Free(bufs) }
 //
 // While buffers are held or in caches and no port has the pool, Release does nothing
 // and returns a [*BusyError], which is [ErrInUse]. It may be called more than once.
+//
+// After a memory fault in a burst the pool may never have all buffers again, and
+// nothing waits for them.
 func (p *Pool) Release() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -169,7 +173,7 @@ func (p *Pool) Release() error {
 
 // busy returns a [*BusyError] while buffers are out of the pool. The lock is held.
 func (p *Pool) busy() error {
-	if out := len(p.bufs) - len(p.free); out != 0 {
+	if out := len(p.bufs) - len(p.free); out != 0 && !p.faulted {
 		cached := p.cached()
 		return &BusyError{Out: out - cached, Cached: cached}
 	}
@@ -177,9 +181,10 @@ func (p *Pool) busy() error {
 }
 
 // unmap gives back the memory of a released pool that no port has and of which all
-// buffers are free. The lock is held.
+// buffers are free, or lost. The lock is held.
 func (p *Pool) unmap() error {
-	if p.unmapped || len(p.users) != 0 || len(p.free) != len(p.bufs) {
+	missing := len(p.free) != len(p.bufs) && !p.faulted
+	if p.unmapped || len(p.users) != 0 || missing {
 		return nil
 	}
 	p.unmapped, p.free = true, nil

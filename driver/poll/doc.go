@@ -16,5 +16,5 @@
 // [Loop.Run] is for programs that share their CPUs. [Loop.Poll] is one round of
 // it, and the function that package lcore polls on a CPU of its own:
 //
-//	core, err := lcore.Start(cpu, loop.Poll)
+//	core, err := lcore.Start(cpu, loop.Poll, loop.Abandon)
 package poll

@@ -61,7 +61,7 @@ func ExampleLoop_Poll() {
 	}
 	defer port.Close()
 	loop := poll.Loop{Streams: []poll.Stream{{Rx: port.RxQueue(0), Tx: port.TxQueue(0)}}}
-	core, err := lcore.Start(lcore.AnyCPU, loop.Poll) // or the number of a CPU
+	core, err := lcore.Start(lcore.AnyCPU, loop.Poll, loop.Abandon) // or the number of a CPU
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -5,10 +5,12 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"runtime/debug"
 	"syscall"
 	"time"
 
 	"github.com/virtio-pmd/virtio-pmd/driver"
+	"github.com/virtio-pmd/virtio-pmd/driver/lcore"
 	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
 )
 
@@ -48,22 +50,54 @@ type Loop struct {
 // is meant to end: [context.Cause] says why ctx ended. Otherwise it returns the
 // error of the port that ended, which is [os.ErrClosed] if the application closed
 // it. Run holds no packet when it returns, and may be called again.
+//
+// A memory fault, as when a back end takes memory away that it shares, does not end Run:
+// the port is recovered or fails. Any other panic, and a fault in memory that is not of
+// the queues of Streams, does with a [*lcore.PanicError], and Handle may then have kept
+// packets for good.
 func (l *Loop) Run(ctx context.Context) error {
 	if !l.NoSignals {
 		var stop context.CancelFunc
 		ctx, stop = signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 		defer stop()
 	}
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	for {
+		if done, err := l.runUntilFault(ctx); done {
+			return err
+		}
+	}
+}
+
+// runUntilFault polls until Run is to return, or until a memory fault that Abandon has
+// dealt with.
+func (l *Loop) runUntilFault(ctx context.Context) (done bool, err error) {
+	defer func() {
+		p := recover()
+		if p == nil {
+			return
+		}
+		done, err = true, &lcore.PanicError{CPU: lcore.AnyCPU, Value: p, Stack: debug.Stack()}
+		fault, isFault := p.(interface {
+			error
+			Addr() uintptr
+		})
+		if !isFault {
+			l.Abandon(err)
+		} else if l.Abandon(fault) {
+			done, err = false, nil
+		}
+	}()
 	for idle := 0; ; {
 		select {
 		case <-ctx.Done():
-			return nil
+			return true, nil
 		default:
 		}
 		for _, p := range l.Ports {
 			select {
 			case <-p.Done():
-				return p.Err()
+				return true, p.Err()
 			default:
 			}
 		}
@@ -87,6 +121,23 @@ func (l *Loop) Poll() (busy bool) {
 		}
 	}
 	return busy
+}
+
+// Abandon is for the goroutine that calls Poll, when it has recovered from a panic whose
+// value is cause: it calls [driver.RxQueue.Abandon] for all queues, and reports whether
+// one of them has dealt with the panic.
+func (l *Loop) Abandon(cause error) bool {
+	handled := false
+	for i := range l.Streams {
+		s := &l.Streams[i]
+		if s.Rx != nil {
+			handled = s.Rx.Abandon(cause) || handled
+		}
+		if s.Tx != nil {
+			handled = s.Tx.Abandon(cause) || handled
+		}
+	}
+	return handled
 }
 
 // Stats returns the sums of the counters of all streams.

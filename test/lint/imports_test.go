@@ -37,7 +37,7 @@ var edges = map[string][]string{
 	"driver/internal/virtq":    {"driver/internal/stat", "driver/mbuf", "driver/virtio"},
 	"driver/lcore":             {"driver/internal/stat"},
 	"driver/mbuf":              {"driver/internal/stat", "hugepages"},
-	"driver/poll":              {"driver", "driver/internal/stat", "driver/mbuf"},
+	"driver/poll":              {"driver", "driver/internal/stat", "driver/lcore", "driver/mbuf"},
 	"driver/transport":         {"driver/virtio", "hugepages"},
 	"driver/transport/vhostuser": {
 		"driver/internal/eventfd", "driver/internal/nofile", "driver/internal/unixsock",
@@ -76,11 +76,11 @@ var edges = map[string][]string{
 	},
 	"apps/internal/version": {},
 	"apps/l2fwd": {
-		"apps/internal/command", "apps/internal/frame", "apps/internal/portset",
+		"apps/internal/command", "apps/internal/frame", "apps/internal/pollers", "apps/internal/portset",
 		"apps/internal/session", "driver", "driver/devargs", "driver/mbuf",
 	},
 	"apps/testpmd": {
-		"apps/internal/command", "apps/internal/frame", "apps/internal/portset",
+		"apps/internal/command", "apps/internal/frame", "apps/internal/pollers", "apps/internal/portset",
 		"apps/internal/report", "apps/internal/session", "driver", "driver/devargs",
 		"driver/lcore", "driver/mbuf",
 	},

@@ -28,6 +28,13 @@ type Group struct {
 // one of them: what watches and recovers the ports, and what reports.
 const spareProcs = 2
 
+// Poller is what one goroutine polls. Abandon, if it is not nil, is called with a memory
+// fault and reports whether polling goes on: see [lcore.Start].
+type Poller struct {
+	Poll    func() (busy bool)
+	Abandon func(cause error) bool
+}
+
 // Count returns how many pollers a list of CPUs asks for: one on each, or one that
 // runs anywhere if the list is empty.
 func Count(cpus []int) int { return max(len(cpus), 1) }
@@ -57,23 +64,27 @@ func usage(cpu int, err error) error {
 	return e
 }
 
-// Start starts a goroutine for each function, which polls polls[i] on cpus[i], or
+// Start starts a goroutine for each poller, which polls pollers[i] on cpus[i], or
 // without CPUs anywhere. If one cannot be started, with an [*lcore.Error], those
 // before it are stopped again.
 //
 // It raises GOMAXPROCS, if need be, so that the rest of the command runs beside them. If
 // they take all CPUs there are, log receives a warning.
-func Start(cpus []int, polls []func() bool, log *slog.Logger) (*Group, error) {
-	g := &Group{failed: make(chan error, len(polls)), group: lcore.Group{Logger: log}}
-	if enough := len(polls) + spareProcs; runtime.GOMAXPROCS(0) < enough {
+func Start(cpus []int, pollers []Poller, log *slog.Logger) (*Group, error) {
+	g := &Group{failed: make(chan error, len(pollers)), group: lcore.Group{Logger: log}}
+	if enough := len(pollers) + spareProcs; runtime.GOMAXPROCS(0) < enough {
 		runtime.GOMAXPROCS(enough)
 	}
-	for i, poll := range polls {
+	for i, p := range pollers {
 		cpu := lcore.AnyCPU
 		if len(cpus) > 0 {
 			cpu = cpus[i]
 		}
-		core, err := g.group.Start(cpu, poll)
+		var abandon []func(error) bool
+		if p.Abandon != nil {
+			abandon = append(abandon, p.Abandon)
+		}
+		core, err := g.group.Start(cpu, p.Poll, abandon...)
 		if err != nil {
 			g.Stop()
 			return nil, fmt.Errorf("--cpus: %w", err)

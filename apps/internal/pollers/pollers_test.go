@@ -14,11 +14,11 @@ import (
 func start(t *testing.T, cpus []int) (*Group, []atomic.Int64) {
 	t.Helper()
 	polled := make([]atomic.Int64, Count(cpus))
-	var polls []func() bool
+	var list []Poller
 	for i := range polled {
-		polls = append(polls, func() bool { return polled[i].Add(1)%2 == 0 })
+		list = append(list, Poller{Poll: func() bool { return polled[i].Add(1)%2 == 0 }})
 	}
-	g, err := Start(cpus, polls, nil)
+	g, err := Start(cpus, list, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,8 +45,8 @@ func TestStop(t *testing.T) {
 // are stopped.
 func TestStartFails(t *testing.T) {
 	var polled atomic.Int64
-	poll := func() bool { polled.Add(1); return true }
-	g, err := Start([]int{0, 1023}, []func() bool{poll, poll}, nil)
+	poll := Poller{Poll: func() bool { polled.Add(1); return true }}
+	g, err := Start([]int{0, 1023}, []Poller{poll, poll}, nil)
 	var cpu *lcore.Error
 	if !errors.As(err, &cpu) || cpu.CPU != 1023 || g != nil {
 		t.Fatalf("%v, %v; want a *lcore.Error", g, err)
@@ -63,8 +63,7 @@ func TestStartFails(t *testing.T) {
 // also if it had one.
 func TestProcessors(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	poll := func() bool { return false }
-	g, err := Start(nil, []func() bool{poll}, nil)
+	g, err := Start(nil, []Poller{{Poll: func() bool { return false }}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

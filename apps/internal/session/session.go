@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime/debug"
 	"time"
 
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/command"
@@ -43,8 +44,8 @@ type Port struct {
 // Work is what a command does with its open ports. Fields that are not needed
 // are nil.
 type Work struct {
-	// Polls are the functions that are polled, one for each poller.
-	Polls []func() (busy bool)
+	// Pollers are what is polled, in a goroutine each.
+	Pollers []pollers.Poller
 	// Begin is called before the first poll, End after the last one: both have all
 	// queues for themselves.
 	Begin, End func()
@@ -99,10 +100,10 @@ func (s *Session) run(ctx context.Context, set *portset.Set, stdout, stderr io.W
 		fmt.Fprintf(notes, "%s: port %d: %s %s, path: %s\n", s.App, p.Number, p.Name, p.Role, p.Path)
 	}
 	r.Start = time.Now()
-	if work.Begin != nil {
-		work.Begin()
+	if err := work.survive(work.Begin); err != nil {
+		return err
 	}
-	group, err := pollers.Start(s.Options.CPUs, work.Polls, s.Options.Logger)
+	group, err := pollers.Start(s.Options.CPUs, work.Pollers, s.Options.Logger)
 	if err != nil {
 		return err
 	}
@@ -110,13 +111,33 @@ func (s *Session) run(ctx context.Context, set *portset.Set, stdout, stderr io.W
 	err = Watch(ctx, r, s.Options, stdout, stderr, set.Failed(), group.Failed())
 	group.Stop()
 	elapsed := time.Since(r.Start)
-	if work.End != nil {
-		work.End()
-	}
+	err = errors.Join(err, work.survive(work.End))
 	if work.Cycles != nil {
 		r.Cycles = work.Cycles()
 	}
 	return errors.Join(err, Print(r, elapsed, s.Options, stdout, stderr))
+}
+
+// survive calls do, if it is not nil, which has all queues for itself. A memory fault is
+// an error.
+func (w *Work) survive(do func()) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		cause, isError := recover().(error)
+		if !isError {
+			return
+		}
+		err = cause
+		for _, p := range w.Pollers {
+			if p.Abandon != nil {
+				p.Abandon(cause)
+			}
+		}
+	}()
+	if do != nil {
+		do()
+	}
+	return nil
 }
 
 // report describes the ports for those who read about them.

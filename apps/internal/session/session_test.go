@@ -6,12 +6,16 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"os"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/command"
+	"github.com/virtio-pmd/virtio-pmd/apps/internal/pollers"
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/portset"
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/report"
 	"github.com/virtio-pmd/virtio-pmd/driver"
@@ -50,7 +54,7 @@ func TestRun(t *testing.T) {
 			return true
 		}
 		return Work{
-			Polls: []func() bool{poll}, Begin: step("begin"), End: step("end"),
+			Pollers: []pollers.Poller{{Poll: poll}}, Begin: step("begin"), End: step("end"),
 			Dropped: func(i int) uint64 { return uint64(i) + 7 },
 			Cycles:  func() *report.Cycles { return &report.Cycles{Clock: "clock", Packets: 5} },
 		}, nil
@@ -104,7 +108,7 @@ func TestOutput(t *testing.T) {
 			s := newSession(t)
 			s.Options, s.Options.Burst, s.Options.Duration = c.options, 32, 100*time.Millisecond
 			s.Prepare = func(*portset.Set) (Work, error) {
-				return Work{Polls: []func() bool{func() bool { return false }}}, nil
+				return Work{Pollers: []pollers.Poller{{Poll: func() bool { return false }}}}, nil
 			}
 			var stdout, stderr bytes.Buffer
 			if err := s.Run(t.Context(), &stdout, &stderr); err != nil {
@@ -178,7 +182,7 @@ func TestPrepareFails(t *testing.T) {
 func TestPollerFails(t *testing.T) {
 	s := newSession(t)
 	s.Prepare = func(*portset.Set) (Work, error) {
-		return Work{Polls: []func() bool{func() bool { panic("broken") }}}, nil
+		return Work{Pollers: []pollers.Poller{{Poll: func() bool { panic("broken") }}}}, nil
 	}
 	var stdout bytes.Buffer
 	done := make(chan error, 1)
@@ -205,5 +209,26 @@ func checkClosed(t *testing.T, set *portset.Set) {
 	}
 	if (*mbuf.DriverPool)(set.Pool).Memory().Bytes() != nil {
 		t.Error("the packet buffers were not released")
+	}
+}
+
+// A memory fault before the first poll or after the last one is an error, and the pollers'
+// queues are told.
+func TestSurvive(t *testing.T) {
+	mem, err := unix.Mmap(-1, 0, os.Getpagesize(), unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANON)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Munmap(mem)
+	var told error
+	w := Work{Pollers: []pollers.Poller{{}, {Abandon: func(cause error) bool {
+		told = cause
+		return true
+	}}}}
+	if err := w.survive(func() { mem[0] = 1 }); err == nil || err != told {
+		t.Errorf("error %v, and the queues were told %v", err, told)
+	}
+	if err := errors.Join(w.survive(nil), w.survive(func() {})); err != nil {
+		t.Error(err)
 	}
 }

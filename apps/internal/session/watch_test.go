@@ -46,7 +46,7 @@ func TestWatch(t *testing.T) {
 		}
 	})
 	t.Run("poller", func(t *testing.T) {
-		g, err := pollers.Start(nil, []func() bool{func() bool { panic(broken) }}, nil)
+		g, err := pollers.Start(nil, []pollers.Poller{{Poll: func() bool { panic(broken) }}}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -63,6 +63,10 @@ func (g *Gate) isInside() bool {
 	return g.inside != 0
 }
 
+// Inside reports whether the poller is inside. Only the poller calls it, to find a burst
+// that a panic ended before Leave.
+func (g *Gate) Inside() bool { return g.isInside() }
+
 // Refused returns how many times Enter refused a goroutine because another one was
 // inside. It may be called from any goroutine.
 func (g *Gate) Refused() uint64 { return g.refused.Load() }

@@ -37,6 +37,7 @@ type ring struct {
 	// doorbell: descriptors of a packed ring, chains of a split one.
 	unkicked int
 	barrier  uint32 // the word that fence is for
+	taken    uint32 // buffers at tail that Refill is about to post
 
 	memory       []byte
 	indirectSize int // entries of an indirect table, 0 without INDIRECT_DESC
@@ -170,15 +171,30 @@ func (r *ring) leave(n int) {
 	}
 }
 
+// Abandon breaks the queue because a burst ended in a panic. Drain remains possible.
+func (r *ring) Abandon() { r.fail("a burst did not end", 0, 0) }
+
 // Drain gives every posted buffer back to its pool and returns how many. The
 // device must have been reset. The queue is of no use afterwards.
 func (r *ring) Drain() int {
 	r.running, r.drained = false, true
 	n := 0
 	for r.count > 0 {
-		n += mbuf.Driver(r.buf[r.head]).Return()
+		n += giveBack(r.buf[r.head])
 		r.drop(r.end())
+	}
+	for ; r.taken > 0; r.taken-- { // of a Refill that a memory fault ended
+		giveBack(r.buf[r.tail()+int(r.taken)-1])
 	}
 	r.posted.Set(0)
 	return n
+}
+
+// giveBack returns a packet to its pools. A burst that a memory fault ended may have
+// delivered it already, although not to the application.
+func giveBack(b *mbuf.Buf) int {
+	for s := b; s != nil; s = s.Next() {
+		mbuf.Driver(s).Consume()
+	}
+	return mbuf.Driver(b).Return()
 }

@@ -324,12 +324,14 @@ func (r *Rx) Refill() int {
 		at := r.tail()
 		n := min(want-posted, r.size()-at)
 		got := r.cache.Take(r.buf[at : at+n])
+		r.taken = uint32(got)
 		r.presetNumBuffers(r.buf[at:][:got])
 		if r.packed {
 			r.postPacked(at, got)
 		} else {
 			r.postSplit(at, got)
 		}
+		r.taken = 0
 		posted += got
 		if got < n {
 			r.stats.NoMbuf.Add(1)

@@ -184,6 +184,9 @@ func (t *Tx) RemovePool(p *mbuf.Pool) (posted int) {
 	return posted
 }
 
+// Pools returns the pools whose buffers the queue accepts.
+func (t *Tx) Pools() []*mbuf.Pool { return *t.pools.Load() }
+
 // reaches reports whether the device can reach the buffers of p.
 func (t *Tx) reaches(p *mbuf.Pool) bool {
 	return p == t.cache.Pool() || slices.Contains(*t.pools.Load(), p)

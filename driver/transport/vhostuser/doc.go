@@ -9,6 +9,10 @@
 // each hugepages.Memory. Guest address, user address and virtual address are
 // one and the same number.
 //
+// A back end can remove pages of the memory, by punching holes into a file of hugepages
+// or by truncating one that is on a mount: see package hugepages. The methods of a Device
+// never touch the memory. The driver survives it: see package driver.
+//
 // # The back end is not trusted
 //
 // Each request has a deadline, and so have all requests of a set-up together. The
