@@ -87,9 +87,12 @@ func (r *ring) kickPacked() {
 	// Without the barrier the event suppression could be read before the device
 	// can see what was published, and each side would wait for the other.
 	fence(&r.barrier)
-	event := packedEvent(load32(r.deviceEvent))
-	next, count, wrap := r.tail(), r.unkicked, r.tailFlags == packedAvail
+	event, count := packedEvent(load32(r.deviceEvent)), r.unkicked
 	r.unkicked = 0
+	if event.flags() == virtio.EventDisable {
+		return
+	}
+	next, wrap := r.tail(), r.tailFlags == packedAvail
 	if event.wants(next, count, r.size(), wrap, r.eventIdx) {
 		r.notify(position(next, wrap))
 	}

@@ -231,22 +231,23 @@ func (t *Tx) Burst(bufs []*mbuf.Buf) int {
 	if t.most-t.count < max(t.low, len(bufs)) {
 		t.reclaim()
 	}
-	n := 0
-	for n < len(bufs) {
-		var sent int
+	left := bufs
+	for len(left) > 0 {
+		var n int
 		if t.packed {
-			sent = t.sendPacked(bufs[n:])
+			n = t.sendPacked(left)
 		} else {
-			sent = t.sendSplit(bufs[n:])
+			n = t.sendSplit(left)
 		}
-		n += sent
-		if sent == 0 {
-			if !t.sendSlow(bufs[n]) {
+		if n == 0 {
+			if !t.sendSlow(left[0]) {
 				break
 			}
-			n++
+			n = 1
 		}
+		left = left[n:]
 	}
+	n := len(bufs) - len(left)
 	if t.unkicked > 0 {
 		if t.packed {
 			t.kickPacked() // each descriptor was published by the store of its flags
