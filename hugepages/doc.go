@@ -2,8 +2,8 @@
 // placed inside a window of addresses.
 //
 // Every page is populated when [Allocate] returns, so that a shortage is an error there and not a
-// SIGBUS during traffic. The pages belong to a memfd or to an unlinked file: the kernel frees them
-// when the last process that has them ends, also if it is killed.
+// SIGBUS during traffic. The pages belong to a memfd or, where that is refused, to an unlinked
+// file: the kernel frees them when the last process that has them ends, also if it is killed.
 //
 // # What a process that shares the memory can do
 //

@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // ErrNoHugepages is answered by [errors.Is] where hugepages were wanted and the kernel has none of
@@ -66,11 +68,26 @@ const opCreate = "create a file on pages of"
 // fileError is an operation on a file on pages of pageSize that failed.
 func fileError(op string, pageSize int, err error) *Error {
 	e := &Error{Op: op, Value: inUnits(pageSize), Err: err}
-	if op == opCreate {
+	switch {
+	case errors.Is(err, unix.EMFILE), errors.Is(err, unix.ENFILE):
+		e.Reason = openFiles()
+		e.Remedy = "raise the limit (ulimit -n, LimitNOFILE= of a service)"
+	case op == opCreate && pageSize == os.Getpagesize():
+		e.Remedy = "allow memfd_create, which a seccomp profile may refuse, or make room in /dev/shm"
+	case op == opCreate:
 		e.Remedy = fmt.Sprintf("where memfd_create is refused, name a directory: "+
 			"mount -t hugetlbfs -o pagesize=%d none DIR", pageSize)
 	}
 	return e
+}
+
+// openFiles says how many files the process may have open.
+func openFiles() string {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return "too many open files"
+	}
+	return fmt.Sprintf("the process may have %d open files and needs more", limit.Cur)
 }
 
 // optionError is an invalid field of Options.

@@ -21,6 +21,9 @@ func (o *Options) open(pageSize, length int) (*os.File, error) {
 	switch {
 	case pageSize == os.Getpagesize():
 		file, err = o.memfd(0)
+		if err != nil {
+			file, err = openTemporary(length, err)
+		}
 	case o.Dir != "":
 		file, err = openIn(o.Dir, pageSize)
 	default:
@@ -53,6 +56,28 @@ func (o *Options) memfd(flags int) (*os.File, error) {
 		return nil, os.NewSyscallError("memfd_create", err)
 	}
 	return os.NewFile(uintptr(fd), name), nil
+}
+
+// openTemporary creates an unlinked file on ordinary pages where there is room for length bytes:
+// in /dev/shm, or where temporary files are. cause is why memfd_create failed.
+func openTemporary(length int, cause error) (*os.File, error) {
+	for _, dir := range []string{"/dev/shm", os.TempDir()} {
+		var fs unix.Statfs_t
+		err := unix.Statfs(dir, &fs)
+		if err == nil && fs.Bavail*uint64(fs.Bsize) < uint64(length) {
+			err = unix.ENOSPC
+		}
+		if err != nil {
+			cause = errors.Join(cause, &os.PathError{Op: "open", Path: dir, Err: err})
+			continue
+		}
+		file, err := openUnlinked(dir)
+		if err == nil {
+			return file, nil
+		}
+		cause = errors.Join(cause, err)
+	}
+	return nil, cause
 }
 
 // openMounted creates a file on the first mount of hugetlbfs that has the page size and can be
@@ -98,6 +123,11 @@ func openIn(dir string, pageSize int) (*os.File, error) {
 	if int64(fs.Bsize) != int64(pageSize) {
 		return nil, &os.PathError{Op: "open", Path: dir, Err: errOtherPageSize}
 	}
+	return openUnlinked(dir)
+}
+
+// openUnlinked creates a file without a name in dir.
+func openUnlinked(dir string) (*os.File, error) {
 	fd, err := unix.Open(dir, unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
 	if err == nil {
 		return os.NewFile(uintptr(fd), dir), nil

@@ -188,6 +188,11 @@ func TestMain(m *testing.M) {
 			fmt.Println(err)
 			os.Exit(1)
 		}
+	case "no memfd":
+		if err := withoutMemfd(); err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
 	default:
 		os.Exit(m.Run())
 	}

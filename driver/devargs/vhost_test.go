@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -188,4 +189,54 @@ func TestSocketAccess(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "no such group") {
 		t.Errorf("an unknown group: %v", err)
 	}
+}
+
+// TestOpenEndsWithItsContext: whatever a port waits for, Open ends with its context,
+// and a server says that it was interrupted.
+func TestOpenEndsWithItsContext(t *testing.T) {
+	dir := t.TempDir()
+	silent, err := net.Listen("unix", filepath.Join(dir, "silent")) // it never accepts
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	o := Options{Memory: hugepages.Options{SmallPages: true}}
+	for text, phrase := range map[string]string{
+		"vhost-user:" + dir + "/server,server=1":                    "interrupted after",
+		"vhost-user:" + dir + "/server2,server=1,server_timeout=1h": "interrupted after",
+		"vhost-user:" + dir + "/silent":                             "",
+		"emu:gen":                                                   "",
+		"emu:vhost=" + dir + "/s":                                   "",
+	} {
+		ctx, cancel := context.WithCancel(t.Context())
+		if strings.HasPrefix(text, "emu:") {
+			cancel() // such a port waits for nothing
+		} else {
+			time.AfterFunc(10*time.Millisecond, cancel)
+		}
+		began := time.Now()
+		_, err := Open(ctx, text, o)
+		cancel()
+		if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), phrase) {
+			t.Errorf("%s: %v", text, err)
+		}
+		if took := time.Since(began); took > 2500*time.Millisecond { // a request has 3 s
+			t.Errorf("%s: it took %v", text, took)
+		}
+	}
+}
+
+// TestServerTimeout: server_timeout bounds the wait for a back end, and no more.
+func TestServerTimeout(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "s")
+	o := Options{Memory: hugepages.Options{SmallPages: true}}
+	_, err := Open(t.Context(), "vhost-user:"+socket+",server=1,server_timeout=20ms", o)
+	if !errors.Is(err, context.DeadlineExceeded) ||
+		!strings.Contains(err.Error(), "no back end connected within") {
+		t.Errorf("nobody connects: %v", err)
+	}
+	near := open(t, "emu:vhost="+socket+",server=0", o)
+	far := open(t, "vhost-user:"+socket+",server=1,server_timeout=1m", o)
+	waitLink(t, near, true)
+	cross(t, near, far)
 }

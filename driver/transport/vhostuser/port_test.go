@@ -12,8 +12,10 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/virtio-pmd/virtio-pmd/driver"
+	"github.com/virtio-pmd/virtio-pmd/driver/transport"
 	"github.com/virtio-pmd/virtio-pmd/driver/transport/vhostuser"
 	"github.com/virtio-pmd/virtio-pmd/hugepages"
+	"github.com/virtio-pmd/virtio-pmd/test/fdtest"
 )
 
 // The order of messages of a port with two queue pairs: the driver's steps
@@ -259,5 +261,27 @@ func TestInterruptedSetUp(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// A queue for whose eventfds there are no descriptors says so, with the limit, and does
+// not blame the back end.
+func TestOutOfDescriptors(t *testing.T) {
+	b := newBackend(t).listen()
+	d := open(t, b, vhostuser.Options{})
+	s := newSteps(t, d, 2)
+	s.run(t)
+	release := fdtest.Limit(t, 0)
+	_, err := d.SetQueue(2, s.areas(2))
+	release()
+	if !errors.Is(err, unix.EMFILE) || errors.Is(err, transport.ErrDisconnected) ||
+		!strings.Contains(err.Error(), "open files and needs more") {
+		t.Errorf("%v", err)
+	}
+	release = fdtest.Limit(t, 0)
+	_, err = tryOpen(b.path, vhostuser.Options{})
+	release()
+	if !errors.Is(err, unix.EMFILE) || !strings.Contains(err.Error(), "open files and needs more") {
+		t.Errorf("%v", err)
 	}
 }
