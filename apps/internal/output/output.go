@@ -66,6 +66,25 @@ func (s *Stream) Write(b []byte) (int, error) {
 	return len(b), s.queue.put(&entry{stream: s, text: slices.Clone(b)})
 }
 
+// Divert has what is written to the file of the stream, also through another stream, go to
+// a function instead, until undo is called. It is for a screen on a terminal, which direct
+// writes to. The function must not write to a stream.
+func (s *Stream) Divert(to func([]byte)) (direct io.Writer, undo func()) {
+	set := func(to func([]byte)) {
+		s.queue.mu.Lock()
+		defer s.queue.mu.Unlock()
+		s.queue.diverted = to
+	}
+	set(to)
+	return directWriter{s}, func() { set(nil) }
+}
+
+type directWriter struct{ s *Stream }
+
+func (d directWriter) Write(b []byte) (int, error) {
+	return len(b), d.s.queue.put(&entry{stream: d.s, text: slices.Clone(b), direct: true})
+}
+
 // Fd returns the descriptor of the file that the stream writes to, an invalid one if
 // it is no file.
 func (s *Stream) Fd() uintptr {

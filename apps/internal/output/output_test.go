@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -215,5 +217,37 @@ func TestResult(t *testing.T) {
 	var b bytes.Buffer
 	if Result(&b) != &b || Closed(&b) {
 		t.Error("a buffer is not used as it is")
+	}
+}
+
+// TestDivert: while a screen has the terminal, what else is written to it goes to the
+// screen's function, from both streams, and what the screen writes does not.
+func TestDivert(t *testing.T) {
+	var b bytes.Buffer
+	file, err := os.Create(filepath.Join(t.TempDir(), "terminal"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	out, messages := Open("app", file, file)
+	direct, undo := out.Divert(func(text []byte) { b.Write(text) })
+	for w, text := range map[io.Writer]string{messages: "message\n", out: "line\n", direct: "screen\n"} {
+		if _, err := io.WriteString(w, text); err != nil {
+			t.Error(err)
+		}
+	}
+	undo()
+	if _, err := io.WriteString(messages, "later\n"); err != nil {
+		t.Error(err)
+	}
+	if err := errors.Join(messages.Close(time.Now().Add(10*time.Second)), out.Close(time.Now().Add(10*time.Second))); err != nil {
+		t.Error(err)
+	}
+	got, err := os.ReadFile(file.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != "screen\nlater\n" || b.Len() != len("message\nline\n") {
+		t.Errorf("written %q, diverted %q", got, b.String())
 	}
 }

@@ -17,6 +17,8 @@ type queue struct {
 	entries []*entry
 	size    int // bytes in entries and in the one that is being written
 	closed  bool
+	// diverted, if not nil, is where writes go that are not direct.
+	diverted func([]byte)
 	// dropping is set from the first line that is dropped until everything before it
 	// is written, so that what is missing is missing in one place.
 	dropping bool
@@ -26,6 +28,7 @@ type queue struct {
 type entry struct {
 	stream *Stream
 	text   []byte
+	direct bool          // never diverted
 	result bool          // not dropped, and reported if it is not written
 	done   chan struct{} // of a mark: closed when the mark is reached
 }
@@ -45,12 +48,17 @@ func (q *queue) put(e *entry) error {
 	switch full := q.size > 0 && q.size+len(e.text) > maxQueued; {
 	case q.closed:
 		return os.ErrClosed
+	case q.diverted != nil && !e.direct:
+		q.diverted(e.text)
+		return nil
 	case s.broken != nil:
 		s.fail(e, s.broken)
 		return s.broken
 	case !e.result && (full || q.dropping):
 		q.dropping = true
-		s.dropped += lines(e.text)
+		if !e.direct { // a screen, of which another follows
+			s.dropped += lines(e.text)
+		}
 		return nil
 	}
 	q.add(e)

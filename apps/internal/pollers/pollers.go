@@ -126,7 +126,8 @@ func (g *Group) Load() func() string {
 		var words []string
 		for i, core := range g.cores {
 			busy, total := core.Times()
-			gained := times{max(busy-last[i].busy, 0), total - last[i].total}
+			gained := times{total: total - last[i].total}
+			gained.busy = min(max(busy-last[i].busy, 0), gained.total) // a streak is counted late
 			last[i] = times{busy, total}
 			name := "poller"
 			if core.CPU() != lcore.AnyCPU {

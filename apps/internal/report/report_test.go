@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -62,40 +61,6 @@ func TestScreen(t *testing.T) {
 	screen.Show(start.Add(4 * time.Second))
 	if !strings.Contains(out.String(), "Rx-pps:     5 ") || !strings.Contains(out.String(), "app  4 s of") {
 		t.Errorf("10 packets in 2 s are not shown as 5 pps:\n%s", out.String())
-	}
-}
-
-// TestTerminal: on a terminal the screen is cleared once and then overwritten,
-// with the past rates drawn.
-func TestTerminal(t *testing.T) {
-	start := time.Now()
-	s, stats := testReport(start)
-	var out bytes.Buffer
-	screen := NewScreen(s, &out)
-	screen.terminal = true
-	for i := range 3 {
-		stats[0].RxPackets += uint64(i) * 1000
-		screen.Show(start.Add(time.Duration(i+1) * time.Second))
-	}
-	if n := strings.Count(out.String(), "\x1b[2J"); n != 1 {
-		t.Errorf("the screen was cleared %d times, want once", n)
-	}
-	if n := strings.Count(out.String(), "\x1b[H"); n != 3 {
-		t.Errorf("drawing began at the top %d times, want 3", n)
-	}
-	if !strings.Contains(out.String(), "▁▄█") {
-		t.Errorf("rates 0, 1000, 2000 are not drawn as ▁▄█: %q", out.String())
-	}
-}
-
-func TestIsTerminal(t *testing.T) {
-	f, err := os.CreateTemp(t.TempDir(), "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	if isTerminal(f) || isTerminal(&bytes.Buffer{}) {
-		t.Error("a file or a buffer is taken for a terminal")
 	}
 }
 

@@ -1,0 +1,149 @@
+package report
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"charm.land/lipgloss/v2"
+	"github.com/charmbracelet/x/ansi"
+)
+
+// detail is how much of a port is shown.
+type detail int
+
+const (
+	full    detail = iota // all that there is
+	compact               // packets, rates and losses
+	line                  // rates, on one line
+	details               // their number
+)
+
+// gap is between columns, and before the first.
+const gap = "  "
+
+// styles are how text is emphasised. Where the terminal has no colors, or NO_COLOR is
+// set, they are left out.
+type styles struct{ title, loss, faint lipgloss.Style }
+
+func newStyles() styles {
+	return styles{
+		title: lipgloss.NewStyle().Bold(true),
+		loss:  lipgloss.NewStyle().Foreground(lipgloss.Red).Bold(true),
+		faint: lipgloss.NewStyle().Faint(true),
+	}
+}
+
+// cell is a counter with its name.
+type cell struct {
+	text string
+	loss bool // it counts what was lost, and something was
+}
+
+func count(name string, n uint64) cell { return cell{text: name + ": " + strconv.FormatUint(n, 10)} }
+
+func loss(name string, n uint64) cell {
+	c := count(name, n)
+	c.loss = n > 0
+	return c
+}
+
+// cells returns the counters of a port in rows that belong together.
+func (p *portSample) cells(d detail) [][]cell {
+	losses := []cell{loss("RX-errors", p.RxErrors), loss("RX-nombuf", p.RxNoMbuf),
+		loss("TX-errors", p.TxErrors), loss("TX-dropped", p.TxDropped)}
+	if d == compact {
+		return [][]cell{
+			{count("RX-packets", p.RxPackets), count("TX-packets", p.TxPackets),
+				count("Rx-pps", p.rxPPS), count("Tx-pps", p.txPPS)},
+			losses,
+		}
+	}
+	units := func(pps, bps uint64) (a, b cell) {
+		return cell{text: inUnits(pps, "pps")}, cell{text: inUnits(bps, "bit/s")}
+	}
+	rxP, rxB := units(p.rxPPS, p.rxBPS)
+	txP, txB := units(p.txPPS, p.txBPS)
+	return [][]cell{
+		{count("RX-packets", p.RxPackets), count("RX-bytes", p.RxBytes), losses[0], losses[1]},
+		{count("TX-packets", p.TxPackets), count("TX-bytes", p.TxBytes), losses[2], losses[3]},
+		{count("Rx-pps", p.rxPPS), count("Rx-bps", p.rxBPS), rxP, rxB},
+		{count("Tx-pps", p.txPPS), count("Tx-bps", p.txBPS), txP, txB},
+		{count("Polls", p.Polls), {text: Share(p.EmptyPolls, p.Polls) + " empty"},
+			count("kicks", p.Kicks), count("resets", p.Resets)},
+	}
+}
+
+// block returns a port as lines of a width.
+func (p *portSample) block(d detail, width int, st styles) []string {
+	if d == line {
+		text := fmt.Sprintf("%s  Rx-pps: %d  Tx-pps: %d", p.name, p.rxPPS, p.txPPS)
+		if lost := p.RxErrors + p.TxErrors + p.TxDropped; lost > 0 {
+			text += fmt.Sprintf("  lost: %d", lost)
+		}
+		text += gap + p.about
+		return []string{ansi.Truncate(text, width, "…")}
+	}
+	title := st.title.Render(ansi.Truncate(p.title(), width, "…"))
+	if room := width - ansi.StringWidth(title) - len(gap); room >= len(p.past) {
+		title += gap + chart(p.past)
+	}
+	return append([]string{title}, flow(p.cells(d), width, st)...)
+}
+
+// flow arranges rows in as many columns as fit the width, each as wide as its widest
+// cell, and cuts what does not fit one column.
+func flow(rows [][]cell, width int, st styles) []string {
+	for columns := 4; ; columns /= 2 {
+		broken := breakRows(rows, columns)
+		widths := columnWidths(broken)
+		total := 0
+		for _, w := range widths {
+			total += len(gap) + w
+		}
+		if total <= width || columns == 1 {
+			return render(broken, widths, width, st)
+		}
+	}
+}
+
+// breakRows breaks rows that have more cells than there are columns.
+func breakRows(rows [][]cell, columns int) [][]cell {
+	var broken [][]cell
+	for _, row := range rows {
+		for ; len(row) > columns; row = row[columns:] {
+			broken = append(broken, row[:columns])
+		}
+		broken = append(broken, row)
+	}
+	return broken
+}
+
+func columnWidths(rows [][]cell) []int {
+	var widths []int
+	for _, row := range rows {
+		for i, c := range row {
+			if i == len(widths) {
+				widths = append(widths, 0)
+			}
+			widths[i] = max(widths[i], len(c.text))
+		}
+	}
+	return widths
+}
+
+func render(rows [][]cell, widths []int, width int, st styles) []string {
+	var lines []string
+	for _, row := range rows {
+		var b strings.Builder
+		for i, c := range row {
+			text := fmt.Sprintf("%-*s", widths[i], c.text)
+			if c.loss {
+				text = st.loss.Render(text)
+			}
+			b.WriteString(gap + text)
+		}
+		lines = append(lines, ansi.Truncate(strings.TrimRight(b.String(), " "), width, "…"))
+	}
+	return lines
+}

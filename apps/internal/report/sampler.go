@@ -1,0 +1,98 @@
+package report
+
+import (
+	"fmt"
+	"time"
+)
+
+// history is how many past rates the chart of a port shows.
+const history = 24
+
+// sampler takes the counters of a report again and again. It belongs to one goroutine.
+type sampler struct {
+	report   *Report
+	last     []counts
+	lastTime time.Time
+	past     [][]uint64 // per port, packets a second both ways
+}
+
+// sample is what a screen shows: counters as they are at a moment, and rates since the
+// sample before.
+type sample struct {
+	head  string // who, for how long, and how busy
+	ports []portSample
+	total portSample
+}
+
+// portSample is one port in a sample, or all of them.
+type portSample struct {
+	counts
+	name, about                string // "port 0", and what there is to say about it
+	rxPPS, rxBPS, txPPS, txBPS uint64
+	past                       []uint64
+}
+
+func newSampler(r *Report) *sampler {
+	return &sampler{report: r, last: r.sample(), lastTime: r.Start, past: make([][]uint64, len(r.Ports))}
+}
+
+// take returns a sample of the moment.
+func (s *sampler) take(now time.Time) sample {
+	since := now.Sub(s.lastTime)
+	all := s.report.sample()
+	v := sample{head: s.head(now), total: rates(sum(all), sum(s.last), since)}
+	v.total.name = fmt.Sprintf("all %d ports", len(all))
+	for i := range s.report.Ports {
+		p := rates(all[i], s.last[i], since)
+		p.name, p.about = s.report.Ports[i].words()
+		s.past[i] = append(s.past[i], p.rxPPS+p.txPPS)
+		s.past[i] = s.past[i][max(len(s.past[i])-history, 0):]
+		p.past = append(p.past, s.past[i]...)
+		v.ports = append(v.ports, p)
+	}
+	s.last, s.lastTime = all, now
+	return v
+}
+
+func rates(n, last counts, since time.Duration) portSample {
+	return portSample{
+		counts: n,
+		rxPPS:  perSecond(n.RxPackets-last.RxPackets, since), rxBPS: perSecond(8*(n.RxBytes-last.RxBytes), since),
+		txPPS: perSecond(gained(n.TxPackets, last.TxPackets), since),
+		txBPS: perSecond(8*gained(n.TxBytes, last.TxBytes), since),
+	}
+}
+
+// gained returns by how much a counter of what was sent has grown. It shrinks if the
+// device reports later that it has dropped what it took.
+func gained(n, last uint64) uint64 {
+	if n < last {
+		return 0
+	}
+	return n - last
+}
+
+// title returns the first line of what is shown of a port.
+func (p *portSample) title() string {
+	if p.about == "" {
+		return p.name
+	}
+	return p.name + gap + p.about
+}
+
+// words returns which port it is, and what is done with its packets and how its link is.
+func (p *Port) words() (name, about string) {
+	return fmt.Sprintf("port %d", p.Number), fmt.Sprintf("%s %s  %s", p.Name, p.Role, p.State())
+}
+
+// head says for how long packets have flowed, and how busy the pollers are.
+func (s *sampler) head(now time.Time) string {
+	text := "  " + seconds(now.Sub(s.report.Start))
+	if s.report.Planned > 0 {
+		text += " of " + seconds(s.report.Planned)
+	}
+	if s.report.Pollers != nil {
+		text += "  " + s.report.Pollers()
+	}
+	return text
+}
