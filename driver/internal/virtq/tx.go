@@ -46,7 +46,6 @@ type Tx struct {
 	low     int // reclaiming starts when there is room for fewer
 	keep    int // buffers that the device has when reclaiming starts at the latest
 	limit   int // buffers that the device may have
-	looks   int // reclaims since the last look at what the pools can spare
 	bufs    int // buffers that the device has
 	special int // packets among them that only reclaimSlow can take back
 
@@ -101,14 +100,13 @@ func NewTx(cfg Config, cache *mbuf.Cache) (*Tx, error) {
 	return t, nil
 }
 
-// lookPeriod is the number of reclaims between two looks at what the pools can spare.
+// lookPeriod is the number of bursts between two looks at what the pools can spare.
 const lookPeriod = 64
 
 // look sets how much the queue may keep: the pool that can spare the least counts. If no
 // port receives into a pool, what the queue keeps stops no other queue, but it is taken
 // back in time for the application.
 func (t *Tx) look() {
-	t.looks = 0
 	t.cache.Yield()
 	t.keep, t.limit = t.size(), math.MaxInt32
 	for _, p := range *t.pools.Load() {
@@ -179,7 +177,6 @@ func (t *Tx) RemovePool(p *mbuf.Pool) (posted int) {
 		without := slices.DeleteFunc(slices.Clone(*t.pools.Load()),
 			func(other *mbuf.Pool) bool { return other == p })
 		t.pools.Store(&without)
-		t.looks = lookPeriod - 1 // at the next reclaim; the cache is the poller's
 	}
 	return posted
 }
@@ -259,6 +256,9 @@ func (t *Tx) Burst(bufs []*mbuf.Buf) int {
 	}
 	t.posted.Set(uint64(t.bufs))
 	t.stats.Polls.Add(1)
+	if t.stats.Polls.Load()%lookPeriod == 0 {
+		t.look()
+	}
 	if t.packets > 0 {
 		t.stats.Packets.Add(t.packets)
 		t.stats.Bytes.Add(t.bytes)
@@ -418,6 +418,7 @@ func (t *Tx) Reclaim() int {
 	t.moved = 0
 	before := t.bufs
 	t.reclaim()
+	t.look()
 	t.posted.Set(uint64(t.bufs))
 	return before - t.bufs
 }
@@ -434,9 +435,6 @@ func (t *Tx) reclaim() {
 	if special > 0 {
 		t.cache.GiveForeign()
 		t.limitPositions()
-	}
-	if t.looks++; t.looks == lookPeriod {
-		t.look()
 	}
 }
 
