@@ -62,6 +62,13 @@
 // At any time a buffer is in one of the three places, and the three add up to the
 // size of the pool. What TxQueue.Burst does not take stays the application's.
 //
+// # Pools
+//
+// Ports forward without copying if they share a pool, or if the pool that one receives
+// into is attached to the other ([Port.Attach], [Port.Detach]). A port holds every pool
+// that it has, so that ports and pools are closed and released in any order. Config.Pool
+// says how many buffers a pool must have.
+//
 // # Devices in software
 //
 // A port whose text begins with emu: needs no hardware, no virtual machine and, but

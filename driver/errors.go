@@ -126,15 +126,14 @@ func (e *RecoveryError) Unwrap() []error {
 // goroutine is still inside a burst.
 type MemoryKeptError struct {
 	Device string
-	Bytes  int   // that the port kept; a pool of the caller's has to be kept as well
+	Bytes  int   // that the port kept, without the pools of the caller that it has mapped
 	Err    error // why the device could not be stopped, or which queue is in a burst
 }
 
 // Error names the device, the memory, the cause and the remedy.
 func (e *MemoryKeptError) Error() string {
-	return fmt.Sprintf("%s: %d bytes of memory are kept for good, as they may still be in use: %v; "+
-		"do not release a pool that was shared with this port before the program ends",
-		e.Device, e.Bytes, e.Err)
+	return fmt.Sprintf("%s: %d bytes of memory are kept for good, and with them all pools that the port has, "+
+		"as they may still be in use: %v", e.Device, e.Bytes, e.Err)
 }
 
 // Unwrap returns the cause.

@@ -69,10 +69,13 @@ func NewPool(cfg Config) (*Pool, error) {
 
 // unlock publishes how many buffers are free and unlocks the pool.
 func (p *Pool) unlock() {
-	p.available.Set(uint64(len(p.free)))
 	if p.released {
 		_ = p.unmap() // the error of munmap: the memory of a pool that no one has
 	}
+	if p.unmapped {
+		p.free = nil // what comes back after a fault has no room any more
+	}
+	p.available.Set(uint64(len(p.free)))
 	p.mu.Unlock()
 }
 
@@ -188,7 +191,7 @@ func (p *Pool) unmap() error {
 		return nil
 	}
 	p.unmapped, p.free = true, nil
-	p.available.Set(0)
+	p.available.Set(0) // for Release, which does not end in unlock
 	return p.memory.Release()
 }
 
