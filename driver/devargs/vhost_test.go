@@ -233,7 +233,7 @@ func TestServerTimeout(t *testing.T) {
 	_, err := Open(t.Context(), "vhost-user:"+socket+",server=1,server_timeout=20ms", o)
 	if !errors.Is(err, context.DeadlineExceeded) ||
 		!strings.Contains(err.Error(), "no back end connected within") {
-		t.Errorf("nobody connects: %v", err)
+		t.Errorf("no back end connects: %v", err)
 	}
 	near := open(t, "emu:vhost="+socket+",server=0", o)
 	far := open(t, "vhost-user:"+socket+",server=1,server_timeout=1m", o)

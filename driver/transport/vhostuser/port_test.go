@@ -265,7 +265,7 @@ func TestInterruptedSetUp(t *testing.T) {
 }
 
 // A queue for whose eventfds there are no descriptors says so, with the limit, and does
-// not blame the back end.
+// not name the back end as the cause.
 func TestOutOfDescriptors(t *testing.T) {
 	b := newBackend(t).listen()
 	d := open(t, b, vhostuser.Options{})
