@@ -86,10 +86,7 @@ func (r *rig) spoil(random *rand.Rand) {
 	case 2, 3, 4:
 		mem[random.IntN(len(mem))] ^= 1 << random.IntN(8)
 	case 5:
-		q := random.IntN(2)
 		area := vdev.Area(random.IntN(3))
-		if at := r.dev.QueueAddress(q, area); at != 0 {
-			r.scribble(q, area, random.IntN(64), byte(random.Uint32()))
-		}
+		r.scribble(random.IntN(2), area, random.IntN(64), byte(random.Uint32()))
 	}
 }

@@ -83,10 +83,12 @@ func TestRecoveryFromLostStatus(t *testing.T) {
 	r.carries()
 }
 
-// scribble writes into the area of a virtqueue, as only a device may.
+// scribble writes into the area of a virtqueue, as only a device may, unless the device
+// is being reset.
 func (r *rig) scribble(q int, area vdev.Area, off int, b ...byte) {
-	at := r.dev.QueueAddress(q, area) - r.port.device.rings.Address()
-	copy(r.port.device.rings.Bytes()[int(at)+off:], b)
+	if address := r.dev.QueueAddress(q, area); address != 0 {
+		copy(r.port.device.rings.Bytes()[int(address-r.port.device.rings.Address())+off:], b)
+	}
 }
 
 // breakRing has the device write something invalid into a fresh virtqueue.
