@@ -23,14 +23,17 @@ import (
 type server struct {
 	options *options
 	back    *vhostback.Backend
-	poller  *pollers.Group // nil: the device has a goroutine of its own
-	load    func() string  // says how busy the poller is
+	polled  bool // by a poller: otherwise the device has a goroutine of its own
 	start   time.Time
 	gone    chan error // receives why the wire is gone for good
+	failed  chan error // receives why a poller failed
 
 	mu     sync.Mutex
-	since  time.Time     // when packets could flow again, zero if they cannot
-	flowed time.Duration // for how long they could before
+	poller *pollers.Group // nil if there is none
+	load   func() string  // says how busy it is
+	ended  bool           // no poller is started any more
+	since  time.Time      // when packets could flow again, zero if they cannot
+	flowed time.Duration  // for how long they could before
 }
 
 // run serves until ctx ends or the device fails.
@@ -47,9 +50,7 @@ func (o *options) run(ctx context.Context, stdout, stderr io.Writer) error {
 
 func (s *server) run(ctx context.Context, stdout, stderr io.Writer) error {
 	err := s.watch(ctx, stdout, stderr)
-	if s.poller != nil {
-		s.poller.Stop()
-	}
+	s.stopPoller()
 	// Printed before Close disconnects the peer, whose features are in the report.
 	err = errors.Join(err, session.Print(s.report(), s.elapsed(), s.options.Options, stdout, stderr))
 	return errors.Join(err, s.back.Close())
@@ -62,23 +63,81 @@ func (s *server) open() error {
 		return err
 	}
 	s.gone = make(chan error, 1)
+	s.failed = make(chan error, 8)
 	cfg.Up, cfg.Gone = s.up, func(reason error) { s.gone <- reason }
+	cfg.Lost = s.pollerLost
+	s.polled = cfg.Stepped || cfg.Raw != nil
 	if s.back, err = vhostback.Serve(s.options.socket, cfg); err != nil {
 		return err
 	}
-	if !cfg.Stepped && cfg.Raw == nil {
+	if !s.polled {
 		return nil
+	}
+	if err := s.startPoller(); err != nil {
+		return errors.Join(err, s.back.Close())
+	}
+	return nil
+}
+
+// startPoller starts a poller of the back end, unless the command ends. One that there
+// was waits for memory of a peer, and ends if it ever comes.
+func (s *server) startPoller() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		return nil
+	}
+	if s.poller != nil {
+		go s.poller.Stop()
 	}
 	var cpus []int
 	if s.options.cpu != lcore.AnyCPU {
 		cpus = []int{s.options.cpu}
 	}
-	s.poller, err = pollers.Start(cpus, []pollers.Poller{{Poll: s.back.Poll}}, s.options.Logger)
+	group, err := pollers.Start(cpus, []pollers.Poller{{Poll: s.back.Poll}}, s.options.Logger)
 	if err != nil {
-		return errors.Join(err, s.back.Close())
+		return err
 	}
-	s.load = s.poller.Load()
+	s.poller, s.load = group, group.Load()
+	go func() {
+		if err := <-group.Failed(); err != nil {
+			s.failed <- err
+		}
+	}()
 	return nil
+}
+
+// pollerLost is called when the poller may wait for memory of a peer for good.
+func (s *server) pollerLost() {
+	if !s.polled {
+		return
+	}
+	if err := s.startPoller(); err != nil {
+		s.failed <- err
+	}
+}
+
+// stopTimeout is how long the last poll may take.
+const stopTimeout = 500 * time.Millisecond
+
+// stopPoller ends the polling. It does not wait for a poll that waits for memory of a peer.
+func (s *server) stopPoller() {
+	s.mu.Lock()
+	s.ended = true
+	group := s.poller
+	s.mu.Unlock()
+	if group == nil {
+		return
+	}
+	stopped := make(chan struct{})
+	go func() {
+		group.Stop()
+		close(stopped)
+	}()
+	select {
+	case <-stopped:
+	case <-time.After(stopTimeout):
+	}
 }
 
 // up is called when packets can flow and when they no longer can.
@@ -111,11 +170,7 @@ func (s *server) elapsed() time.Duration {
 // watch shows the screens until it is time to stop, and returns why it ended early: the
 // wire is gone, or the poller failed.
 func (s *server) watch(ctx context.Context, stdout, stderr io.Writer) error {
-	var failed <-chan error
-	if s.poller != nil {
-		failed = s.poller.Failed()
-	}
-	return session.Watch(ctx, s.report(), s.options.Options, stdout, stderr, s.gone, failed)
+	return session.Watch(ctx, s.report(), s.options.Options, stdout, stderr, s.gone, s.failed)
 }
 
 // report describes the device as the only port.
@@ -127,16 +182,25 @@ func (s *server) report() *report.Report {
 		State: func() string { return words(s.back.State()) },
 		Stats: s.stats,
 	}
-	return &report.Report{
-		App: "vhostdev", Start: s.start, Planned: s.options.Duration,
-		Pollers: s.load, Ports: []report.Port{port},
+	r := &report.Report{
+		App: "vhostdev", Start: s.start, Planned: s.options.Duration, Ports: []report.Port{port},
 	}
+	if s.polled {
+		r.Pollers = func() string {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			return s.load()
+		}
+	}
+	return r
 }
 
 func (s *server) stats() driver.Stats {
 	c := s.back.Counters()
 	n := driver.Stats{RxPackets: c.RxPackets, RxBytes: c.RxBytes, RxErrors: c.RxDropped,
 		TxPackets: c.TxPackets, TxBytes: c.TxBytes, TxDropped: c.TxDropped, TxErrors: c.TxErrors, Kicks: c.Kicks}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.poller != nil {
 		busy, idle := s.poller.Polls()
 		n.Polls, n.EmptyPolls = busy+idle, idle

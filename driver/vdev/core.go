@@ -23,7 +23,8 @@ type Interrupts interface {
 // core is what a Device and a VhostDevice have in common: memory, virtqueues, the
 // back end, the goroutine that works, and the record of violations.
 type core struct {
-	cfg     Config
+	config  Config // with defaults
+	cfg     Config // and with what is offered
 	irq     Interrupts
 	log     *slog.Logger
 	variant variant
@@ -50,6 +51,14 @@ type core struct {
 	// dropped and droppedBytes count the transmitted frames that the back end refused
 	// or for which there was no link.
 	dropped, droppedBytes atomic.Uint64
+
+	// waiting are the statistics while mu is held by a goroutine that waits for memory of
+	// the driver, nil otherwise. base are those of the device that this one replaces.
+	waiting atomic.Pointer[Stats]
+	base    Stats
+
+	// wakeTarget is the device that the back end wakes.
+	wakeTarget *atomic.Pointer[core]
 
 	// noKick is set if a sleeping device would miss buffers.
 	noKick atomic.Bool
@@ -84,7 +93,7 @@ func (d *core) init(cfg Config, irq Interrupts, v variant, more int) error {
 	if irq == nil {
 		irq = noInterrupts{}
 	}
-	d.cfg, d.irq, d.log, d.variant = cfg, irq, cfg.Logger, v
+	d.config, d.cfg, d.irq, d.log, d.variant = cfg, cfg, irq, cfg.Logger, v
 	d.hold, d.traits = cfg.Hold, cfg.Backend.Traits()
 	d.losses, _ = cfg.Backend.(LossReporter)
 	d.cfg.Offer = cfg.offer()
@@ -98,7 +107,10 @@ func (d *core) init(cfg Config, irq Interrupts, v variant, more int) error {
 
 // attach connects the back end, which may call wake from now on.
 func (d *core) attach() error {
-	if err := d.cfg.Backend.Attach(d.wake); err != nil {
+	target := &atomic.Pointer[core]{}
+	target.Store(d)
+	d.wakeTarget = target
+	if err := d.cfg.Backend.Attach(func() { target.Load().wake() }); err != nil {
 		_ = d.cfg.Backend.Close()
 		return err
 	}

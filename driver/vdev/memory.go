@@ -19,6 +19,37 @@ type memory struct {
 type region struct {
 	first uint64
 	mem   []byte
+	pages *pages // nil if all pages are present
+}
+
+// pages are those of a region that have to be made present before they are accessed.
+type pages struct {
+	populate func(off, n uint64) error
+	present  []uint64 // a bit for each page, counted from the beginning of the region
+}
+
+func newPages(size int, populate func(off, n uint64) error) *pages {
+	return &pages{populate: populate, present: make([]uint64, (size/pageSize+64)/64)}
+}
+
+// has reports whether n bytes at off are present, and makes them so if it can.
+func (p *pages) has(off, n uint64) bool {
+	if p == nil {
+		return true
+	}
+	first, last := off/pageSize, (off+n-1)/pageSize
+	for i := first; i <= last; i++ {
+		if p.present[i/64]&(1<<(i%64)) != 0 {
+			continue
+		}
+		if p.populate(i*pageSize, (last-i+1)*pageSize) != nil {
+			return false
+		}
+		for ; i <= last; i++ {
+			p.present[i/64] |= 1 << (i % 64)
+		}
+	}
+	return true
 }
 
 // MapMemory lets the device reach mem under the device addresses that begin at
@@ -58,11 +89,12 @@ func (m *memory) add(addr uint64, mem []byte) error {
 	case size == 0 || size%pageSize != 0 || addr%pageSize != 0 || !pageAligned(mem):
 		return mapError(addr, len(mem), "address, place and size have to be multiples of 4096")
 	}
-	return m.insert(addr, mem)
+	return m.insert(addr, mem, nil)
 }
 
-// insert is add without the alignment to pages.
-func (m *memory) insert(addr uint64, mem []byte) error {
+// insert is add without the alignment to pages. p are its pages, nil if they are all
+// present.
+func (m *memory) insert(addr uint64, mem []byte, p *pages) error {
 	size := uint64(len(mem))
 	if size == 0 || addr+size-1 < addr {
 		return mapError(addr, len(mem), "nothing, or past the end of the address space")
@@ -71,7 +103,7 @@ func (m *memory) insert(addr uint64, mem []byte) error {
 	if i > 0 && m.regions[i-1].last() >= addr || i < len(m.regions) && m.regions[i].first <= addr+size-1 {
 		return mapError(addr, len(mem), "something is mapped there already")
 	}
-	m.regions = slices.Insert(m.regions, i, region{addr, mem})
+	m.regions = slices.Insert(m.regions, i, region{addr, mem, p})
 	m.last = 0
 	return nil
 }
@@ -107,12 +139,15 @@ func (m *memory) search(addr uint64) int {
 func (r region) last() uint64 { return r.first + uint64(len(r.mem)) - 1 }
 
 // at returns the n bytes of guest memory at addr, or nil if not all of them are
-// mapped or n is 0. The driver may change them at any time.
+// mapped and present, or n is 0. The driver may change them at any time.
 func (m *memory) at(addr uint64, n uint64) []byte {
 	if m.last < len(m.regions) {
 		r := &m.regions[m.last]
 		off, size := addr-r.first, uint64(len(r.mem))
 		if off < size && n <= size-off && n != 0 {
+			if r.pages != nil && !r.pages.has(off, n) {
+				return nil
+			}
 			return r.mem[off : off+n : off+n]
 		}
 	}
@@ -135,7 +170,13 @@ func (m *memory) find(addr, n uint64) []byte {
 	}
 	if n <= size-off {
 		m.last = i
+		if r.pages != nil && !r.pages.has(off, n) {
+			return nil
+		}
 		return r.mem[off : off+n : off+n]
+	}
+	if !r.pages.has(off, size-off) {
+		return nil
 	}
 	// A driver that maps page by page may have a ring or a buffer across a
 	// boundary, provided that the pages are adjacent in its own memory too.
@@ -143,7 +184,11 @@ func (m *memory) find(addr, n uint64) []byte {
 		if i+1 == len(m.regions) || m.regions[i+1].first != m.regions[i].last()+1 || !adjacent(m.regions[i].mem, m.regions[i+1].mem) {
 			return nil
 		}
-		have += uint64(len(m.regions[i+1].mem))
+		more := uint64(len(m.regions[i+1].mem))
+		if !m.regions[i+1].pages.has(0, min(more, n-have)) {
+			return nil
+		}
+		have += more
 	}
 	return extend(r.mem[off:], n)
 }

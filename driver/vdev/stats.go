@@ -1,5 +1,7 @@
 package vdev
 
+import "time"
+
 // Stats counts what went through a device since it was made. Frames are counted
 // without the virtio header.
 type Stats struct {
@@ -24,21 +26,43 @@ type QueueStats struct {
 	Interrupts uint64
 }
 
-// Stats returns the counters of the device.
+// Stats returns the counters of the device. Those of a device that waits for memory of
+// the driver are as they were before.
 func (d *core) Stats() Stats {
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	for !d.mu.TryLock() {
+		if s := d.waiting.Load(); s != nil {
+			return d.withLosses(*s)
+		}
+		time.Sleep(statsPause)
+	}
+	s := d.countStats()
+	d.mu.Unlock()
+	return d.withLosses(s)
+}
+
+// statsPause is the pause between two attempts to lock the device.
+const statsPause = 20 * time.Microsecond
+
+// countStats returns the counters of the device and of those that it replaces, without
+// what the back end lost. d.mu is held.
+func (d *core) countStats() Stats {
 	s := d.stats
 	s.TxDropped = d.dropped.Load()
+	s.Doorbells, s.Interrupts = d.base.Doorbells, d.base.Interrupts
+	for _, q := range d.queues {
+		s.Doorbells += q.doorbells.Load()
+		s.Interrupts += q.stats.Interrupts
+	}
+	return s
+}
+
+// withLosses counts what the back end lost as dropped.
+func (d *core) withLosses(s Stats) Stats {
 	if d.losses != nil {
 		frames, bytes := d.losses.Lost()
 		s.TxFrames -= frames
 		s.TxBytes -= bytes
 		s.TxDropped += frames
-	}
-	for _, q := range d.queues {
-		s.Doorbells += q.doorbells.Load()
-		s.Interrupts += q.stats.Interrupts
 	}
 	return s
 }

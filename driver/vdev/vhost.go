@@ -17,7 +17,8 @@ import (
 // not the program, in goroutines that called debug.SetPanicOnFault.
 type VhostDevice struct {
 	core
-	failure atomic.Pointer[Violation] // what stopped it; nil if nothing did
+	failure  atomic.Pointer[Violation] // what stopped it; nil if nothing did
+	replaced atomic.Bool               // the back end belongs to another device
 }
 
 // Ring is a virtqueue that a [VhostDevice] starts.
@@ -38,6 +39,11 @@ type Ring struct {
 type Mapping struct {
 	Address uint64
 	Memory  []byte
+	// Populate makes n bytes at an offset present, and is called before pages are
+	// accessed for the first time. It may wait: that stops the device, but in a system
+	// call, where the Go runtime can do without the thread. An error means that the
+	// device is not to go on. nil says that all pages are present.
+	Populate func(off, n uint64) error
 }
 
 // notVhost are features that make no sense over vhost-user: what needs a
@@ -61,6 +67,26 @@ func NewVhost(cfg Config, irq Interrupts) (*VhostDevice, error) {
 	return d, nil
 }
 
+// Replace returns a device that takes the place of d, which waits in Mapping.Populate for
+// memory that may never come, with its configuration, back end and statistics. It is not
+// started. d is not used any more: Populate returns an error if it ever returns, upon
+// which d stops without calling the back end, and Stop ends its goroutine.
+func (d *VhostDevice) Replace(irq Interrupts) (*VhostDevice, error) {
+	d.replaced.Store(true)
+	next := &VhostDevice{}
+	if err := next.init(d.config, irq, next, 0); err != nil {
+		return nil, err
+	}
+	if stats := d.waiting.Load(); stats != nil {
+		next.stats, next.base = *stats, *stats
+	}
+	next.dropped.Store(d.dropped.Load())
+	next.droppedBytes.Store(d.droppedBytes.Load())
+	next.wakeTarget = d.wakeTarget
+	next.wakeTarget.Store(&next.core)
+	return next, nil
+}
+
 // Pairs returns how many queue pairs the device has.
 func (d *VhostDevice) Pairs() int { return d.cfg.Pairs }
 
@@ -80,6 +106,9 @@ func (d *VhostDevice) Config() []byte {
 func (d *VhostDevice) Begin(f virtio.Features) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.replaced.Load() {
+		return
+	}
 	d.stopQueues()
 	d.discard()
 	d.failure.Store(nil)
@@ -122,7 +151,17 @@ func (d *VhostDevice) Remap(all []Mapping, areas map[int][3][]byte) error {
 	defer d.mu.Unlock()
 	var m memory
 	for _, r := range all {
-		if err := m.insert(r.Address, r.Memory); err != nil {
+		var p *pages
+		if r.Populate != nil {
+			p = newPages(len(r.Memory), func(off, n uint64) error {
+				// Stats does not wait for the lock that is held here.
+				stats := d.countStats()
+				d.waiting.Store(&stats)
+				defer d.waiting.Store(nil)
+				return r.Populate(off, n)
+			})
+		}
+		if err := m.insert(r.Address, r.Memory, p); err != nil {
 			return err
 		}
 	}

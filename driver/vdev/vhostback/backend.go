@@ -12,7 +12,6 @@ import (
 
 	"github.com/virtio-pmd/virtio-pmd/driver/internal/unixsock"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
-	"github.com/virtio-pmd/virtio-pmd/driver/vdev/vhostback/internal/raw"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
@@ -47,6 +46,11 @@ type Config struct {
 	// Ended is called when a connection has ended and everything that came with it
 	// was released, with the reason: nil if the peer disconnected. It may be nil.
 	Ended func(error)
+	// Lost is called when a peer was given up because pages of its memory do not come, as
+	// from a network disk that hangs. One thread waits for them, and with Stepped or Raw
+	// it may be the caller of Poll: another goroutine has to call it from now on. It must
+	// not wait for the Backend. It may be nil.
+	Lost func()
 	// Gone is called when what the device is connected to is gone for good, with the
 	// reason. Peers stay connected, and no frame passes. It may be nil.
 	Gone func(error)
@@ -62,7 +66,7 @@ type Config struct {
 // only what keeps it inside the peer's memory, asks for no notifications and gives
 // no interrupts, so that it serves drivers that poll. Every buffer gets a used
 // entry of its own, except transmitted ones with IN_ORDER, where one stands for a
-// batch.
+// batch. All pages of the peer's memory are made present when it is shared.
 type RawConfig struct {
 	// Generate fills receive buffers; without it they are left alone.
 	Generate bool
@@ -82,19 +86,18 @@ const (
 // Backend is a vhost-user back end: a socket and the device behind it. Its
 // methods may be called from any goroutine.
 type Backend struct {
-	path   string
-	cfg    Config
-	engine engine
-	device *vdev.VhostDevice // nil in raw mode
-	calls  *calls
-	faults *eventfds // by which failures of rings are reported
-	kicks  *kicks
-	failed chan struct{} // the engine may have stopped by itself
+	path string
+	cfg  Config
+	unit atomic.Pointer[unit]
 
 	socket *unixsock.Listener // nil for a client
 	ctx    context.Context    // ends with Close
 	stop   context.CancelFunc
 	done   chan struct{}
+
+	linkUp    atomic.Bool
+	lost      vdev.Stats // of units that were given up, in raw mode; guarded by mu
+	closeWire sync.Once
 
 	called   chan *net.UnixConn // connections that want to be the peer
 	waiting  atomic.Bool        // one waits while another is served, which was logged
@@ -115,7 +118,7 @@ type Backend struct {
 // device.
 func Serve(path string, cfg Config) (*Backend, error) {
 	cfg.complete()
-	b := &Backend{path: path, cfg: cfg, failed: make(chan struct{}, 1),
+	b := &Backend{path: path, cfg: cfg,
 		done: make(chan struct{}), called: make(chan *net.UnixConn)}
 	b.ctx, b.stop = context.WithCancel(context.Background())
 	if n := cfg.Device.Pairs; n > maxPairs {
@@ -127,26 +130,25 @@ func Serve(path string, cfg Config) (*Backend, error) {
 		}
 		return nil, err
 	}
-	if err := b.makeEngine(); err != nil {
+	u, err := b.newUnit(nil)
+	if err != nil {
 		return nil, err
 	}
-	var err error
-	if b.kicks, err = newKicks(2*b.engine.Pairs(), b.engine.Notify); err != nil {
-		return nil, errors.Join(descriptorError("epoll of kicks", err), b.engine.Close())
-	}
+	b.unit.Store(u)
 	if err = checkPath(path); err == nil && !cfg.Client {
 		b.socket, err = listen(path,
 			unixsock.Access{Mode: cfg.SocketMode, Group: cfg.SocketGroup})
 	}
 	if err != nil {
-		b.kicks.close()
-		return nil, errors.Join(err, b.engine.Close())
+		u.close()
+		return nil, errors.Join(err, u.engine.Close())
 	}
-	if link, ok := cfg.Device.Backend.(vdev.LinkReporter); ok && b.device != nil {
-		link.FollowLink(b.device.SetLink, cfg.Gone)
+	b.linkUp.Store(true)
+	if link, ok := cfg.Device.Backend.(vdev.LinkReporter); ok && u.device != nil {
+		link.FollowLink(b.setLink, cfg.Gone)
 	}
-	if b.device != nil && !cfg.Stepped {
-		b.device.Start()
+	if u.device != nil && !cfg.Stepped {
+		u.device.Start()
 	}
 	go b.run()
 	return b, nil
@@ -165,6 +167,9 @@ func (c *Config) complete() {
 	if c.Ended == nil {
 		c.Ended = func(error) {}
 	}
+	if c.Lost == nil {
+		c.Lost = func() {}
+	}
 	if c.Gone == nil {
 		c.Gone = func(error) {}
 	}
@@ -176,34 +181,17 @@ func (c *Config) complete() {
 	}
 }
 
-func (b *Backend) makeEngine() error {
-	failed := func() {
-		select {
-		case b.failed <- struct{}{}:
-		default:
-		}
-	}
-	b.calls = newCalls(2*max(b.cfg.Device.Pairs, 1), failed, b.eventfdBroken)
-	b.faults = newEventfds(2*max(b.cfg.Device.Pairs, 1), b.eventfdBroken)
-	if b.cfg.Raw != nil {
-		e, err := raw.New(raw.Config(*b.cfg.Raw), max(b.cfg.Device.Pairs, 1), failed)
-		if err != nil {
-			return err
-		}
-		b.engine = e
-		return nil
-	}
-	d, err := vdev.NewVhost(b.cfg.Device, b.calls)
-	if err != nil {
-		return err
-	}
-	b.device, b.engine = d, d
-	return nil
+// setLink sets the state of the link.
+func (b *Backend) setLink(up bool) {
+	b.linkUp.Store(up)
+	b.unit.Load().device.SetLink(up)
 }
 
 // Device returns the device behind the socket, nil in raw mode. It belongs to the
 // Backend: use only the methods that read.
-func (b *Backend) Device() *vdev.VhostDevice { return b.device }
+//
+// It is another one after a peer whose memory did not come: see [Config.Lost].
+func (b *Backend) Device() *vdev.VhostDevice { return b.unit.Load().device }
 
 // Poll moves packets, at most a burst from each ring, and reports whether there
 // were any. It is for Config.Stepped and for raw mode, which has no goroutine of
@@ -211,7 +199,7 @@ func (b *Backend) Device() *vdev.VhostDevice { return b.device }
 // debug.SetPanicOnFault, as those of package lcore have: a peer can remove memory
 // that it shared.
 func (b *Backend) Poll() bool {
-	return b.engine.Poll() > 0
+	return b.unit.Load().engine.Poll() > 0
 }
 
 // Close ends the connection, stops listening, and closes the device and its back
@@ -227,10 +215,19 @@ func (b *Backend) Close() error {
 		_ = b.socket.Close() // and removes the file, if it is still the one made here
 	}
 	<-b.done
-	b.kicks.close()
-	b.calls.close()
-	b.faults.close()
-	return b.engine.Close()
+	u := b.unit.Load()
+	if !u.lost.Load() {
+		u.close()
+		return u.engine.Close()
+	}
+	// The engine, which holds the wire, waits for memory of the peer.
+	var err error
+	b.closeWire.Do(func() {
+		if w := b.cfg.Device.Backend; w != nil {
+			err = w.Close()
+		}
+	})
+	return err
 }
 
 // State is what a [Backend] is doing.

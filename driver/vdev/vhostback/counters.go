@@ -15,7 +15,10 @@ type Counters struct {
 
 // Counters returns the counters now. In raw mode that does not delay [Backend.Poll].
 func (b *Backend) Counters() Counters {
-	s := b.engine.Stats()
+	s := b.unit.Load().engine.Stats()
+	if b.cfg.Raw != nil {
+		s = b.withLost(s)
+	}
 	return Counters{
 		RxPackets: s.RxFrames, RxBytes: s.RxBytes, RxDropped: s.RxDropped + s.RxErrors,
 		TxPackets: s.TxFrames, TxBytes: s.TxBytes, TxDropped: s.TxDropped, TxErrors: s.TxErrors,

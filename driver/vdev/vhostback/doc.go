@@ -24,6 +24,10 @@
 //
 // A peer can remove memory that it shared at any time, by truncating the file: the
 // fault that follows stops this device and ends the connection, not the program. It can
+// share a file whose pages never come, as from a network disk that hangs: the thread that
+// waits for them is lost, and the next peer is served by another device
+// ([Config.Lost]). Pages are asked for once, by a system call, so that only a page that
+// is taken away again later and does not come back stops more than that. It can
 // fill the eventfd by which it is notified, so that a write blocks: the eventfd is
 // drained within some milliseconds, and the connection ends with an [Error].
 package vhostback

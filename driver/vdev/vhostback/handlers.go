@@ -145,7 +145,7 @@ func (s *session) setMemTable(m *message) ([]byte, error) {
 	var t table
 	for i := range int(n) {
 		r := parseRegion(m.payload[8+regionSize*i:])
-		if err := t.add(r, m.fds[i]); err != nil {
+		if err := s.wait(func() error { return t.add(r, m.fds[i]) }); err != nil {
 			t.release()
 			return nil, err
 		}
@@ -158,7 +158,8 @@ func (s *session) addMemRegion(m *message) ([]byte, error) {
 		return nil, m.wrong("number of regions", uint64(len(s.memory)+1), "%d at most", s.slots)
 	}
 	t := append(table(nil), s.memory...)
-	if err := t.add(parseRegion(m.payload[8:]), m.fds[0]); err != nil {
+	err := s.wait(func() error { return t.add(parseRegion(m.payload[8:]), m.fds[0]) })
+	if err != nil {
 		return nil, err
 	}
 	return nil, s.replace(t, t[len(t)-1:], nil)
@@ -189,7 +190,17 @@ func (s *session) replace(t, added, gone table) error {
 			areas[i] = mem
 		}
 	}
-	if err := s.engine.Remap(t.mappings(), areas); err != nil {
+	if s.unit.device == nil { // the raw engine has no time to look at pages
+		if err := s.wait(func() error {
+			for i := range added {
+				added[i].populate(0, added[i].size)
+			}
+			return nil
+		}); err != nil {
+			return err
+		}
+	}
+	if err := s.engine.Remap(t.mappings(s.unit), areas); err != nil {
 		added.release()
 		return err
 	}

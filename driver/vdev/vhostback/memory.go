@@ -15,6 +15,7 @@ type region struct {
 	regionInfo
 	mem    []byte // size bytes, mapped
 	mapped []byte // what mem is a part of, whole pages
+	start  uint64 // of mem in mapped
 }
 
 // table is all that a peer shares.
@@ -31,11 +32,25 @@ func (t table) at(user uint64, n int) []byte {
 	return nil
 }
 
-// mappings returns the table as the engine has it, by guest addresses.
-func (t table) mappings() []vdev.Mapping {
+// populate makes the n bytes at a user address present, which are in one region.
+func (t table) populate(user uint64, n int) {
+	for i := range t {
+		if off := user - t[i].user; off < t[i].size {
+			t[i].populate(off, uint64(n))
+		}
+	}
+}
+
+// mappings returns the table as the engine has it, by guest addresses. u is the unit of
+// the engine.
+func (t table) mappings(u *unit) []vdev.Mapping {
 	all := make([]vdev.Mapping, len(t))
-	for i, r := range t {
-		all[i] = vdev.Mapping{Address: r.guest, Memory: r.mem}
+	for i := range t {
+		r := t[i]
+		all[i] = vdev.Mapping{Address: r.guest, Memory: r.mem,
+			Populate: func(off, n uint64) error {
+				return u.wait(&u.moving, func() error { r.populate(off, n); return nil })
+			}}
 	}
 	return all
 }
@@ -93,7 +108,7 @@ func (r regionInfo) share(fd int) (region, error) {
 	// A core dump of the device must not contain the memory of the guest.
 	_ = unix.Madvise(mapped, unix.MADV_DONTDUMP)
 	off := r.offset - first
-	return region{regionInfo: r, mem: mapped[off : off+r.size : off+r.size], mapped: mapped}, nil
+	return region{regionInfo: r, mem: mapped[off : off+r.size : off+r.size], mapped: mapped, start: off}, nil
 }
 
 // pageOf is the page size of a file system, which for hugetlbfs is that of the

@@ -289,6 +289,9 @@ func (s *session) areas(i int, r *ring, t table) ([3][]byte, error) {
 			return mem, &Error{Device: thePeer, Op: opMemory, Field: "user address", Value: r.areas[a],
 				Reason: fmt.Sprintf("%d bytes of %v of a ring are not in memory that is shared", n, vdev.Area(a))}
 		}
+		if err := s.wait(func() error { t.populate(r.areas[a], n); return nil }); err != nil {
+			return mem, err
+		}
 	}
 	return mem, nil
 }

@@ -12,7 +12,8 @@ import (
 // goroutine that reads its messages.
 type session struct {
 	conn   *conn
-	engine engine
+	unit   *unit
+	engine engine // and the rest are those of unit
 	calls  *calls
 	faults *eventfds
 	kicks  *kicks
@@ -31,10 +32,20 @@ type session struct {
 	up         bool // the last argument of changed
 }
 
-func newSession(c *conn, b *Backend) *session {
-	return &session{conn: c, engine: b.engine, calls: b.calls, faults: b.faults, kicks: b.kicks, slots: b.cfg.Slots, log: b.cfg.Logger,
-		changed: b.changed, rings: make([]ring, 2*b.engine.Pairs())}
+func newSession(c *conn, b *Backend, u *unit) *session {
+	return &session{
+		conn: c, unit: u, engine: u.engine, calls: u.calls, faults: u.faults, kicks: u.kicks,
+		slots: b.cfg.Slots, log: b.cfg.Logger, rings: make([]ring, 2*u.engine.Pairs()),
+		changed: func(up bool, f virtio.Features) {
+			if !u.lost.Load() {
+				b.changed(up, f)
+			}
+		},
+	}
 }
+
+// wait calls do, which may wait for memory of the peer.
+func (s *session) wait(do func() error) error { return s.unit.wait(&s.unit.session, do) }
 
 // serve handles messages until the peer disconnects, for which it returns nil, or
 // breaks the protocol.
