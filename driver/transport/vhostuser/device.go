@@ -142,7 +142,7 @@ func (d *Device) openFirst(ctx context.Context) (*session, error) {
 	if !d.opt.Server {
 		return d.open(ctx)
 	}
-	d.log.Warn("waiting for a back end to connect to the socket", "limit", limitOf(ctx))
+	d.log.Info("waiting for a back end to connect to the socket", "limit", limitOf(ctx))
 	log := onceLog{log: d.log}
 	var last error
 	for {
