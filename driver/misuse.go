@@ -9,13 +9,13 @@ type misuse struct {
 }
 
 // misuses returns what the application has done to a receive queue.
-func (s RxQueueStats) misuses() []misuse {
-	return []misuse{concurrentUse(s.Concurrent)}
+func (s *RxQueueStats) misuses() [1]misuse {
+	return [...]misuse{concurrentUse(s.Concurrent)}
 }
 
 // misuses returns what the application has done to a transmit queue.
-func (s TxQueueStats) misuses() []misuse {
-	return []misuse{
+func (s *TxQueueStats) misuses() [5]misuse {
+	return [...]misuse{
 		concurrentUse(s.Concurrent),
 		{s.OwnerDrops, "packets to transmit are nil, or were freed or sent before",
 			"do not touch a buffer after a burst took it or it was freed"},
@@ -37,8 +37,10 @@ func concurrentUse(bursts uint64) misuse {
 // queue. It belongs to one goroutine.
 func (d *device) reportMisuse() {
 	for i := range d.rx {
-		d.reported(d.rx[i].index, d.rx[i].Stats().misuses())
-		d.reported(d.tx[i].index, d.tx[i].Stats().misuses())
+		rx, tx := d.rx[i].Stats(), d.tx[i].Stats()
+		ofRx, ofTx := rx.misuses(), tx.misuses()
+		d.reported(d.rx[i].index, ofRx[:])
+		d.reported(d.tx[i].index, ofTx[:])
 	}
 }
 

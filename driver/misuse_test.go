@@ -81,6 +81,22 @@ func TestMisuseIsReported(t *testing.T) {
 	}
 }
 
+// TestNoMisuseDoesNotAllocate: the look at the counters is nothing that a program
+// which avoids garbage would notice.
+func TestNoMisuseDoesNotAllocate(t *testing.T) {
+	p, err := openPort(newFunction(t, pcifn.Config{}), Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.supervisor.stop() // what it does each second is done here
+	if n := testing.AllocsPerRun(100, p.device.reportMisuse); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+	if err := p.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestPlatformFeatures: ORDER_PLATFORM is accepted where Go's barriers are enough.
 func TestPlatformFeatures(t *testing.T) {
 	for arch, want := range map[string]bool{"amd64": true, "arm64": false, "riscv64": false} {

@@ -63,10 +63,16 @@ func TestLocalErrorEndsThePort(t *testing.T) {
 	if err := p.Attach(pool); err != nil {
 		t.Fatal(err)
 	}
+	back.stop()
+	until(t, "the back end is gone", func() bool { return p.Stats().Disconnects == 1 })
 	if err := (*mbuf.DriverPool)(pool).Memory().Release(); err != nil {
 		t.Fatal(err)
 	}
-	back.drop()
+	// The port's lock orders the release before what the port does next.
+	if err := p.Attach(pool); err == nil {
+		t.Fatal("a pool without memory is attached")
+	}
+	back.listen()
 	until(t, "the port ends", func() bool { return p.Err() != nil })
 	err = p.Err()
 	var local *transport.Error

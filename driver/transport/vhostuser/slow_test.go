@@ -13,7 +13,7 @@ import (
 // them is disconnected, whatever the requests are for; once it is set up only each
 // request has a limit.
 func TestSlowBackEnd(t *testing.T) {
-	const budget, delay = 500 * time.Millisecond, 120 * time.Millisecond
+	const budget, delay = 1500 * time.Millisecond, 300 * time.Millisecond
 	for _, slow := range []string{"opening", "steps", "pairs", "memory", "work"} {
 		t.Run(slow, func(t *testing.T) {
 			t.Parallel()
@@ -64,7 +64,7 @@ func TestSlowBackEnd(t *testing.T) {
 			if slow == "work" && err != nil || slow != "work" && !isSetUpTimeout(err) {
 				t.Errorf("%T %v", err, err)
 			}
-			if took := time.Since(began); took > 3*time.Second {
+			if took := time.Since(began); took > time.Minute {
 				t.Errorf("it took %v", took)
 			}
 		})
