@@ -146,6 +146,10 @@ func FuzzMessages(fz *testing.F) {
 					}
 				}
 			}()
+			// A connection over which nothing was sent is no peer, and does not end.
+			if err := f.try(encode(getFeatures, 0, nil)); err != nil {
+				t.Fatal(err)
+			}
 			play(f, &tape{data}, kickFD)
 			_ = f.socket.CloseWrite()
 			judge(t, f.over())
