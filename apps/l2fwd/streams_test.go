@@ -310,7 +310,11 @@ func TestInterruptedServer(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "s")
 	stderr := newWatcher("waiting for a back end to connect .*" + socket)
 	p := launch(t, io.Discard, stderr, "--no-huge", "--duration", "100ms", "vhost-user:"+socket+",server=1")
-	<-stderr.found
+	select {
+	case <-stderr.found:
+	case <-time.After(time.Minute):
+		t.Errorf("not said within a minute: %s", stderr.String())
+	}
 	p.send(t, syscall.SIGINT)
 	p.ends(t, 1)
 	if !strings.Contains(stderr.String(), "server=1: interrupted") {

@@ -150,14 +150,12 @@ func servedBy(spec devargs.Spec, before []devargs.Spec) bool {
 	})
 }
 
-// step returns what the opening of a port waits for. A vhost-user server says itself that
-// it waits.
+// step returns what the opening of a port waits for.
 func (c *Config) step(spec devargs.Spec) await.Step {
 	s := await.Step{For: "its device to answer"}
 	switch {
 	case spec.Kind == devargs.VhostUser && spec.Server:
 		s.For = "a back end to connect to " + spec.Socket
-		return s
 	case spec.Kind == devargs.VhostUser:
 		s.For = "the back end at " + spec.Socket + " to answer"
 	}
