@@ -121,20 +121,7 @@ func TestUnplugged(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p := emulated(t, "", "emu:gen", "emu:null")
 			p.options.StatsPeriod = 10 * time.Millisecond
-			functions := make(chan *pcifn.Function, 2)
-			p.open = func(s devargs.Spec, o devargs.Options) (*driver.Port, error) {
-				fn, err := pcifn.New(pcifn.Config{Address: s.Device(), Device: vdev.Config{Backend: wire.Gen(64), Hold: true}})
-				if err != nil {
-					return nil, err
-				}
-				fn.Device().Start()
-				functions <- fn
-				device, err := vpci.Open(fn, vpci.Options{})
-				if err != nil {
-					return nil, err
-				}
-				return driver.Open(device, driver.Config{Pool: o.Pool, Memory: o.Memory})
-			}
+			functions := ownFunctions(p)
 			done := make(chan error, 1)
 			stderr := newWatcher("Rx-pps:     [1-9]")
 			go func() { done <- p.run(t.Context(), new(bytes.Buffer), stderr) }()
@@ -245,4 +232,23 @@ func BenchmarkForward(b *testing.B) {
 			}
 		})
 	}
+}
+
+// ownFunctions has the two ports of p opened over functions that the test gets.
+func ownFunctions(p *plan) <-chan *pcifn.Function {
+	functions := make(chan *pcifn.Function, 2)
+	p.open = func(s devargs.Spec, o devargs.Options) (*driver.Port, error) {
+		fn, err := pcifn.New(pcifn.Config{Address: s.Device(), Device: vdev.Config{Backend: wire.Gen(64), Hold: true}})
+		if err != nil {
+			return nil, err
+		}
+		fn.Device().Start()
+		functions <- fn
+		device, err := vpci.Open(fn, vpci.Options{})
+		if err != nil {
+			return nil, err
+		}
+		return driver.Open(device, driver.Config{Pool: o.Pool, Memory: o.Memory})
+	}
+	return functions
 }

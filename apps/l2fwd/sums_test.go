@@ -6,32 +6,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/virtio-pmd/virtio-pmd/driver"
-	"github.com/virtio-pmd/virtio-pmd/driver/devargs"
-	"github.com/virtio-pmd/virtio-pmd/driver/transport/vpci"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
-	"github.com/virtio-pmd/virtio-pmd/driver/vdev/pcifn"
-	"github.com/virtio-pmd/virtio-pmd/driver/vdev/wire"
 )
 
 // TestSums: what was received was sent, dropped or refused, also if the devices want
 // resets and the link goes down and up while packets flow.
 func TestSums(t *testing.T) {
 	p := emulated(t, "", "emu:gen", "emu:null")
-	functions := make(chan *pcifn.Function, 2)
-	p.open = func(s devargs.Spec, o devargs.Options) (*driver.Port, error) {
-		fn, err := pcifn.New(pcifn.Config{Address: s.Device(), Device: vdev.Config{Backend: wire.Gen(64), Hold: true}})
-		if err != nil {
-			return nil, err
-		}
-		fn.Device().Start()
-		functions <- fn
-		device, err := vpci.Open(fn, vpci.Options{})
-		if err != nil {
-			return nil, err
-		}
-		return driver.Open(device, driver.Config{Pool: o.Pool, Memory: o.Memory})
-	}
+	functions := ownFunctions(p)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var stdout, stderr bytes.Buffer
