@@ -24,14 +24,54 @@ func inUnits(rate uint64, unit string) string {
 		}
 		v, prefix = v/1000, p
 	}
-	digits := 2
-	switch {
-	case prefix == "" || v >= 99.95:
-		digits = 0
-	case v >= 9.995:
-		digits = 1
+	return fmt.Sprintf("%.*f %s%s", fraction(v, prefix == ""), v, prefix, unit)
+}
+
+// inPPS returns a load in packets a second. There is none below 0, and none that is no
+// number.
+func inPPS(load float64) string {
+	if !(load > 0) {
+		load = 0
 	}
-	return fmt.Sprintf("%.*f %s%s", digits, v, prefix, unit)
+	return inUnits(uint64(math.Round(min(load, math.MaxInt64))), "pps")
+}
+
+// inTime returns a time with three significant digits: "4.12 µs".
+func inTime(d time.Duration) string {
+	v, unit := float64(max(d, 0)), "ns"
+	for _, u := range []string{"µs", "ms", "s"} {
+		if v < 999.5 {
+			break
+		}
+		v, unit = v/1000, u
+	}
+	return fmt.Sprintf("%.*f %s", fraction(v, unit == "ns"), v, unit)
+}
+
+// fraction returns how many digits of the fraction of v are significant, of three in all.
+func fraction(v float64, whole bool) int {
+	switch {
+	case whole || v >= 99.95:
+		return 0
+	case v >= 9.995:
+		return 1
+	}
+	return 2
+}
+
+// percent returns a share with three significant digits, or fewer where it is small: a
+// share that is not 0 does not look like 0.
+func percent(share float64) string {
+	v := 100 * share
+	switch {
+	case math.IsNaN(v) || v <= 0:
+		return "0 %"
+	case v < 0.0001:
+		return "<0.0001 %"
+	case v < 0.1:
+		return fmt.Sprintf("%.4f %%", v)
+	}
+	return fmt.Sprintf("%.*f %%", fraction(v, false), v)
 }
 
 // Share returns part as a percentage of whole.

@@ -21,6 +21,8 @@ type Report struct {
 	Pollers func() string
 	// Cycles is what packets cost, nil if that was not recorded.
 	Cycles *Cycles
+	// Traffic is what a generator shows beside its ports.
+	Traffic Traffic
 }
 
 // Port is one port as it is shown. The functions may be called from any

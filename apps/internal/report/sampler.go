@@ -3,6 +3,8 @@ package report
 import (
 	"fmt"
 	"time"
+
+	"github.com/virtio-pmd/virtio-pmd/driver"
 )
 
 // history is how many past rates the chart of a port shows.
@@ -12,6 +14,7 @@ const history = 24
 type sampler struct {
 	report   *Report
 	last     []counts
+	streams  []StreamRow // the last
 	lastTime time.Time
 	past     [][]uint64 // per port, packets a second both ways
 }
@@ -22,6 +25,11 @@ type sample struct {
 	head  string // who, for how long, and how busy
 	ports []portSample
 	total portSample
+
+	sending   *Sending
+	streams   []streamSample
+	latencies []Latency
+	progress  *Progress
 }
 
 // portSample is one port in a sample, or all of them.
@@ -30,6 +38,19 @@ type portSample struct {
 	name, about                string // "port 0", and what there is to say about it
 	rxPPS, rxBPS, txPPS, txBPS uint64
 	past                       []uint64
+	queues                     []queueSample // where there are several
+}
+
+// queueSample is a queue pair in a sample.
+type queueSample struct {
+	driver.QueueStats
+	rxPPS, txPPS uint64
+}
+
+// streamSample is a stream in a sample.
+type streamSample struct {
+	StreamRow
+	txPPS, txBPS, rxPPS, rxBPS uint64
 }
 
 func newSampler(r *Report) *sampler {
@@ -48,10 +69,73 @@ func (s *sampler) take(now time.Time) sample {
 		s.past[i] = append(s.past[i], p.rxPPS+p.txPPS)
 		s.past[i] = s.past[i][max(len(s.past[i])-history, 0):]
 		p.past = append(p.past, s.past[i]...)
+		p.queues = queueRates(all[i].Queues, s.last[i].Queues, since)
 		v.ports = append(v.ports, p)
 	}
+	s.takeTraffic(&v, since)
 	s.last, s.lastTime = all, now
 	return v
+}
+
+// takeTraffic adds what is known of the traffic to a sample.
+func (s *sampler) takeTraffic(v *sample, since time.Duration) {
+	t := &s.report.Traffic
+	if t.Sending != nil {
+		now := t.Sending()
+		v.sending = &now
+	}
+	if t.Streams != nil {
+		rows := t.Streams()
+		v.streams = streamRates(rows, s.streams, since)
+		s.streams = rows
+	}
+	if t.Latencies != nil {
+		v.latencies = t.Latencies()
+	}
+	v.progress = s.progress()
+}
+
+// progress returns how far the trials are, nil if there are none.
+func (s *sampler) progress() *Progress {
+	if s.report.Traffic.Progress == nil {
+		return nil
+	}
+	now := s.report.Traffic.Progress()
+	return &now
+}
+
+// queueRates returns the queue pairs of a port, or nil if it has one.
+func queueRates(now, last []driver.QueueStats, since time.Duration) []queueSample {
+	if len(now) < 2 {
+		return nil
+	}
+	list := make([]queueSample, len(now))
+	for i, q := range now {
+		var before driver.QueueStats
+		if i < len(last) {
+			before = last[i]
+		}
+		list[i] = queueSample{QueueStats: q,
+			rxPPS: perSecond(gained(q.Rx.Packets, before.Rx.Packets), since),
+			txPPS: perSecond(gained(q.Tx.Packets, before.Tx.Packets), since)}
+	}
+	return list
+}
+
+func streamRates(now, last []StreamRow, since time.Duration) []streamSample {
+	list := make([]streamSample, len(now))
+	for i, r := range now {
+		var before StreamRow
+		if i < len(last) {
+			before = last[i]
+		}
+		list[i] = streamSample{StreamRow: r,
+			txPPS: perSecond(gained(r.TxPackets, before.TxPackets), since),
+			txBPS: perSecond(8*gained(r.TxBytes, before.TxBytes), since),
+			rxPPS: perSecond(gained(r.RxPackets, before.RxPackets), since),
+			rxBPS: perSecond(8*gained(r.RxBytes, before.RxBytes), since)}
+	}
+	return list
 }
 
 func rates(n, last counts, since time.Duration) portSample {
@@ -63,8 +147,8 @@ func rates(n, last counts, since time.Duration) portSample {
 	}
 }
 
-// gained returns by how much a counter of what was sent has grown. It shrinks if the
-// device reports later that it has dropped what it took.
+// gained returns by how much a counter has grown. One of what was sent shrinks if the
+// device reports later that it has dropped what it took, and all do when a trial begins.
 func gained(n, last uint64) uint64 {
 	if n < last {
 		return 0
@@ -91,8 +175,19 @@ func (s *sampler) head(now time.Time) string {
 	if s.report.Planned > 0 {
 		text += " of " + seconds(s.report.Planned)
 	}
+	if sending := s.report.Traffic.Sending; sending != nil {
+		text += "  " + sending().words()
+	}
 	if s.report.Pollers != nil {
 		text += "  " + s.report.Pollers()
 	}
 	return text
+}
+
+// words says what is sent.
+func (s Sending) words() string {
+	if !s.On {
+		return "stopped"
+	}
+	return "sending " + s.Rate
 }

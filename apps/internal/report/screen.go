@@ -1,9 +1,7 @@
 package report
 
 import (
-	"bytes"
 	"context"
-	"fmt"
 	"io"
 	"os"
 	"time"
@@ -12,13 +10,14 @@ import (
 )
 
 // Screen shows the counters of a report again and again: on a terminal in place, with
-// keys that turn pages, anywhere else as one block after the other. It belongs to one
+// pages and keys, anywhere else as one block after the other, or one line for each trial. It belongs to one
 // goroutine, which must not be one that polls.
 type Screen struct {
 	report  *Report
 	out     io.Writer
 	in      *os.File // keys, if it is a terminal
 	sampler *sampler
+	trials  int // how many were written as lines
 	// signal sends a signal to the process, as the keys do that a terminal makes
 	// signals of; tests have their own.
 	signal func(unix.Signal)
@@ -41,6 +40,7 @@ func (s *Screen) Run(ctx context.Context, period time.Duration) {
 	for {
 		select {
 		case <-ctx.Done():
+			s.showTrials(s.sampler.progress())
 			return
 		case now := <-tick.C:
 			s.Show(now)
@@ -51,36 +51,21 @@ func (s *Screen) Run(ctx context.Context, period time.Duration) {
 // Show writes the counters as they are now; rates are since the last time.
 func (s *Screen) Show(now time.Time) {
 	// Packets keep flowing if the screen cannot be written.
-	_, _ = s.out.Write(plain(s.report.App, s.sampler.take(now)))
+	v := s.sampler.take(now)
+	if v.progress != nil {
+		s.showTrials(v.progress)
+		return
+	}
+	_, _ = s.out.Write(plain(s.report.App, v))
 }
 
-// plain returns a sample as lines that a script may read.
-func plain(app string, v sample) []byte {
-	var b bytes.Buffer
-	fmt.Fprintf(&b, "%s%s\n", app, v.head)
-	for _, p := range v.ports {
-		p.write(&b)
+// showTrials writes a line for each trial that has ended since the last time.
+func (s *Screen) showTrials(p *Progress) {
+	if p == nil || len(p.Trials) <= s.trials {
+		return
 	}
-	if len(v.ports) > 1 {
-		v.total.write(&b)
-	}
-	return b.Bytes()
-}
-
-func (p *portSample) write(b *bytes.Buffer) {
-	fmt.Fprintf(b, "%s\n", p.title())
-	fmt.Fprintf(b, "  RX-packets: %-12d RX-bytes: %-14d RX-errors: %-3d RX-nombuf:  %d\n",
-		p.RxPackets, p.RxBytes, p.RxErrors, p.RxNoMbuf)
-	fmt.Fprintf(b, "  TX-packets: %-12d TX-bytes: %-14d TX-errors: %-3d TX-dropped: %d\n",
-		p.TxPackets, p.TxBytes, p.TxErrors, p.TxDropped)
-	rates := func(word string, pps, bps uint64) {
-		fmt.Fprintf(b, "  %s-pps:     %-12d %s-bps:   %-14d %9s  %s\n",
-			word, pps, word, bps, inUnits(pps, "pps"), inUnits(bps, "bit/s"))
-	}
-	rates("Rx", p.rxPPS, p.rxBPS)
-	rates("Tx", p.txPPS, p.txBPS)
-	fmt.Fprintf(b, "  Polls: %d, %s empty; kicks: %d; resets: %d\n",
-		p.Polls, Share(p.EmptyPolls, p.Polls), p.Kicks, p.Resets)
+	_, _ = s.out.Write(plainTrials(s.report.App, p.Trials[s.trials:]))
+	s.trials = len(p.Trials)
 }
 
 // canDraw reports whether w is a terminal on which a screen can be drawn in place: one
