@@ -14,7 +14,7 @@ endif
 export CGO_ENABLED = 0
 
 .NOTPARALLEL:
-.PHONY: help build run test test-unit test-race test-vm bench bench-dpdk bench-limit lint fuzz check deps release clean
+.PHONY: help build run test test-unit test-race test-vm bench bench-dpdk bench-limit bench-step lint fuzz check deps release clean
 .DEFAULT_GOAL := build
 
 help: ## this list
@@ -52,9 +52,13 @@ bench-dpdk: build ## the race against DPDK, most of an hour; PERF='--short' for 
 bench-limit: ## the driver's loop against what two cores can exchange
 	$(GO) run ./test/perf/limit $(PERF)
 
+bench-step: ## cycles of a packet in the driver alone, beside DPDK's, in a few minutes
+	$(GO) run ./test/perf/step $(PERF)
+
 lint: ## vet, formatting, dependency rules, module tidiness
 	$(GO) vet ./...
 	GOARCH=arm64 $(GO) vet ./...
+	@! command -v gcc >/dev/null || CGO_ENABLED=1 $(GO) vet ./test/perf/step/...
 	$(GO) mod tidy -diff
 	$(GO) test -count=1 ./test/lint
 

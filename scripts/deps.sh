@@ -49,7 +49,10 @@ need libelf1 library libelf.so.1
 need libssl3 library libcrypto.so.3
 # The peer of the vhost-user tests.
 need dpdk-dev command -v dpdk-testpmd
-# That module, and Go's race detector.
+# What compiles against it: the measurement of cycles.
+need libdpdk-dev test -e /usr/include/dpdk/rte_ethdev.h
+need pkg-config command -v pkg-config
+# That measurement, the guests' module, and Go's race detector.
 need gcc command -v gcc
 need libc6-dev test -e /usr/include/stdio.h
 

@@ -99,6 +99,13 @@ var edges = map[string][]string{
 		"driver", "driver/lcore", "driver/mbuf", "driver/transport", "driver/virtio",
 		"hugepages", "test/perf/internal/hugepool",
 	},
+	"test/perf/step":              {"test/perf/internal/hugepool"},
+	"test/perf/step/device":       {},
+	"test/perf/step/internal/tsc": {},
+	"test/perf/step/ours": {
+		"driver", "driver/devargs", "driver/mbuf", "test/perf/step/device",
+		"test/perf/step/internal/tsc",
+	},
 	"test/vhost":    {},
 	"test/vm":       {},
 	"test/vm/agent": {},

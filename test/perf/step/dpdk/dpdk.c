@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// DPDK's virtio-user against the device in ../device, both in one thread. Arguments
+// and output are those of ../ours, and bench.go there does the same with this
+// project's functions.
+#define _GNU_SOURCE
+#include "../device/clock.h"
+#include "../device/device.h"
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { ring = 1024, buffers = 8192, cache_size = 256, max_burst = 1024, polls = 32, max_samples = 10000 };
+
+static struct rte_mbuf *bufs[max_burst];
+static struct rte_mempool *pool;
+static int frame, filled;
+static uint64_t number;
+
+struct sum { uint64_t cycles, units; };
+
+static void fail(const char *what)
+{
+	fprintf(stderr, "dpdk: %s: %s\n", what, rte_strerror(rte_errno));
+	exit(1);
+}
+
+static void receive_burst(int size, struct sum *s)
+{
+	filled += device_fill(size - filled);
+	uint64_t t = clock_start();
+	int n = rte_eth_rx_burst(0, 0, bufs, size);
+	rte_pktmbuf_free_bulk(bufs, n);
+	s->cycles += clock_stop() - t;
+	s->units += n;
+	filled -= n;
+}
+
+static int prepare(int size)
+{
+	if (rte_pktmbuf_alloc_bulk(pool, bufs, size))
+		return 0;
+	for (int i = 0; i < size; i++)
+		rte_pktmbuf_append(bufs[i], frame);
+	return size;
+}
+
+static void transmit_prepared(int size, struct sum *s)
+{
+	for (int i = 0; i < size; i++)
+		*rte_pktmbuf_mtod(bufs[i], uint64_t *) = number + i;
+	uint64_t t = clock_start();
+	int n = rte_eth_tx_burst(0, 0, bufs, size);
+	s->cycles += clock_stop() - t;
+	s->units += n;
+	number += n;
+	rte_pktmbuf_free_bulk(bufs + n, size - n);
+	device_take(size);
+}
+
+static void transmit(int size, struct sum *s) { transmit_prepared(prepare(size), s); }
+
+static void get(int size, struct sum *s)
+{
+	struct sum other = { 0 };
+	uint64_t t = clock_start();
+	int n = prepare(size);
+	s->cycles += clock_stop() - t;
+	s->units += n;
+	transmit_prepared(n, &other);
+}
+
+static void forward(int size, struct sum *s)
+{
+	filled += device_fill(size - filled);
+	uint64_t t = clock_start();
+	int n = rte_eth_rx_burst(0, 0, bufs, size);
+	int sent = rte_eth_tx_burst(0, 0, bufs, n);
+	s->cycles += clock_stop() - t;
+	s->units += sent;
+	filled -= n;
+	rte_pktmbuf_free_bulk(bufs + sent, n - sent);
+	device_take(size);
+}
+
+static void get_and_free(int size, struct sum *s)
+{
+	uint64_t t = clock_start();
+	int n = rte_pktmbuf_alloc_bulk(pool, bufs, size) ? 0 : size;
+	rte_pktmbuf_free_bulk(bufs, n);
+	s->cycles += clock_stop() - t;
+	s->units += n;
+}
+
+static void poll_empty(int size, struct sum *s)
+{
+	int n = 0;
+	uint64_t t = clock_start();
+	for (int i = 0; i < polls; i++)
+		n += rte_eth_rx_burst(0, 0, bufs, size);
+	s->cycles += clock_stop() - t;
+	s->units += polls;
+	if (n > 0)
+		fail("packets were received of a device that had filled none");
+}
+
+static const struct work { const char *name; void (*burst)(int size, struct sum *s); } works[] = {
+	{ "RX", receive_burst }, { "TX", transmit }, { "forward", forward }, { "get", get },
+	{ "get and free", get_and_free }, { "empty poll", poll_empty },
+};
+
+static void drain(void)
+{
+	for (int tries = 0; filled > 0 && tries < 2 * ring; tries++) {
+		int n = rte_eth_rx_burst(0, 0, bufs, 32);
+		rte_pktmbuf_free_bulk(bufs, n);
+		filled -= n;
+	}
+}
+
+static void verify(void)
+{
+	enum { size = 32 };
+	for (int i = 0; i < 4 * ring / size; i++) {
+		uint64_t next = device_next();
+		int n = device_fill(size), got = 0;
+		for (int tries = 0; got < n && tries < 2 * ring; tries++) {
+			int k = rte_eth_rx_burst(0, 0, bufs, size);
+			for (int j = 0; j < k; j++)
+				if (rte_pktmbuf_pkt_len(bufs[j]) != (uint32_t)frame || bufs[j]->nb_segs != 1 ||
+					*rte_pktmbuf_mtod(bufs[j], uint64_t *) != next + got + j)
+					fail("a received packet is not what the device made");
+			rte_pktmbuf_free_bulk(bufs, k);
+			got += k;
+		}
+		// The vectorized paths leave the last packets of a burst for the next.
+		filled += n - got;
+		drain();
+		if (n == 0 || filled > 0)
+			fail("too few packets were received");
+	}
+}
+
+static int ascending(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+	return (x > y) - (x < y);
+}
+
+static double tare(void)
+{
+	static double t[20000];
+	enum { n = sizeof t / sizeof *t };
+	for (int i = 0; i < n; i++) {
+		for (volatile int pause = i % 61; pause > 0; pause--)
+			;
+		uint64_t begin = clock_start();
+		t[i] = clock_stop() - begin;
+	}
+	qsort(t, n, sizeof *t, ascending);
+	double sum = 0;
+	int k = 0;
+	while (k < n && t[k] <= 2 * t[n / 2])
+		sum += t[k++];
+	return sum / k;
+}
+
+static void measure(const struct work *w, int size, int samples, int bursts, double tare)
+{
+	static double cycles[max_samples];
+	struct sum warm = { 0 };
+	if (bursts == 0)
+		bursts = size > 128 ? 64 : 8192 / size;
+	drain();
+	device_expect(w->burst == transmit || w->burst == get ? number : device_next(), frame);
+	for (int i = 0; i < 200 + 2 * ring / size; i++)
+		w->burst(size, &warm);
+	for (int i = 0; i < samples && warm.units > 0; i++) {
+		struct sum s = { 0 };
+		for (int k = 0; k < bursts; k++)
+			w->burst(size, &s);
+		cycles[i] = (s.cycles - tare * bursts) / s.units;
+	}
+	if (warm.units == 0) { // the vectorized paths receive nothing at less than four
+		printf("{\"work\":\"%s\",\"burst\":%d,\"cycles\":0,\"least\":0}\n", w->name, size);
+		return;
+	}
+	qsort(cycles, samples, sizeof *cycles, ascending);
+	printf("{\"work\":\"%s\",\"burst\":%d,\"cycles\":%.3f,\"least\":%.3f}\n", w->name, size,
+		cycles[samples / 2], cycles[0]);
+}
+
+static const char *argument(int argc, char **argv, const char *key, const char *otherwise)
+{
+	size_t n = strlen(key);
+	for (int i = 1; i < argc; i++)
+		if (strncmp(argv[i], key, n) == 0 && argv[i][n] == '=')
+			return argv[i] + n + 1;
+	return otherwise;
+}
+
+static void open_port(const char *program, const char *socket, const char *cpu, const char *keys)
+{
+	char lcores[32], vdev[512], prefix[32];
+	snprintf(lcores, sizeof lcores, "0@%s", cpu);
+	snprintf(vdev, sizeof vdev, "net_virtio_user0,path=%s,queues=1,queue_size=%d,%s", socket, ring, keys);
+	snprintf(prefix, sizeof prefix, "step%d", getpid());
+	// At its debug level the driver says which paths it uses.
+	const char *eal[] = { program, "--lcores", lcores, "--no-pci", "--single-file-segments", "-m", "128",
+		"--no-telemetry", "--file-prefix", prefix, "--force-max-simd-bitwidth=512",
+		"--log-level", "pmd.net.virtio.*,debug", "--vdev", vdev };
+	if (rte_eal_init(sizeof eal / sizeof *eal, (char **)eal) < 0)
+		fail("EAL");
+	pool = rte_pktmbuf_pool_create("step", buffers, cache_size, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+	struct rte_eth_conf conf = { 0 };
+	if (!pool || rte_eth_dev_configure(0, 1, 1, &conf) ||
+		rte_eth_rx_queue_setup(0, 0, ring, SOCKET_ID_ANY, NULL, pool) ||
+		rte_eth_tx_queue_setup(0, 0, ring, SOCKET_ID_ANY, NULL) || rte_eth_dev_start(0))
+		fail("port");
+}
+
+// check compares the device's counts with the port's.
+static int check(void)
+{
+	struct device_counts c = device_counts();
+	struct rte_eth_stats s;
+	rte_eth_stats_get(0, &s);
+	if (c.bad_headers || c.bad_lengths || c.bad_numbers || c.short_buffers ||
+		c.filled != s.ipackets + filled || c.taken != s.opackets) {
+		fprintf(stderr, "dpdk: the device has %lu invalid packets, %lu filled and %lu taken; "
+			"the port %lu received, with %d more to come, and %lu sent\n",
+			c.bad_headers + c.bad_lengths + c.bad_numbers + c.short_buffers, c.filled, c.taken,
+			s.ipackets, filled, s.opackets);
+		return 1;
+	}
+	printf("{\"packets\":%lu}\n", c.filled + c.taken);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	const char *socket = argument(argc, argv, "socket", "");
+	int samples = atoi(argument(argc, argv, "samples", "40"));
+	int bursts = atoi(argument(argc, argv, "bursts", "0"));
+	frame = atoi(argument(argc, argv, "frame", "64"));
+	struct device_config config = { .socket = socket, .frame = frame,
+		.batches = strcmp(argument(argc, argv, "batches", "false"), "true") == 0 };
+	char sizes[64];
+	snprintf(sizes, sizeof sizes, "%s", argument(argc, argv, "sizes", "32"));
+	if (samples < 1 || samples > max_samples || device_listen(&config))
+		return 1;
+	open_port(argv[0], socket, argument(argc, argv, "cpu", "1"), argument(argc, argv, "port", ""));
+	if (device_wait(5000))
+		return 1;
+	verify();
+	double t = tare();
+	for (char *p = strtok(sizes, ","); p; p = strtok(NULL, ",")) {
+		int size = atoi(p);
+		if (size < 1 || size > max_burst)
+			return 1;
+		for (size_t w = 0; w < sizeof works / sizeof *works; w++)
+			measure(&works[w], size, samples, bursts, t);
+	}
+	int status = check();
+	fflush(stdout);
+	rte_eth_dev_stop(0);
+	rte_eth_dev_close(0);
+	rte_eal_cleanup();
+	return status;
+}
