@@ -74,34 +74,45 @@ func (p *portSample) cells(d detail) [][]cell {
 	}
 }
 
-// block returns a port as lines of a width.
-func (p *portSample) block(d detail, width int, st styles) []string {
-	if d == line {
-		text := fmt.Sprintf("%s  Rx-pps: %d  Tx-pps: %d", p.name, p.rxPPS, p.txPPS)
-		if lost := p.RxErrors + p.TxErrors + p.TxDropped; lost > 0 {
-			text += fmt.Sprintf("  lost: %d", lost)
+// line returns a port on one line of a width: the rates and losses that there is room for.
+func (p *portSample) line(width int) string {
+	figures := []string{fmt.Sprintf("Rx %9s", inUnits(p.rxPPS, "pps")), fmt.Sprintf("Tx %9s", inUnits(p.txPPS, "pps"))}
+	if lost := p.RxErrors + p.TxErrors + p.TxDropped; lost > 0 {
+		figures = append(figures, fmt.Sprintf("lost: %d", lost))
+	}
+	text := fmt.Sprintf("%-6s", p.name)
+	for _, f := range figures {
+		if ansi.StringWidth(text+gap+f) > width {
+			return ansi.Truncate(text, width, "…")
 		}
-		text += gap + p.about
-		return []string{ansi.Truncate(text, width, "…")}
+		text += gap + f
+	}
+	return ansi.Truncate(text+gap+p.about, width, "…")
+}
+
+// block returns a port as lines of a width.
+func (p *portSample) block(d detail, width int, c columns, st styles) []string {
+	if d == line {
+		return []string{p.line(width)}
 	}
 	title := st.title.Render(ansi.Truncate(p.title(), width, "…"))
 	if room := width - ansi.StringWidth(title) - len(gap); room >= len(p.past) {
 		title += gap + chart(p.past)
 	}
-	return append([]string{title}, flow(p.cells(d), width, st)...)
+	return append([]string{title}, flow(p.cells(d), "port", width, c, st)...)
 }
 
 // flow arranges rows in as many columns as fit the width, each as wide as its widest
-// cell, and cuts what does not fit one column.
-func flow(rows [][]cell, width int, st styles) []string {
-	for columns := 4; ; columns /= 2 {
-		broken := breakRows(rows, columns)
-		widths := columnWidths(broken)
+// cell has been, and cuts what does not fit one column.
+func flow(rows [][]cell, name string, width int, c columns, st styles) []string {
+	for n := 4; ; n /= 2 {
+		broken := breakRows(rows, n)
+		widths := c.widen(fmt.Sprintf("%s in %d", name, n), columnWidths(broken))
 		total := 0
 		for _, w := range widths {
 			total += len(gap) + w
 		}
-		if total <= width || columns == 1 {
+		if total <= width || n == 1 {
 			return render(broken, widths, width, st)
 		}
 	}
@@ -126,7 +137,7 @@ func columnWidths(rows [][]cell) []int {
 			if i == len(widths) {
 				widths = append(widths, 0)
 			}
-			widths[i] = max(widths[i], len(c.text))
+			widths[i] = max(widths[i], ansi.StringWidth(c.text))
 		}
 	}
 	return widths
@@ -137,7 +148,7 @@ func render(rows [][]cell, widths []int, width int, st styles) []string {
 	for _, row := range rows {
 		var b strings.Builder
 		for i, c := range row {
-			text := fmt.Sprintf("%-*s", widths[i], c.text)
+			text := pad(c.text, widths[i], false)
 			if c.loss {
 				text = st.loss.Render(text)
 			}

@@ -1,13 +1,8 @@
 package report
 
 import (
-	"bytes"
 	"context"
-	"fmt"
 	"io"
-	"slices"
-	"strings"
-	"sync"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -21,8 +16,6 @@ const (
 	endWithin = 500 * time.Millisecond
 	// framesPerSecond bounds how often the terminal is written.
 	framesPerSecond = 20
-	// maxMessages is how many lines of messages are kept for when the screen ends.
-	maxMessages = 10000
 )
 
 // diverter is a terminal to which messages are written as well: they would destroy the
@@ -33,13 +26,14 @@ type diverter interface {
 }
 
 // live draws the screen in place until ctx ends. The terminal is as it was before when
-// live returns, and messages that were written meanwhile follow.
-func (s *Screen) live(ctx context.Context, period time.Duration) {
+// live returns, and messages that were written meanwhile follow. An error says why the
+// screen could not be drawn any more.
+func (s *Screen) live(ctx context.Context, period time.Duration) error {
 	if !sleep(ctx, min(period, firstAfter)) {
-		return
+		return nil
 	}
-	m := &model{app: s.report.App, styles: newStyles(), messages: new(messages), signal: s.signal,
-		sample: s.sampler.take(time.Now()), width: 80, height: 24}
+	m := newModel(s.report, s.sampler.take(time.Now()))
+	m.signal = s.signal
 	out := &terminal{s.out, s.out.(fder)}
 	if d, ok := s.out.(diverter); ok {
 		direct, undo := d.Divert(m.messages.add)
@@ -59,19 +53,30 @@ func (s *Screen) live(ctx context.Context, period time.Duration) {
 	} else {
 		options = append(options, tea.WithInput(nil))
 	}
-	s.draw(ctx, period, tea.NewProgram(m, options...))
+	err := s.draw(ctx, period, m, options)
 	if m.after != 0 {
 		s.signal(m.after)
 	}
+	return err
 }
 
 // draw runs the program that draws, and gives it a sample every period, until ctx or the
-// program ends.
-func (s *Screen) draw(ctx context.Context, period time.Duration, program *tea.Program) {
+// program ends. It returns why the program failed.
+func (s *Screen) draw(ctx context.Context, period time.Duration, m *model, options []tea.ProgramOption) error {
+	program := tea.NewProgram(m, options...)
+	failed := make(chan error, 1)
+	m.fail = func(err error) {
+		select {
+		case failed <- err:
+		default: // the first one is the cause
+		}
+	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_, _ = program.Run() // packets keep flowing if the screen cannot be drawn
+		if _, err := program.Run(); err != nil {
+			m.fail(err)
+		}
 	}()
 	defer func() { // also of a panic
 		go program.Quit()
@@ -85,10 +90,17 @@ func (s *Screen) draw(ctx context.Context, period time.Duration, program *tea.Pr
 	defer tick.Stop()
 	for {
 		select {
+		case err := <-failed:
+			return err
 		case <-done:
-			return
+			select {
+			case err := <-failed:
+				return err
+			default:
+				return nil
+			}
 		case <-ctx.Done():
-			return
+			return nil
 		case now := <-tick.C:
 			program.Send(s.sampler.take(now))
 		}
@@ -115,42 +127,3 @@ type terminal struct {
 
 func (*terminal) Read([]byte) (int, error) { return 0, io.EOF }
 func (*terminal) Close() error             { return nil }
-
-// messages are lines that wait for the end of the screen. Any goroutine may add some.
-type messages struct {
-	mu      sync.Mutex
-	lines   []string
-	dropped int
-}
-
-func (m *messages) add(text []byte) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for text := range strings.Lines(string(text)) {
-		m.lines = append(m.lines, strings.TrimSuffix(text, "\n"))
-	}
-	if extra := len(m.lines) - maxMessages; extra > 0 {
-		m.lines, m.dropped = m.lines[extra:], m.dropped+extra
-	}
-}
-
-// last returns the last n lines, or fewer.
-func (m *messages) last(n int) []string {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return slices.Clone(m.lines[max(len(m.lines)-n, 0):])
-}
-
-// all returns all lines as they were written.
-func (m *messages) all() []byte {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	var b bytes.Buffer
-	if m.dropped > 0 {
-		fmt.Fprintf(&b, "%d lines are not shown\n", m.dropped)
-	}
-	for _, l := range m.lines {
-		b.WriteString(l + "\n")
-	}
-	return b.Bytes()
-}

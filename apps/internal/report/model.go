@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"runtime/debug"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
@@ -9,154 +10,145 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// shownMessages is how many of the last messages the screen shows at most.
-const shownMessages = 3
+const (
+	// shownMessages is how many of the last messages the screen shows at most.
+	shownMessages = 3
+	// tabsFrom is from how many lines on the names of the pages are shown.
+	tabsFrom = 5
+)
 
-// model is what the screen shows, and the page that the user turned to.
+// model is what the screen shows, and where the user turned to.
 type model struct {
 	app           string
 	sample        sample
 	messages      *messages
+	actions       Actions
+	sending       func() Sending
 	styles        styles
+	columns       columns
 	width, height int
-	page          int
-	detail        detail // at least
-	keys          bool   // there is a keyboard
-	signal        func(unix.Signal)
-	after         unix.Signal // sent when the screen has ended, 0 for none
+
+	page   string // its name; the first if there is none
+	part   int    // of the page
+	top    int    // of the log: number of the first message shown, or follow
+	detail detail // at least
+	help   bool   // the keys are shown instead of the page
+	prompt *prompt
+	notice string // what an action returned, until the next key
+
+	keys    bool // there is a keyboard
+	busy    bool // an action is in progress
+	pending []action
+	signal  func(unix.Signal)
+	fail    func(error) // ends a screen that cannot be drawn
+	after   unix.Signal // sent when the screen has ended, 0 for none
+}
+
+// newModel returns a model that shows what r has, on a terminal of unknown size.
+func newModel(r *Report, first sample) *model {
+	m := &model{app: clean(r.App), sample: first, messages: new(messages), actions: r.Traffic.Actions,
+		sending: r.Traffic.Sending, styles: newStyles(), columns: columns{}, width: 80, height: 24, top: follow,
+		signal: func(unix.Signal) {}, fail: func(error) {}}
+	if first.progress != nil {
+		m.page = trialsPage
+	}
+	return m
 }
 
 // Init implements [tea.Model].
 func (m *model) Init() tea.Cmd { return nil }
 
 // Update implements [tea.Model].
-func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
+func (m *model) Update(msg tea.Msg) (next tea.Model, cmd tea.Cmd) {
+	defer m.survive()
 	switch msg := msg.(type) {
 	case sample:
 		m.sample = msg
 	case tea.WindowSizeMsg:
-		m.width, m.height = msg.Width, msg.Height
+		m.width, m.height, m.columns = msg.Width, msg.Height, columns{}
 	case tea.KeyPressMsg:
-		return m, m.key(msg.String())
+		return m, m.press(msg.String(), msg.Text)
+	case tea.PasteMsg:
+		if m.prompt != nil {
+			m.prompt.insert(msg.Content)
+		}
+	case outcome:
+		return m, m.finish(msg)
 	}
 	return m, nil
 }
 
-// key does what a key is for. The terminal makes no signals of keys while the screen
-// reads them.
-func (m *model) key(name string) tea.Cmd {
-	switch name {
-	case "n", "right", "down", "pgdown", "space", "tab":
-		m.page++
-	case "p", "left", "up", "pgup", "shift+tab":
-		m.page--
-	case "home":
-		m.page = 0
-	case "c":
-		m.detail = compact - m.detail
-	case "q", "ctrl+c":
-		m.signal(unix.SIGINT) // whose end ends the screen
-	case "ctrl+\\":
-		m.after = unix.SIGQUIT
-		return tea.Quit
-	case "ctrl+l":
-		return tea.ClearScreen
-	case "ctrl+z":
-		return tea.Suspend
+// survive ends the screen if what is shown cannot be drawn. The command goes on.
+func (m *model) survive() {
+	if cause := recover(); cause != nil {
+		m.fail(fmt.Errorf("panic: %v\n%s", cause, debug.Stack()))
 	}
-	return nil
 }
 
 // View implements [tea.Model].
-func (m *model) View() tea.View {
-	v := tea.NewView(strings.Join(m.lines(), "\n"))
+func (m *model) View() (v tea.View) {
+	defer m.survive()
 	v.AltScreen = true
+	v.SetContent(strings.Join(m.lines(), "\n"))
+	if m.prompt != nil && m.height > 0 {
+		v.Cursor = tea.NewCursor(min(m.prompt.cursor(), max(m.width-1, 0)), m.height-1)
+	}
 	return v
 }
 
-// lines returns the lines of the screen: the head, a page of ports, the last messages
-// and the foot. Each fits the width, and all fit the height.
+// lines returns the lines of the screen: the head, the names of the pages, a part of one
+// of them, the last messages and the foot. Each fits the width, and all fit the height.
 func (m *model) lines() []string {
-	head := ansi.Truncate(m.styles.title.Render(m.app)+m.sample.head, m.width, "…")
-	var notes []string
-	for _, text := range m.messages.last(min(shownMessages, m.height/8)) {
-		notes = append(notes, m.styles.faint.Render(ansi.Truncate(text, m.width, "…")))
+	lines := []string{m.cut(m.styles.title.Render(m.app) + m.sample.head())}
+	pages := m.pages()
+	at := m.index(pages)
+	if m.height >= tabsFrom {
+		lines = append(lines, m.tabs(pages, at))
 	}
-	pages := m.pages(m.height - 2 - len(notes))
-	m.page = max(min(m.page, len(pages)-1), 0)
-	lines := append([]string{head}, pages[m.page]...)
+	notes := m.notes(pages[at].name)
+	room := max(m.height-len(lines)-len(notes)-1, 0)
+	parts := m.parts(pages[at], room)
+	m.part = max(min(m.part, len(parts)-1), 0)
+	body := parts[m.part]
+	lines = append(lines, body[:min(len(body), room)]...)
 	for len(lines) < m.height-1-len(notes) {
 		lines = append(lines, "")
 	}
-	lines = append(append(lines, notes...), m.foot(len(pages)))
+	lines = append(append(lines, notes...), m.foot(len(parts)))
+	if m.prompt != nil && m.height == 1 {
+		return lines[len(lines)-1:]
+	}
 	return lines[:max(min(len(lines), m.height), 0)]
 }
 
-// foot says which page this is, and what keys there are.
-func (m *model) foot(pages int) string {
-	words, short := []string{"Ctrl-C quits"}, ""
-	if m.keys {
-		words, short = []string{"c compact", "q quit"}, "c q"
-		if m.detail == compact {
-			words[0] = "c all"
-		}
+// parts returns what is shown of a page in the parts that fit a height.
+func (m *model) parts(p page, height int) [][]string {
+	if m.help {
+		return chunk(nil, m.helpLines(), height)
 	}
-	if pages > 1 {
-		if m.keys {
-			words, short = append([]string{"n next", "p previous"}, words...), "n p "+short
-		}
-		page := fmt.Sprintf("page %d of %d", m.page+1, pages)
-		words, short = append([]string{page}, words...), page+gap+short
-	}
-	text := strings.Join(words, gap)
-	if len(text) > m.width && short != "" {
-		text = short
-	}
-	return m.styles.faint.Render(ansi.Truncate(text, m.width, "…"))
+	return p.parts(height)
 }
 
-// pages returns the pages of the ports, of at most as many lines. Ports are shown in as
-// much detail as has room; where there are several, the sums of all are on every page,
-// or on the first if there is no room for that.
-func (m *model) pages(height int) [][]string {
-	for d := m.detail; ; d++ {
-		var blocks [][]string
-		tallest := 0
-		for i := range m.sample.ports {
-			b := m.sample.ports[i].block(d, m.width, m.styles)
-			blocks, tallest = append(blocks, b), max(tallest, len(b))
+// notes returns what is shown above the foot: what an action returned, or the last
+// messages where the page is not that of them.
+func (m *model) notes(page string) []string {
+	if m.notice != "" {
+		list := wrap(m.notice, m.width)
+		list = list[:min(len(list), max(m.height/4, 0))]
+		for i := range list {
+			list[i] = m.styles.loss.Render(list[i])
 		}
-		if tallest > height && d < line {
-			continue
-		}
-		if len(blocks) < 2 {
-			return paginate(blocks, nil, height)
-		}
-		total := m.sample.total.block(max(d, compact), m.width, m.styles)
-		if d < line {
-			total = append(total, "")
-		}
-		if tallest+len(total) <= height {
-			return paginate(blocks, total, height)
-		}
-		return paginate(append([][]string{total}, blocks...), nil, height)
+		return list
 	}
+	if page == logPage {
+		return nil
+	}
+	var list []string
+	for _, text := range m.messages.last(min(shownMessages, m.height/8)) {
+		list = append(list, m.styles.faint.Render(m.cut(clean(text))))
+	}
+	return list
 }
 
-// paginate puts blocks on pages that begin with the same lines. Blocks of several lines
-// are set apart where there is room.
-func paginate(blocks [][]string, top []string, height int) [][]string {
-	pages := [][]string{append([]string(nil), top...)}
-	for _, b := range blocks {
-		page := &pages[len(pages)-1]
-		if len(*page)+len(b) > height && len(*page) > len(top) {
-			pages = append(pages, append([]string(nil), top...))
-			page = &pages[len(pages)-1]
-		}
-		*page = append(*page, b[:max(min(len(b), height-len(*page)), 0)]...)
-		if len(b) > 1 && len(*page) < height {
-			*page = append(*page, "")
-		}
-	}
-	return pages
-}
+// cut cuts a line to the width of the screen.
+func (m *model) cut(text string) string { return ansi.Truncate(text, max(m.width, 0), "…") }

@@ -8,7 +8,7 @@ import (
 // plain returns a sample as lines that a script may read.
 func plain(app string, v sample) []byte {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "%s%s\n", app, v.head)
+	fmt.Fprintf(&b, "%s%s\n", app, v.head())
 	for _, p := range v.ports {
 		p.write(&b)
 	}

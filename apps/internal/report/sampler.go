@@ -22,9 +22,10 @@ type sampler struct {
 // sample is what a screen shows: counters as they are at a moment, and rates since the
 // sample before.
 type sample struct {
-	head  string // who, for how long, and how busy
-	ports []portSample
-	total portSample
+	elapsed string // for how long packets flow
+	pollers string // how busy they are
+	ports   []portSample
+	total   portSample
 
 	sending   *Sending
 	streams   []streamSample
@@ -61,7 +62,10 @@ func newSampler(r *Report) *sampler {
 func (s *sampler) take(now time.Time) sample {
 	since := now.Sub(s.lastTime)
 	all := s.report.sample()
-	v := sample{head: s.head(now), total: rates(sum(all), sum(s.last), since)}
+	v := sample{elapsed: s.elapsed(now), total: rates(sum(all), sum(s.last), since)}
+	if s.report.Pollers != nil {
+		v.pollers = clean(s.report.Pollers())
+	}
 	v.total.name = fmt.Sprintf("all %d ports", len(all))
 	for i := range s.report.Ports {
 		p := rates(all[i], s.last[i], since)
@@ -169,17 +173,26 @@ func (p *Port) words() (name, about string) {
 	return fmt.Sprintf("port %d", p.Number), fmt.Sprintf("%s %s  %s", p.Name, p.Role, p.State())
 }
 
-// head says for how long packets have flowed, and how busy the pollers are.
-func (s *sampler) head(now time.Time) string {
-	text := "  " + seconds(now.Sub(s.report.Start))
+// elapsed says for how long packets have flowed, and will.
+func (s *sampler) elapsed(now time.Time) string {
+	text := seconds(now.Sub(s.report.Start))
 	if s.report.Planned > 0 {
 		text += " of " + seconds(s.report.Planned)
 	}
-	if sending := s.report.Traffic.Sending; sending != nil {
-		text += "  " + sending().words()
+	return text
+}
+
+// head returns what the first line says beside the name of the command.
+func (v *sample) head() string {
+	text := gap + v.elapsed
+	if v.sending != nil {
+		text += gap + v.sending.words()
 	}
-	if s.report.Pollers != nil {
-		text += "  " + s.report.Pollers()
+	if v.progress != nil {
+		text += gap + v.progress.words()
+	}
+	if v.pollers != "" {
+		text += gap + v.pollers
 	}
 	return text
 }
@@ -189,5 +202,5 @@ func (s Sending) words() string {
 	if !s.On {
 		return "stopped"
 	}
-	return "sending " + s.Rate
+	return "sending " + clean(s.Rate)
 }

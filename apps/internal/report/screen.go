@@ -2,6 +2,7 @@ package report
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"time"
@@ -10,8 +11,8 @@ import (
 )
 
 // Screen shows the counters of a report again and again: on a terminal in place, with
-// pages and keys, anywhere else as one block after the other, or one line for each trial. It belongs to one
-// goroutine, which must not be one that polls.
+// pages and keys, anywhere else as one block after the other, or a line for each trial. It
+// belongs to one goroutine, which must not be one that polls.
 type Screen struct {
 	report  *Report
 	out     io.Writer
@@ -32,8 +33,12 @@ func NewScreen(r *Report, out io.Writer) *Screen {
 // Run shows the counters every period until ctx ends.
 func (s *Screen) Run(ctx context.Context, period time.Duration) {
 	if canDraw(s.out) {
-		s.live(ctx, period)
-		return
+		err := s.live(ctx, period)
+		if err == nil {
+			return
+		}
+		// Packets keep flowing, and lines take the place of the screen.
+		fmt.Fprintf(s.out, "%s: the screen ended, lines follow: %v\n", s.report.App, err)
 	}
 	tick := time.NewTicker(period)
 	defer tick.Stop()

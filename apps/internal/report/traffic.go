@@ -106,4 +106,6 @@ type Actions struct {
 	Step func(n int) error
 	// SetRate sets the rate that the user has typed, or says why that is none.
 	SetRate func(text string) error
+	// RateHint shows how rates are written: "1Mpps, 10Gbps, 50%".
+	RateHint string
 }
