@@ -79,8 +79,9 @@ var edges = map[string][]string{
 		"apps/internal/command", "apps/internal/frame", "apps/internal/pollers", "apps/internal/portset",
 		"apps/internal/session", "driver", "driver/devargs", "driver/mbuf",
 	},
-	"apps/pktgen/meter":  {"driver/mbuf"},
-	"apps/pktgen/result": {},
+	"apps/pktgen/meter":   {"driver/mbuf"},
+	"apps/pktgen/result":  {},
+	"apps/pktgen/traffic": {"driver/mbuf"},
 	"apps/testpmd": {
 		"apps/internal/command", "apps/internal/frame", "apps/internal/pollers", "apps/internal/portset",
 		"apps/internal/report", "apps/internal/session", "driver", "driver/devargs",
