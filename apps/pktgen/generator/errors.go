@@ -1,0 +1,84 @@
+package generator
+
+import (
+	"fmt"
+
+	"github.com/virtio-pmd/virtio-pmd/apps/pktgen/result"
+)
+
+// ConfigError is a Config or a Run that cannot be used. Nothing was sent.
+type ConfigError struct {
+	Field  string
+	Value  any
+	Reason string
+	Remedy string
+	Err    error // cause, or nil
+}
+
+// Error names the field, the reason and the remedy.
+func (e *ConfigError) Error() string {
+	return fmt.Sprintf("generator: %s %v: %s; %s", e.Field, e.Value, e.Reason, e.Remedy)
+}
+
+// Unwrap returns the cause.
+func (e *ConfigError) Unwrap() error { return e.Err }
+
+// ShortError is a trial that sent less than was intended: what it says about loss is not
+// about the intended rate.
+type ShortError struct {
+	Intended, Achieved result.Rate
+	Tolerance          float64 // the part of the intended rate that may be missing
+	Unsent             uint64  // packets
+	MaxLate            int64   // how late packets were found due at most, in nanoseconds
+}
+
+// Error names both rates.
+func (e *ShortError) Error() string {
+	return fmt.Sprintf("trial: sent %s, %.3g %% less than the %s intended (%d packets unsent, up to %.3g ms late); "+
+		"lower the rate, use more CPUs or larger bursts, or allow more than %g %%",
+		pps(e.Achieved.PPS), 100*(1-e.Achieved.PPS/e.Intended.PPS), pps(e.Intended.PPS), e.Unsent,
+		float64(e.MaxLate)/1e6, 100*e.Tolerance)
+}
+
+func pps(v float64) string { return fmt.Sprintf("%.6g packets/s", v) }
+
+// StuckError is a trial that its pollers did not end: they are not polled, or one of them
+// has failed.
+type StuckError struct {
+	Queues int // transmit queues that had not ended
+}
+
+func (e *StuckError) Error() string {
+	return fmt.Sprintf("trial: %d transmit queues did not end it in time: their pollers are not polled; "+
+		"start a goroutine for each, and look for one that failed", e.Queues)
+}
+
+// check returns the [*ConfigError] of a Config that cannot be used.
+func (c *Config) check() error {
+	switch {
+	case len(c.Ports) == 0:
+		return &ConfigError{Field: "Ports", Value: 0, Reason: "there is none", Remedy: "open one"}
+	case len(c.Caches) == 0:
+		return &ConfigError{Field: "Caches", Value: 0, Reason: "there would be no poller",
+			Remedy: "make a cache of the pool for each"}
+	case c.Burst < 1:
+		return &ConfigError{Field: "Burst", Value: c.Burst, Reason: "less than 1", Remedy: "leave it 0 for the default"}
+	}
+	for i, port := range c.Ports {
+		for _, s := range port.Streams {
+			if s.Queue < 0 || s.Queue >= port.Port.Queues() {
+				return &ConfigError{Field: fmt.Sprintf("port %d, stream %s: Queue", i, s.Name), Value: s.Queue,
+					Reason: fmt.Sprintf("the port has %d", port.Port.Queues()), Remedy: "count from 0"}
+			}
+			if s.Source == nil {
+				return &ConfigError{Field: fmt.Sprintf("port %d, stream %s: Source", i, s.Name), Value: nil,
+					Reason: "there is none", Remedy: "compile one with package traffic"}
+			}
+			if _, err := s.pacer(s.PPS, c.Burst); err != nil {
+				return &ConfigError{Field: fmt.Sprintf("port %d, stream %s: rate", i, s.Name), Value: s.PPS,
+					Reason: err.Error(), Remedy: "change it", Err: err}
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,219 @@
+package generator
+
+import (
+	"math"
+	"sync/atomic"
+
+	"github.com/virtio-pmd/virtio-pmd/apps/pktgen/pace"
+	"github.com/virtio-pmd/virtio-pmd/driver"
+	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
+)
+
+// reclaimRounds is after how many rounds without a packet a sender takes back what was
+// sent, once and again and again.
+const reclaimRounds = 256
+
+// sender is the loop of one transmit queue over its streams. It belongs to a poller.
+type sender struct {
+	tx      *driver.TxQueue
+	cache   *mbuf.Cache
+	streams []*stream
+	current *atomic.Pointer[trial] // the one to run
+
+	trial   *trial // the last one that was begun
+	running bool   // and it has not ended here
+	first   int    // the stream that is served first in the next round
+	idle    int    // rounds without a packet
+	scale   uint64 // of the rates, as bits of a float64
+	last    int64  // when packets were sent last
+	calls   uint64 // of Burst that packets were sent with, in this trial
+	behind  bool   // the queue was full, and not all that was due since then was sent
+
+	// bufs[from:to] are filled and not sent. They belong to streams as parts says, of which
+	// parts[part:] are not sent.
+	bufs     []*mbuf.Buf
+	from, to int
+	parts    []part
+	part     int
+}
+
+// part is packets of one stream that follow each other.
+type part struct {
+	stream  *stream
+	packets int
+	bytes   int
+}
+
+// stream is a Stream at its transmit queue.
+type stream struct {
+	config *Stream
+	port   int
+	pacer  *pace.Pacer // of the trial that runs
+	pps    float64     // its rate
+
+	packets, bytes atomic.Uint64 // sent, since the generator was made
+}
+
+// poll makes a round: it sends what is due now, and reports whether that was anything.
+func (s *sender) poll(now int64) bool {
+	if t := s.current.Load(); t != s.trial {
+		s.begin(t)
+	}
+	if !s.running {
+		return s.rest()
+	}
+	if now >= s.trial.deadline.Load() {
+		s.finish(now)
+		return false
+	}
+	if scale := s.trial.scale.Load(); scale != s.scale {
+		s.setScale(scale, now)
+	}
+	if s.from < s.to && !s.offer(now) {
+		return false
+	}
+	s.fill(now)
+	if s.from < s.to {
+		s.idle = 0
+		s.offer(now)
+		return true
+	}
+	s.behind = false
+	if now >= s.trial.end {
+		s.finish(now)
+	}
+	return s.rest()
+}
+
+// fill fills packets of the streams that have some due, in turn, as many as a burst
+// has room for.
+func (s *sender) fill(now int64) {
+	s.from, s.to, s.part, s.parts = 0, 0, 0, s.parts[:0]
+	for i := range s.streams {
+		at := s.first + i
+		if at >= len(s.streams) {
+			at -= len(s.streams)
+		}
+		stream := s.streams[at]
+		due := stream.pacer.Due(now)
+		if due == 0 {
+			continue
+		}
+		room := len(s.bufs) - s.to
+		if room == 0 {
+			s.first = at
+			return
+		}
+		s.fillFrom(stream, min(due, room), now)
+	}
+}
+
+// fillFrom fills n packets of one stream.
+func (s *sender) fillFrom(stream *stream, n int, now int64) {
+	bufs := s.bufs[s.to:][:n]
+	n = s.cache.Get(bufs)
+	if n == 0 {
+		return // they are still due
+	}
+	if s.behind {
+		now = min(now, stream.pacer.Oldest())
+	}
+	bytes := stream.config.Source.Fill(bufs[:n], now)
+	stream.pacer.Advance(n)
+	s.to += n
+	s.parts = append(s.parts, part{stream, n, bytes})
+}
+
+// offer offers the packets that are filled to the queue, and reports whether it took all.
+func (s *sender) offer(now int64) bool {
+	n := s.tx.Burst(s.bufs[s.from:s.to])
+	s.from += n
+	if n > 0 {
+		s.calls++
+		s.last = now
+	}
+	for n > 0 {
+		p := &s.parts[s.part]
+		if n < p.packets {
+			s.splitPart(p, n)
+			break
+		}
+		n -= p.packets
+		p.stream.packets.Add(uint64(p.packets))
+		p.stream.bytes.Add(uint64(p.bytes))
+		s.part++
+	}
+	if s.from < s.to {
+		s.behind = true
+		return false
+	}
+	return true
+}
+
+// splitPart counts the first n packets of a part as sent. Only those that were not
+// may be looked at.
+func (s *sender) splitPart(p *part, n int) {
+	left := 0
+	for _, b := range s.bufs[s.from:][:p.packets-n] {
+		left += b.PacketLen()
+	}
+	p.stream.packets.Add(uint64(n))
+	p.stream.bytes.Add(uint64(p.bytes - left))
+	p.packets, p.bytes = p.packets-n, left
+}
+
+// rest is a round without a packet. Now and then it takes back what was sent.
+func (s *sender) rest() bool {
+	if s.idle++; s.idle%reclaimRounds == 0 {
+		s.tx.Reclaim()
+	}
+	return false
+}
+
+// begin begins a trial. The one before has ended.
+func (s *sender) begin(t *trial) {
+	s.drop() // nothing, unless the last one was given up
+	s.trial, s.running = t, t != nil
+	if t == nil {
+		return
+	}
+	for i, p := range t.pacers[s] {
+		s.streams[i].pacer = p
+	}
+	s.scale = t.scale.Load()
+	s.first, s.behind, s.last, s.calls = 0, false, t.start, 0
+}
+
+// setScale changes the rates of the trial that runs.
+func (s *sender) setScale(scale uint64, now int64) {
+	s.scale = scale
+	for _, stream := range s.streams {
+		if pps := stream.config.rate(math.Float64frombits(scale)); pps != stream.pps {
+			stream.pps = pps
+			_ = stream.pacer.SetPPS(pps, now) // it was checked
+		}
+	}
+}
+
+// finish ends the trial at this queue. What was filled and not sent is freed.
+func (s *sender) finish(now int64) {
+	s.running = false
+	s.drop()
+	for _, stream := range s.streams {
+		stream.pacer.Finish(now)
+	}
+	s.trial.leave()
+}
+
+// drop frees what was filled and not sent.
+func (s *sender) drop() {
+	s.cache.Put(s.bufs[s.from:s.to])
+	s.from, s.to, s.part, s.parts = 0, 0, 0, s.parts[:0]
+}
+
+// abandon deals with a memory fault, and reports whether it has. What was filled may have
+// been sent or not, and is forgotten.
+func (s *sender) abandon(cause error) bool {
+	s.from, s.to, s.part, s.parts = 0, 0, 0, s.parts[:0]
+	return s.tx.Abandon(cause)
+}

@@ -1,0 +1,206 @@
+package generator
+
+import (
+	"context"
+	"math"
+	"sync/atomic"
+	"time"
+
+	"github.com/virtio-pmd/virtio-pmd/apps/pktgen/pace"
+	"github.com/virtio-pmd/virtio-pmd/apps/pktgen/result"
+)
+
+// Defaults of a Run.
+const (
+	DefaultTolerance = 0.005
+	DefaultSilence   = 100 * time.Millisecond
+	DefaultSettle    = 2 * time.Second
+)
+
+const (
+	// startDelay is how long after it is set up a trial starts, so that all pollers know
+	// of it by then.
+	startDelay = time.Millisecond
+	// stuckAfter is how long after its end a trial waits for its pollers.
+	stuckAfter = 5 * time.Second
+	// settleStep is how often what was received is looked at after a trial.
+	settleStep = time.Millisecond
+)
+
+// Run says how a trial is run. The zero value runs until its context ends.
+type Run struct {
+	// Duration is for how long packets are sent; 0 until the context ends.
+	Duration time.Duration
+	// Scale is what the rates of all streams that are not Constant are multiplied with; 0 means 1.
+	Scale float64
+	// Interval is how often the rates are noted in the course of the trial; 0 for never.
+	Interval time.Duration
+	// Tolerance is the part of the intended packets that may be missing in a trial that does not
+	// fail; 0 means DefaultTolerance, 1 that none fails.
+	Tolerance float64
+	// After sending, the trial waits until as many packets as were sent have been received,
+	// nothing came for Silence, or Settle is over; 0 means DefaultSilence and DefaultSettle.
+	Silence, Settle time.Duration
+	// Received returns how many packets of the streams have been received, ever. nil counts
+	// all packets of the ports.
+	Received func() uint64
+}
+
+// trial is a Run under way.
+type trial struct {
+	start, end int64
+	deadline   atomic.Int64  // until when what was due before the end may be sent
+	scale      atomic.Uint64 // of the rates, as bits of a float64
+	pacers     map[*sender][]*pace.Pacer
+
+	left atomic.Int32  // senders that have not ended it
+	over chan struct{} // closed by the last of them
+}
+
+// leave says that one more sender has ended.
+func (t *trial) leave() {
+	if t.left.Add(-1) == 0 {
+		close(t.over)
+	}
+}
+
+// rate returns the rate of a stream at a scale.
+func (s *Stream) rate(scale float64) float64 {
+	if s.Constant {
+		return s.PPS
+	}
+	return s.PPS * scale
+}
+
+// pacer returns a pacer for the stream.
+func (s *Stream) pacer(pps float64, burst int) (*pace.Pacer, error) {
+	return pace.New(pace.Config{PPS: pps, Pattern: s.Pattern, Burst: burst})
+}
+
+// Trial runs a trial: all streams start at once, are sent for the duration, and the last
+// packets are waited for. The pollers must be polled meanwhile, and until the next
+// trial or the end.
+//
+// The counts are those of the ports, in which lost packets and packets of others are only
+// known as a sum: a Receiver may know more. With an error that is a [*ShortError], and with
+// that of a context that ended before the duration was over, the result is complete as well.
+func (g *Generator) Trial(ctx context.Context, r Run) (*result.Trial, error) {
+	r.complete()
+	t, err := g.newTrial(&r)
+	if err != nil {
+		return nil, err
+	}
+	c := g.startCount(t, &r)
+	g.current.Store(t)
+	cut := g.watch(ctx, t, &r, c)
+	g.current.CompareAndSwap(t, nil)
+	if n := t.left.Load(); n > 0 {
+		return nil, &StuckError{Queues: int(n)}
+	}
+	c.note()
+	c.settle(&r)
+	return c.result(ctx, t, &r, cut)
+}
+
+func (r *Run) complete() {
+	if r.Scale == 0 {
+		r.Scale = 1
+	}
+	if r.Tolerance == 0 {
+		r.Tolerance = DefaultTolerance
+	}
+	if r.Silence == 0 {
+		r.Silence = DefaultSilence
+	}
+	if r.Settle == 0 {
+		r.Settle = DefaultSettle
+	}
+}
+
+// newTrial makes the pacers of a trial and sets when it starts.
+func (g *Generator) newTrial(r *Run) (*trial, error) {
+	t := &trial{over: make(chan struct{}), pacers: make(map[*sender][]*pace.Pacer)}
+	t.scale.Store(math.Float64bits(r.Scale))
+	for _, s := range g.senders {
+		for _, stream := range s.streams {
+			stream.pps = stream.config.rate(r.Scale)
+			p, err := stream.config.pacer(stream.pps, g.config.Burst)
+			if err != nil {
+				return nil, &ConfigError{Field: "Scale", Value: r.Scale, Reason: "stream " + stream.config.Name + ": " + err.Error(),
+					Remedy: "choose another", Err: err}
+			}
+			t.pacers[s] = append(t.pacers[s], p)
+		}
+	}
+	t.left.Store(int32(len(g.senders)))
+	if len(g.senders) == 0 {
+		close(t.over)
+	}
+	t.start = g.config.Clock.Now() + int64(startDelay)
+	t.end = pace.Forever
+	t.deadline.Store(t.end)
+	if r.Duration > 0 {
+		t.end = t.start + int64(r.Duration)
+		t.deadline.Store(t.end + int64(min(pace.DefaultCatchUp, r.Duration/10)))
+	}
+	for _, pacers := range t.pacers {
+		for _, p := range pacers {
+			p.Start(t.start, t.end)
+		}
+	}
+	return t, nil
+}
+
+// SetScale changes the scale of the trial that runs, if there is one. A failure is
+// a [*ConfigError], and nothing is changed.
+func (g *Generator) SetScale(scale float64) error {
+	t := g.current.Load()
+	if t == nil {
+		return nil
+	}
+	for _, streams := range g.streams {
+		for _, s := range streams {
+			if _, err := s.config.pacer(s.config.rate(scale), g.config.Burst); err != nil {
+				return &ConfigError{Field: "Scale", Value: scale, Reason: "stream " + s.config.Name + ": " + err.Error(),
+					Remedy: "choose another", Err: err}
+			}
+		}
+	}
+	t.scale.Store(math.Float64bits(scale))
+	return nil
+}
+
+// watch waits until all senders have ended, and notes intervals. It reports whether
+// ctx ended the trial early.
+func (g *Generator) watch(ctx context.Context, t *trial, r *Run, c *count) (cut bool) {
+	var ticks, late <-chan time.Time
+	if r.Interval > 0 {
+		ticker := time.NewTicker(r.Interval)
+		defer ticker.Stop()
+		ticks = ticker.C
+	}
+	over, last := t.over, startDelay+r.Duration+stuckAfter
+	if len(g.senders) == 0 {
+		over, last = nil, startDelay+r.Duration
+	}
+	if r.Duration > 0 {
+		late = time.After(last)
+	}
+	cancelled := ctx.Done()
+	for {
+		select {
+		case <-over:
+			return cut
+		case <-late:
+			return cut
+		case <-ticks:
+			c.note()
+		case <-cancelled:
+			cut, cancelled, late = true, nil, time.After(stuckAfter)
+			t.deadline.Store(g.config.Clock.Now())
+			if over == nil {
+				return cut
+			}
+		}
+	}
+}
