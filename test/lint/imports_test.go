@@ -79,7 +79,11 @@ var edges = map[string][]string{
 		"apps/internal/command", "apps/internal/frame", "apps/internal/pollers", "apps/internal/portset",
 		"apps/internal/session", "driver", "driver/devargs", "driver/mbuf",
 	},
+	"apps/pktgen/generator": {
+		"apps/pktgen/pace", "apps/pktgen/result", "driver", "driver/mbuf",
+	},
 	"apps/pktgen/meter":   {"driver/mbuf"},
+	"apps/pktgen/pace":    {},
 	"apps/pktgen/result":  {},
 	"apps/pktgen/traffic": {"driver/mbuf"},
 	"apps/testpmd": {
