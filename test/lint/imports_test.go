@@ -111,6 +111,7 @@ var edges = map[string][]string{
 		"driver", "driver/devargs", "driver/mbuf", "test/perf/step/device",
 		"test/perf/step/internal/tsc",
 	},
+	"test/tmuxtest": {},
 	"test/vhost":    {},
 	"test/vm":       {},
 	"test/vm/agent": {},

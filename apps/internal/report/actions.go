@@ -76,11 +76,13 @@ func (m *model) act(a action) tea.Cmd {
 	m.busy = true
 	sending := m.sending
 	return func() tea.Msg {
-		o := outcome{action: a, err: survived(a.do)}
-		if sending != nil {
-			now := sending()
-			o.sending = &now
-		}
+		o := outcome{action: a}
+		o.err = survived(func() error {
+			if sending != nil {
+				defer func() { now := sending(); o.sending = &now }()
+			}
+			return a.do()
+		})
 		return o
 	}
 }

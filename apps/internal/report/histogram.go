@@ -1,6 +1,7 @@
 package report
 
 import (
+	"fmt"
 	"math"
 	"strings"
 	"time"
@@ -107,29 +108,43 @@ func edges(low, high time.Duration, steps []float64, decades int) []time.Duratio
 	return list
 }
 
-// histogram returns the distribution as at most n lines of a width.
+// histogram returns the distribution as at most n lines of a width. The last of them, with
+// a "+", may have what took longer as well.
 func (l *Latency) histogram(n, width int) []string {
 	bins := l.bins(n)
 	var most, total uint64
 	for _, b := range bins {
 		most, total = max(most, b.packets), total+b.packets
 	}
-	const label, shareWidth = 7, 9
+	const label, shareWidth = 7, 8
 	room := width - label - 1 - len(gap) - shareWidth
 	var lines []string
 	for i, b := range bins {
-		if i == len(bins)-1 && b.packets == 0 {
-			break // only the tail may be there
+		more := " "
+		if i == len(bins)-1 {
+			if b.packets == 0 {
+				break
+			}
+			more = "+"
 		}
-		name := pad(inTime(b.from), label, true)
-		part := pad(percent(float64(b.packets)/float64(total)), shareWidth, true)
-		text := name + gap + part
+		text := pad(inTime(b.from), label, true) + more
 		if room >= 4 {
-			text = name + " " + pad(bars(float64(b.packets)/float64(most), room), room, false) + gap + part
+			text += pad(bars(float64(b.packets)/float64(most), room), room, false)
 		}
+		text += gap + pad(hundredths(b.packets, total), shareWidth, true)
 		lines = append(lines, ansi.Truncate(text, max(width, 0), "…"))
 	}
 	return lines
+}
+
+// hundredths returns part as a percentage of whole, with two digits behind the point so
+// that several align. A part that is not 0 does not look like 0.
+func hundredths(part, whole uint64) string {
+	v := 100 * float64(part) / float64(whole)
+	if part > 0 && v < 0.005 {
+		return "<0.01 %"
+	}
+	return fmt.Sprintf("%.2f %%", v)
 }
 
 // bars returns a share as a bar, in eighths of a character. One that is not 0 is seen.

@@ -47,21 +47,31 @@ func (m *model) latency(height int) [][]string {
 	if m.detail == compact || tallest > height {
 		return m.latencyTable(height)
 	}
-	bins := 0
-	if room := height/len(list) - tallest - 2; room >= leastBins {
-		bins = min(room, mostBins)
-	} else if room := height - tallest - 1; room >= leastBins {
-		bins = min(room, mostBins)
-	}
+	bins := bestBins(height/len(list)-tallest-2, height-tallest-1)
 	var blocks [][]string
 	for i := range list {
 		block := figures[i]
-		if bins > 0 && list[i].Packets > 0 {
-			block = append(append(block, ""), list[i].histogram(bins, m.width)...)
+		switch l := &list[i]; {
+		case l.Packets == 0:
+		case bins > 0:
+			block = append(append(block, ""), l.histogram(bins, m.width)...)
+		case height > leastBins: // in a part of its own
+			blocks = append(blocks, block)
+			block = append(block[:1:1], l.histogram(min(height-1, mostBins), m.width)...)
 		}
 		blocks = append(blocks, block)
 	}
 	return paginate(blocks, nil, height)
+}
+
+// bestBins returns the first number of lines that is enough for a histogram, or 0.
+func bestBins(rooms ...int) int {
+	for _, r := range rooms {
+		if r >= leastBins {
+			return min(r, mostBins)
+		}
+	}
+	return 0
 }
 
 // figures returns a latency as a title and its figures, as lines of a width.

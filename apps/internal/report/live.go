@@ -35,13 +35,11 @@ func (s *Screen) live(ctx context.Context, period time.Duration) error {
 	m := newModel(s.report, s.sampler.take(time.Now()))
 	m.signal = s.signal
 	out := &terminal{s.out, s.out.(fder)}
+	defer func() { _, _ = s.out.Write(m.messages.all()) }()
 	if d, ok := s.out.(diverter); ok {
 		direct, undo := d.Divert(m.messages.add)
 		out.Writer = direct
-		defer func() {
-			undo()
-			_, _ = s.out.Write(m.messages.all())
-		}()
+		defer undo()
 	}
 	options := []tea.ProgramOption{tea.WithOutput(out), tea.WithoutSignalHandler(), tea.WithFPS(framesPerSecond)}
 	if s.in != nil && inForeground(int(s.in.Fd())) {

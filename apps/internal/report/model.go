@@ -30,7 +30,7 @@ type model struct {
 
 	page   string // its name; the first if there is none
 	part   int    // of the page
-	top    int    // of the log: number of the first message shown, or follow
+	view   logView
 	detail detail // at least
 	help   bool   // the keys are shown instead of the page
 	prompt *prompt
@@ -47,7 +47,7 @@ type model struct {
 // newModel returns a model that shows what r has, on a terminal of unknown size.
 func newModel(r *Report, first sample) *model {
 	m := &model{app: clean(r.App), sample: first, messages: new(messages), actions: r.Traffic.Actions,
-		sending: r.Traffic.Sending, styles: newStyles(), columns: columns{}, width: 80, height: 24, top: follow,
+		sending: r.Traffic.Sending, styles: newStyles(), columns: columns{}, width: 80, height: 24, view: logView{top: follow},
 		signal: func(unix.Signal) {}, fail: func(error) {}}
 	if first.progress != nil {
 		m.page = trialsPage

@@ -71,6 +71,9 @@ func (m *model) tabs(pages []page, at int) string {
 	if ansi.StringWidth(text) > m.width {
 		text = write(true)
 	}
+	if ansi.StringWidth(text) > m.width {
+		text = m.styles.title.Render(fmt.Sprintf("[%d %s]", at+1, pages[at].name)) + fmt.Sprintf(" of %d", len(pages))
+	}
 	return m.cut(text)
 }
 

@@ -61,7 +61,7 @@ func paginate(blocks [][]string, top []string, height int) [][]string {
 // queues returns the page of the queue pairs.
 func (m *model) queues(height int) [][]string {
 	t := table{name: "queues", columns: []column{
-		{title: "port/queue"}, {"Rx-pps", true, 1}, {"Tx-pps", true, 1},
+		{title: "port/queue"}, {"Rx", true, 1}, {"Tx", true, 1},
 		{"RX-dropped", true, 3}, {"TX-dropped", true, 3}, {"RX-nombuf", true, 6}, {"TX-full", true, 5},
 		{"RX-packets", true, 2}, {"TX-packets", true, 2}, {"empty", true, 7}, {"kicks", true, 8},
 	}}

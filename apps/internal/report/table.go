@@ -10,8 +10,8 @@ import (
 // column is one of a table.
 type column struct {
 	title string
-	right bool // its cells end at the same column
-	rank  int  // the highest is left out first where there is no room, 0 never
+	right bool // its cells end at the same column; others may be cut
+	rank  int  // the highest is left out first where there is no room, 0 never, losses late
 }
 
 // table is rows of cells under titles.
@@ -68,32 +68,54 @@ func (t *table) lines(c columns, width int, st styles) (head string, rows []stri
 	return head, rows
 }
 
-// fit returns which columns are shown in a width, and makes the first one narrower if it
-// takes too much of it.
+// leastText is how wide a column of words is at least, if it has longer words.
+const leastText = 10
+
+// fit returns which columns are shown in a width, and makes those of words narrower if that
+// helps.
 func (t *table) fit(widths []int, width int) []bool {
-	const least = 10
-	wanted := widths[0]
-	widths[0] = min(wanted, max(least, width/4))
+	wanted := slices.Clone(widths)
 	shown := make([]bool, len(widths))
-	total := 0
-	for i := range shown {
-		shown[i] = true
+	total := -len(gap)
+	for i, col := range t.columns {
+		if shown[i] = true; !col.right {
+			widths[i] = min(widths[i], leastText)
+		}
 		total += len(gap) + widths[i]
 	}
-	total -= len(gap)
+	ranks := t.ranks()
 	for total > width {
 		worst := 0
-		for i, col := range t.columns {
-			if shown[i] && col.rank > t.columns[worst].rank {
+		for i, rank := range ranks {
+			if shown[i] && rank > 0 && rank >= ranks[worst] {
 				worst = i
 			}
 		}
-		if t.columns[worst].rank == 0 {
+		if worst == 0 {
 			break
 		}
 		shown[worst] = false
 		total -= len(gap) + widths[worst]
 	}
-	widths[0] = min(wanted, widths[0]+max(width-total, 0))
+	for i := range widths {
+		if more := min(wanted[i]-widths[i], width-total); shown[i] && more > 0 {
+			widths[i] += more
+			total += more
+		}
+	}
 	return shown
+}
+
+// ranks returns the ranks of the columns, of which one that shows a loss is below others.
+func (t *table) ranks() []int {
+	ranks := make([]int, len(t.columns))
+	for i, col := range t.columns {
+		if col.rank > 0 {
+			ranks[i] = col.rank + 1
+		}
+		if slices.ContainsFunc(t.rows, func(row []cell) bool { return row[i].loss }) {
+			ranks[i] = min(ranks[i], 1)
+		}
+	}
+	return ranks
 }

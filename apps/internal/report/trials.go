@@ -13,7 +13,7 @@ import (
 // the bounds of each goal, and the trials that have ended, the newest first.
 func (m *model) trials(height int) [][]string {
 	p := m.sample.progress
-	top := []string{m.cut(bar(p.Done, max(min(m.width-28, 60), 0)) + p.words())}
+	top := []string{m.cut(bar(p.Done, max(min(m.width-28, 60), 0)) + pad(inPercent(p.Done), 5, true) + p.left())}
 	if p.What != "" {
 		top = append(top, m.cut(clean(p.What)))
 	}
@@ -46,15 +46,19 @@ func squeeze(lines []string, height int) []string {
 }
 
 // words says how far the trials are.
-func (p *Progress) words() string {
-	text := fmt.Sprintf("%3.0f %%", 100*share(p.Done))
+func (p *Progress) words() string { return inPercent(p.Done) + p.left() }
+
+func inPercent(done float64) string { return fmt.Sprintf("%.0f %%", math.Floor(100*share(done))) }
+
+// left says how long it takes until the trials are done.
+func (p *Progress) left() string {
 	switch {
 	case p.Done >= 1:
-		return text + gap + "done"
+		return gap + "done"
 	case p.Left >= 0:
-		text += gap + inLeft(p.Left) + " left"
+		return gap + inLeft(p.Left) + " left"
 	}
-	return text
+	return ""
 }
 
 // share bounds a share to what it can be.
