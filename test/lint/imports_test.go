@@ -82,10 +82,11 @@ var edges = map[string][]string{
 	"apps/pktgen/generator": {
 		"apps/pktgen/pace", "apps/pktgen/result", "driver", "driver/mbuf",
 	},
-	"apps/pktgen/meter":   {"driver/mbuf"},
-	"apps/pktgen/pace":    {},
-	"apps/pktgen/result":  {},
-	"apps/pktgen/traffic": {"driver/mbuf"},
+	"apps/pktgen/meter":     {"driver/mbuf"},
+	"apps/pktgen/mlrsearch": {},
+	"apps/pktgen/pace":      {},
+	"apps/pktgen/result":    {},
+	"apps/pktgen/traffic":   {"driver/mbuf"},
 	"apps/testpmd": {
 		"apps/internal/command", "apps/internal/frame", "apps/internal/pollers", "apps/internal/portset",
 		"apps/internal/report", "apps/internal/session", "driver", "driver/devargs",
