@@ -1,7 +1,6 @@
 package meter
 
 import (
-	"encoding/binary"
 	"math"
 
 	hdr "github.com/HdrHistogram/hdrhistogram-go"
@@ -34,10 +33,9 @@ func newLatency() *latency {
 // begin forgets an earlier trial.
 func (l *latency) begin() { l.any, l.smoothed = false, 0 }
 
-// record records the latency of a packet whose signature is given.
-func (l *latency) record(side int, now int64, signature []byte) {
+// record records the latency of a packet.
+func (l *latency) record(side int, v int64) {
 	s := &l.sides[side]
-	v := now - int64(binary.BigEndian.Uint64(signature[8:]))
 	if uint64(v) > MaxLatency {
 		s.countInvalid(v)
 		return

@@ -5,100 +5,115 @@ import "math/bits"
 // window is which sequence numbers of a stream were received. Numbers are counted with
 // 64 bits, so that they do not wrap; a packet has the low 32.
 type window struct {
-	next  uint64 // the next expected number: the largest received plus one
-	first uint64 // of the trial
-	// Bit n%len is set if number n was received, for the numbers of the window: those
-	// before next. The others are of no meaning until they are cleared or set.
+	// expect is the first half of the signature that the next expected number has: it
+	// is compared as a whole, so that one comparison finds that a packet is in order.
+	// After number 1<<32-1 it is another stream's, until setNext makes it right.
+	expect uint64
+	offset uint64 // what the next expected number is more than expect
+	// One bit for each number of the window, which ends before the next expected one:
+	// whether it was received. Bits of numbers outside are of no meaning until they are
+	// set or cleared.
 	words []uint64
+	mask  uint64 // len(words)-1
+	first uint64 // number of the trial
+	id    uint16 // of the stream
 }
 
 // firstNumber is what a window adds to numbers, so that those before the first of a
 // trial are positive.
 const firstNumber = 1 << 32
 
-func newWindow(size int) window { return window{words: make([]uint64, size/64)} }
+func newWindow(id uint16, size int) window {
+	return window{id: id, words: make([]uint64, size/64), mask: uint64(size/64) - 1}
+}
 
 // begin makes first the next expected number. What the window held is of an earlier
 // trial, before first, and so is not looked at.
 func (w *window) begin(first uint32) {
 	w.first = firstNumber + uint64(first)
-	w.next = w.first
+	w.setNext(w.first)
+}
+
+// next returns the next expected number: the largest received plus one.
+func (w *window) next() uint64 { return w.expect + w.offset }
+
+func (w *window) setNext(n uint64) {
+	w.expect = signature(w.id, uint32(n))
+	w.offset = n - w.expect
 }
 
 // size returns how many numbers the window has.
 func (w *window) size() uint64 { return uint64(len(w.words)) * 64 }
 
 // advance marks the next expected number as received. The bit that it takes is that of
-// the number that leaves the window.
-func (w *window) advance() {
-	w.words[w.next/64%uint64(len(w.words))] |= 1 << (w.next % 64)
-	w.next++
+// the number that leaves the window. It is the part of the fast path, and low the low
+// bits of that number.
+func (w *window) advance(low uint32) {
+	w.words[uint64(low)/64&w.mask] |= 1 << (low % 64)
+	w.expect++
 }
 
-// slow counts a packet whose number is not the next expected one. It reports whether it
-// may be the first of its number.
-func (w *window) slow(seq uint32, c *Counts) bool {
-	ahead := int32(seq - uint32(w.next))
+// receive counts a packet. It reports whether it may be the first of its number.
+func (w *window) receive(seq uint32, c *Counts) bool {
+	next := w.next()
+	ahead := int32(seq - uint32(next))
 	if ahead >= 0 {
-		w.skip(uint64(ahead))
-		w.advance()
+		w.skip(next, uint64(ahead))
+		w.advance(seq)
 		c.Skipped += uint64(ahead)
 		c.InOrder++
 		return true
 	}
-	n := w.next - uint64(-int64(ahead))
+	n := next - uint64(-int64(ahead))
 	switch {
 	case n < w.first:
 		c.Stale++
 		return false
-	case w.next-n > w.size():
+	case next-n > w.size():
 		c.Late++
 		return true
 	}
-	word, bit := &w.words[n/64%uint64(len(w.words))], uint64(1)<<(n%64)
+	word, bit := &w.words[n/64&w.mask], uint64(1)<<(n%64)
 	if *word&bit != 0 {
 		c.Duplicate++
 		return false
 	}
 	*word |= bit
-	extent := w.received(n + 1)
+	extent := w.received(n+1, next)
 	c.Reordered++
 	c.ExtentSum += extent
 	c.ExtentMax = max(c.ExtentMax, extent)
 	return true
 }
 
-// skip moves the next expected number forward by n numbers that were not received.
-func (w *window) skip(n uint64) {
-	from := w.next
-	w.next += n
+// skip makes the next expected number the one that is n after next, and marks those in
+// between as not received.
+func (w *window) skip(next, n uint64) {
+	from, end := next, next+n
+	w.setNext(end)
 	if n >= w.size() {
 		clear(w.words)
 		return
 	}
-	for from < w.next {
+	for from < end {
 		mask := ^uint64(0) << (from % 64)
-		end := from&^63 + 64
-		if end > w.next {
-			mask &= 1<<(w.next%64) - 1
-			end = w.next
+		if end-from&^63 < 64 {
+			mask &= 1<<(end%64) - 1
 		}
-		w.words[from/64%uint64(len(w.words))] &^= mask
-		from = end
+		w.words[from/64&w.mask] &^= mask
+		from = from&^63 + 64
 	}
 }
 
-// received returns how many numbers of the window from n on were received.
-func (w *window) received(n uint64) (count uint64) {
-	for n < w.next {
-		word := w.words[n/64%uint64(len(w.words))] >> (n % 64)
-		end := n&^63 + 64
-		if end > w.next {
-			word &= 1<<(w.next-n) - 1
-			end = w.next
+// received returns how many numbers of the window, from n to before next, were received.
+func (w *window) received(n, next uint64) (count uint64) {
+	for n < next {
+		word := w.words[n/64&w.mask] >> (n % 64)
+		if next-n < 64 {
+			word &= 1<<(next-n) - 1
 		}
 		count += uint64(bits.OnesCount64(word))
-		n = end
+		n = n&^63 + 64
 	}
 	return count
 }
