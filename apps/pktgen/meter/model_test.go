@@ -75,44 +75,59 @@ func (m *model) arrival(t *rapid.T) int64 {
 	}
 }
 
-// TestCountsOfAnyArrivals compares a receiver with the model for any order of arrivals
-// over several trials, read at any time in between.
+// firstOf draws the first number of a trial, which may be shortly before the wrap.
+func firstOf(t *rapid.T, atLeast int64) int64 {
+	if rapid.Bool().Draw(t, "wrap") {
+		atLeast = (atLeast>>32+1)<<32 - rapid.Int64Range(0, 100).Draw(t, "before")
+	}
+	return atLeast + rapid.Int64Range(0, 20).Draw(t, "unsent")
+}
+
+// TestCountsOfAnyArrivals compares a receiver with the model for any order of arrivals of
+// two streams over several trials, read at any time in between.
 func TestCountsOfAnyArrivals(t *testing.T) {
 	s := newSource(t, 64)
 	rapid.Check(t, func(t *rapid.T) {
 		window := rapid.SampledFrom([]int{64, 128, 512}).Draw(t, "window")
-		r, err := New(Config{Window: window, Streams: []Stream{{ID: 3}}})
+		r, err := New(Config{Window: window, Streams: []Stream{{ID: 3}, {ID: 4}}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		first := int64(0)
-		for range rapid.IntRange(1, 3).Draw(t, "trials") {
-			m := newModel(first, int64(window))
-			for range rapid.IntRange(0, 40).Draw(t, "bursts") {
+		models := []*model{newModel(0, int64(window)), newModel(0, int64(window))}
+		for range rapid.IntRange(1, 4).Draw(t, "trials") {
+			for range rapid.IntRange(0, 20).Draw(t, "bursts") {
 				var burst []*mbuf.Buf
 				for range rapid.IntRange(0, 32).Draw(t, "burst") {
-					n := m.arrival(t)
-					m.arrive(n, 60)
-					burst = append(burst, s.packet(60, 3, uint32(n), 0))
+					i := rapid.IntRange(0, 1).Draw(t, "stream")
+					n := models[i].arrival(t)
+					models[i].arrive(n, 60)
+					burst = append(burst, s.packet(60, uint16(3+i), uint32(n), 0))
 				}
 				receive(r, 0, burst...)
 				if rapid.Bool().Draw(t, "read") {
-					compare(t, r.Snapshot(), m)
+					compare(t, r.Snapshot(), models)
 				}
 			}
-			compare(t, r.Snapshot(), m)
-			first = m.next + rapid.Int64Range(0, 1000).Draw(t, "unsent")
-			compare(t, r.Begin(map[uint16]uint32{3: uint32(first)}), m)
+			compare(t, r.Snapshot(), models)
+			next := []*model{
+				newModel(firstOf(t, models[0].next), int64(window)),
+				newModel(firstOf(t, models[1].next), int64(window)),
+			}
+			compare(t, r.Begin(map[uint16]uint32{3: uint32(next[0].first), 4: uint32(next[1].first)}), models)
+			models = next
 		}
 	})
 }
 
-func compare(t *rapid.T, got Snapshot, m *model) {
-	c := got.Streams[0].Counts
-	if c != m.counts {
-		t.Fatalf("counted %+v, want %+v", c, m.counts)
-	}
-	if span := uint64(m.next - m.first); c.Span() != span || c.Missing() != span-uint64(len(m.seen)) {
-		t.Fatalf("span %d, missing %d; want %d, %d", c.Span(), c.Missing(), span, span-uint64(len(m.seen)))
+func compare(t *rapid.T, got Snapshot, models []*model) {
+	for i, m := range models {
+		c := got.Streams[i].Counts
+		if c != m.counts {
+			t.Fatalf("stream %d: counted %+v, want %+v", i, c, m.counts)
+		}
+		if span := uint64(m.next - m.first); c.Span() != span || c.Missing() != span-uint64(len(m.seen)) {
+			t.Fatalf("stream %d: span %d, missing %d; want %d, %d",
+				i, c.Span(), c.Missing(), span, span-uint64(len(m.seen)))
+		}
 	}
 }

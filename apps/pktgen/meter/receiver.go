@@ -99,29 +99,47 @@ func (r *Receiver) Receive(bufs []*mbuf.Buf, now int64) {
 }
 
 // receiveInOrder counts packets, up to the first one that is not the next expected one of
-// a stream whose packets have only to be counted, and returns how many that were. It
-// calls nothing, so that the compiler has no variables to save.
+// a stream whose packets have only to be counted, and returns how many that were. What
+// packets of one stream in a row add to its counters is written after the last of them.
 func receiveInOrder(streams []*stream, bufs []*mbuf.Buf, side int) int {
+	var s *stream
+	var expect, bytes uint64
 	for i, b := range bufs {
 		data := b.Data()
 		if len(data) < signatureLen || b.Next() != nil {
+			s.advance(expect, bytes, side)
 			return i
 		}
 		first := binary.BigEndian.Uint64(data[len(data)-signatureLen:])
-		id := uint16(first >> 32)
-		if int(id) >= len(streams) {
-			return i
+		if first != expect || uint32(first) == 0 { // after the wrap, expect is of another stream
+			s.advance(expect, bytes, side)
+			if id := int(uint16(first >> 32)); id < len(streams) {
+				s = streams[id]
+			} else {
+				s = nil
+			}
+			if s == nil || first != s.window.expect {
+				return i
+			}
+			expect, bytes = first, 0
 		}
-		s := streams[id]
-		if s == nil || first != s.window.expect {
-			return i
-		}
-		s.window.advance(uint32(first))
-		c := &s.counts[side]
-		c.InOrder++
-		c.Bytes += uint64(len(data))
+		expect++
+		bytes += uint64(len(data))
 	}
+	s.advance(expect, bytes, side)
 	return len(bufs)
+}
+
+// advance counts packets in order, up to before the one with the signature expect.
+func (s *stream) advance(expect, bytes uint64, side int) {
+	if s == nil {
+		return
+	}
+	n := expect - s.window.expect
+	s.window.advance(n)
+	c := &s.counts[side]
+	c.InOrder += n
+	c.Bytes += bytes
 }
 
 // receive measures any packet.

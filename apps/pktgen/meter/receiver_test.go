@@ -101,6 +101,22 @@ func TestSnapshotIsTheReaders(t *testing.T) {
 	}
 }
 
+// TestWrapBesideAnotherStream lets a stream wrap just before the next stream begins.
+func TestWrapBesideAnotherStream(t *testing.T) {
+	s := newSource(t, 8)
+	r := newReceiver(t, Config{Streams: []Stream{{ID: 3}, {ID: 4}}})
+	r.Begin(map[uint16]uint32{3: 1<<32 - 2})
+	receive(
+		r, 0, s.packet(60, 3, 1<<32-2, 0), s.packet(60, 3, 1<<32-1, 0), s.packet(60, 4, 0, 0), s.packet(60, 4, 1, 0),
+		s.packet(60, 3, 0, 0), s.packet(60, 3, 1, 0), s.packet(60, 3, 2, 0),
+	)
+	got := r.Snapshot()
+	if a, b := got.Streams[0].Counts, got.Streams[1].Counts; a != (Counts{InOrder: 5, Bytes: 300}) ||
+		b != (Counts{InOrder: 2, Bytes: 120}) {
+		t.Errorf("counted %+v and %+v", a, b)
+	}
+}
+
 func TestBadConfig(t *testing.T) {
 	for _, c := range []struct {
 		config Config

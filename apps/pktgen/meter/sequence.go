@@ -45,12 +45,17 @@ func (w *window) setNext(n uint64) {
 // size returns how many numbers the window has.
 func (w *window) size() uint64 { return uint64(len(w.words)) * 64 }
 
-// advance marks the next expected number as received. The bit that it takes is that of
-// the number that leaves the window. It is the part of the fast path, and low the low
-// bits of that number.
-func (w *window) advance(low uint32) {
-	w.words[uint64(low)/64&w.mask] |= 1 << (low % 64)
-	w.expect++
+// advance marks the n next expected numbers as received. The bits that they take are
+// those of numbers that leave the window.
+func (w *window) advance(n uint64) {
+	at := uint64(uint32(w.expect))
+	w.expect += n
+	for n > 0 {
+		k := min(n, 64-at%64)
+		w.words[at/64&w.mask] |= (1<<k - 1) << (at % 64)
+		at += k
+		n -= k
+	}
 }
 
 // receive counts a packet. It reports whether it may be the first of its number.
@@ -59,7 +64,7 @@ func (w *window) receive(seq uint32, c *Counts) bool {
 	ahead := int32(seq - uint32(next))
 	if ahead >= 0 {
 		w.skip(next, uint64(ahead))
-		w.advance(seq)
+		w.advance(1)
 		c.Skipped += uint64(ahead)
 		c.InOrder++
 		return true
