@@ -82,7 +82,9 @@ var edges = map[string][]string{
 	"apps/pktgen/generator": {
 		"apps/pktgen/pace", "apps/pktgen/result", "driver", "driver/mbuf",
 	},
-	"apps/pktgen/meter":     {"driver/mbuf"},
+	"apps/pktgen/meter": {
+		"apps/pktgen/result", "apps/pktgen/traffic", "driver/mbuf",
+	},
 	"apps/pktgen/mlrsearch": {},
 	"apps/pktgen/pace":      {},
 	"apps/pktgen/result":    {},

@@ -3,6 +3,8 @@ package meter
 import (
 	"fmt"
 	"math/bits"
+
+	"github.com/virtio-pmd/virtio-pmd/apps/pktgen/traffic"
 )
 
 // DefaultWindow is how many sequence numbers of a stream are held to tell reordered
@@ -20,6 +22,8 @@ type Config struct {
 	// each stream, a power of two from 64 to MaxWindow; 0 means DefaultWindow. Each
 	// takes a bit.
 	Window int
+	// Verify is what of each packet is verified.
+	Verify Verify
 }
 
 // Stream is a stream that is measured.
@@ -28,6 +32,18 @@ type Stream struct {
 	Name string
 	// Latency records the latency of every packet. It takes about 0.7 MB.
 	Latency bool
+	// Start is where the payload begins in the packets as they are sent, and Check
+	// reports whether a payload, to the end of the packet, is undamaged; nil: it is not
+	// verified.
+	Start int
+	Check func(payload []byte) bool
+}
+
+// StreamOf returns the description of the stream that a program sends.
+func StreamOf(p *traffic.Program) Stream {
+	return Stream{
+		ID: p.ID(), Name: p.Name(), Latency: p.Latency(), Start: p.Payload(), Check: p.CheckPayload,
+	}
 }
 
 // check returns an error if c is no valid configuration.

@@ -7,7 +7,7 @@ type Counts struct {
 	Duplicate uint64 // with a number that was received before
 	Late      uint64 // too far behind for the window: reordered or a duplicate
 	Stale     uint64 // of an earlier trial
-	Corrupt   uint64 // failed verification; its number counts as not received
+	Corrupt   Corrupt
 
 	Bytes   uint64 // of all these
 	Skipped uint64 // numbers that a packet in order was ahead of the next expected one
@@ -16,8 +16,17 @@ type Counts struct {
 	ExtentMax uint64
 }
 
+// Corrupt counts packets that failed verification. Their numbers count as not received,
+// as a receiver would have dropped them.
+type Corrupt struct{ Length, Checksum, Payload uint64 }
+
+// Packets returns how many packets that are.
+func (c *Corrupt) Packets() uint64 { return c.Length + c.Checksum + c.Payload }
+
 // Packets returns how many packets of the stream were received.
-func (c *Counts) Packets() uint64 { return c.Unique() + c.Duplicate + c.Late + c.Stale + c.Corrupt }
+func (c *Counts) Packets() uint64 {
+	return c.Unique() + c.Duplicate + c.Late + c.Stale + c.Corrupt.Packets()
+}
 
 // Unique returns how many sequence numbers of the trial are known to be received.
 func (c *Counts) Unique() uint64 { return c.InOrder + c.Reordered }
@@ -47,7 +56,9 @@ func (c *Counts) add(d *Counts) {
 	c.Duplicate += d.Duplicate
 	c.Late += d.Late
 	c.Stale += d.Stale
-	c.Corrupt += d.Corrupt
+	c.Corrupt.Length += d.Corrupt.Length
+	c.Corrupt.Checksum += d.Corrupt.Checksum
+	c.Corrupt.Payload += d.Corrupt.Payload
 	c.Bytes += d.Bytes
 	c.Skipped += d.Skipped
 	c.ExtentSum += d.ExtentSum

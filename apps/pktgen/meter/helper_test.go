@@ -1,12 +1,12 @@
 package meter
 
 import (
-	"encoding/binary"
 	"os"
 	"testing"
 
 	"go.uber.org/goleak"
 
+	"github.com/virtio-pmd/virtio-pmd/apps/pktgen/traffic"
 	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
 	"github.com/virtio-pmd/virtio-pmd/hugepages"
 )
@@ -65,11 +65,7 @@ func (s *source) packet(length int, id uint16, seq uint32, sent int64) *mbuf.Buf
 
 // sign writes a signature to the end of a packet.
 func sign(data []byte, id uint16, seq uint32, sent int64) {
-	p := data[len(data)-signatureLen:]
-	binary.BigEndian.PutUint16(p, signatureMagic)
-	binary.BigEndian.PutUint16(p[2:], id)
-	binary.BigEndian.PutUint32(p[4:], seq)
-	binary.BigEndian.PutUint64(p[8:], uint64(sent))
+	traffic.PutSignature(data, traffic.Signature{Stream: id, Sequence: seq, Time: sent})
 }
 
 // receive gives packets to a receiver in one burst and frees them.

@@ -110,6 +110,45 @@ func (l *Latency) add(d *Latency) {
 	l.smoothed = d.smoothed
 }
 
+// Merge adds the latencies of another stream or receiver. Jitter becomes the mean of both;
+// SmoothedJitter that of the other, if it has any.
+func (l *Latency) Merge(other *Latency) {
+	d := *other
+	shift := d.reference - l.reference
+	if l.Samples() == 0 {
+		l.reference, shift = d.reference, 0
+	}
+	n := int64(d.Samples())
+	// About the reference of l: (v+shift) and (v+shift)², summed up.
+	d.squares += float64(shift) * (2*float64(d.sum) + float64(shift)*float64(n))
+	d.sum += shift * n
+	d.reference = l.reference
+	l.add(&d)
+}
+
+// Since returns the latencies that l has and earlier, of the same stream and trial, has
+// not. Their minimum and maximum are those of the histogram, to three significant digits.
+func (l *Latency) Since(earlier *Latency) *Latency {
+	d := l.clone()
+	counts, before := d.histogram.Export(), earlier.histogram.Export()
+	for i := range counts.Counts {
+		counts.Counts[i] -= before.Counts[i]
+	}
+	d.histogram = hdr.Import(counts)
+	d.Negative -= earlier.Negative
+	d.TooLong -= earlier.TooLong
+	d.differences -= earlier.differences
+	d.differenceSum -= earlier.differenceSum
+	if d.min, d.max = math.MaxInt64, 0; d.Samples() > 0 {
+		d.min, d.max = max(d.histogram.ValueAtPercentile(0), l.min), min(d.histogram.Max(), l.max)
+	}
+	if earlier.Samples() > 0 { // about the same reference
+		d.sum -= earlier.sum
+		d.squares -= earlier.squares
+	}
+	return d
+}
+
 // clear makes l as new.
 func (l *Latency) clear() {
 	h := l.histogram
@@ -141,9 +180,15 @@ func (l *Latency) Min() int64 {
 func (l *Latency) Max() int64 { return l.max }
 
 // Percentile returns the latency that p percent of the packets did not exceed, to three
-// significant digits; 0 if there is none.
+// significant digits; 0 if there is none. It is that of the packet with the nearest rank:
+// with fewer than 10,000 packets, the percentile 99.99 is the maximum.
 func (l *Latency) Percentile(p float64) int64 {
-	return min(max(l.histogram.ValueAtPercentile(p), l.Min()), l.max)
+	n := float64(l.Samples())
+	if n == 0 {
+		return 0
+	}
+	rank := math.Ceil(p*n/100 - 1e-6) // which the product may be off by
+	return min(max(l.histogram.ValueAtPercentile(100*rank/n), l.Min()), l.max)
 }
 
 // Mean returns the arithmetic mean, 0 if there is no latency.

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"sync"
 
+	"github.com/virtio-pmd/virtio-pmd/apps/pktgen/traffic"
 	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
 )
 
@@ -17,7 +18,11 @@ type Receiver struct {
 	fast    []*stream // the same, without those that have not only to be counted
 	trial   *trial    // that the windows are of
 	others  [2]others // by side
-	tail    [signatureLen]byte
+	tail    [traffic.SignatureLen]byte
+
+	config   Config
+	scratch  []byte // for packets of several segments that are verified; nil: none are
+	examples [2][kinds]Example
 
 	mu     sync.Mutex // of readers
 	all    []*stream  // in the order of the configuration
@@ -31,6 +36,9 @@ type stream struct {
 	latency *latency  // nil: not recorded
 	config  Stream
 }
+
+// maxPacket is the longest packet that is verified as a whole.
+const maxPacket = 1 << 17
 
 // others are packets that are of no stream.
 type others struct{ unknown, invalid Tally }
@@ -48,12 +56,20 @@ func New(c Config) (*Receiver, error) {
 	for _, s := range c.Streams {
 		last = max(last, int(s.ID))
 	}
-	r := &Receiver{streams: make([]*stream, last+1), fast: make([]*stream, last+1)}
+	r := &Receiver{config: c, streams: make([]*stream, last+1), fast: make([]*stream, last+1)}
+	if c.Verify != (Verify{}) {
+		r.scratch = make([]byte, maxPacket)
+		for i := range r.examples {
+			for k := range r.examples[i] {
+				r.examples[i][k].Frame = make([]byte, 0, exampleLen)
+			}
+		}
+	}
 	for _, s := range c.Streams {
 		st := &stream{config: s, window: newWindow(s.ID, size)}
 		if s.Latency {
 			st.latency = newLatency()
-		} else {
+		} else if r.scratch == nil {
 			r.fast[s.ID] = st
 		}
 		r.streams[s.ID] = st
@@ -106,11 +122,11 @@ func receiveInOrder(streams []*stream, bufs []*mbuf.Buf, side int) int {
 	var expect, bytes uint64
 	for i, b := range bufs {
 		data := b.Data()
-		if len(data) < signatureLen || b.Next() != nil {
+		if len(data) < traffic.SignatureLen || b.Next() != nil {
 			s.advance(expect, bytes, side)
 			return i
 		}
-		first := binary.BigEndian.Uint64(data[len(data)-signatureLen:])
+		first := binary.BigEndian.Uint64(data[len(data)-traffic.SignatureLen:])
 		if first != expect || uint32(first) == 0 { // after the wrap, expect is of another stream
 			s.advance(expect, bytes, side)
 			if id := int(uint16(first >> 32)); id < len(streams) {
@@ -149,32 +165,30 @@ func (r *Receiver) receive(b *mbuf.Buf, side int, now int64) {
 	if b.Next() != nil {
 		tail, n = r.gather(b)
 	}
-	if len(tail) < signatureLen {
-		r.others[side].unknown.count(n)
-		return
-	}
-	first, sent := readSignature(tail[len(tail)-signatureLen:])
-	id, seq, ok := parse(first)
+	sig, ok := traffic.ReadSignature(tail)
 	if !ok {
 		r.others[side].unknown.count(n)
 		return
 	}
-	if int(id) >= len(r.streams) || r.streams[id] == nil {
+	if int(sig.Stream) >= len(r.streams) || r.streams[sig.Stream] == nil {
 		r.others[side].invalid.count(n)
 		return
 	}
-	s := r.streams[id]
+	s := r.streams[sig.Stream]
 	c := &s.counts[side]
 	c.Bytes += uint64(n)
-	if s.window.receive(seq, c) && s.latency != nil {
-		s.latency.record(side, now-sent)
+	if r.scratch != nil && !r.verify(b, s, side, now) {
+		return
+	}
+	if s.window.receive(sig.Sequence, c) && s.latency != nil {
+		s.latency.record(side, now-sig.Time)
 	}
 }
 
 // gather returns the end of a packet of several segments, and the length of the packet.
 func (r *Receiver) gather(b *mbuf.Buf) (tail []byte, n int) {
 	n = b.PacketLen()
-	skip := max(n-signatureLen, 0)
+	skip := max(n-traffic.SignatureLen, 0)
 	tail = r.tail[:0]
 	for s := range b.Segments() {
 		d := s.Data()

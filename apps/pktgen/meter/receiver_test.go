@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/virtio-pmd/virtio-pmd/apps/pktgen/traffic"
 	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
 )
 
@@ -50,7 +51,7 @@ func TestSignatureInSeveralSegments(t *testing.T) {
 	s := newSource(t, 64)
 	r := newReceiver(t, Config{Streams: []Stream{{ID: 1}}})
 	data := make([]byte, 60)
-	for seq := range uint32(signatureLen + 2) {
+	for seq := range uint32(traffic.SignatureLen + 2) {
 		sign(data, 1, seq, 0)
 		cut := len(data) - int(seq)
 		b, tail := s.raw(data[:cut]), s.raw(data[cut:])

@@ -1,6 +1,11 @@
 package meter
 
-import "math/bits"
+import (
+	"encoding/binary"
+	"math/bits"
+
+	"github.com/virtio-pmd/virtio-pmd/apps/pktgen/traffic"
+)
 
 // window is which sequence numbers of a stream were received. Numbers are counted with
 // 64 bits, so that they do not wrap; a packet has the low 32.
@@ -9,6 +14,7 @@ type window struct {
 	// is compared as a whole, so that one comparison finds that a packet is in order.
 	// After number 1<<32-1 it is another stream's, until setNext makes it right.
 	expect uint64
+	prefix uint64 // expect with number 0
 	offset uint64 // what the next expected number is more than expect
 	// One bit for each number of the window, which ends before the next expected one:
 	// whether it was received. Bits of numbers outside are of no meaning until they are
@@ -16,7 +22,6 @@ type window struct {
 	words []uint64
 	mask  uint64 // len(words)-1
 	first uint64 // number of the trial
-	id    uint16 // of the stream
 }
 
 // firstNumber is what a window adds to numbers, so that those before the first of a
@@ -24,7 +29,9 @@ type window struct {
 const firstNumber = 1 << 32
 
 func newWindow(id uint16, size int) window {
-	return window{id: id, words: make([]uint64, size/64), mask: uint64(size/64) - 1}
+	var s [traffic.SignatureLen]byte
+	traffic.PutSignature(s[:], traffic.Signature{Stream: id})
+	return window{prefix: binary.BigEndian.Uint64(s[:]), words: make([]uint64, size/64), mask: uint64(size/64) - 1}
 }
 
 // begin makes first the next expected number. What the window held is of an earlier
@@ -38,7 +45,7 @@ func (w *window) begin(first uint32) {
 func (w *window) next() uint64 { return w.expect + w.offset }
 
 func (w *window) setNext(n uint64) {
-	w.expect = signature(w.id, uint32(n))
+	w.expect = w.prefix | uint64(uint32(n))
 	w.offset = n - w.expect
 }
 

@@ -8,6 +8,8 @@ type Snapshot struct {
 	Streams []StreamSnapshot
 	Unknown Tally // without a signature
 	Invalid Tally // with the signature of a stream that is not measured
+	// Examples are the first corrupt packet of each kind.
+	Examples []Example
 }
 
 // StreamSnapshot is what was received of one stream.
@@ -40,6 +42,7 @@ func (s *Snapshot) Bytes() uint64 {
 func (s *Snapshot) clone() Snapshot {
 	c := *s
 	c.Streams = slices.Clone(s.Streams)
+	c.Examples = slices.Clone(s.Examples) // of which nothing is changed any more
 	for i := range c.Streams {
 		if l := c.Streams[i].Latency; l != nil {
 			c.Streams[i].Latency = l.clone()
@@ -91,6 +94,13 @@ func (r *Receiver) drain(side int) {
 	r.totals.Unknown.add(o.unknown)
 	r.totals.Invalid.add(o.invalid)
 	*o = others{}
+	for k := range r.examples[side] {
+		e := &r.examples[side][k]
+		if e.What != "" && !slices.ContainsFunc(r.totals.Examples, func(x Example) bool { return x.Kind == e.Kind }) {
+			r.totals.Examples = append(r.totals.Examples, e.clone())
+		}
+		e.clear()
+	}
 	for i, s := range r.all {
 		total := &r.totals.Streams[i]
 		total.add(&s.counts[side])

@@ -74,7 +74,9 @@ type Stream struct {
 	Duplicates uint64  `json:"duplicates"`
 	// Late counts packets that came too late for the window of the meter to say
 	// whether they are duplicates.
-	Late    uint64   `json:"late"`
+	Late uint64 `json:"late"`
+	// Stale counts packets of an earlier trial. They are neither lost nor received in this one.
+	Stale   uint64   `json:"stale"`
 	Corrupt Corrupt  `json:"corrupt"`
 	Latency *Latency `json:"latency,omitempty"`
 }
