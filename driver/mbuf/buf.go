@@ -74,12 +74,12 @@ func (b *Buf) Prepend(n int) []byte {
 // bytes, whose contents are undefined. It returns nil and changes nothing if
 // there is no room; [Buf.AppendBytes] then takes more segments.
 func (b *Buf) Append(n int) []byte {
-	if n < 0 || n > b.Tailroom() || b.view == notHeld {
+	end := uint64(b.view.Offset()) + uint64(b.view.Len()) // behind any room if not held
+	if n < 0 || end+uint64(n) > uint64(len(b.room)) {
 		return nil
 	}
-	end := b.view.Offset() + b.view.Len()
 	b.view += DriverViewOf(0, uint32(n))
-	return b.room[end:][:n:n]
+	return b.room[end : end+uint64(n) : end+uint64(n)]
 }
 
 // Adj removes n bytes from the front of this segment. It returns false and changes
