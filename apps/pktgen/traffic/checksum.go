@@ -136,10 +136,36 @@ func words(b []byte) (total uint64) {
 // short returns a number that counts the same in a sum as v and is below 1<<33.
 func short(v uint64) uint64 { return v>>32 + v&0xffffffff }
 
-// fold returns the checksum of a sum.
-func fold(s uint64) uint16 {
-	s = s>>32 + s&0xffffffff
+// finish returns the checksum of a sum below 1<<46. In place of 0 it returns the given
+// value, 0 or 65,535.
+func finish(s uint64, zero uint16) uint16 {
 	s = s>>16 + s&0xffff
-	s = s>>16 + s&0xffff
-	return ^uint16(s + s>>16)
+	s = s>>16 + s&0xffff // at most 0x1fffe
+	sum := ^uint16(s + s>>16)
+	return sum | uint16((uint32(sum)-1)>>16)&zero
+}
+
+// zero returns what is stored for a checksum of 0.
+func (c *sum) zero() uint16 {
+	if c.udp {
+		return 0xffff
+	}
+	return 0
+}
+
+// wrong returns another checksum than the right one, and not 0, which could mean that
+// there is none.
+func wrong(sum uint16) uint16 {
+	if sum == 1 {
+		return 2
+	}
+	return sum ^ 1
+}
+
+// store returns what is stored for a sum that does not change.
+func (c *sum) store(total uint64) uint16 {
+	if c.wrong {
+		return wrong(finish(total, c.zero()))
+	}
+	return finish(total, c.zero())
 }

@@ -1,6 +1,7 @@
 package traffic
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -27,6 +28,7 @@ type compiler struct {
 	stack   *stack
 	lens    []int // the sizes, each once, ascending
 	payload []byte
+	sums    []sum // of the packet, also those that do not change
 }
 
 // headers lays the headers out and finds the fields that change.
@@ -35,7 +37,7 @@ func (c *compiler) headers() error {
 	if c.stack, err = newStack(c.stream.Packet); err != nil {
 		return err
 	}
-	c.program.sums = c.stack.sums()
+	c.sums = c.stack.sums()
 	c.program.start = c.stack.end
 	return nil
 }
@@ -139,6 +141,11 @@ func (c *compiler) templates() error {
 	if err := c.fields(first); err != nil {
 		return err
 	}
+	c.chooseSums()
+	for i := range p.patches {
+		p.patches[i].clear(p.body)
+	}
+	p.waste = make([]byte, longest)
 	p.variants = make([]variant, len(c.lens))
 	for i, n := range c.lens {
 		packet, err := c.build(n)
@@ -147,6 +154,7 @@ func (c *compiler) templates() error {
 		}
 		p.variants[i] = c.variant(packet)
 	}
+	p.makeTable()
 	return nil
 }
 
@@ -181,7 +189,7 @@ func (c *compiler) checkPayload() error {
 
 // covered reports whether a checksum covers the payload.
 func (c *compiler) covered() bool {
-	return slices.ContainsFunc(c.program.sums, func(s sum) bool { return s.spans[0].end == 0 })
+	return slices.ContainsFunc(c.sums, func(s sum) bool { return s.spans[0].end == 0 })
 }
 
 // build returns the packet of n bytes. Where its signature will be, there are zeros.
@@ -196,29 +204,62 @@ func (c *compiler) build(n int) ([]byte, error) {
 // variant makes a template of a packet.
 func (c *compiler) variant(packet []byte) variant {
 	p := c.program
-	if p.signed {
-		PutSignature(packet, Signature{Stream: p.id})
-	}
 	for i := range p.patches {
 		p.patches[i].clear(packet)
 	}
-	for _, s := range p.sums {
+	for _, s := range c.sums {
 		clear(packet[s.at : s.at+2])
 	}
+	if p.signed {
+		PutSignature(packet, Signature{Stream: p.id})
+	}
 	v := variant{length: len(packet)}
-	for _, s := range p.sums {
+	for i := range c.sums {
+		s := &c.sums[i]
 		t := sumTemplate{base: s.base(packet)}
 		if p.signed {
 			t.signature = s.factor(len(packet)-SignatureLen, len(packet), len(packet))
 		}
-		v.sums = append(v.sums, t)
+		if c.changes(s) {
+			v.sums = append(v.sums, t)
+		} else {
+			binary.BigEndian.PutUint16(packet[s.at:], s.store(t.base))
+		}
 	}
-	headers := min((c.stack.end+15)&^15, len(packet))
-	for _, f := range p.patches { // also what changes behind the headers
-		headers = max(headers, min((f.at+f.width+15)&^15, len(packet)))
+	v.first = [firstLen]byte(packet)
+	v.last = [SignatureLen]byte(packet[len(packet)-SignatureLen:])
+	if end := len(packet) - SignatureLen; end > firstLen {
+		headers := min(max(c.stack.end, firstLen), end)
+		v.head = slices.Clone(packet[firstLen:headers])
+		if !p.keep {
+			v.body = p.body[headers:end]
+		}
 	}
-	v.head = packet[:headers:headers]
 	return v
+}
+
+// changes reports whether a checksum changes from packet to packet.
+func (c *compiler) changes(s *sum) bool {
+	return len(s.fields) > 0 || len(s.inner) > 0 || c.program.signed && s.spans[0].end == 0
+}
+
+// chooseSums keeps the checksums that change. Those that do not are in the templates.
+func (c *compiler) chooseSums() {
+	p := c.program
+	index := map[int]int{}
+	for i := range c.sums {
+		s := &c.sums[i]
+		var inner []term
+		for _, t := range s.inner {
+			if k, ok := index[t.index]; ok {
+				inner = append(inner, term{k, t.factor})
+			}
+		}
+		if s.inner = inner; c.changes(s) {
+			index[i] = len(p.sums)
+			p.sums = append(p.sums, *s)
+		}
+	}
 }
 
 // fields compiles the fields that change. packet is the shortest one.

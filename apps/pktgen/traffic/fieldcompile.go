@@ -256,8 +256,8 @@ func (c *fieldCompiler) addPatch(f patch) error {
 	if name := c.stack.derived(start, end); name != "" {
 		return overlap(name + ", which follows from the rest of the packet")
 	}
-	for i := range p.sums {
-		s := &p.sums[i]
+	for i := range c.sums {
+		s := &c.sums[i]
 		if s.crosses(start, end, len(c.packet)) {
 			return overlap("covered by a checksum, and part is not")
 		}

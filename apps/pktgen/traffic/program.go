@@ -1,10 +1,6 @@
 package traffic
 
-import (
-	"encoding/binary"
-
-	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
-)
+import "github.com/virtio-pmd/virtio-pmd/driver/mbuf"
 
 // Source fills buffers with packets that are to be sent.
 type Source interface {
@@ -29,23 +25,32 @@ type Program struct {
 	order    []uint16  // of sizes: which variant the numbers of walker 0 stand for; nil: one size
 	walkers  []walker
 	patches  []patch
-	sums     []sum
+	sums     []sum  // that change from packet to packet
 	body     []byte // a packet of the greatest size; of it only the payload is used
+	waste    []byte // takes packets for which a buffer has no room
+
+	table *table // of all packets, if they are few; nil: there is none
 
 	sequence uint32
 	numbers  [maxWalkers][batch]uint64 // of the packets that are made now
 	fields   [maxFields][batch]uint64  // and what is stored in them
-	results  [maxSums]uint64
+	results  [maxSums][batch]uint64    // and their checksums
 }
 
 // variant is the packet in one size.
 type variant struct {
 	length int
-	// head begins the packet: the headers, and of the payload as much as makes its
-	// length a multiple of 16, if there is as much.
-	head []byte
-	sums []sumTemplate
+	// The template: its beginning, which is all of a packet of 60 bytes, the headers as
+	// far as they go beyond that, the payload, and the last bytes.
+	first [firstLen]byte
+	head  []byte
+	body  []byte
+	last  [SignatureLen]byte
+	sums  []sumTemplate
 }
+
+// firstLen is how many bytes of a packet are stored at once.
+const firstLen = MinFrame
 
 // sumTemplate is what a checksum begins with.
 type sumTemplate struct {
@@ -54,7 +59,10 @@ type sumTemplate struct {
 }
 
 // maxSums bounds the checksums of a packet.
-const maxSums = maxHeaders / 20
+const maxSums = maxHeaders / 8
+
+// packets are those that are made now, at most batch.
+type packets [batch][]byte
 
 // Fill implements [Source]. Every byte of a packet is written, unless its payload is
 // kept. A buffer whose room is shorter than the packet stays empty, which no queue
@@ -62,104 +70,82 @@ const maxSums = maxHeaders / 20
 func (p *Program) Fill(bufs []*mbuf.Buf, now int64) (bytes int) {
 	for len(bufs) > 0 {
 		n := min(len(bufs), batch)
-		p.prepare(n)
-		time := short(uint64(now))
-		v := &p.variants[0]
-		for i, b := range bufs[:n] {
-			if p.order != nil {
-				v = &p.variants[p.order[p.numbers[0][i]]]
-			}
-			data := b.Append(v.length)
-			if len(data) < v.length {
-				continue
-			}
-			p.write(data, v, i, now, time)
-			bytes += v.length
-		}
+		bytes += p.fill(bufs[:n], now)
 		bufs = bufs[n:]
 	}
+	return bytes
+}
+
+// fill is Fill for at most batch buffers.
+func (p *Program) fill(bufs []*mbuf.Buf, now int64) (bytes int) {
+	if p.table != nil {
+		return p.fillFromTable(bufs, now)
+	}
+	p.prepare(len(bufs), now)
+	var data packets
+	v := &p.variants[0]
+	for i, b := range bufs {
+		if p.order != nil {
+			v = &p.variants[p.order[p.numbers[0][i&(batch-1)]]]
+		}
+		d := b.Append(v.length)
+		if len(d) < v.length {
+			d = p.waste
+		} else {
+			bytes += len(d)
+		}
+		data[i&(batch-1)] = d
+		v.copy(d)
+	}
+	p.store(&data, len(bufs), now)
 	return bytes
 }
 
 // Next makes one packet in dst, which has at least MaxLen bytes, and returns its length.
 // It is the one that Fill would make next.
 func (p *Program) Next(dst []byte, now int64) int {
-	p.prepare(1)
+	if p.table != nil {
+		n := p.variants[0].length
+		p.nextFromTable(dst[:n], now)
+		return n
+	}
+	p.prepare(1, now)
 	v := &p.variants[0]
 	if p.order != nil {
 		v = &p.variants[p.order[p.numbers[0][0]]]
 	}
-	p.write(dst[:v.length], v, 0, now, short(uint64(now)))
+	data := packets{dst[:v.length]}
+	v.copy(data[0])
+	p.store(&data, 1, now)
 	return v.length
 }
 
-// prepare finds what changes in the next n packets.
-func (p *Program) prepare(n int) {
-	for i := range p.walkers {
-		p.walkers[i].walk(p.numbers[i][:n], &p.numbers)
+// copy writes the template of a packet.
+func (v *variant) copy(d []byte) {
+	*(*[firstLen]byte)(d) = v.first
+	v.copyRest(d)
+	*(*[SignatureLen]byte)(d[len(d)-SignatureLen:]) = v.last
+}
+
+// copyRest writes what is between the beginning and the last bytes.
+func (v *variant) copyRest(d []byte) {
+	if len(v.head) > 0 {
+		copy(d[firstLen:], v.head)
 	}
-	for i := range p.patches {
-		f := &p.patches[i]
-		f.values(p.fields[i][:n], p.numbers[f.walker][:])
+	if len(v.body) > 0 {
+		copy(d[firstLen+len(v.head):], v.body)
 	}
 }
 
-// write makes packet i of those that are prepared.
-func (p *Program) write(data []byte, v *variant, i int, now int64, time uint64) {
-	head := v.head
-	k := 0
-	for ; k+16 <= len(head) && k+16 <= len(data); k += 16 {
-		*(*[16]byte)(data[k:]) = *(*[16]byte)(head[k:])
+// fillRest is copyRest for packets in buffers.
+func (v *variant) fillRest(bufs []*mbuf.Buf) {
+	if len(v.head)+len(v.body) == 0 {
+		return
 	}
-	if !p.keep && k < len(data) {
-		copy(data[k:], p.body[k:])
-	}
-	if k < len(head) {
-		copy(data[k:], head[k:])
-	}
-	for f := range p.patches {
-		value := p.fields[f][i]
-		at := p.patches[f].at
-		switch p.patches[f].width {
-		case 2:
-			d := data[at : at+2]
-			binary.BigEndian.PutUint16(d, binary.BigEndian.Uint16(d)|uint16(value))
-		case 4:
-			d := data[at : at+4]
-			binary.BigEndian.PutUint32(d, binary.BigEndian.Uint32(d)|uint32(value))
-		case 8:
-			d := data[at : at+8]
-			binary.BigEndian.PutUint64(d, binary.BigEndian.Uint64(d)|value)
-		default:
-			data[at] |= byte(value)
+	for _, b := range bufs {
+		if d := b.Data(); len(d) >= firstLen {
+			v.copyRest(d)
 		}
-	}
-	sequence := uint64(p.sequence)
-	if p.signed {
-		s := data[len(data)-SignatureLen:]
-		binary.BigEndian.PutUint64(s, signatureMagic<<48|uint64(p.id)<<32|sequence)
-		binary.BigEndian.PutUint64(s[8:], uint64(now))
-		p.sequence++
-	}
-	for c := range p.sums {
-		s, t := &p.sums[c], &v.sums[c]
-		total := t.base + (time+sequence)*t.signature
-		for _, f := range s.fields {
-			total += short(p.fields[f.index][i]) * f.factor
-		}
-		for _, f := range s.inner {
-			total += p.results[f.index] * f.factor
-		}
-		result := fold(total)
-		if s.wrong {
-			if result ^= 1; result == 0 {
-				result = 2
-			}
-		} else if result == 0 && s.udp {
-			result = 0xffff
-		}
-		p.results[c] = uint64(result)
-		binary.BigEndian.PutUint16(data[s.at:], result)
 	}
 }
 

@@ -94,34 +94,3 @@ func TestFillIsNext(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
-
-// BenchmarkFill makes packets in buffers that come from a cache and go back to it.
-func BenchmarkFill(b *testing.B) {
-	none := Flows(60, 1000)
-	none.Packet[2] = UDP{Src: 1024, Dst: 9, Checksum: ChecksumNone}
-	two := Flows(60, 1000)
-	two.Fields = append(two.Fields, Field{Name: "ipv4.src", Op: Increment, Count: 250})
-	imix := Flows(60, 1000)
-	imix.Size, _ = ParseSize("imix")
-	for _, c := range []struct {
-		name   string
-		stream *Stream
-	}{
-		{"60", Flows(60, 1)}, {"60-flows", Flows(60, 1000)}, {"60-flows-nosum", none}, {"60-two", two},
-		{"1514-flows", Flows(1514, 1000)}, {"imix-flows", imix},
-	} {
-		b.Run(c.name, func(b *testing.B) {
-			p := compiled(b, c.stream, Options{})
-			cache := pool(b, 1024, 0).NewCache(256)
-			defer cache.Close()
-			bufs := make([]*mbuf.Buf, 32)
-			b.ReportAllocs()
-			for b.Loop() {
-				cache.Get(bufs)
-				p.Fill(bufs, 1)
-				cache.Put(bufs)
-			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/32, "ns/packet")
-		})
-	}
-}
