@@ -20,12 +20,11 @@ func (g *Generator) deal() error {
 		if _, err := g.newReceiver(i, at); err != nil {
 			return err
 		}
-		uses[i] = append(uses[i], at)
 		owners, err := g.dealStreams(i, next, transmit)
 		if err != nil {
 			return err
 		}
-		uses[i] = append(uses[i], owners...)
+		uses[i] = append(owners, at)
 		next += len(owners)
 	}
 	g.dealDevices(uses)
@@ -57,7 +56,7 @@ func (g *Generator) dealStreams(port, first, transmit int) (owners []int, err er
 }
 
 // dealDevices gives each emulated device to one of the pollers that use its port: the one
-// that has the fewest.
+// that has the fewest, rather one that transmits.
 func (g *Generator) dealDevices(uses [][]int) {
 	for i, port := range g.config.Ports {
 		if port.Device == nil {

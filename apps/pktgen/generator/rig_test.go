@@ -3,6 +3,7 @@ package generator
 import (
 	"context"
 	"encoding/binary"
+	"runtime"
 	"testing"
 
 	"github.com/virtio-pmd/virtio-pmd/driver/devargs"
@@ -87,6 +88,9 @@ func newRig(t testing.TB, pollers int, names []string, edit func(*Config)) *rig 
 // start has the pollers polled.
 func (r *rig) start(t testing.TB) {
 	t.Helper()
+	if enough := len(r.Pollers()) + 2; runtime.GOMAXPROCS(0) < enough {
+		runtime.GOMAXPROCS(enough)
+	}
 	for _, p := range r.Pollers() {
 		core, err := lcore.Start(lcore.AnyCPU, p.Poll, p.Abandon)
 		if err != nil {

@@ -24,8 +24,8 @@ func (a *arrivals) start(at int64, seed uint64) {
 
 // draw adds a time. The generator is called directly, not as a rand.Source.
 func (a *arrivals) draw() {
-	uniform := float64(a.random.Uint64()>>11) / (1 << 53) // less than 1
-	gap := a.rest - a.mean*math.Log1p(-uniform)
+	uniform := float64(a.random.Uint64()>>11+1) / (1 << 53) // above 0, up to 1
+	gap := a.rest - a.mean*math.Log(uniform)
 	whole := math.Floor(gap)
 	a.at += int64(whole)
 	a.rest = gap - whole
