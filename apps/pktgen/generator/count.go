@@ -54,15 +54,17 @@ func (c *count) arrived(r *Run) uint64 {
 	return c.g.received()
 }
 
-// note ends an interval.
-func (c *count) note() {
+// note ends an interval. What is shorter than the least is part of the next one.
+func (c *count) note(least time.Duration) {
 	now, sent, received := c.g.config.Clock.Now(), c.g.sent(), c.g.received()
-	if d := float64(now-c.lastTime) / 1e9; d > 0 {
-		c.intervals = append(c.intervals, result.Interval{
-			Start: c.lastTime - c.start, Duration: now - c.lastTime,
-			TxPPS: float64(sent-c.lastSent) / d, RxPPS: float64(received-c.lastRecv) / d,
-		})
+	if now-c.lastTime < max(int64(least), 1) {
+		return
 	}
+	d := float64(now-c.lastTime) / 1e9
+	c.intervals = append(c.intervals, result.Interval{
+		Start: c.lastTime - c.start, Duration: now - c.lastTime,
+		TxPPS: float64(sent-c.lastSent) / d, RxPPS: float64(received-c.lastRecv) / d,
+	})
 	c.lastTime, c.lastSent, c.lastRecv = now, sent, received
 }
 

@@ -97,7 +97,9 @@ func (g *Generator) Trial(ctx context.Context, r Run) (*result.Trial, error) {
 	if n := t.left.Load(); n > 0 {
 		return nil, &StuckError{Queues: int(n)}
 	}
-	c.note()
+	if r.Interval > 0 {
+		c.note(r.Interval / 10)
+	}
 	c.settle(&r)
 	return c.result(ctx, t, &r, cut)
 }
@@ -194,7 +196,7 @@ func (g *Generator) watch(ctx context.Context, t *trial, r *Run, c *count) (cut 
 		case <-late:
 			return cut
 		case <-ticks:
-			c.note()
+			c.note(r.Interval / 10)
 		case <-cancelled:
 			cut, cancelled, late = true, nil, time.After(stuckAfter)
 			t.deadline.Store(g.config.Clock.Now())

@@ -28,7 +28,7 @@ const Forever = never - 1
 // Config says what a [Pacer] paces. Only PPS is required.
 type Config struct {
 	// PPS is how many packets there are in a second, +Inf for as many as possible. It is
-	// exact to a billionth of a packet.
+	// exact to a billionth of a packet. The pattern Recorded needs none.
 	PPS     float64
 	Pattern Pattern
 	// Burst is how many packets Due returns at most; 0 means DefaultBurst.
@@ -88,6 +88,10 @@ func New(c Config) (*Pacer, error) {
 
 // setPPS sets the rate and the quantum, and nothing else.
 func (p *Pacer) setPPS(pps float64) error {
+	if p.pattern.Kind == Recorded {
+		p.rate, p.quantum = 1, 1
+		return nil
+	}
 	if math.IsInf(pps, 1) {
 		if p.pattern.Kind == Poisson {
 			return &Error{Op: "pattern", Value: p.pattern.String(), Reason: "has no mean gap at the rate max",
@@ -120,7 +124,7 @@ func (p *Pacer) Start(at, end int64) {
 	p.anchor, p.base, p.acc, p.next = at, 0, 0, 0
 	p.taken, p.missed, p.maxLate, p.now = 0, 0, 0, at
 	p.left = unbounded
-	if p.pattern.Kind == Bursts && p.pattern.Count > 0 {
+	if p.hasBursts() && p.pattern.Count > 0 {
 		p.left = p.pattern.Count - 1
 	}
 	if p.pattern.Kind == Poisson {
@@ -147,7 +151,7 @@ func (p *Pacer) Due(now int64) int {
 	}
 	late := now - p.wake
 	p.maxLate = max(p.maxLate, late)
-	if late > p.catchUp {
+	if late > p.catchUp && p.pattern.Kind != Recorded {
 		return p.skipLate()
 	}
 	if p.pattern.Kind == Poisson {
@@ -214,6 +218,8 @@ func (p *Pacer) SetPPS(pps float64, now int64) error {
 		anchor = p.anchor
 	case old == 0:
 		base, acc = p.next, 0
+	case p.pattern.Kind == Recorded:
+		return nil
 	case p.pattern.Kind != Poisson && anchor > p.anchor:
 		due, rest := p.progress(anchor)
 		base, acc = min(due, p.size()-1), rest
@@ -228,10 +234,16 @@ func (p *Pacer) SetPPS(pps float64, now int64) error {
 	return nil
 }
 
+// hasBursts reports whether the packets are a number of bursts. A recording is one.
+func (p *Pacer) hasBursts() bool { return p.pattern.Kind == Bursts || p.pattern.Kind == Recorded }
+
 // size returns how many packets a burst has.
 func (p *Pacer) size() uint64 {
-	if p.pattern.Kind == Bursts {
+	switch p.pattern.Kind {
+	case Bursts:
 		return p.pattern.Packets
+	case Recorded:
+		return uint64(len(p.pattern.Times))
 	}
 	return unbounded
 }
@@ -252,10 +264,18 @@ func (p *Pacer) progress(now int64) (number, rest uint64) {
 	return p.base + n, rest
 }
 
-// dueBy returns how many packets of the burst are due by now.
+// dueBy returns how many packets of the burst are due by now. Of those that were recorded it
+// finds a burst at a time.
 func (p *Pacer) dueBy(now int64) uint64 {
 	if now < p.anchor {
 		return p.next
+	}
+	if p.pattern.Kind == Recorded {
+		n := p.next
+		for n < min(p.size(), p.next+uint64(p.burst)) && p.pattern.Times[n] <= now-p.anchor {
+			n++
+		}
+		return n
 	}
 	number, _ := p.progress(now)
 	return max(min(number+1, p.size()), p.next)
@@ -264,6 +284,9 @@ func (p *Pacer) dueBy(now int64) uint64 {
 // timeOf returns when a packet of the burst is due. For one that was due before the rate
 // changed that is when it changed.
 func (p *Pacer) timeOf(number uint64) int64 {
+	if p.pattern.Kind == Recorded {
+		return p.anchor + p.pattern.Times[number]
+	}
 	if number <= p.base {
 		return p.anchor
 	}

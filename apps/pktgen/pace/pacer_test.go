@@ -3,6 +3,7 @@ package pace
 import (
 	"errors"
 	"math"
+	"slices"
 	"testing"
 	"time"
 )
@@ -210,6 +211,56 @@ func TestAdvanceLess(t *testing.T) {
 	}
 }
 
+// TestRecorded sends at times that were recorded, twice, and leaves none out however late
+// the sender is.
+func TestRecorded(t *testing.T) {
+	p := newPacer(t, Config{Burst: 2, CatchUp: 1, Pattern: Pattern{
+		Kind: Recorded, Times: []int64{5, 5, 100, 250}, Count: 2, Gap: 50}})
+	var got []int64
+	for now := int64(0); now < 600; now++ {
+		if now > 320 && now < 500 {
+			continue
+		}
+		for n := p.Due(now); n > 0; n = p.Due(now) {
+			for range n {
+				got = append(got, now)
+			}
+			p.Advance(n)
+		}
+	}
+	if want := []int64{5, 5, 100, 250, 305, 305, 500, 550}; !slices.Equal(got, want) {
+		t.Errorf("sent at %v, not %v", got, want)
+	}
+	if !p.Done() || p.Missed() != 0 || p.MaxLate() != 100 {
+		t.Errorf("done: %t, %d missed, %v late", p.Done(), p.Missed(), p.MaxLate())
+	}
+	p.Start(0, 200)
+	send(p, 50)
+	if p.Finish(300); p.Taken() != 2 || p.Missed() != 1 {
+		t.Errorf("%d sent and %d missed until 200", p.Taken(), p.Missed())
+	}
+}
+
+func TestNewPattern(t *testing.T) {
+	for name, want := range map[string]string{
+		"": "continuous", "continuous": "continuous", "burst": "burst of 7 packets",
+		"multi-burst": "3 bursts of 7 packets, gaps of 1ms", "poisson": "poisson (seed 5)",
+	} {
+		p, err := NewPattern(name, 7, 3, time.Millisecond, 5)
+		if err != nil || p.String() != want {
+			t.Errorf("%q: %v, %v", name, p, err)
+		}
+	}
+	for _, name := range []string{"bursts", "Poisson", "recorded"} {
+		if _, err := NewPattern(name, 7, 3, 0, 5); !errors.Is(err, ErrPattern) {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+	if _, err := NewPattern("burst", 0, 0, 0, 0); !errors.Is(err, ErrPattern) {
+		t.Errorf("burst of none: %v", err)
+	}
+}
+
 func TestNotStarted(t *testing.T) {
 	p, err := New(Config{PPS: 1000})
 	if err != nil {
@@ -239,6 +290,9 @@ func TestNewRefuses(t *testing.T) {
 		{Config{PPS: 1, Pattern: Burst(0)}, ErrPattern},
 		{Config{PPS: 1, Pattern: MultiBurst(1, 1, -1)}, ErrPattern},
 		{Config{PPS: 1, Pattern: Pattern{Kind: 7}}, ErrPattern},
+		{Config{Pattern: Pattern{Kind: Recorded}}, ErrPattern},
+		{Config{Pattern: Pattern{Kind: Recorded, Times: []int64{2, 1}}}, ErrPattern},
+		{Config{Pattern: Pattern{Kind: Recorded, Times: []int64{-1}}}, ErrPattern},
 		{Config{PPS: math.Inf(1), Pattern: Pattern{Kind: Poisson}}, ErrPattern},
 	} {
 		_, err := New(c.config)
