@@ -1,6 +1,8 @@
 package generator
 
 import (
+	"time"
+
 	"github.com/virtio-pmd/virtio-pmd/apps/pktgen/pace"
 	"github.com/virtio-pmd/virtio-pmd/driver"
 	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
@@ -58,6 +60,9 @@ type Config struct {
 	// Burst is how many packets are sent or received at once at most; 0 means
 	// pace.DefaultBurst.
 	Burst int
+	// CatchUp is how much time packets may be behind their schedule and still be sent; 0 means
+	// pace.DefaultCatchUp. What is left out is unsent.
+	CatchUp time.Duration
 	// Clock is that which packets are stamped with. The zero value means a new one.
 	Clock Clock
 }

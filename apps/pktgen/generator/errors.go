@@ -63,22 +63,33 @@ func (c *Config) check() error {
 			Remedy: "make a cache of the pool for each"}
 	case c.Burst < 1:
 		return &ConfigError{Field: "Burst", Value: c.Burst, Reason: "less than 1", Remedy: "leave it 0 for the default"}
+	case c.CatchUp < 0:
+		return &ConfigError{Field: "CatchUp", Value: c.CatchUp, Reason: "negative", Remedy: "leave it 0 for the default"}
 	}
 	for i, port := range c.Ports {
-		for _, s := range port.Streams {
-			if s.Queue < 0 || s.Queue >= port.Port.Queues() {
-				return &ConfigError{Field: fmt.Sprintf("port %d, stream %s: Queue", i, s.Name), Value: s.Queue,
-					Reason: fmt.Sprintf("the port has %d", port.Port.Queues()), Remedy: "count from 0"}
-			}
-			if s.Source == nil {
-				return &ConfigError{Field: fmt.Sprintf("port %d, stream %s: Source", i, s.Name), Value: nil,
-					Reason: "there is none", Remedy: "compile one with package traffic"}
-			}
-			if _, err := s.pacer(s.PPS, c.Burst); err != nil {
-				return &ConfigError{Field: fmt.Sprintf("port %d, stream %s: rate", i, s.Name), Value: s.PPS,
-					Reason: err.Error(), Remedy: "change it", Err: err}
+		for j := range port.Streams {
+			if err := c.checkStream(i, &port.Streams[j]); err != nil {
+				return err
 			}
 		}
+	}
+	return nil
+}
+
+// checkStream returns the [*ConfigError] of a stream of a port.
+func (c *Config) checkStream(port int, s *Stream) error {
+	field := fmt.Sprintf("port %d, stream %s: ", port, s.Name)
+	queues := c.Ports[port].Port.Queues()
+	switch {
+	case s.Queue < 0 || s.Queue >= queues:
+		return &ConfigError{Field: field + "Queue", Value: s.Queue,
+			Reason: fmt.Sprintf("the port has %d", queues), Remedy: "count from 0"}
+	case s.Source == nil:
+		return &ConfigError{Field: field + "Source", Value: nil,
+			Reason: "there is none", Remedy: "compile one with package traffic"}
+	}
+	if _, err := c.pacer(s, s.PPS); err != nil {
+		return &ConfigError{Field: field + "PPS", Value: s.PPS, Reason: err.Error(), Remedy: "change it", Err: err}
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package generator
 
 import (
 	"sync/atomic"
+	"time"
 
 	"github.com/virtio-pmd/virtio-pmd/apps/pktgen/pace"
 	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
@@ -16,6 +17,8 @@ type Generator struct {
 	receivers []*receiver // one a port
 	streams   [][]*stream // of each port
 	current   atomic.Pointer[trial]
+
+	stuckAfter time.Duration // how long after its end a trial waits for its pollers
 }
 
 // New makes a generator for ports that are open, and deals their queues out to pollers. What
@@ -25,13 +28,16 @@ func New(c Config) (*Generator, error) {
 	if c.Burst == 0 {
 		c.Burst = pace.DefaultBurst
 	}
+	if c.CatchUp == 0 {
+		c.CatchUp = pace.DefaultCatchUp
+	}
 	if c.Clock == (Clock{}) {
 		c.Clock = NewClock()
 	}
 	if err := c.check(); err != nil {
 		return nil, err
 	}
-	g := &Generator{config: c, streams: make([][]*stream, len(c.Ports))}
+	g := &Generator{config: c, streams: make([][]*stream, len(c.Ports)), stuckAfter: stuckAfter}
 	for range c.Caches {
 		g.pollers = append(g.pollers, &Poller{clock: c.Clock})
 	}

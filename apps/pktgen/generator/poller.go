@@ -12,12 +12,17 @@ type Poller struct {
 // Poll makes one round, and reports whether there was a packet. It is the function that
 // package lcore polls.
 func (p *Poller) Poll() (busy bool) {
-	if len(p.senders) > 0 {
-		now := p.clock.Now()
-		for _, s := range p.senders {
-			if s.poll(now) {
-				busy = true
-			}
+	if len(p.senders) == 0 {
+		return p.poll(0)
+	}
+	return p.poll(p.clock.Now())
+}
+
+// poll is Poll at a time.
+func (p *Poller) poll(now int64) (busy bool) {
+	for _, s := range p.senders {
+		if s.poll(now) {
+			busy = true
 		}
 	}
 	for _, device := range p.devices {

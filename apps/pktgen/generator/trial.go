@@ -21,7 +21,6 @@ const (
 	// startDelay is how long after it is set up a trial starts, so that all pollers know
 	// of it by then.
 	startDelay = time.Millisecond
-	// stuckAfter is how long after its end a trial waits for its pollers.
 	stuckAfter = 5 * time.Second
 	// settleStep is how often what was received is looked at after a trial.
 	settleStep = time.Millisecond
@@ -72,9 +71,9 @@ func (s *Stream) rate(scale float64) float64 {
 	return s.PPS * scale
 }
 
-// pacer returns a pacer for the stream.
-func (s *Stream) pacer(pps float64, burst int) (*pace.Pacer, error) {
-	return pace.New(pace.Config{PPS: pps, Pattern: s.Pattern, Burst: burst})
+// pacer returns a pacer for a stream at a rate.
+func (c *Config) pacer(s *Stream, pps float64) (*pace.Pacer, error) {
+	return pace.New(pace.Config{PPS: pps, Pattern: s.Pattern, Burst: c.Burst, CatchUp: c.CatchUp})
 }
 
 // Trial runs a trial: all streams start at once, are sent for the duration, and the last
@@ -126,7 +125,7 @@ func (g *Generator) newTrial(r *Run) (*trial, error) {
 	for _, s := range g.senders {
 		for _, stream := range s.streams {
 			stream.pps = stream.config.rate(r.Scale)
-			p, err := stream.config.pacer(stream.pps, g.config.Burst)
+			p, err := g.config.pacer(stream.config, stream.pps)
 			if err != nil {
 				return nil, &ConfigError{Field: "Scale", Value: r.Scale, Reason: "stream " + stream.config.Name + ": " + err.Error(),
 					Remedy: "choose another", Err: err}
@@ -143,7 +142,7 @@ func (g *Generator) newTrial(r *Run) (*trial, error) {
 	t.deadline.Store(t.end)
 	if r.Duration > 0 {
 		t.end = t.start + int64(r.Duration)
-		t.deadline.Store(t.end + int64(min(pace.DefaultCatchUp, r.Duration/10)))
+		t.deadline.Store(t.end + int64(min(g.config.CatchUp, r.Duration/10)))
 	}
 	for _, pacers := range t.pacers {
 		for _, p := range pacers {
@@ -162,7 +161,7 @@ func (g *Generator) SetScale(scale float64) error {
 	}
 	for _, streams := range g.streams {
 		for _, s := range streams {
-			if _, err := s.config.pacer(s.config.rate(scale), g.config.Burst); err != nil {
+			if _, err := g.config.pacer(s.config, s.config.rate(scale)); err != nil {
 				return &ConfigError{Field: "Scale", Value: scale, Reason: "stream " + s.config.Name + ": " + err.Error(),
 					Remedy: "choose another", Err: err}
 			}
@@ -181,7 +180,7 @@ func (g *Generator) watch(ctx context.Context, t *trial, r *Run, c *count) (cut 
 		defer ticker.Stop()
 		ticks = ticker.C
 	}
-	over, last := t.over, startDelay+r.Duration+stuckAfter
+	over, last := t.over, startDelay+r.Duration+g.stuckAfter
 	if len(g.senders) == 0 {
 		over, last = nil, startDelay+r.Duration
 	}
@@ -198,7 +197,7 @@ func (g *Generator) watch(ctx context.Context, t *trial, r *Run, c *count) (cut 
 		case <-ticks:
 			c.note(r.Interval / 10)
 		case <-cancelled:
-			cut, cancelled, late = true, nil, time.After(stuckAfter)
+			cut, cancelled, late = true, nil, time.After(g.stuckAfter)
 			t.deadline.Store(g.config.Clock.Now())
 			if over == nil {
 				return cut
