@@ -83,7 +83,8 @@ var edges = map[string][]string{
 		"apps/pktgen/pace", "apps/pktgen/result", "driver", "driver/mbuf",
 	},
 	"apps/pktgen/meter": {
-		"apps/pktgen/result", "apps/pktgen/traffic", "driver/mbuf",
+		"apps/pktgen/generator", "apps/pktgen/result", "apps/pktgen/traffic", "driver/devargs",
+		"driver/lcore", "driver/mbuf", "hugepages",
 	},
 	"apps/pktgen/mlrsearch": {},
 	"apps/pktgen/pace":      {},
