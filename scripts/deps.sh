@@ -52,6 +52,8 @@ need dpdk-dev command -v dpdk-testpmd
 # What compiles against it: the measurement of cycles.
 need libdpdk-dev test -e /usr/include/dpdk/rte_ethdev.h
 need pkg-config command -v pkg-config
+# The terminal in which tests press keys.
+need tmux command -v tmux
 # That measurement, the guests' module, and Go's race detector.
 need gcc command -v gcc
 need libc6-dev test -e /usr/include/stdio.h

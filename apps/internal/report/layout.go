@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -38,14 +39,18 @@ func newStyles() styles {
 type cell struct {
 	text string
 	loss bool // it counts what was lost, and something was
+	room int  // how wide it may become, if there is room for that
 }
 
-func count(name string, n uint64) cell { return cell{text: name + ": " + strconv.FormatUint(n, 10)} }
+// digits is how many digits a counter soon has.
+const digits = 10
+
+func count(name string, n uint64) cell {
+	return cell{text: name + ": " + strconv.FormatUint(n, 10), room: len(name) + len(": ") + digits}
+}
 
 func loss(name string, n uint64) cell {
-	c := count(name, n)
-	c.loss = n > 0
-	return c
+	return cell{text: name + ": " + strconv.FormatUint(n, 10), loss: n > 0}
 }
 
 // cells returns the counters of a port in rows that belong together.
@@ -96,7 +101,7 @@ func (p *portSample) block(d detail, width int, c columns, st styles) []string {
 		return []string{p.line(width)}
 	}
 	title := st.title.Render(ansi.Truncate(p.title(), width, "…"))
-	if room := width - ansi.StringWidth(title) - len(gap); room >= len(p.past) {
+	if room := width - ansi.StringWidth(title) - len(gap); len(p.past) > 0 && room >= len(p.past) {
 		title += gap + chart(p.past)
 	}
 	return append([]string{title}, flow(p.cells(d), "port", width, c, st)...)
@@ -113,9 +118,27 @@ func flow(rows [][]cell, name string, width int, c columns, st styles) []string 
 			total += len(gap) + w
 		}
 		if total <= width || n == 1 {
-			return render(broken, widths, width, st)
+			return render(broken, spread(broken, widths, width-total), width, st)
 		}
 	}
+}
+
+// spread returns the widths of columns with what is left of a line given to those that may
+// become wider, so that they seldom move.
+func spread(rows [][]cell, widths []int, left int) []int {
+	widths = slices.Clone(widths)
+	for i := range widths {
+		room := 0
+		for _, row := range rows {
+			if i < len(row) {
+				room = max(room, row[i].room)
+			}
+		}
+		more := max(min(room-widths[i], left), 0)
+		widths[i] += more
+		left -= more
+	}
+	return widths
 }
 
 // breakRows breaks rows that have more cells than there are columns.

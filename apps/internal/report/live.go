@@ -34,6 +34,9 @@ func (s *Screen) live(ctx context.Context, period time.Duration) error {
 	}
 	m := newModel(s.report, s.sampler.take(time.Now()))
 	m.signal = s.signal
+	if s.prepare != nil {
+		s.prepare(m)
+	}
 	out := &terminal{s.out, s.out.(fder)}
 	defer func() { _, _ = s.out.Write(m.messages.all()) }()
 	if d, ok := s.out.(diverter); ok {

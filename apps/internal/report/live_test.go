@@ -207,3 +207,30 @@ func TestColors(t *testing.T) {
 		}
 	}
 }
+
+// TestBroken: a screen that cannot be drawn any more leaves the terminal as it was, and
+// lines take its place.
+func TestBroken(t *testing.T) {
+	t.Setenv("TERM", "xterm-256color")
+	c := newConsole(t)
+	r, stats := testReport(time.Now())
+	r.Traffic.Streams = func() []StreamRow { return []StreamRow{{Name: "stream"}} }
+	s := NewScreen(r, c.tty)
+	s.in = c.tty
+	s.prepare = func(m *model) { m.columns = nil } // a map that is written to
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); s.Run(ctx, 10*time.Millisecond) }()
+	c.await(t, "app: the screen ended, lines follow: panic: assignment to entry in nil map")
+	if termios(t, c.tty) != c.before {
+		t.Error("the terminal has other modes than before")
+	}
+	_, rest, left := strings.Cut(c.text(), leaveAlternate)
+	if !left || strings.Contains(rest, enterAlternate) {
+		t.Errorf("the screen is not left: %q", c.text())
+	}
+	stats[0].RxPackets = 424242
+	c.await(t, "RX-packets: 424242")
+	cancel()
+	<-done
+}

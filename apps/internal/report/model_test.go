@@ -149,7 +149,7 @@ func TestParts(t *testing.T) {
 	}{
 		{80, 24, "1/4  c compact  p previous  n next  ? help  q quit",
 			[]string{"[1 ports] 2 log", "all 8 ports", "port 1  emu:gen -> port x  link up  ▃▅█",
-				"RX-packets: 5000000  RX-bytes: 5000000  RX-errors: 0", "Rx-bps: 5000000", "5.00 Mbit/s"}},
+				"RX-packets: 5000000     RX-bytes: 5000000    RX-errors: 0", "Rx-bps: 5000000", "5.00 Mbit/s"}},
 		{40, 10, "1/2  p previous  n next  ? help  q quit", []string{"all 8 ports  Rx     0 pps", "port 0  Rx 2.50 Mpps"}},
 		{200, 60, "1/2  c compact  p previous  n next  ? help  q quit", []string{"all 8 ports", "port 6  "}},
 		{30, 4, "1/8  n next  ? help  q quit", []string{"port 0  Rx 2.50 Mpps"}},

@@ -22,6 +22,8 @@ type Screen struct {
 	// signal sends a signal to the process, as the keys do that a terminal makes
 	// signals of; tests have their own.
 	signal func(unix.Signal)
+	// prepare changes what will be shown, for tests. It may be nil.
+	prepare func(*model)
 }
 
 // NewScreen returns a screen of r on out. Keys come from standard input.

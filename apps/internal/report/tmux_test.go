@@ -22,24 +22,20 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"generate": generate})
 }
 
-// generate shows numbers that change on standard output until a signal.
+// generate shows numbers that change on standard output until a signal: with an argument
+// those of a search.
 func generate() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	g := &sender{rate: 1000, on: true, began: time.Now()}
-	if len(os.Args) > 1 {
-		g.stopped = os.Args[1] == "stopped"
-		g.search = os.Args[1] == "search"
-		g.on = !g.stopped
-	}
+	g := &sender{rate: 1000, on: true, began: time.Now(), search: len(os.Args) > 1}
 	NewScreen(g.report(), os.Stdout).Run(ctx, 20*time.Millisecond)
 	fmt.Println("generate ended")
 }
 
 // sender is numbers that grow as if packets were sent.
 type sender struct {
-	stopped, search bool
-	began           time.Time
+	search bool
+	began  time.Time
 
 	mu   sync.Mutex
 	on   bool
@@ -133,13 +129,13 @@ func (g *sender) progress() Progress {
 	return p
 }
 
-// sizes are those of usual terminals, and of small ones.
-var sizes = [][2]int{{80, 24}, {120, 40}, {60, 20}, {20, 5}}
+// sizes are those of usual terminals.
+var sizes = [][2]int{{80, 24}, {120, 40}, {60, 20}}
 
 // TestGenerator drives the screen of a generator by its keys: its pages, start and stop,
 // and both ways to change the rate. At the end the terminal is as it was before.
 func TestGenerator(t *testing.T) {
-	for _, size := range sizes[:3] {
+	for _, size := range sizes {
 		t.Run(fmt.Sprintf("%dx%d", size[0], size[1]), func(t *testing.T) {
 			t.Parallel()
 			term := tmuxtest.New(t, size[0], size[1])
@@ -183,6 +179,33 @@ func TestGenerator(t *testing.T) {
 			}
 			if strings.Contains(text, "[1 ports]") {
 				t.Errorf("the screen is left on that of the shell:\n%s", text)
+			}
+		})
+	}
+}
+
+// TestSearch: the screen of a search begins with how far it is, goes on while the terminal
+// changes its size, and has a part for each trial that has ended.
+func TestSearch(t *testing.T) {
+	for _, size := range sizes {
+		t.Run(fmt.Sprintf("%dx%d", size[0], size[1]), func(t *testing.T) {
+			t.Parallel()
+			term := tmuxtest.New(t, size[0], size[1])
+			term.Run("generate search")
+			term.Await("[5 trials]", "░", "s left", "60 bytes", "pdr 0.5 %    1.40 Mpps            -", "lower bound", "narrowing", "below ndr")
+			term.Resize(20, 5)
+			term.Await("[5 trials] of 6", "s left", "? help  q quit")
+			term.Resize(40, 12)
+			term.Await("upper bound", "1/")
+			term.Press("End")
+			term.Await("1      1.00 Mpps") // the first trial
+			term.Press("C-c")
+			term.AwaitShell()
+			term.Run("generate search | head -3")
+			term.Await("generate: trial 3: 60 bytes")
+			term.AwaitShell()
+			if text := term.Scrollback(); !strings.Contains(text, "generate: trial 3: 60 bytes: 1.02 Mpps for 100 ms: loss 0.25 %: below ndr\n") {
+				t.Errorf("no line for each trial:\n%s", text)
 			}
 		})
 	}
