@@ -199,6 +199,7 @@ func (s *sender) setScale(scale uint64, now int64) {
 func (s *sender) finish(now int64) {
 	s.running = false
 	s.drop()
+	now = min(now, s.trial.deadline.Load()) // when it was cut short, however late that is seen
 	for _, stream := range s.streams {
 		stream.pacer.Finish(now)
 	}
