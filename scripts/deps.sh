@@ -54,6 +54,9 @@ need libdpdk-dev test -e /usr/include/dpdk/rte_ethdev.h
 need pkg-config command -v pkg-config
 # The terminal in which tests press keys.
 need tmux command -v tmux
+# The reports of pktgen are looked at in a browser. Ubuntu has it as a snap only,
+# which cannot open the files of a test.
+grep -q '^ID=ubuntu' /etc/os-release || need chromium command -v chromium
 # That measurement, the guests' module, and Go's race detector.
 need gcc command -v gcc
 need libc6-dev test -e /usr/include/stdio.h

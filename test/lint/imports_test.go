@@ -88,7 +88,7 @@ var edges = map[string][]string{
 	},
 	"apps/pktgen/mlrsearch": {},
 	"apps/pktgen/pace":      {},
-	"apps/pktgen/result":    {},
+	"apps/pktgen/result":    {"apps/internal/version"},
 	"apps/pktgen/traffic":   {"driver/mbuf"},
 	"apps/testpmd": {
 		"apps/internal/command", "apps/internal/frame", "apps/internal/pollers", "apps/internal/portset",

@@ -5,7 +5,7 @@ package result
 type Disclosure struct {
 	Topology Topology      `json:"topology"`
 	Host     Host          `json:"host"`
-	Devices  []Device      `json:"devices"`
+	Devices  []Device      `json:"devices,omitempty"`
 	Traffic  Traffic       `json:"traffic"`
 	Search   *SearchMethod `json:"search,omitempty"`
 	Latency  LatencyMethod `json:"latency"`
@@ -36,7 +36,7 @@ type Device struct {
 	Emulated bool `json:"emulated"`
 
 	FeatureMask string   `json:"feature_mask"` // negotiated: "0x130007c23"
-	Features    []string `json:"features"`
+	Features    []string `json:"features,omitempty"`
 	Ring        string   `json:"ring"` // "split" or "packed"
 	QueuePairs  int      `json:"queue_pairs"`
 	RxQueueSize int      `json:"rx_queue_size"`
@@ -60,7 +60,7 @@ type Device struct {
 
 // Traffic is what was sent.
 type Traffic struct {
-	Streams []TrafficStream `json:"streams"`
+	Streams []TrafficStream `json:"streams,omitempty"`
 	// Scenario is the text of the scenario file, if there was one.
 	Scenario string `json:"scenario,omitempty"`
 	// LineRate is what percentages are of, as the user stated it; 0 if not stated.
@@ -88,7 +88,7 @@ type TrafficStream struct {
 // SearchMethod says how searches were done.
 type SearchMethod struct {
 	Preset      string `json:"preset,omitempty"`
-	Goals       []Goal `json:"goals"`
+	Goals       []Goal `json:"goals,omitempty"`
 	Repetitions int    `json:"repetitions"`
 	// Scope says what a load is: "per interface", "aggregate of 2 interfaces"; a load
 	// of the report divided by ScopeFactor is the load of one interface.

@@ -16,7 +16,7 @@ type Identity struct {
 	GOGC       string `json:"gogc"`       // as debug.SetGCPercent takes it, or "off"
 	GOMEMLIMIT string `json:"gomemlimit"` // bytes, or "off"
 	// CommandLine is the command and its arguments.
-	CommandLine []string `json:"command_line"`
+	CommandLine []string `json:"command_line,omitempty"`
 	// ScenarioName is the file; ScenarioSHA256 the hash of its content. Both are empty
 	// if the traffic was given by flags alone.
 	ScenarioName   string    `json:"scenario_name,omitempty"`

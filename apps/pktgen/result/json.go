@@ -23,8 +23,12 @@ const (
 	schemaVersion = 1
 )
 
-// WriteJSON writes the report as an indented JSON document. It sets no member but schema.
+// WriteJSON writes the report as an indented JSON document. It sets no member but schema, and
+// refuses figures that are not finite or negative.
 func WriteJSON(w io.Writer, r *Report) error {
+	if err := r.check(); err != nil {
+		return fmt.Errorf("report: %w", err)
+	}
 	stamped := *r
 	stamped.Schema = Schema
 	text, err := json.MarshalIndent(&stamped, "", "  ")
@@ -47,6 +51,9 @@ func ReadJSON(r io.Reader) (*Report, error) {
 	}
 	report := new(Report)
 	if err := json.Unmarshal(text, report); err != nil {
+		return nil, fmt.Errorf("report: %w: %w", ErrNotReport, err)
+	}
+	if err := report.check(); err != nil {
 		return nil, fmt.Errorf("report: %w: %w", ErrNotReport, err)
 	}
 	return report, nil

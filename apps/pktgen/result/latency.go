@@ -31,7 +31,7 @@ type LatencyAtLoad struct {
 	// Reference says which rate 100 % is: "lower bound of goal ndr".
 	Reference     string      `json:"reference"`
 	ReferenceRate Rate        `json:"reference_rate"`
-	Points        []LoadPoint `json:"points"`
+	Points        []LoadPoint `json:"points,omitempty"`
 }
 
 // LoadPoint is the latency at one load.

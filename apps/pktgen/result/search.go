@@ -9,7 +9,7 @@ type Search struct {
 	MinLoad Rate `json:"min_load"`
 	MaxLoad Rate `json:"max_load"`
 
-	Goals  []GoalResult  `json:"goals"`
+	Goals  []GoalResult  `json:"goals,omitempty"`
 	Trials []SearchTrial `json:"trials,omitempty"` // in the order in which they ran
 	// Elapsed is how long the search took, with all waits.
 	Elapsed int64 `json:"elapsed_ns"`
@@ -40,6 +40,8 @@ type GoalResult struct {
 	ConditionalThroughput Rate `json:"conditional_throughput"`
 	// Irregular is empty for a regular result.
 	Irregular string `json:"irregular,omitempty"`
+	// LossInversion reports whether a load above the upper bound passes.
+	LossInversion bool `json:"loss_inversion,omitempty"`
 }
 
 // Bound is a load that a search classified.
@@ -62,4 +64,6 @@ type SearchTrial struct {
 	Unsent            uint64  `json:"unsent"`
 	Lost              uint64  `json:"lost"`
 	LossRatio         float64 `json:"loss_ratio"`
+	// WarmUp marks the trial whose result no bound depends on.
+	WarmUp bool `json:"warm_up,omitempty"`
 }
