@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -28,19 +29,23 @@ func TestReceiveRate(t *testing.T) {
 		t.Fatal(err)
 	}
 	low, high, sum, squares := math.Inf(1), 0.0, 0.0, 0.0
+	var rates []float64
 	for _, trial := range r.Trials {
 		if trial.Load != maxLoad || trial.Duration != time.Second {
 			t.Errorf("trial at %v for %v", trial.Load, trial.Duration)
 		}
 		rate := float64(trial.Forwarded)
+		rates = append(rates, rate)
 		low, high, sum, squares = min(low, rate), max(high, rate), sum+rate, squares+rate*rate
 	}
+	slices.Sort(rates)
 	stddev := math.Sqrt((squares - sum*sum/10) / 9)
 	for _, f := range []struct {
 		name      string
 		got, want float64
 	}{
 		{"count", float64(r.Rate.Count), 10}, {"min", r.Rate.Min, low}, {"max", r.Rate.Max, high},
+		{"median", r.Rate.Median, (rates[4] + rates[5]) / 2},
 		{"mean", r.Rate.Mean, sum / 10}, {"stddev", r.Rate.StdDev, stddev},
 	} {
 		if math.Abs(f.got/f.want-1) > 1e-6 {
@@ -219,7 +224,7 @@ func TestBackToBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	longest := math.Floor(size / (1 - rate/arrival))
-	if r.Frames != (mlrsearch.Summary{Count: 50, Min: longest, Mean: longest, Max: longest}) {
+	if r.Frames != (mlrsearch.Summary{Count: 50, Min: longest, Median: longest, Mean: longest, Max: longest}) {
 		t.Errorf("%+v; want %v", r.Frames, longest)
 	}
 	implied, corrected := longest/arrival, size/arrival

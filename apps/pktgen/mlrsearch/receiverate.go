@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 )
 
@@ -27,22 +28,26 @@ type ReceiveRateResult struct {
 
 // A Summary describes a set of figures.
 type Summary struct {
-	Count          int
-	Min, Mean, Max float64
-	StdDev         float64 // of the sample; 0 for fewer than two figures
+	Count                  int
+	Min, Median, Mean, Max float64
+	StdDev                 float64 // of the sample; 0 for fewer than two figures
 }
 
 func summarize(figures []float64) Summary {
 	if len(figures) == 0 {
 		return Summary{}
 	}
-	s := Summary{Count: len(figures), Min: figures[0], Max: figures[0]}
+	sorted := slices.Sorted(slices.Values(figures))
+	middle := len(sorted) / 2
+	s := Summary{
+		Count: len(sorted), Min: sorted[0], Max: sorted[len(sorted)-1],
+		Median: (sorted[middle] + sorted[(len(sorted)-1)/2]) / 2,
+	}
 	sum := 0.0
-	for _, f := range figures {
-		s.Min, s.Max = min(s.Min, f), max(s.Max, f)
+	for _, f := range sorted {
 		sum += f
 	}
-	s.Mean = sum / float64(len(figures))
+	s.Mean = sum / float64(len(sorted))
 	if len(figures) > 1 {
 		squares := 0.0
 		for _, f := range figures {

@@ -172,6 +172,10 @@ func (s *selector) below(d *database, upper, width int) int {
 	return s.guess
 }
 
+// leastSlope is the smallest share of more load that is taken to be lost: next to noise, a
+// smaller one would say little and lead far.
+const leastSlope = 1. / 16
+
 // crossing estimates the load at which the device loses just as much as the goal allows:
 // on the line through what it lost at an upper bound and at the next larger load, or, if
 // that says nothing, as if what exceeds the load in question were lost.
@@ -183,7 +187,7 @@ func (s *selector) crossing(d *database, upper int) float64 {
 		distance := s.grid.load(larger) - load
 		rise := d.lost(larger, load+distance) - s.goal.LossRatio*(load+distance) - surplus
 		if rise > 0 {
-			slope = min(slope, rise/distance)
+			slope = min(slope, max(leastSlope, rise/distance))
 		}
 	}
 	return load - surplus/slope
