@@ -73,6 +73,8 @@ func TestClassifyCompliance(t *testing.T) {
 		want   []mlrsearch.Class
 	}{
 		{"rfc2544, no loss", rfcGoals[0], []float64{0}, []mlrsearch.Class{lo}},
+		{"loss as the goal allows", rfcGoals[3], []float64{0.005}, []mlrsearch.Class{lo}},
+		{"loss just above", rfcGoals[3], []float64{0.0050001}, []mlrsearch.Class{up}},
 		{"rfc2544, loss", rfcGoals[0], []float64{1e-9}, []mlrsearch.Class{up}},
 		{"tst009, no loss", rfcGoals[1], []float64{0, 0.1}, []mlrsearch.Class{lo, lo}},
 		{"tst009, verified", rfcGoals[1], []float64{0.1, 0}, []mlrsearch.Class{u, lo}},
@@ -97,16 +99,18 @@ func TestClassifyCompliance(t *testing.T) {
 // TestClassifyScaled checks that a sum which meets the exceed ratio exactly does so at
 // any scale of time, although most fractions have no exact binary value.
 func TestClassifyScaled(t *testing.T) {
-	for _, second := range []time.Duration{time.Second, 7 * time.Millisecond, 333, 10, 1} {
-		for _, exceed := range []float64{0.1, 0.2, 0.3, 0.5, 0.7, 0.9} {
-			g := mlrsearch.Goal{FinalTrialDuration: second, DurationSum: 10 * second, ExceedRatio: exceed}
-			bad := int(math.Round(10 * exceed))
-			all := append(trials(bad, second, 1), trials(10-bad, second, 0)...)
+	for _, trial := range []time.Duration{time.Second, 7 * time.Millisecond, 333, 10, 1} {
+		for bad := range 100 {
+			g := mlrsearch.Goal{FinalTrialDuration: trial, DurationSum: 100 * trial, ExceedRatio: float64(bad) / 100}
+			all := append(trials(bad, trial, 1), trials(100-bad, trial, 0)...)
 			if got := g.Classify(all); got != mlrsearch.LowerBound {
-				t.Errorf("%v, %d of 10 bad, exceed ratio %v: %v", second, bad, exceed, got)
+				t.Errorf("%v, %d of 100 bad, exceed ratio %v: %v", trial, bad, g.ExceedRatio, got)
 			}
-			if got := g.Classify(append(all[:9:9], trials(1, second, 1)...)); got != mlrsearch.UpperBound {
-				t.Errorf("%v, %d of 10 bad, exceed ratio %v: %v", second, bad+1, exceed, got)
+			if got := g.ConditionalThroughput(1e6, all); got != 1e6 {
+				t.Errorf("%v, %d of 100 bad, exceed ratio %v: conditional throughput %v", trial, bad, g.ExceedRatio, got)
+			}
+			if got := g.Classify(append(all[:99:99], trials(1, trial, 1)...)); got != mlrsearch.UpperBound {
+				t.Errorf("%v, %d of 100 bad, exceed ratio %v: %v", trial, bad+1, g.ExceedRatio, got)
 			}
 		}
 	}

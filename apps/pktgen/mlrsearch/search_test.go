@@ -359,30 +359,12 @@ func TestEffectiveDuration(t *testing.T) {
 	}
 }
 
-// TestProgress checks that progress is reported before each trial and at the end, that it
-// never goes back, and that the time left is not far off half-way.
+// TestProgress checks that progress is reported before each trial and at the end, and that
+// the time left is not far off.
 func TestProgress(t *testing.T) {
 	for _, preset := range []string{"rfc2544", "tst009", "csit-ndr", "csit-pdr"} {
-		var reports []mlrsearch.Progress
-		d := newDevice(5e6, soft, 1)
-		result, err := search(t, d, func(c *mlrsearch.Config) {
-			c.Progress = func(p mlrsearch.Progress) { reports = append(reports, p) }
-		}, preset)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(reports) != len(result.Trials)+1 {
-			t.Fatalf("%s: %d reports of %d trials", preset, len(reports), len(result.Trials))
-		}
-		done := 0.0
+		reports, result := progress(t, newDevice(5e6, soft, 1), preset)
 		for i, p := range reports {
-			if p.Done < done || p.Done > 1 || p.Remaining < 0 {
-				t.Errorf("%s: report %d: done %v after %v, %v left", preset, i, p.Done, done, p.Remaining)
-			}
-			done = p.Done
-			if p.Trials != i || i > 0 && p.Last != result.Trials[i-1] {
-				t.Errorf("%s: report %d tells of %d trials", preset, i, p.Trials)
-			}
 			if i < len(result.Trials) && (p.Load != result.Trials[i].Load || p.Duration != result.Trials[i].Duration) {
 				t.Errorf("%s: report %d announces load %v for %v", preset, i, p.Load, p.Duration)
 			}
@@ -397,6 +379,64 @@ func TestProgress(t *testing.T) {
 		if g := last.Goals[0]; !g.Reached || g.Lower != r.Lower.Load || g.Upper != r.Upper.Load || g.Name != r.Goal.Name {
 			t.Errorf("%s: at the end: %+v", preset, g)
 		}
+	}
+}
+
+// TestProgressOfNoise checks that the share which is done never goes back, even where the
+// search has to.
+func TestProgressOfNoise(t *testing.T) {
+	for run := range runs {
+		d := newDevice(capacityOf(run), collapse, uint64(run))
+		d.spikes = 0.2
+		progress(t, d, "csit-ndr")
+	}
+}
+
+// progress searches, checks what holds for all reports of progress, and returns them.
+func progress(t *testing.T, d *device, preset string) ([]mlrsearch.Progress, mlrsearch.Result) {
+	t.Helper()
+	var reports []mlrsearch.Progress
+	result, err := search(t, d, func(c *mlrsearch.Config) {
+		c.Progress = func(p mlrsearch.Progress) { reports = append(reports, p) }
+	}, preset)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(reports) != len(result.Trials)+1 {
+		t.Fatalf("%s: %d reports of %d trials", preset, len(reports), len(result.Trials))
+	}
+	done := 0.0
+	for i, p := range reports {
+		if p.Done < done || p.Done > 1 || p.Remaining < 0 {
+			t.Errorf("%s: report %d: done %v after %v, %v left", preset, i, p.Done, done, p.Remaining)
+		}
+		done = p.Done
+		if p.Trials != i || i > 0 && p.Last != result.Trials[i-1] {
+			t.Errorf("%s: report %d tells of %d trials", preset, i, p.Trials)
+		}
+	}
+	return reports, result
+}
+
+// TestShortTrialsFirst checks that a goal which one lossy trial decides begins with a short
+// one at each load, and spends a long one only where that loses nothing.
+func TestShortTrialsFirst(t *testing.T) {
+	d := newDevice(5e6, hard, 1)
+	result, err := search(t, d, nil, "rfc2544")
+	if err != nil {
+		t.Fatal(err)
+	}
+	long := 0
+	for _, trial := range result.Trials {
+		if trial.Duration > time.Second && trial.LossRatio > 0 {
+			t.Errorf("%v at %v, which loses in a second", trial.Duration, trial.Load)
+		}
+		if trial.Duration == time.Minute {
+			long++
+		}
+	}
+	if long != 1 {
+		t.Errorf("%d trials of a minute; one is the lower bound's", long)
 	}
 }
 
