@@ -2,6 +2,7 @@ package meter
 
 import (
 	"encoding/binary"
+	"math/bits"
 
 	"github.com/virtio-pmd/virtio-pmd/apps/pktgen/traffic"
 )
@@ -153,8 +154,17 @@ func (c *check) udp(p []byte, pseudo uint64, v4 bool, depth int) {
 	}
 }
 
-// words returns the sum of the 16-bit words of b, modulo 65,535.
+// words returns a number below 1<<36 that is the sum of the 16-bit words of b modulo 65,535,
+// and 0 only if all are.
 func words(b []byte) (total uint64) {
+	var carry uint64
+	for ; len(b) >= 32; b = b[32:] {
+		total, carry = bits.Add64(total, binary.BigEndian.Uint64(b), carry)
+		total, carry = bits.Add64(total, binary.BigEndian.Uint64(b[8:]), carry)
+		total, carry = bits.Add64(total, binary.BigEndian.Uint64(b[16:]), carry)
+		total, carry = bits.Add64(total, binary.BigEndian.Uint64(b[24:]), carry)
+	}
+	total = total>>32 + total&0xffffffff + carry
 	for ; len(b) >= 8; b = b[8:] {
 		v := binary.BigEndian.Uint64(b)
 		total += v>>32 + v&0xffffffff

@@ -7,6 +7,26 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
 )
 
+// TestFaultWhileReceiving: after a fault in the memory of a packet readers still read, and
+// the receiver goes on.
+func TestFaultWhileReceiving(t *testing.T) {
+	s := newSource(t, 8)
+	r := newReceiver(t, Config{Streams: []Stream{{}}})
+	good := s.packet(60, 0, 0, 0)
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("no fault")
+			}
+		}()
+		r.Receive([]*mbuf.Buf{good, nil}, 0) // a nil packet faults as well
+	}()
+	receive(r, 0, good, s.packet(60, 0, 1, 0))
+	if got := r.Snapshot(); got.Packets() < 2 {
+		t.Errorf("%+v", got)
+	}
+}
+
 // TestReadersBesideTheReceiver reads while packets are received, and begins trials. Each
 // burst has as many packets of one stream as of the other, and each snapshot has to.
 // Nothing may be lost between snapshots or counted in two trials.

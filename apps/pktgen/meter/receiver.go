@@ -27,6 +27,7 @@ type Receiver struct {
 	mu     sync.Mutex // of readers
 	all    []*stream  // in the order of the configuration
 	totals Snapshot   // of the trial, as of the last reading
+	unique uint64     // packets of the trials before
 }
 
 // stream is what the receiver holds of a stream.
@@ -100,6 +101,9 @@ func (r *Receiver) Receive(bufs []*mbuf.Buf, now int64) {
 		return
 	}
 	side := r.sides.enter()
+	// Deferred, because a packet may be in memory that another process takes away:
+	// after the fault, readers do not wait.
+	defer r.sides.leave()
 	if side.trial != r.trial {
 		r.begin(side.trial)
 	}
@@ -111,7 +115,6 @@ func (r *Receiver) Receive(bufs []*mbuf.Buf, now int64) {
 		}
 		bufs = bufs[n:]
 	}
-	r.sides.leave()
 }
 
 // receiveInOrder counts packets, up to the first one that is not the next expected one of

@@ -75,6 +75,9 @@ func TestTrialsDoNotMix(t *testing.T) {
 	if want := (Counts{InOrder: 2, Bytes: 120}); ended.Trial != 0 || ended.Streams[0].Counts != want {
 		t.Errorf("trial %d: %+v, want %+v of trial 0", ended.Trial, ended.Streams[0].Counts, want)
 	}
+	if n := r.Unique(); n != 4 {
+		t.Errorf("%d unique packets in both trials", n)
+	}
 	if want := (Counts{InOrder: 2, Stale: 2, Bytes: 240}); got.Trial != 1 || got.Streams[0].Counts != want {
 		t.Errorf("trial %d: %+v, want %+v of trial 1", got.Trial, got.Streams[0].Counts, want)
 	}

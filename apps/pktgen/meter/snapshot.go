@@ -59,6 +59,24 @@ func (r *Receiver) Snapshot() Snapshot {
 	return r.totals.clone()
 }
 
+// Unique returns how many packets were received of all streams and trials that were neither
+// duplicates nor stale, late or corrupt. It is for waiting until all that were sent have
+// arrived, and costs less than a Snapshot.
+func (r *Receiver) Unique() uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.drain(r.sides.change(r.sides.current.Load().trial))
+	return r.unique + r.totals.unique()
+}
+
+// unique returns the sum of what is unique of each stream.
+func (s *Snapshot) unique() (n uint64) {
+	for i := range s.Streams {
+		n += s.Streams[i].Unique()
+	}
+	return n
+}
+
 // Begin ends a trial and begins the next one, and returns what was received in the one
 // that ends. first has the sequence number of the first packet that each stream sends
 // in the new trial; streams that are not in it begin with 0. No such packet may be sent
@@ -72,6 +90,7 @@ func (r *Receiver) Begin(first map[uint16]uint32) Snapshot {
 	}
 	r.drain(r.sides.change(t))
 	ended := r.totals
+	r.unique += ended.unique()
 	r.clearTotals(t)
 	return ended
 }

@@ -166,3 +166,44 @@ func TestExamplesAreTheFirst(t *testing.T) {
 		t.Errorf("examples of the next trial: %+v", got.Examples)
 	}
 }
+
+// FuzzVerify verifies any bytes, as one segment and as two. Each packet is counted once.
+func FuzzVerify(f *testing.F) {
+	programs := verified(f)
+	var c Config
+	for _, p := range programs {
+		frame := make([]byte, p.MaxLen())
+		f.Add(frame[:p.Next(frame, 1)], uint8(20))
+		c.Streams = append(c.Streams, StreamOf(p))
+	}
+	c.Verify = Verify{Lengths: true, Checksums: true, Payload: true}
+	pool := newSource(f, 8).pool
+	r := newReceiver(f, c)
+	f.Fuzz(func(t *testing.T, data []byte, cut uint8) {
+		s := &source{t, pool}
+		if len(data) > 1024 {
+			return
+		}
+		if len(data) >= traffic.SignatureLen {
+			sign(data, uint16(cut)%uint16(len(programs)), 0, 0) // otherwise it is not looked at
+		}
+		before := r.Snapshot()
+		whole := s.raw(data)
+		first, second := s.raw(data[:min(int(cut), len(data))]), s.raw(data[min(int(cut), len(data)):])
+		first.SetNext(second)
+		receive(r, 0, whole)
+		middle := r.Snapshot()
+		receive(r, 0, first)
+		after := r.Snapshot()
+		if middle.Packets() != before.Packets()+1 || after.Packets() != before.Packets()+2 {
+			t.Errorf("%d, %d, %d packets", before.Packets(), middle.Packets(), after.Packets())
+		}
+		for i := range before.Streams {
+			one := middle.Streams[i].Corrupt.Packets() - before.Streams[i].Corrupt.Packets()
+			two := after.Streams[i].Corrupt.Packets() - middle.Streams[i].Corrupt.Packets()
+			if one != two {
+				t.Errorf("stream %d: corrupt %d times in one segment, %d in two", i, one, two)
+			}
+		}
+	})
+}
