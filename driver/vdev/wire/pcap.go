@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev/wire/capture"
 )
 
 const captureFile = "capture file"
@@ -122,18 +123,18 @@ func (c *Capture) load(cfg CaptureConfig) error {
 		return fail("it would be overwritten by the recording", "record into another file", nil)
 	}
 	total := 0
-	r := captureReader{yield: func(frame []byte) error {
-		if total += len(frame) + frameOverhead; total > maxCapture {
+	r := capture.Reader{Frame: func(f capture.Frame) error {
+		if total += len(f.Data) + frameOverhead; total > maxCapture {
 			return fmt.Errorf("it holds more than %d MiB; cut it into pieces", maxCapture>>20)
 		}
-		c.frames = append(c.frames, frame)
+		c.frames = append(c.frames, f.Data)
 		return nil
 	}}
-	if err := r.read(f); err != nil {
+	if err := r.Read(f); err != nil {
 		return fail("", "", withoutPath(err))
 	}
 	var why string
-	c.skipped, why = r.summary()
+	c.skipped, why = r.Skipped()
 	switch {
 	case len(c.frames) == 0 && c.skipped > 0:
 		return fail("it has no whole Ethernet frame: "+why, "capture whole frames, as tcpdump -s 0 does", nil)

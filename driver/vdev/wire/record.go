@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev/wire/capture"
 )
 
 // recorder records frames in a pcap file. It knows which of them are in the file, so that
@@ -21,7 +23,7 @@ type recorder struct {
 	size    int64
 	limit   int64 // 0: none
 	room    int64 // bytes that the process may write to one file (RLIMIT_FSIZE), 0: no limit
-	out     *captureWriter
+	out     *capture.Writer
 	ends    []int // where in the buffer of out each record ends
 	log     *slog.Logger
 
@@ -46,7 +48,7 @@ func newRecorder(name string, limit int64, log *slog.Logger) (*recorder, error) 
 	if err != nil {
 		return fail("", "", withoutPath(err))
 	}
-	r := &recorder{file: file, limit: limit, log: log, out: newCaptureWriter()}
+	r := &recorder{file: file, limit: limit, log: log, out: capture.NewWriter()}
 	if err := r.begin(); err != nil {
 		_ = file.Close()
 		if errors.Is(err, unix.EWOULDBLOCK) {
@@ -111,17 +113,17 @@ func (r *recorder) record(frames [][]byte) {
 	}
 	// A frame can be in memory that is taken away while it is copied: what the panic left
 	// behind is no record.
-	r.out.buf.Truncate(r.end())
+	r.out.Buf.Truncate(r.end())
 	now := time.Now()
 	for i, f := range frames {
 		if !r.fits(len(f)) {
 			r.beyond += uint64(len(frames) - i)
 			break
 		}
-		r.out.add(now, f)
-		r.ends = append(r.ends, r.out.buf.Len())
+		r.out.Add(now, f)
+		r.ends = append(r.ends, r.out.Buf.Len())
 	}
-	if r.out.buf.Len() >= bufferSize {
+	if r.out.Buf.Len() >= bufferSize {
 		r.write()
 	}
 }
@@ -139,8 +141,8 @@ func (r *recorder) fits(frame int) bool {
 	if r.full || r.limit == 0 {
 		return !r.full
 	}
-	size := r.size + int64(r.out.buf.Len())
-	if size+recordHeader+int64(frame) > r.limit {
+	size := r.size + int64(r.out.Buf.Len())
+	if size+capture.RecordHeader+int64(frame) > r.limit {
 		r.full = true
 		r.log.Warn("the recording has reached its limit, and ends", "file", r.file.Name(), "bytes", size)
 	}
@@ -152,7 +154,7 @@ func (r *recorder) write() {
 	if len(r.ends) == 0 || r.failed != nil {
 		return
 	}
-	r.out.buf.Truncate(r.end())
+	r.out.Buf.Truncate(r.end())
 	if r.failed = r.flush(); r.failed == nil {
 		return
 	}
@@ -163,7 +165,7 @@ func (r *recorder) write() {
 // flush writes the buffer and empties it. If not all of it can be written, the records
 // that are not in the file count as lost.
 func (r *recorder) flush() error {
-	b := r.out.buf.Bytes()
+	b := r.out.Buf.Bytes()
 	n, err := 0, error(unix.EFBIG)
 	if r.room == 0 || r.size+int64(len(b)) <= r.room {
 		n, err = r.file.Write(b)
@@ -176,14 +178,14 @@ func (r *recorder) flush() error {
 			n = r.ends[kept-1]
 		}
 		left := len(r.ends) - kept
-		r.lose(left, r.end()-n-left*recordHeader)
+		r.lose(left, r.end()-n-left*capture.RecordHeader)
 		if r.regular {
 			_ = r.file.Truncate(r.size + int64(n)) // readers accept one that is cut off, too
 		}
 	}
 	r.size += int64(n)
 	r.ends = r.ends[:0]
-	r.out.buf.Reset()
+	r.out.Buf.Reset()
 	return withoutPath(err)
 }
 

@@ -1,4 +1,5 @@
-package wire
+// Package capture reads and writes capture files with Ethernet frames.
+package capture
 
 // This file is the only one that knows the capture library. The maintained fork
 // has the same packages under github.com/gopacket/gopacket.
@@ -34,22 +35,23 @@ func (e *linkTypeError) Error() string {
 	return fmt.Sprintf("its link type is %v; only Ethernet can be played", e.link)
 }
 
-// captureWriter makes records of a pcap file with nanoseconds.
-type captureWriter struct {
-	buf bytes.Buffer
+// Writer makes records of a pcap file with nanoseconds.
+type Writer struct {
+	// Buf is what was made and not taken away. At first it is the header of a file.
+	Buf bytes.Buffer
 	w   *pcapgo.Writer
 }
 
-// newCaptureWriter returns a writer whose buffer has the header of a file.
-func newCaptureWriter() *captureWriter {
-	c := &captureWriter{}
-	c.w = pcapgo.NewWriterNanos(&c.buf)
-	_ = c.w.WriteFileHeader(maxFrame, layers.LinkTypeEthernet) // a Buffer does not fail
+// NewWriter returns a writer.
+func NewWriter() *Writer {
+	c := &Writer{}
+	c.w = pcapgo.NewWriterNanos(&c.Buf)
+	_ = c.w.WriteFileHeader(MaxFrame, layers.LinkTypeEthernet) // a Buffer does not fail
 	return c
 }
 
-// add adds the record of a frame to the buffer.
-func (c *captureWriter) add(at time.Time, frame []byte) {
+// Add adds the record of a frame to the buffer.
+func (c *Writer) Add(at time.Time, frame []byte) {
 	info := gopacket.CaptureInfo{Timestamp: at, CaptureLength: len(frame), Length: len(frame)}
 	_ = c.w.WritePacket(info, frame) // a Buffer does not fail
 }
