@@ -54,8 +54,9 @@ var edges = map[string][]string{
 	"driver/vdev/vhostback/internal/raw": {
 		"driver/internal/stat", "driver/vdev", "driver/virtio",
 	},
-	"driver/vdev/wire": {"driver/vdev"},
-	"driver/virtio":    {},
+	"driver/vdev/wire":         {"driver/vdev", "driver/vdev/wire/capture"},
+	"driver/vdev/wire/capture": {},
+	"driver/virtio":            {},
 	"apps/devbind": {
 		"apps/internal/inuse", "apps/internal/version", "pci", "pci/sysfs",
 	},
@@ -89,7 +90,7 @@ var edges = map[string][]string{
 	"apps/pktgen/mlrsearch": {},
 	"apps/pktgen/pace":      {},
 	"apps/pktgen/result":    {"apps/internal/version"},
-	"apps/pktgen/traffic":   {"driver/mbuf"},
+	"apps/pktgen/traffic":   {"apps/pktgen/pace", "driver/mbuf", "driver/vdev/wire/capture"},
 	"apps/testpmd": {
 		"apps/internal/command", "apps/internal/frame", "apps/internal/pollers", "apps/internal/portset",
 		"apps/internal/report", "apps/internal/session", "driver", "driver/devargs",

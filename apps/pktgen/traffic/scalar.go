@@ -47,12 +47,21 @@ func setScalar(v reflect.Value, f reflect.StructField, text string) error {
 	}
 	switch v.Kind() {
 	case reflect.String:
+		if text == "" {
+			return errors.New("no value; leave the line out")
+		}
 		v.SetString(text)
 	case reflect.Bool:
 		if text != "true" && text != "false" {
 			return errors.New("neither true nor false; write one of them")
 		}
 		v.SetBool(text == "true")
+	case reflect.Float64:
+		x, err := strconv.ParseFloat(text, 64)
+		if err != nil {
+			return errors.New("not a number; write it like 1 or 0.5")
+		}
+		v.SetFloat(x)
 	case reflect.Int:
 		n, err := strconv.ParseUint(text, 0, 31)
 		if err != nil || n > greatest(f, 31) {

@@ -44,7 +44,7 @@ func newStack(layers Layers) (*stack, error) {
 		kind := l.Kind()
 		if !slices.Contains(before[kind], last) {
 			return nil, &Error{Field: field, Value: kind, Reason: follows(last),
-				Remedy: "put it " + strings.Join(places(before[kind]), " or ")}
+				Remedy: "put it " + places(before[kind])}
 		}
 		if err := checkLayer(l); err != nil {
 			err.Field = field + "." + kind + "." + err.Field
@@ -73,16 +73,17 @@ func follows(kind string) string {
 }
 
 // places says where a header may stand.
-func places(kinds []string) []string {
+func places(kinds []string) string {
 	var list []string
+	first := ""
 	for _, k := range kinds {
 		if k == "" {
-			list = append(list, "first")
+			first = "first, or "
 		} else {
-			list = append(list, "behind "+k)
+			list = append(list, k)
 		}
 	}
-	return list
+	return first + "behind " + strings.Join(list, ", ")
 }
 
 // checkLayer finds values that a header has no room for. Field is the name within it.

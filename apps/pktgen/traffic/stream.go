@@ -4,26 +4,17 @@ package traffic
 // packet to packet, their sizes, and how they are sent. [Stream.Compile] makes a
 // [Program] of it.
 type Stream struct {
-	Name    string  `yaml:"name" json:"name,omitempty" doc:"name of the stream in reports"`
-	Port    int     `yaml:"port" json:"port" max:"255" doc:"number of the port that sends it, from 0 in the order of the command line"`
-	Rate    string  `yaml:"rate" json:"rate,omitempty" doc:"how fast: 1Mpps, 10Gbps, 50%, max; what --rate says if it is missing"`
-	Pattern Pattern `yaml:"pattern" json:"pattern" doc:"how packets follow one another"`
-	Packet  Layers  `yaml:"packet" json:"packet" doc:"the headers, outermost first"`
-	Size    Size    `yaml:"size" json:"size" doc:"bytes of a frame without FCS"`
-	Payload Payload `yaml:"payload" json:"payload" doc:"what follows the headers"`
-	Fields  []Field `yaml:"fields" json:"fields,omitempty" doc:"what varies from packet to packet"`
-	Track   Track   `yaml:"track" json:"track" doc:"whether packets carry a signature, by which loss, reordering and duplicates are counted"`
-	Latency bool    `yaml:"latency" json:"latency" doc:"the receiver measures how long each packet took; the stream is to be slow"`
-}
-
-// Pattern says how the packets of a stream follow one another. Package pace gives it
-// its meaning.
-type Pattern struct {
-	Kind    string `yaml:"kind" json:"kind" default:"continuous" oneof:"continuous burst multi-burst poisson" doc:"continuous, burst, multi-burst or poisson"`
-	Packets int    `yaml:"packets" json:"packets,omitempty" doc:"packets of a burst, back to back"`
-	Count   int    `yaml:"count" json:"count,omitempty" doc:"how many bursts of a multi-burst"`
-	Gap     string `yaml:"gap" json:"gap,omitempty" doc:"time between the bursts of a multi-burst: 10us, 1ms"`
-	Seed    uint64 `yaml:"seed" json:"seed,omitempty" doc:"of poisson: the same seed gives the same gaps"`
+	Name    string    `yaml:"name" json:"name,omitempty" doc:"name of the stream in reports"`
+	Port    int       `yaml:"port" json:"port" max:"255" doc:"number of the port that sends it, from 0 in the order of the command line"`
+	Rate    string    `yaml:"rate" json:"rate,omitempty" doc:"how fast: 100kpps, 10Gbps, 9.5GbpsL2, 50%, max; missing: what --rate says"`
+	Pattern Pattern   `yaml:"pattern" json:"pattern" doc:"how packets follow one another"`
+	Packet  Layers    `yaml:"packet" json:"packet,omitempty" doc:"the headers, outermost first"`
+	Replay  *Playback `yaml:"replay" json:"replay,omitempty" doc:"a capture file whose frames are sent; it stands in place of packet, size, payload, fields and track"`
+	Size    Size      `yaml:"size" json:"size" default:"60" doc:"bytes of a frame without FCS"`
+	Payload Payload   `yaml:"payload" json:"payload" default:"counter" doc:"what follows the headers"`
+	Fields  []Field   `yaml:"fields" json:"fields,omitempty" doc:"what varies from packet to packet"`
+	Track   Track     `yaml:"track" json:"track" default:"auto" oneof:"auto true false" doc:"packets carry a signature, by which loss, reordering and duplicates are counted; auto: if they have room"`
+	Latency bool      `yaml:"latency" json:"latency" doc:"the receiver measures how long each packet took; the stream is to be slow"`
 }
 
 // Track is how the packets of a stream are counted: by a signature in them, or by port.
