@@ -29,7 +29,12 @@ func (m *model) key(name string) tea.Cmd {
 	case "c":
 		m.detail = compact - m.detail
 	case "q", "ctrl+c":
-		m.signal(unix.SIGINT) // whose end ends the screen
+		// Its end ends the screen. Another signal would end it at once, with the terminal
+		// as it is now.
+		if !m.ending {
+			m.ending = true
+			m.signal(unix.SIGINT)
+		}
 	case "ctrl+\\":
 		m.after = unix.SIGQUIT
 		return tea.Quit

@@ -214,7 +214,7 @@ func TestBroken(t *testing.T) {
 	t.Setenv("TERM", "xterm-256color")
 	c := newConsole(t)
 	r, stats := testReport(time.Now())
-	r.Traffic.Streams = func() []StreamRow { return []StreamRow{{Name: "stream"}} }
+	stats[0].RxPackets = 424242
 	s := NewScreen(r, c.tty)
 	s.in = c.tty
 	s.prepare = func(m *model) { m.columns = nil } // a map that is written to
@@ -229,8 +229,7 @@ func TestBroken(t *testing.T) {
 	if !left || strings.Contains(rest, enterAlternate) {
 		t.Errorf("the screen is not left: %q", c.text())
 	}
-	stats[0].RxPackets = 424242
-	c.await(t, "RX-packets: 424242")
+	c.await(t, "port 0  emu:gen -> port x  link up\r\n  RX-packets: 424242 ")
 	cancel()
 	<-done
 }

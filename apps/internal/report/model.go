@@ -37,6 +37,7 @@ type model struct {
 	notice string // what an action returned, until the next key
 
 	keys    bool // there is a keyboard
+	ending  bool // a key has ended the command
 	busy    bool // an action is in progress
 	pending []action
 	signal  func(unix.Signal)

@@ -94,7 +94,7 @@ func (s *sampler) takeTraffic(v *sample, since time.Duration) {
 		s.streams = rows
 	}
 	if t.Latencies != nil {
-		v.latencies = t.Latencies()
+		v.latencies = append([]Latency{}, t.Latencies()...)
 	}
 	v.progress = s.progress()
 }
