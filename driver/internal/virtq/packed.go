@@ -23,6 +23,9 @@ const (
 	packedState = packedAvail | packedUsed
 	packedTag   = 0xffff<<packedFlagsShift&^packedWrite | 0xffff<<packedIDShift
 
+	// packedNextID is the step from a buffer ID to the next.
+	packedNextID = 1 << packedIDShift
+
 	// packedReserved are the flags that a used descriptor has no use for.
 	packedReserved = 0xffff << packedFlagsShift &^ (packedState | packedWrite)
 )

@@ -5,13 +5,14 @@ import "github.com/virtio-pmd/virtio-pmd/driver/mbuf"
 // receivePacked delivers packets as long as they pass the fast-path check, up to
 // the end of the ring. It returns how many, and why it stopped.
 func (r *Rx) receivePacked(out []*mbuf.Buf) (int, scanEnd) {
-	at, n := r.head, min(len(out), r.count, r.size()-r.head)
+	at := r.head
+	n := r.run(at, min(len(out), r.count, r.size()-at))
 	if n == 0 {
 		return 0, scanEmpty
 	}
 	to := at + n // also the capacity, which then has not to be computed
-	n, bytes, end := scanPacked(r.desc[at:to:to], r.id[at:to:to], r.buf[at:to:to],
-		r.headFlags, r.fast)
+	tag := r.headFlags | uint64(r.id[at])<<packedIDShift
+	n, bytes, end := scanPacked(r.desc[at:to:to], r.buf[at:to:to], tag, r.fast)
 	if r.mergeable {
 		n, bytes, end = r.onlySingles(n, bytes, end)
 	}
@@ -21,27 +22,26 @@ func (r *Rx) receivePacked(out []*mbuf.Buf) (int, scanEnd) {
 }
 
 // scanPacked reads descriptors that the device may have used, and gives their
-// buffers views. It stops at the first that is not used, or not in the order
-// they were posted, or has an invalid length. It returns how many are good, the
-// sum of their used lengths, and why it stopped.
-func scanPacked(
-	d []desc, ids []uint16, bufs []*mbuf.Buf, used uint64, c lengthCheck,
-) (int, uint64, scanEnd) {
-	ids, bufs = ids[:len(d)], bufs[:len(d)]
+// buffers views. tag is that of the first, used in order; buffer IDs follow each other.
+// It stops at the first that is not used, or not in the order they were posted, or has
+// an invalid length. It returns how many are good, the sum of their used lengths, and
+// why it stopped.
+func scanPacked(d []desc, bufs []*mbuf.Buf, tag uint64, c lengthCheck) (int, uint64, scanEnd) {
+	bufs = bufs[:len(d)]
 	bytes := uint64(0)
 	for i := range d {
 		// The only read of the descriptor: its state, which buffer it is and how
 		// much of it was used are all taken from this one value.
 		meta := load64(&d[i].meta)
-		tag := used | uint64(ids[i])<<packedIDShift
 		if meta&packedTag != tag || uint32(meta)-c.least > c.span {
-			if meta&packedState != used {
+			if meta&packedState != tag&packedState {
 				return i, bytes, scanEmpty
 			}
 			return i, bytes, scanSlow
 		}
 		mbuf.Driver(bufs[i]).Deliver(c.viewOf(meta))
 		bytes += uint64(uint32(meta))
+		tag += packedNextID
 	}
 	return len(d), bytes, scanMore
 }
@@ -67,15 +67,17 @@ func (r *Rx) collectPacked() bool {
 	return r.consumeUsed(packedID(meta), uint32(meta), limit) > 0
 }
 
-// postPacked makes available the n buffers that were put at position at.
+// postPacked makes available the n buffers that were put at position at, whose
+// buffer IDs follow each other.
 func (r *Rx) postPacked(at, n int) {
 	to := at + n
-	d, ids, bufs := r.desc[at:to:to], r.id[at:to:to], r.buf[at:to:to]
+	d, bufs := r.desc[at:to:to], r.buf[at:to:to]
 	off := uint64(r.data - r.header)
-	meta := uint64(r.room) | packedWrite | r.tailFlags
+	meta := uint64(r.room) | packedWrite | uint64(r.id[at])<<packedIDShift | r.tailFlags
 	for i := range d {
 		d[i].addr = mbuf.Driver(bufs[i]).RoomIOVA() + off
-		publish64(&d[i].meta, meta|uint64(ids[i])<<packedIDShift)
+		publish64(&d[i].meta, meta)
+		meta += packedNextID
 	}
 	r.enterPacked(n)
 }

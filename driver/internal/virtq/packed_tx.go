@@ -6,9 +6,10 @@ import "github.com/virtio-pmd/virtio-pmd/driver/mbuf"
 // the end of the ring. It returns how many.
 func (t *Tx) sendPacked(in []*mbuf.Buf) int {
 	at := t.tail()
-	n := min(len(in), t.room(), t.size()-at)
+	n := t.run(at, min(len(in), t.room(), t.size()-at))
 	to := at + n
-	n, bytes := fillPacked(t.desc[at:to:to], t.id[at:to:to], in, t.tailFlags, t.fast)
+	tag := t.tailFlags | uint64(t.id[at])<<packedIDShift
+	n, bytes := fillPacked(t.desc[at:to:to], in, tag, t.fast)
 	copy(t.buf[at:], in[:n])
 	t.enterPacked(n)
 	t.countPosted(n, n, bytes)
@@ -16,10 +17,10 @@ func (t *Tx) sendPacked(in []*mbuf.Buf) int {
 }
 
 // fillPacked writes a descriptor for each packet, and stops at the first that
-// the fast path does not take. It returns how many, and the sum of the lengths
-// of their frames.
-func fillPacked(d []desc, ids []uint16, in []*mbuf.Buf, avail uint64, c fastCheck) (int, uint64) {
-	ids, in = ids[:len(d)], in[:len(d)]
+// the fast path does not take. tag has the flags and the buffer ID of the first; buffer
+// IDs follow each other. It returns how many, and the sum of the lengths of their frames.
+func fillPacked(d []desc, in []*mbuf.Buf, tag uint64, c fastCheck) (int, uint64) {
+	in = in[:len(d)]
 	bytes := uint64(0)
 	for i := range d {
 		b := in[i]
@@ -31,7 +32,8 @@ func fillPacked(d []desc, ids []uint16, in []*mbuf.Buf, avail uint64, c fastChec
 		zeroHeader(b, off)
 		mbuf.Driver(b).Consume()
 		d[i].addr = mbuf.Driver(b).RoomIOVA() + uint64(off)
-		publish64(&d[i].meta, uint64(v.Len()+headerLen)|uint64(ids[i])<<packedIDShift|avail)
+		publish64(&d[i].meta, tag|uint64(v.Len()+headerLen))
+		tag += packedNextID
 		bytes += uint64(v.Len())
 	}
 	return len(d), bytes
@@ -49,24 +51,36 @@ func (t *Tx) reclaimFastPacked() bool {
 	if t.special > 0 {
 		return false
 	}
-	n := min(t.count, t.size()-t.head)
-	at, to := t.head, t.head+n
-	n = usedInOrder(t.desc[at:to:to], t.id[at:to:to], t.headFlags)
+	at := t.head
+	n := t.run(at, min(t.count, t.size()-at))
+	to := at + n
+	n = usedInOrder(t.desc[at:to:to], t.headFlags|uint64(t.id[at])<<packedIDShift)
 	t.reclaimRun(n)
 	t.leavePacked(n)
 	return n > 0
 }
 
 // usedInOrder returns how many descriptors were used in the order they were made
-// available.
-func usedInOrder(d []desc, ids []uint16, used uint64) int {
-	ids = ids[:len(d)]
-	for i := range d {
-		if load64(&d[i].meta)>>packedIDShift != used>>packedIDShift|uint64(ids[i]) {
-			return i
+// available. tag has the flags and the buffer ID of the first; buffer IDs follow each
+// other. It compares four descriptors, a cache line, at a time.
+func usedInOrder(d []desc, tag uint64) int {
+	n := 0
+	for ; n+4 <= len(d); n += 4 {
+		line := d[n : n+4 : n+4]
+		differ := load64(&line[0].meta) ^ tag
+		differ |= load64(&line[1].meta) ^ (tag + packedNextID)
+		differ |= load64(&line[2].meta) ^ (tag + 2*packedNextID)
+		differ |= load64(&line[3].meta) ^ (tag + 3*packedNextID)
+		if differ>>packedIDShift != 0 {
+			break
 		}
+		tag += 4 * packedNextID
 	}
-	return len(d)
+	for n < len(d) && (load64(&d[n].meta)^tag)>>packedIDShift == 0 {
+		n++
+		tag += packedNextID
+	}
+	return n
 }
 
 // reclaimSlowPacked takes back what the next used descriptor stands for: a
@@ -96,6 +110,10 @@ func (t *Tx) reclaimSlowPacked() bool {
 	if d > 0 && !t.inOrder {
 		t.moved += t.toFront(t.head, d)
 		d = 0
+	}
+	if t.special == 0 { // with IN_ORDER it may be all packets of a burst
+		t.reclaimRuns(d + 1)
+		return true
 	}
 	for d >= 0 {
 		n := t.reclaimChain()

@@ -322,7 +322,7 @@ func (r *Rx) Refill() int {
 	posted := 0
 	for want := r.free(); posted < want; {
 		at := r.tail()
-		n := min(want-posted, r.size()-at)
+		n := r.run(at, min(want-posted, r.size()-at))
 		got := r.cache.Take(r.buf[at : at+n])
 		r.taken = uint32(got)
 		r.presetNumBuffers(r.buf[at:][:got])

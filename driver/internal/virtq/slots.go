@@ -24,6 +24,10 @@ type slots struct {
 	buf   []*mbuf.Buf // first buffer of the chain that begins at a position
 	chain []uint16    // descriptors of that chain, 0 in its middle, 1 where none is
 
+	// sorted is whether the identifier of every position is its own number, as it is
+	// until a buffer is used out of order.
+	sorted bool
+
 	head  int // first position in use
 	count int // number of positions in use
 
@@ -38,6 +42,7 @@ func newSlots(size int) slots {
 		at:        make([]uint16, size),
 		buf:       make([]*mbuf.Buf, size),
 		chain:     make([]uint16, size),
+		sorted:    true,
 		unsettled: size,
 	}
 	for i := range s.id {
@@ -62,6 +67,26 @@ func (s *slots) wrap(i int) int {
 
 // tail returns the first position that is not in use, if there is one.
 func (s *slots) tail() int { return s.wrap(s.head + s.count) }
+
+// run returns how many of the n positions from at on have identifiers that follow each
+// other. The fast paths take so many at once, and count instead of reading them.
+func (s *slots) run(at, n int) int {
+	if s.sorted {
+		return n
+	}
+	return s.findRun(at, n)
+}
+
+// findRun is run of positions whose identifiers have to be read.
+func (s *slots) findRun(at, n int) int {
+	ids := s.id[at : at+n]
+	for i := 1; i < len(ids); i++ {
+		if ids[i] != ids[i-1]+1 {
+			return i
+		}
+	}
+	return n
+}
 
 // drop takes n positions off the front of the window.
 func (s *slots) drop(n int) {
@@ -91,7 +116,7 @@ func (s *slots) distance(id uint32, from, limit int) int {
 // stay in the window, in whatever order is least work. The identifiers move along.
 // It returns how many positions it wrote, which is d and more in the worst case.
 func (s *slots) toFront(from, d int) int {
-	s.unsettled = len(s.id)
+	s.sorted, s.unsettled = false, len(s.id)
 	there := s.wrap(from + d)
 	n := int(s.chain[there])
 	if s.fills(from, min(n, d)) == n { // what is there changes places with the chain

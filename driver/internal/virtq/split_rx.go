@@ -20,9 +20,10 @@ func (r *Rx) receiveSplit(out []*mbuf.Buf) (int, scanEnd) {
 	if r.ready == 0 && !r.poll(r.count) {
 		return 0, scanEmpty
 	}
-	at, n := r.head, min(len(out), r.ready, r.size()-r.head)
+	at := r.head
+	n := r.run(at, min(len(out), r.ready, r.size()-at))
 	to := at + n
-	n, bytes, end := scanSplit(r.elems[at:to:to], r.id[at:to:to], r.buf[at:to:to], r.fast)
+	n, bytes, end := scanSplit(r.elems[at:to:to], r.buf[at:to:to], uint32(r.id[at]), r.fast)
 	if r.mergeable {
 		n, bytes, end = r.onlySingles(n, bytes, end)
 	}
@@ -33,24 +34,26 @@ func (r *Rx) receiveSplit(out []*mbuf.Buf) (int, scanEnd) {
 }
 
 // scanSplit reads entries that the device has put in the used ring, and gives
-// their buffers views. It stops at the first that is not in the order the
-// buffers were posted, or has an invalid length. It returns how many are good,
-// the sum of their used lengths, and why it stopped.
+// their buffers views. next is the identifier of the first, used in order; identifiers
+// follow each other. It stops at the first that is not in the order the buffers were
+// posted, or has an invalid length. It returns how many are good, the sum of their used
+// lengths, and why it stopped.
 func scanSplit(
-	elems []usedElem, ids []uint16, bufs []*mbuf.Buf, c lengthCheck,
+	elems []usedElem, bufs []*mbuf.Buf, next uint32, c lengthCheck,
 ) (int, uint64, scanEnd) {
-	ids, bufs = ids[:len(elems)], bufs[:len(elems)]
+	bufs = bufs[:len(elems)]
 	bytes := uint64(0)
 	for i := range elems {
 		// The only read of the entry: the device may change it afterwards. The
 		// length is used more than once, and so is loaded in a way that the
 		// compiler cannot repeat.
 		id, used := elems[i].id, load32(&elems[i].len)
-		if id != uint32(ids[i]) || used-c.least > c.span {
+		if id != next || used-c.least > c.span {
 			return i, bytes, scanSlow
 		}
 		mbuf.Driver(bufs[i]).Deliver(c.viewOf(uint64(used)))
 		bytes += uint64(used)
+		next++
 	}
 	return len(elems), bytes, scanMore
 }
@@ -71,14 +74,15 @@ func (r *Rx) collectSplit() bool {
 	return n > 0
 }
 
-// postSplit puts the n buffers into the avail ring that were put at position at.
+// postSplit puts the n buffers into the avail ring that were put at position at, whose
+// identifiers follow each other.
 func (r *Rx) postSplit(at, n int) {
-	to := at + n
-	ids, bufs := r.id[at:to:to], r.buf[at:to:to]
-	d, off := r.desc, uint64(r.data-r.header)
-	for i, id := range ids {
-		d[id].addr = mbuf.Driver(bufs[i]).RoomIOVA() + off
+	id := int(r.id[at])
+	d, bufs := r.desc[id:][:n], r.buf[at:][:n]
+	off := uint64(r.data - r.header)
+	for i := range d {
+		d[i].addr = mbuf.Driver(bufs[i]).RoomIOVA() + off
 	}
-	r.fillAvail(ids)
+	r.fillAvail(r.id[at:][:n])
 	r.count += n
 }

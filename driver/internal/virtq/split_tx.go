@@ -6,11 +6,10 @@ import "github.com/virtio-pmd/virtio-pmd/driver/mbuf"
 // them, up to the end of the ring. It returns how many.
 func (t *Tx) sendSplit(in []*mbuf.Buf) int {
 	at := t.tail()
-	n := min(len(in), t.room(), t.size()-at)
-	ids := t.id[at : at+n : at+n]
-	n, bytes := fillSplit(t.desc, ids, in, t.fast)
+	n := t.run(at, min(len(in), t.room(), t.size()-at))
+	n, bytes := fillSplit(t.desc[t.id[at]:][:n], in, t.fast)
 	copy(t.buf[at:], in[:n])
-	t.fillAvail(ids[:n])
+	t.fillAvail(t.id[at:][:n])
 	t.count += n
 	t.countPosted(n, n, bytes)
 	return n
@@ -19,10 +18,10 @@ func (t *Tx) sendSplit(in []*mbuf.Buf) int {
 // fillSplit writes a descriptor for each packet, and stops at the first that the
 // fast path does not take. It returns how many, and the sum of the lengths of
 // their frames.
-func fillSplit(d []desc, ids []uint16, in []*mbuf.Buf, c fastCheck) (int, uint64) {
-	in = in[:len(ids)]
+func fillSplit(d []desc, in []*mbuf.Buf, c fastCheck) (int, uint64) {
+	in = in[:len(d)]
 	bytes := uint64(0)
-	for i, id := range ids {
+	for i := range d {
 		b := in[i]
 		if b == nil || !c.matches(b, mbuf.Driver(b).View()) {
 			return i, bytes
@@ -31,13 +30,13 @@ func fillSplit(d []desc, ids []uint16, in []*mbuf.Buf, c fastCheck) (int, uint64
 		off := v.Offset() - headerLen
 		zeroHeader(b, off)
 		mbuf.Driver(b).Consume()
-		d[id] = desc{
+		d[i] = desc{
 			addr: mbuf.Driver(b).RoomIOVA() + uint64(off),
 			meta: uint64(v.Len() + headerLen),
 		}
 		bytes += uint64(v.Len())
 	}
-	return len(ids), bytes
+	return len(d), bytes
 }
 
 // reclaimSplit takes back what the device has used.
@@ -59,16 +58,17 @@ func (t *Tx) reclaimFastSplit() bool {
 	from := int(t.usedIdx) & t.mask
 	n := min(t.ready, t.size()-t.head, t.size()-from)
 	if !t.inOrder { // with IN_ORDER the used index is enough (2.7.9)
-		elems := t.elems[from:][:n]
-		ids := t.id[t.head:][:n]
+		elems := t.elems[from:][:t.run(t.head, n)]
+		next := uint32(t.id[t.head])
 		var written uint32
 		n = 0
 		for i := range elems {
-			if elems[i].id != uint32(ids[i]) {
+			if elems[i].id != next {
 				break
 			}
 			written |= elems[i].len
 			n++
+			next++
 		}
 		t.countUsedLengths(written)
 	}

@@ -445,6 +445,17 @@ func (t *Tx) reclaimRun(n int) {
 	t.bufs -= n
 }
 
+// reclaimRuns frees the n packets at head, which are one buffer of the cache's pool
+// each and may lie across the end of the ring, and takes them out of the window.
+func (t *Tx) reclaimRuns(n int) {
+	for n > 0 {
+		k := min(n, t.size()-t.head)
+		t.reclaimRun(k)
+		t.leave(k)
+		n -= k
+	}
+}
+
 // reclaimChain frees the packet at head, which the device has used, and returns
 // the number of its descriptors.
 func (t *Tx) reclaimChain() int {
