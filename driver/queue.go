@@ -72,8 +72,10 @@ func (q *RxQueue) Burst(bufs []*mbuf.Buf) int {
 	if !q.gate.Enter() {
 		return 0
 	}
-	n := q.ring.Burst(bufs)
-	if n == 0 && q.ring.Broken() != nil {
+	n := 0
+	if q.ring.NothingToDo() {
+		q.ring.CountEmpty()
+	} else if n = q.ring.Burst(bufs); n == 0 && q.ring.Stopped() {
 		q.reportBroken(q.ring.Broken())
 	}
 	q.gate.Leave()
@@ -91,7 +93,7 @@ func (q *TxQueue) Burst(bufs []*mbuf.Buf) int {
 		return 0
 	}
 	n := q.ring.Burst(bufs)
-	if n == 0 && q.ring.Broken() != nil {
+	if n == 0 && q.ring.Stopped() {
 		q.reportBroken(q.ring.Broken())
 	}
 	q.gate.Leave()
@@ -287,12 +289,12 @@ func (q *queue) close() {
 	q.closed = true
 }
 
-// reportBroken calls onBroken, once for each ring. The poller is inside the gate. It
+// reportBroken calls onBroken, once for each ring, if err is not nil. The poller is inside the gate. It
 // is not inlined, to keep the code of a burst small.
 //
 //go:noinline
 func (q *queue) reportBroken(err error) {
-	if q.reported {
+	if err == nil || q.reported {
 		return
 	}
 	q.reported = true

@@ -113,8 +113,9 @@ func (q *RxQueue) total() RxQueueStats {
 func (s *RxQueueStats) add(c *virtq.RxStats) {
 	s.Packets += c.Packets.Load()
 	s.Bytes += c.Bytes.Load()
-	s.Polls += c.Polls.Load()
-	s.EmptyPolls += c.EmptyPolls.Load()
+	empty := c.EmptyPolls.Load()
+	s.Polls += c.BusyPolls.Load() + empty
+	s.EmptyPolls += empty
 	s.Kicks += c.Kicks.Load()
 	s.Rekicks += c.Rekicks.Load()
 	s.NoMbuf += c.NoMbuf.Load()

@@ -9,7 +9,7 @@
 // the store before it. A fence would cost the poller more than the rest of an empty
 // burst, so the poller has none, and the closer, which runs rarely, has the kernel
 // issue one on every CPU that runs this program: membarrier(2). Where the kernel does
-// not have it, the poller's marks are atomic exchanges.
+// not have it, the poller enters with an atomic exchange.
 package gate
 
 import (
@@ -21,16 +21,27 @@ import (
 
 // Gate guards one queue. Init is called before anything else.
 type Gate struct {
-	inside   uint32 // 1 during a burst; written by the poller only
-	exchange bool   // the poller's marks are exchanges; set by Init
-	closed   atomic.Bool
-	refused  atomic.Uint64
+	inside  uint32        // 1 during a burst; written by the poller only
+	state   atomic.Uint32 // 0 if the poller's ordinary mark is enough to enter
+	refused atomic.Uint64
 }
 
+// Bits of Gate.state.
+const (
+	closed    = 1 << iota
+	exchanges // the poller's mark has to be an exchange; set by Init
+)
+
 // Init prepares the gate, closed or open, before the poller's first Enter.
-func (g *Gate) Init(closed bool) {
-	g.exchange = membarrier(membarrierRegisterPrivateExpedited) != nil
-	g.closed.Store(closed)
+func (g *Gate) Init(shut bool) {
+	var state uint32
+	if membarrier(membarrierRegisterPrivateExpedited) != nil {
+		state |= exchanges
+	}
+	if shut {
+		state |= closed
+	}
+	g.state.Store(state)
 }
 
 // Enter reports whether the poller may use the queue. If so, the poller calls Leave
@@ -42,16 +53,29 @@ func (g *Gate) Enter() bool {
 		g.refused.Add(1)
 		return false
 	}
-	if atomicMarks || g.exchange {
-		atomic.StoreUint32(&g.inside, 1)
-	} else {
-		g.inside = 1
-	}
-	if g.closed.Load() {
+	g.mark(1)
+	return g.state.Load() == 0 || g.enterSlow()
+}
+
+// enterSlow is Enter, with the mark made, of a gate that is closed or needs an exchange.
+//
+//go:noinline
+func (g *Gate) enterSlow() bool {
+	atomic.StoreUint32(&g.inside, 1) // an exchange on amd64
+	if g.state.Load()&closed != 0 {
 		atomic.StoreUint32(&g.inside, 0)
 		return false
 	}
 	return true
+}
+
+// mark sets the poller's mark.
+func (g *Gate) mark(inside uint32) {
+	if atomicMarks {
+		atomic.StoreUint32(&g.inside, inside)
+	} else {
+		g.inside = inside
+	}
 }
 
 // isInside reads the poller's mark on the poller's side, where it costs next to
@@ -74,22 +98,16 @@ func (g *Gate) Refused() uint64 { return g.refused.Load() }
 // Leave ends what Enter began. Everything that the poller did to the queue is visible
 // before its mark is gone, or the closer could take the queue apart in the middle of
 // a burst: on amd64 stores are not reordered, elsewhere the store is a release.
-func (g *Gate) Leave() {
-	if atomicMarks || g.exchange {
-		atomic.StoreUint32(&g.inside, 0)
-	} else {
-		g.inside = 0
-	}
-}
+func (g *Gate) Leave() { g.mark(0) }
 
 // Open opens the gate again.
-func (g *Gate) Open() { g.closed.Store(false) }
+func (g *Gate) Open() { g.state.And(^uint32(closed)) }
 
 // Close closes the gates and waits, at most limit, until no poller is inside any
 // of them. It returns the index of one that a poller is still inside, -1 for none.
 func Close(gates []*Gate, limit time.Duration) int {
 	for _, g := range gates {
-		g.closed.Store(true)
+		g.state.Or(closed)
 	}
 	// Without the fence the mark of a poller that is inside could still be in the
 	// store buffer of its CPU. Where the kernel does not have membarrier the marks are

@@ -15,7 +15,9 @@ func TestKeepsBothSidesApart(t *testing.T) {
 	for _, exchange := range []bool{false, true} {
 		g := &Gate{}
 		g.Init(false)
-		g.exchange = g.exchange || exchange
+		if exchange {
+			g.state.Or(exchanges)
+		}
 		guarded, polled := 0, 0
 		stop := make(chan struct{})
 		done := make(chan int)

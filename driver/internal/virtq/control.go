@@ -110,7 +110,7 @@ func (c *Control) collect() bool {
 func (c *Control) Drain() int {
 	n := c.count
 	c.drop(n)
-	c.running = false
+	c.stopped = true
 	c.posted.Set(0)
 	return n
 }

@@ -53,6 +53,9 @@ func wordAt(b []byte, off int) *uint32 {
 	return (*uint32)(unsafe.Pointer(&b[off]))
 }
 
+// upperHalf returns the upper 32 bits of a word as a word.
+func upperHalf(p *uint64) *uint32 { return (*uint32)(unsafe.Add(unsafe.Pointer(p), 4)) }
+
 // load64 reads a word that the device may be writing: once, whole, and before
 // anything that the caller reads after it. An atomic load is a plain MOV on
 // amd64 and a load-acquire on arm64.

@@ -2,6 +2,14 @@ package virtq
 
 import "github.com/virtio-pmd/virtio-pmd/driver/mbuf"
 
+// nextPackedWord returns the half of the next descriptor that has its flags, what it
+// holds, and whether the device has not used the buffer yet.
+func (r *Rx) nextPackedWord() (word *uint32, now uint32, unused bool) {
+	word = upperHalf(&r.desc[r.head].meta)
+	now = load32(word)
+	return word, now, uint64(now)<<packedIDShift&packedState != r.headFlags
+}
+
 // receivePacked delivers packets as long as they pass the fast-path check, up to
 // the end of the ring. It returns how many, and why it stopped.
 func (r *Rx) receivePacked(out []*mbuf.Buf) (int, scanEnd) {

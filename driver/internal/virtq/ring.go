@@ -24,7 +24,7 @@ type ring struct {
 
 	doorbell virtio.Doorbell
 	notifyID uint32
-	running  bool // between Start and Drain
+	stopped  bool // not started yet, drained or broken: bursts do nothing
 	drained  bool
 
 	kicks  *stat.Counter
@@ -52,7 +52,7 @@ func (r *ring) init(cfg *Config, kicks *stat.Counter) error {
 	if err != nil {
 		return err
 	}
-	r.index, r.address, r.layout = cfg.Index, cfg.Address, l
+	r.index, r.address, r.layout, r.stopped = cfg.Index, cfg.Address, l, true
 	r.packed = cfg.Features.Has(virtio.RingPacked)
 	r.eventIdx = cfg.Features.Has(virtio.RingEventIdx)
 	r.inOrder = cfg.Features.Has(virtio.InOrder)
@@ -80,7 +80,7 @@ func (r *ring) Areas() (desc, driver, device uint64) {
 // Start is called when DRIVER_OK is set: from then on the queue works and may
 // ring the doorbell. id is the low 16 bits of every notification.
 func (r *ring) Start(doorbell virtio.Doorbell, id uint16) {
-	r.doorbell, r.notifyID, r.running = doorbell, uint32(id), true
+	r.doorbell, r.notifyID, r.stopped = doorbell, uint32(id), r.finished()
 }
 
 // Broken returns the *BrokenError that stopped the queue, nil while it works.
@@ -102,12 +102,17 @@ const notOutstanding = "a used buffer is not one that the device had"
 
 // fail breaks the queue. The first reason stays.
 func (r *ring) fail(reason string, value, bound uint64) {
+	r.stopped = true
 	r.broken.CompareAndSwap(nil,
 		&BrokenError{Queue: r.index, Reason: reason, Value: value, Bound: bound})
 }
 
+// Stopped reports whether the queue does nothing: not started yet, drained, broken.
+// It belongs to the goroutine that calls Burst.
+func (r *ring) Stopped() bool { return r.stopped }
+
 // idle reports whether the queue does nothing: not started yet, drained, broken.
-func (r *ring) idle() bool { return !r.running || r.broken.Load() != nil }
+func (r *ring) idle() bool { return r.stopped }
 
 // finished reports whether the queue will not work again.
 func (r *ring) finished() bool { return r.drained || r.broken.Load() != nil }
@@ -177,7 +182,7 @@ func (r *ring) Abandon() { r.fail("a burst did not end", 0, 0) }
 // Drain gives every posted buffer back to its pool and returns how many. The
 // device must have been reset. The queue is of no use afterwards.
 func (r *ring) Drain() int {
-	r.running, r.drained = false, true
+	r.stopped, r.drained = true, true
 	n := 0
 	for r.count > 0 {
 		n += giveBack(r.buf[r.head])

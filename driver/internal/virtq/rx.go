@@ -22,12 +22,14 @@ const (
 	// needs no time at all, unless its thread loses the CPU between two of them.
 	waitLimit = time.Second
 	// yieldPeriod is the number of empty polls between two looks at whether the pool has
-	// run out, and needs what the cache holds.
+	// run out, and needs what the cache holds, and at the watchdog.
 	yieldPeriod = 64
 	// quietLimit is after how many empty polls, a good part of a second, the
 	// watchdog rings the doorbell although the device did not ask: a lost
 	// notification, or an invalid event index, must not stop the queue.
 	quietLimit = 1 << 22
+	// samplePeriod is of how many bursts one has the header of its first packet read.
+	samplePeriod = 256
 )
 
 // Rx is a receive queue, whichever format its ring has. It belongs to one
@@ -58,8 +60,13 @@ type Rx struct {
 
 	waits time.Time // since when a packet is incomplete, zero if none is
 	bad   int       // packets dropped since the last good one
-	quiet int       // empty polls in a row
-	found uint8     // bursts that received something: of each 256, one is sampled
+	quiet int       // empty polls in a row, counted by yieldPeriod
+
+	// While watching, there is nothing to do if *watched is still unchanged: it is the word
+	// that the device changes when it uses the next buffer.
+	watching  bool
+	unchanged uint32
+	watched   *uint32
 
 	bytes uint64 // received in this burst
 }
@@ -141,6 +148,10 @@ func (r *Rx) Start(doorbell virtio.Doorbell, id uint16) {
 	r.kick()
 }
 
+// NothingToDo reports whether Burst would find nothing, and have nothing else to do. Most
+// polls are like that, and a caller that calls CountEmpty instead spares itself the rest.
+func (r *Rx) NothingToDo() bool { return r.watching && load32(r.watched) == r.unchanged }
+
 // Burst fills bufs with received packets and returns how many. It never waits.
 // The packets are the caller's to free. It refills the ring in bulk, and rings
 // the doorbell when the device asks for it.
@@ -184,18 +195,33 @@ func (r *Rx) Burst(bufs []*mbuf.Buf) int {
 		r.deferUsedEvent()
 	}
 	r.posted.Set(uint64(r.count))
-	r.stats.Polls.Add(1)
-	if n > 0 {
-		r.stats.Packets.Add(uint64(n))
-		r.stats.Bytes.Add(r.bytes)
-		r.bytes, r.quiet = 0, 0
-		if r.found++; r.found == 0 {
-			r.sample(bufs[0])
-		}
-	} else {
-		r.countEmpty()
+	if n == 0 {
+		r.CountEmpty()
+		r.watch()
+		return 0
+	}
+	r.watching = false
+	r.stats.Packets.Add(uint64(n))
+	r.stats.Bytes.Add(r.bytes)
+	r.bytes, r.quiet = 0, 0
+	if r.stats.BusyPolls.Add(1)%samplePeriod == 0 {
+		r.sample(bufs[0])
 	}
 	return n
+}
+
+// watch has NothingToDo watch the device, after a burst that received nothing, if there is
+// nothing else to do: no packet to complete, no buffers to post, no doorbell to decide about.
+func (r *Rx) watch() {
+	r.watching = false
+	if r.pending > 0 || r.free() >= r.batch || r.unkicked > 0 || r.idle() {
+		return
+	}
+	if r.packed {
+		r.watched, r.unchanged, r.watching = r.nextPackedWord()
+	} else {
+		r.watched, r.unchanged, r.watching = r.nextSplitWord()
+	}
 }
 
 // kickDue reports whether it is time to kick after a burst that received n
@@ -299,18 +325,36 @@ func (r *Rx) deliver(out []*mbuf.Buf, n int, bytes uint64) {
 	}
 }
 
-// countEmpty counts a poll that received nothing.
-func (r *Rx) countEmpty() {
-	r.stats.EmptyPolls.Add(1)
-	r.quiet++
-	if r.quiet%yieldPeriod == 0 {
-		r.cache.Yield()
+// CountEmpty counts a poll that received nothing.
+func (r *Rx) CountEmpty() {
+	if r.stats.EmptyPolls.Add(1)%yieldPeriod == 0 {
+		r.lookAround()
 	}
+}
+
+// lookAround does what is due after many empty polls: the pool may have run out, or a
+// notification may be lost.
+func (r *Rx) lookAround() {
+	r.cache.Yield()
+	r.quiet += yieldPeriod
 	if r.quiet >= quietLimit && r.count > 0 {
 		r.quiet = 0
 		r.stats.Rekicks.Add(1)
 		r.rekick()
 	}
+}
+
+// Abandon breaks the queue because a burst ended in a panic. Drain remains possible.
+func (r *Rx) Abandon() {
+	r.watching = false
+	r.ring.Abandon()
+}
+
+// Drain gives every posted buffer back to its pool and returns how many. The
+// device must have been reset. The queue is of no use afterwards.
+func (r *Rx) Drain() int {
+	r.watching = false
+	return r.ring.Drain()
 }
 
 // Refill posts as many buffers as the ring has room for and the pool has, and

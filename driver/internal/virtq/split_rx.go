@@ -14,6 +14,13 @@ func (r *Rx) initPostSplit() {
 	}
 }
 
+// nextSplitWord returns the word that has the used index, what it holds, and whether
+// the device has not used the next buffer yet.
+func (r *Rx) nextSplitWord() (word *uint32, now uint32, unused bool) {
+	now = load32(r.usedWord)
+	return r.usedWord, now, uint16(now>>splitIdxShift) == r.usedIdx
+}
+
 // receiveSplit delivers packets as long as they pass the fast-path check, up to
 // the end of the ring. It returns how many, and why it stopped.
 func (r *Rx) receiveSplit(out []*mbuf.Buf) (int, scanEnd) {

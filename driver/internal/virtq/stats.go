@@ -5,11 +5,11 @@ import "github.com/virtio-pmd/virtio-pmd/driver/internal/stat"
 // RxStats counts what a receive queue did. The queue's owner writes, any
 // goroutine may read.
 type RxStats struct {
-	Packets, Bytes    stat.Counter // delivered to the application; bytes without the header
-	Polls, EmptyPolls stat.Counter // calls of Burst, and those that received nothing
-	Kicks             stat.Counter // doorbell rings
-	Rekicks           stat.Counter // those of them that the watchdog rang
-	NoMbuf            stat.Counter // times the pool had too few buffers to fill the ring
+	Packets, Bytes        stat.Counter // delivered to the application; bytes without the header
+	BusyPolls, EmptyPolls stat.Counter // calls of Burst that received something, and nothing
+	Kicks                 stat.Counter // doorbell rings
+	Rekicks               stat.Counter // those of them that the watchdog rang
+	NoMbuf                stat.Counter // times the pool had too few buffers to fill the ring
 
 	Dropped      stat.Counter // packets lost for one of the next two reasons
 	LengthErrors stat.Counter // shorter than a header and a frame, or longer than what was posted

@@ -255,8 +255,7 @@ func (t *Tx) Burst(bufs []*mbuf.Buf) int {
 		t.reclaim()
 	}
 	t.posted.Set(uint64(t.bufs))
-	t.stats.Polls.Add(1)
-	if t.stats.Polls.Load()%lookPeriod == 0 {
+	if t.stats.Polls.Add(1)%lookPeriod == 0 {
 		t.look()
 	}
 	if t.packets > 0 {

@@ -18,7 +18,11 @@ func (b *bench) build(ctx context.Context) error {
 		return err
 	}
 	b.programs[0] = filepath.Join(b.dir, "ours")
-	if err := output(ctx, source, "go", "build", "-trimpath", "-buildvcs=false", "-o", b.programs[0], "./ours"); err != nil {
+	if b.ours != "" {
+		if b.programs[0], err = filepath.Abs(b.ours); err != nil {
+			return err
+		}
+	} else if err := output(ctx, source, "go", "build", "-trimpath", "-buildvcs=false", "-o", b.programs[0], "./ours"); err != nil {
 		return err
 	}
 	if b.other != "" {

@@ -46,6 +46,7 @@ func main() {
 			&cli.StringFlag{Name: "bursts", Value: "1,8,32,128", Usage: "packets of a burst"},
 			&cli.StringFlag{Name: "frames", Value: "64,1518", Usage: "bytes of a frame"},
 			&cli.StringFlag{Name: "rows", Value: ".", Usage: "measure the rows whose names match this `REGEXP`"},
+			&cli.StringFlag{Name: "ours", Usage: "a `PROGRAM` that was built before, in the place of ours"},
 			&cli.StringFlag{Name: "other", Usage: "another `PROGRAM` like ours in the place of DPDK"},
 			&cli.IntFlag{Name: "cpu", Value: 1},
 			&cli.StringFlag{Name: "cc", Value: "gcc"},
@@ -72,7 +73,7 @@ type bench struct {
 	rounds, pairs, samples int
 	sizes, frames          []int // of bursts, in packets, and of frames, in bytes
 	rows                   []row
-	other                  string
+	ours, other            string
 	cpu                    int
 	cc                     string
 
@@ -85,7 +86,7 @@ type bench struct {
 func benchOf(c *cli.Context) (*bench, error) {
 	b := &bench{
 		rounds: c.Int("rounds"), pairs: c.Int("pairs"), samples: c.Int("samples"),
-		other: c.String("other"), cpu: c.Int("cpu"), cc: c.String("cc"), progress: true,
+		ours: c.String("ours"), other: c.String("other"), cpu: c.Int("cpu"), cc: c.String("cc"), progress: true,
 	}
 	if b.rounds < 1 || b.pairs < 1 || b.samples < 1 || b.samples > 10000 {
 		return nil, fmt.Errorf("one round, one pair and 1 to 10000 samples are the least")

@@ -55,7 +55,7 @@ func short(path string) string {
 
 // name says where DPDK has no vectorized path on this machine.
 func (r *results) name(row row, i int) string {
-	if row.vectorized && !r.vectorized(row, i) {
+	if row.vectorized && !r.vectorized(row, i) && r.paths[i][1] != r.paths[i][0] {
 		return strings.Replace(row.name, "DPDK vectorized", "DPDK not vectorized here", 1)
 	}
 	return row.name
