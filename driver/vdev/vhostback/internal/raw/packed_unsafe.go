@@ -53,7 +53,7 @@ func (q *ring) receivePacked() int {
 			}
 			addr := *(*uint64)(p)
 			off := addr - q.first
-			if off > q.limit {
+			if off >= q.limit {
 				if !q.findRegion(addr) {
 					break
 				}
@@ -96,7 +96,7 @@ func (q *ring) transmitPacked() int {
 			}
 			addr := *(*uint64)(p)
 			off := addr - q.first
-			if off > q.limit {
+			if off >= q.limit {
 				if !q.findRegion(addr) {
 					break
 				}

@@ -25,7 +25,7 @@ type ring struct {
 	wrap                 bool   // packed
 
 	// The region that the last buffer was in: first is its guest address, base its
-	// address here, and a buffer at an offset up to limit lies in it whole.
+	// address here, and a buffer at an offset below limit lies in it whole.
 	first, limit uint64
 	base         unsafe.Pointer
 
@@ -63,7 +63,7 @@ func (q *ring) close() {
 }
 
 // forgetRegion makes findRegion look up the region of the next buffer.
-func (q *ring) forgetRegion() { q.first, q.limit, q.base = ^uint64(0), 0, nil }
+func (q *ring) forgetRegion() { q.first, q.limit, q.base = 0, 0, nil }
 
 func (q *ring) setAreas(areas [3][]byte) {
 	q.areas = areas
@@ -124,7 +124,7 @@ func (q *ring) findRegion(addr uint64) bool {
 	for _, m := range q.engine.memory {
 		size := uint64(len(m.Memory))
 		if off := addr - m.Address; off < size && uint64(q.need) <= size-off {
-			q.first, q.limit = m.Address, size-uint64(q.need)
+			q.first, q.limit = m.Address, size-uint64(q.need)+1
 			q.base = unsafe.Pointer(unsafe.SliceData(m.Memory))
 			return true
 		}

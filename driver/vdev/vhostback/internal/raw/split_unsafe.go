@@ -59,7 +59,7 @@ func (q *ring) receiveSplit() int {
 		if w>>32&(virtio.DescNext|virtio.DescIndirect|virtio.DescWrite) != virtio.DescWrite || uint32(w) < q.need {
 			break
 		}
-		if off > q.limit {
+		if off >= q.limit {
 			if !q.findRegion(addr) {
 				break
 			}
@@ -92,7 +92,7 @@ func (q *ring) transmitSplit() int {
 		if w>>32&(virtio.DescNext|virtio.DescIndirect|virtio.DescWrite) != 0 || uint32(w) < touched {
 			break
 		}
-		if off > q.limit {
+		if off >= q.limit {
 			if !q.findRegion(addr) {
 				break
 			}
