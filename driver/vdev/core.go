@@ -63,6 +63,10 @@ type core struct {
 	// noKick is set if a sleeping device would miss buffers.
 	noKick atomic.Bool
 
+	// crash is called before each store that matters to a device that takes the place
+	// of this one after it was killed. nil except in tests, which end it there.
+	crash func()
+
 	worker worker
 
 	violationsMu sync.Mutex

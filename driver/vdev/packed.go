@@ -37,6 +37,14 @@ func (c cursor) advance(n, size uint16) cursor {
 	return cursor{uint16(off), c.wrap}
 }
 
+// back moves a cursor back by n descriptors, at most size.
+func (c cursor) back(n, size uint16) cursor {
+	if n > c.off {
+		return cursor{c.off + (size - n), !c.wrap}
+	}
+	return cursor{c.off - n, c.wrap}
+}
+
 // checkPackedStart checks a ring that the device has not touched yet: apart from
 // descriptors that are available already it has to be zero. It reports whether it
 // is.
@@ -155,5 +163,6 @@ func (q *queue) storeUsedDesc(at cursor, e usedEntry) {
 	if e.wrote {
 		flags |= virtio.DescWrite
 	}
+	q.dev.step()
 	store64(q.mem[DescArea], virtio.DescLen*int(at.off)+descWord, packedWord(e.len, e.id, flags))
 }

@@ -36,7 +36,7 @@ type queue struct {
 	doorbells     atomic.Uint64 // counted without dev.mu
 	bufs          []chain       // receiveq: the chains of the frame at hand
 	held          []chain       // receiveq, OutOfOrder: popped and waiting to be picked
-	random        uint32        // OutOfOrder: what picks
+	random        uint32        // OutOfOrder: what picks, never 0
 	stage         stage         // receiveq: frames for this pair that wait for buffers
 	minBuffer     uint64        // receiveq: bytes that a buffer must have at least
 	minBufferRule string        // what a smaller one breaks
@@ -44,16 +44,17 @@ type queue struct {
 }
 
 func newQueue(d *core, index int) *queue {
-	q := &queue{dev: d, index: index, max: d.cfg.QueueSize}
+	q := &queue{dev: d, index: index, max: d.cfg.QueueSize, random: uint32(index+1) * 0x9e3779b9}
 	if size, ok := d.cfg.QueueSizes[index]; ok {
 		q.max = size
 	}
 	return q
 }
 
-// start makes the ring alive at a position. Size, areas and format are set.
-func (q *queue) start(at cursor) {
-	q.at, q.used, q.marked, q.seen = at, at, at, at.off
+// start makes the ring alive: used is where the next used entry goes, at where the next
+// chain is. Size, areas and format are set.
+func (q *queue) start(used, at cursor) {
+	q.at, q.used, q.marked, q.seen = at, used, used, at.off
 	q.alive = true
 	q.prepare()
 }

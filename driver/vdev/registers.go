@@ -162,7 +162,7 @@ func (d *Device) startQueue(i int) bool {
 			return false
 		}
 	}
-	q.start(cursor{wrap: true})
+	q.start(cursor{wrap: true}, cursor{wrap: true})
 	if q.packed {
 		q.alive = q.checkPackedStart()
 	} else {

@@ -22,6 +22,7 @@ type ring struct {
 	marked   cursor // used when an interrupt was last considered
 	since    uint16 // entries used since then, packed: slots
 
+	track   *inflight   // nil if no record is kept
 	pending []usedEntry // pushed and not yet flushed
 	dummy   uint32      // what fence works on
 }
@@ -46,6 +47,11 @@ func (r *ring) close() { *r = ring{pending: r.pending[:0]} }
 // there is none, or if what is there broke a rule: the device has failed then.
 func (q *queue) pop(c *chain) bool {
 	c.reset(q.at)
+	if q.track != nil {
+		if ok, found := q.track.pop(c); found {
+			return ok
+		}
+	}
 	if q.packed {
 		return q.popPacked(c)
 	}
@@ -53,10 +59,18 @@ func (q *queue) pop(c *chain) bool {
 }
 
 // rewind returns c and all chains popped after it to the ring.
-func (q *queue) rewind(c *chain) { q.at = c.from }
+func (q *queue) rewind(c *chain) {
+	q.at = c.from
+	if q.track != nil {
+		q.track.rewind(c)
+	}
+}
 
 // push marks a chain as used, with written bytes in its writable part.
 func (q *queue) push(c *chain, written int) {
+	if q.track != nil && !q.track.use(c) {
+		return
+	}
 	q.pending = append(q.pending, usedEntry{id: c.id, skip: c.slots, len: uint32(written), wrote: len(c.segs) > c.readable})
 }
 
@@ -68,6 +82,9 @@ func (q *queue) pushBatch(chains []chain) {
 	}
 	e := usedEntry{id: chains[len(chains)-1].id}
 	for i := range chains {
+		if q.track != nil && !q.track.use(&chains[i]) {
+			return
+		}
 		e.skip += chains[i].slots
 	}
 	q.pending = append(q.pending, e)
@@ -82,9 +99,14 @@ func (q *queue) flush() {
 	for _, e := range q.pending {
 		q.since += e.skip
 	}
-	if q.packed {
+	switch {
+	case q.track != nil && q.packed:
+		q.track.flushPacked()
+	case q.track != nil:
+		q.track.flushSplit()
+	case q.packed:
 		q.flushPacked()
-	} else {
+	default:
 		q.flushSplit()
 	}
 	q.pending = q.pending[:0]

@@ -213,6 +213,9 @@ func (q *queue) takeAny(c *chain) bool {
 			q.held = q.held[:len(q.held)-1]
 			break
 		}
+		if q.track != nil && !q.track.take(last) {
+			return false
+		}
 	}
 	if len(q.held) == 0 || !q.dev.running {
 		return false

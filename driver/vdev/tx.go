@@ -98,6 +98,11 @@ func (d *core) useTransmitted(q *queue, chains []chain) {
 	case q.inOrder && d.cfg.BatchUsed:
 		q.pushBatch(chains)
 	case d.cfg.OutOfOrder:
+		for i := range chains {
+			if q.track != nil && !q.track.take(&chains[i]) {
+				return
+			}
+		}
 		for n := len(chains); n > 0; n-- {
 			i := int(q.pick(uint32(n)))
 			q.push(&chains[i], 0)

@@ -33,6 +33,15 @@ type Ring struct {
 	// a packed one at 0x8000. A split ring goes on at the index of its used ring, so
 	// that buffers which were taken and not used are taken again.
 	Position uint16
+	// Inflight is where the device records what it takes and uses, in memory that
+	// outlives it, as long as [InflightSize] says and aligned to 8 bytes; nil: nowhere.
+	// If another device has recorded something there, the ring goes on where that one
+	// ended, at whatever moment that was, and Position does not count.
+	Inflight []byte
+	// Kept says that Inflight was not kept by the driver's side, which knows when it
+	// starts a ring anew. Then what is recorded there counts only if the ring is the one
+	// that it is about. Only for packed rings.
+	Kept bool
 }
 
 // Mapping is memory that the device can reach under the addresses from Address on.
@@ -199,7 +208,12 @@ func (d *VhostDevice) StartRing(i int, r Ring) error {
 			return ringError(i, "%v: %d bytes, or not at a multiple of %d", Area(a), len(mem), align)
 		}
 	}
-	d.resume(q, r)
+	if n := len(r.Inflight); n != 0 && (n != InflightSize(packed, r.Size) || !aligned(r.Inflight, 8)) {
+		return ringError(i, "the record of buffers in flight: %d bytes, or not at a multiple of 8", n)
+	}
+	if err := d.resume(q, r); err != nil {
+		return ringError(i, "%v", err)
+	}
 	d.countActive()
 	if !d.running {
 		return ringError(i, "the memory of the ring cannot be used")
@@ -208,7 +222,7 @@ func (d *VhostDevice) StartRing(i int, r Ring) error {
 }
 
 // resume starts a ring at its position.
-func (d *VhostDevice) resume(q *queue, r Ring) {
+func (d *VhostDevice) resume(q *queue, r Ring) error {
 	defer d.faulted()
 	q.setFormat()
 	q.size, q.mem = uint16(r.Size), r.Areas
@@ -220,14 +234,26 @@ func (d *VhostDevice) resume(q *queue, r Ring) {
 		// took and did not use.
 		at.off = uint16(load32(r.Areas[DeviceArea], ringFlags) >> 16)
 	}
-	q.start(at)
+	next := at
+	q.track = nil
+	if r.Inflight != nil {
+		var err error
+		if at, next, err = q.record(r.Inflight, r.Kept && q.packed, at); err != nil {
+			return err
+		}
+	}
+	q.start(at, next)
 	if !d.worker.started.Load() {
 		q.disarm() // the caller polls and needs no notifications
-		return
+	} else {
+		// That device may have asked the driver not to notify.
+		q.arm()
+		d.armed = true
 	}
-	// That device may have asked the driver not to notify.
-	q.arm()
-	d.armed = true
+	if at.off != 0 {
+		d.irq.Queue(q.index) // it may have ended before it did
+	}
+	return nil
 }
 
 // StopRing stops a virtqueue and returns where it would go on, as in
