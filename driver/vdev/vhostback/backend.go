@@ -31,6 +31,12 @@ type Config struct {
 	Device vdev.Config
 	// Raw takes the place of Device: see [RawConfig].
 	Raw *RawConfig
+	// StateFile is a file, made if it is not there, in which the device keeps the
+	// positions in packed rings: one that takes its place after this process has ended,
+	// in whatever way, goes on with the rings of a front end that cannot say where they
+	// are. QEMU's is one. It is best in memory, as in /run. "": none, and such a front
+	// end stays without packets until its driver resets the device. Not with Raw.
+	StateFile string
 	// Stepped leaves it to the caller to move packets, by calling [Backend.Poll].
 	Stepped bool
 	// Slots is how many regions of memory a peer may share; 0: 64.
@@ -95,9 +101,11 @@ type Backend struct {
 	stop   context.CancelFunc
 	done   chan struct{}
 
+	state     *state // nil without Config.StateFile
 	linkUp    atomic.Bool
 	lost      vdev.Stats // of units that were given up, in raw mode; guarded by mu
 	closeWire sync.Once
+	closeFile sync.Once
 
 	called   chan *net.UnixConn // connections that want to be the peer
 	waiting  atomic.Bool        // one waits while another is served, which was logged
@@ -135,13 +143,16 @@ func Serve(path string, cfg Config) (*Backend, error) {
 		return nil, err
 	}
 	b.unit.Store(u)
-	if err = checkPath(path); err == nil && !cfg.Client {
+	if err = checkPath(path); err == nil && cfg.StateFile != "" {
+		b.state, err = b.openState(u)
+	}
+	if err == nil && !cfg.Client {
 		b.socket, err = listen(path,
 			unixsock.Access{Mode: cfg.SocketMode, Group: cfg.SocketGroup})
 	}
 	if err != nil {
 		u.close()
-		return nil, errors.Join(err, u.engine.Close())
+		return nil, errors.Join(err, u.engine.Close(), b.state.close(false))
 	}
 	b.linkUp.Store(true)
 	if link, ok := cfg.Device.Backend.(vdev.LinkReporter); ok && u.device != nil {
@@ -218,7 +229,7 @@ func (b *Backend) Close() error {
 	u := b.unit.Load()
 	if !u.lost.Load() {
 		u.close()
-		return u.engine.Close()
+		return errors.Join(u.engine.Close(), b.closeState(false))
 	}
 	// The engine, which holds the wire, waits for memory of the peer.
 	var err error
@@ -227,6 +238,12 @@ func (b *Backend) Close() error {
 			err = w.Close()
 		}
 	})
+	return errors.Join(err, b.closeState(true))
+}
+
+// closeState ends the use of the state file, once.
+func (b *Backend) closeState(used bool) (err error) {
+	b.closeFile.Do(func() { err = b.state.close(used) })
 	return err
 }
 

@@ -110,10 +110,12 @@ func (m *message) drop() {
 	m.fds = m.fds[:0]
 }
 
-// write sends a reply.
-func (c *conn) write(r request, b []byte) error {
+// write sends a reply, with descriptors.
+func (c *conn) write(r request, b []byte, fds ...int) error {
 	err := c.socket.SetWriteDeadline(time.Now().Add(c.timeout))
-	if err == nil {
+	if err == nil && len(fds) > 0 {
+		_, _, err = c.socket.WriteMsgUnix(b, unix.UnixRights(fds...), nil)
+	} else if err == nil {
 		_, err = c.socket.Write(b)
 	}
 	if err != nil {

@@ -58,7 +58,7 @@ var payloads = map[byte][2]int{
 	setFeatures: {0, 1}, setVringNum: {2, 0}, setVringAddr: {2, 4}, setVringBase: {2, 0}, getVringBase: {2, 0},
 	setVringKick: {0, 1}, setVringCall: {0, 1}, setVringErr: {0, 1}, setProtocolFeatures: {0, 1}, setVringEnable: {2, 0},
 	netSetMTU: {0, 1}, getConfig: {4, 0}, setConfig: {4, 0}, addMemReg: {0, 5}, remMemReg: {0, 5}, setStatus: {0, 1},
-	setMemTable: {2, 4},
+	setMemTable: {2, 4}, getInflight: {5, 0}, setInflight: {5, 0},
 }
 
 // play makes a front end do what the bytes say, until the connection or they end.
@@ -115,6 +115,8 @@ func FuzzMessages(fz *testing.F) {
 	fz.Add([]byte{setOwner, 0, getFeatures, 0, setProtocolFeatures, 0xff, 1, 0, 0})
 	fz.Add([]byte{150, 64, 0x40, 255, 255, getVringBase, 0, 0, 0, 255, resetDevice, 0, 255})
 	fz.Add([]byte{setMemTable, 1, 0, 0x60, 0xd0, 0x80, 0, 1})
+	fz.Add([]byte{getInflight, 0, 0, 0, 0, 0x52, 0})
+	fz.Add([]byte{setProtocolFeatures, 0xff, 0x10, 1, 0, setInflight, 0xd0, 0, 0, 0, 0xff, 1, 2, 1, 150, 255, 255})
 	fz.Add([]byte{60, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12})
 	var fronts []*front
 	for _, cfg := range []vhostback.Config{

@@ -37,11 +37,19 @@ func (s *session) setFeatures(m *message) ([]byte, error) {
 	return nil, s.startRings()
 }
 
-func (s *session) getProtocol(*message) ([]byte, error) { return numberBytes(protoOffered), nil }
+// protocols returns the protocol features that are offered.
+func (s *session) protocols() uint64 {
+	if s.unit.device == nil { // the raw engine records nothing
+		return protoOffered &^ (1 << protoInflight)
+	}
+	return protoOffered
+}
+
+func (s *session) getProtocol(*message) ([]byte, error) { return numberBytes(s.protocols()), nil }
 
 func (s *session) setProtocol(m *message) ([]byte, error) {
 	v := m.number()
-	if extra := v &^ protoOffered; extra != 0 {
+	if extra := v &^ s.protocols(); extra != 0 {
 		return nil, m.wrong("protocol features", v, "none that was not offered (%#x)", extra)
 	}
 	if s.begun && v != s.proto {
@@ -56,6 +64,7 @@ func (s *session) setOwner(*message) ([]byte, error) { return nil, nil }
 
 func (s *session) resetDevice(*message) ([]byte, error) {
 	s.reset()
+	s.forget()
 	return nil, nil
 }
 
@@ -75,6 +84,7 @@ func (s *session) setStatus(m *message) ([]byte, error) {
 	status := virtio.Status(v)
 	if status == 0 {
 		s.reset()
+		s.forget()
 		return nil, nil
 	}
 	if status.Has(virtio.StatusFeaturesOK) && !s.negotiated {

@@ -16,6 +16,8 @@ type region struct {
 	mem    []byte // size bytes, mapped
 	mapped []byte // what mem is a part of, whole pages
 	start  uint64 // of mem in mapped
+	dev    uint64 // dev and ino identify the file
+	ino    uint64
 }
 
 // table is all that a peer shares.
@@ -30,6 +32,16 @@ func (t table) at(user uint64, n int) []byte {
 		}
 	}
 	return nil
+}
+
+// file returns what identifies the file of a user address.
+func (t table) file(user uint64) (dev, ino uint64) {
+	for i := range t {
+		if user-t[i].user < t[i].size {
+			return t[i].dev, t[i].ino
+		}
+	}
+	return 0, 0
 }
 
 // populate makes the n bytes at a user address present, which are in one region.
@@ -108,7 +120,8 @@ func (r regionInfo) share(fd int) (region, error) {
 	// A core dump of the device must not contain the memory of the guest.
 	_ = unix.Madvise(mapped, unix.MADV_DONTDUMP)
 	off := r.offset - first
-	return region{regionInfo: r, mem: mapped[off : off+r.size : off+r.size], mapped: mapped, start: off}, nil
+	return region{regionInfo: r, mem: mapped[off : off+r.size : off+r.size], mapped: mapped, start: off,
+		dev: st.Dev, ino: st.Ino}, nil
 }
 
 // pageOf is the page size of a file system, which for hugetlbfs is that of the

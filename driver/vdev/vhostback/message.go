@@ -32,6 +32,8 @@ const (
 	reqNetSetMTU       request = 20
 	reqGetConfig       request = 24
 	reqSetConfig       request = 25
+	reqGetInflight     request = 31
+	reqSetInflight     request = 32
 	reqResetDevice     request = 34
 	reqGetMaxMemSlots  request = 36
 	reqAddMemRegion    request = 37
@@ -80,12 +82,13 @@ const (
 	protoReplyAck = 3
 	protoMTU      = 4
 	protoConfig   = 9
+	protoInflight = 12
 	protoReset    = 13
 	protoMemSlots = 15
 	protoStatus   = 16
 
-	protoOffered = 1<<protoMQ | 1<<protoReplyAck | 1<<protoMTU | 1<<protoConfig | 1<<protoReset |
-		1<<protoMemSlots | 1<<protoStatus
+	protoOffered = 1<<protoMQ | 1<<protoReplyAck | 1<<protoMTU | 1<<protoConfig |
+		1<<protoInflight | 1<<protoReset | 1<<protoMemSlots | 1<<protoStatus
 )
 
 // protocolBit is the feature bit that says that there are protocol features.

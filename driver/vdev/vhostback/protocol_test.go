@@ -67,6 +67,7 @@ func TestWrongMessages(t *testing.T) {
 		{setConfig, "SET_CONFIG", words(0, 0, 0), 0}, {resetDevice, "RESET_DEVICE", nil, 0}, {getMaxMemSlots, "GET_MAX_MEM_SLOTS", nil, 0},
 		{addMemReg, "ADD_MEM_REG", region, 1}, {remMemReg, "REM_MEM_REG", region, 0}, {setStatus, "SET_STATUS", number, 0},
 		{getStatus_, "GET_STATUS", nil, 0},
+		{getInflight, "GET_INFLIGHT_FD", make([]byte, 20), 0}, {setInflight, "SET_INFLIGHT_FD", make([]byte, 20), 1},
 	} {
 		add(m.name+" without its protocol feature", m.name, encode(m.request, 0, m.payload), m.fds)
 	}

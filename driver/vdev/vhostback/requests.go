@@ -48,6 +48,8 @@ func allKinds() []kind {
 		{reqNetSetMTU, "NET_SET_MTU", numberSize, 0, 0, protoMTU, false, (*session).setMTU},
 		{reqGetConfig, "GET_CONFIG", -1, 0, 0, protoConfig, true, (*session).getConfig},
 		{reqSetConfig, "SET_CONFIG", -1, 0, 0, protoConfig, false, (*session).setConfig},
+		{reqGetInflight, "GET_INFLIGHT_FD", -1, 0, 0, protoInflight, true, (*session).getInflight},
+		{reqSetInflight, "SET_INFLIGHT_FD", -1, 1, 1, protoInflight, false, (*session).setInflight},
 		{reqResetDevice, "RESET_DEVICE", 0, 0, 0, protoReset, false, (*session).resetDevice},
 		{reqGetMaxMemSlots, "GET_MAX_MEM_SLOTS", 0, 0, 0, protoMemSlots, true, (*session).getMaxMemSlots},
 		{reqAddMemRegion, "ADD_MEM_REG", 8 + regionSize, 1, 1, protoMemSlots, false, (*session).addMemRegion},

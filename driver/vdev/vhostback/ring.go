@@ -90,6 +90,9 @@ func (s *session) getVringBase(m *message) ([]byte, error) {
 			r.base |= r.base << 16 // all taken buffers are used: both positions are equal
 		}
 	}
+	if s.state != nil { // the peer knows it from now on
+		_ = s.state.forget(int(index)) // an error would come of a full disk, and this is no new block
+	}
 	r.started, r.hasKick, r.hasAddr = false, false, false
 	_ = s.kicks.set(int(index), -1)
 	s.calls.set(int(index), -1)
@@ -242,6 +245,9 @@ func (s *session) start(i int, r *ring) error {
 		return err
 	}
 	if v.Position, err = r.position(i, packed); err != nil {
+		return err
+	}
+	if err := s.addRecord(i, r, packed, &v); err != nil {
 		return err
 	}
 	if !s.begun {

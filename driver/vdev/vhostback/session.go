@@ -5,6 +5,8 @@ import (
 	"io"
 	"log/slog"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
@@ -18,6 +20,7 @@ type session struct {
 	faults *eventfds
 	kicks  *kicks
 	slots  int
+	state  *state // nil without Config.State
 	log    *slog.Logger
 	// changed is called when packets can flow or cannot any more, with the features.
 	changed func(up bool, f virtio.Features)
@@ -28,14 +31,18 @@ type session struct {
 	status     virtio.Status
 	memory     table
 	rings      []ring
-	begun      bool // the engine was begun
-	up         bool // the last argument of changed
+	inflight   region // the peer's record of buffers in flight, from SET_INFLIGHT_FD
+	queueSize  int    // and the size of the rings that it is for; 0: there is none
+	attached   int    // the descriptor that goes with the next reply, -1 for none
+	begun      bool   // the engine was begun
+	up         bool   // the last argument of changed
 }
 
 func newSession(c *conn, b *Backend, u *unit) *session {
 	return &session{
 		conn: c, unit: u, engine: u.engine, calls: u.calls, faults: u.faults, kicks: u.kicks,
 		slots: b.cfg.Slots, log: b.cfg.Logger, rings: make([]ring, 2*u.engine.Pairs()),
+		attached: -1, state: b.state,
 		changed: func(up bool, f virtio.Features) {
 			if !u.lost.Load() {
 				b.changed(up, f)
@@ -75,7 +82,7 @@ func (s *session) next() error {
 	var refused *refusal
 	switch {
 	case err == nil && k.replies:
-		return s.conn.write(m.request, reply(m.request, answer))
+		return s.answer(m.request, answer)
 	case err == nil || errors.As(err, &refused):
 		if refused != nil {
 			s.log.Warn("vhost-user request refused", "request", k.name, "reason", refused.reason)
@@ -87,6 +94,17 @@ func (s *session) next() error {
 		_ = s.acknowledge(m, false)
 	}
 	return err
+}
+
+// answer sends a reply, with the descriptor that was attached.
+func (s *session) answer(r request, payload []byte) error {
+	b := reply(r, payload)
+	if s.attached < 0 {
+		return s.conn.write(r, b)
+	}
+	fd := s.attached
+	s.attached = -1
+	return errors.Join(s.conn.write(r, b, fd), unix.Close(fd))
 }
 
 // acknowledge sends the reply to a message that has no other, if the peer asked for
@@ -146,9 +164,11 @@ func (s *session) end() {
 	s.memory = nil
 }
 
-// reset stops all rings. The memory stays.
+// reset stops all rings. The memory stays; the record of buffers in flight is about rings
+// that are not there any more.
 func (s *session) reset() {
 	s.engine.End()
+	s.dropInflight()
 	s.begun, s.negotiated, s.features, s.status = false, false, 0, 0
 	for i := range s.rings {
 		r := &s.rings[i]
