@@ -16,6 +16,10 @@
 // them used. It is made to measure the driver at the other side, which has to
 // poll: the back end sends no interrupts.
 //
+// With --state FILE a vhostdev that takes the place of one that was killed or stopped goes
+// on with the packed rings of a QEMU guest, for which QEMU has to connect again
+// (-chardev socket,...,reconnect=1). Split rings go on without it.
+//
 // Counters are in the words of that driver: RX is what it receives, TX what it
 // sends. Rates are averages over the time in which packets could flow.
 package main
@@ -39,6 +43,8 @@ func app() *cli.App {
 			Usage: "`PERMISSIONS` of the socket, like 0660; connecting takes write permission"},
 		&cli.StringFlag{Name: "socket-group", DefaultText: "that of the process",
 			Usage: "`GROUP` of the socket, a name or a number"},
+		&cli.StringFlag{Name: "state", DefaultText: "none",
+			Usage: "`FILE` that keeps positions in packed rings, so that QEMU's guests go on after a restart; best in /run"},
 		&cli.StringFlag{Name: "backend", Value: "loop",
 			Usage: "what the wire ends in: gen, null, loop, tap=IFNAME or pcap=FILE[:RECORD]"},
 		&cli.StringFlag{Name: "record-limit", DefaultText: "none",

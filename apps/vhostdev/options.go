@@ -26,6 +26,7 @@ type options struct {
 	client       bool
 	socketMode   fs.FileMode // 0: what the umask leaves
 	socketGroup  string
+	state        string // the file; "": none
 	backend, arg string
 	raw          bool
 	queues       int
@@ -48,7 +49,7 @@ const (
 
 func read(c *cli.Context) (*options, error) {
 	o := &options{
-		socket: c.String("socket"), client: c.Bool("client"), raw: c.Bool("raw"),
+		socket: c.String("socket"), state: c.String("state"), client: c.Bool("client"), raw: c.Bool("raw"),
 		socketGroup: c.String("socket-group"), queues: c.Int("queues"), size: c.Int("size"), mtu: c.Int("mtu"),
 	}
 	if c.NArg() > 0 {
@@ -68,8 +69,12 @@ func read(c *cli.Context) (*options, error) {
 }
 
 func (o *options) readSocket() error {
-	if o.socket == "" {
+	switch {
+	case o.socket == "":
 		return &command.UsageError{Reason: "no socket: give --socket PATH"}
+	case o.state != "" && o.raw:
+		return &command.UsageError{Option: "state", Value: o.state, Reason: "--raw keeps no positions",
+			Remedy: "leave out one of them"}
 	}
 	return nil
 }
@@ -208,7 +213,8 @@ func (o *options) wire() (vdev.Backend, error) {
 
 // config returns the configuration of the back end.
 func (o *options) config() (vhostback.Config, error) {
-	cfg := vhostback.Config{Client: o.client, SocketMode: o.socketMode, SocketGroup: o.socketGroup, Logger: o.Logger, Stepped: o.cpu != lcore.AnyCPU,
+	cfg := vhostback.Config{Client: o.client, SocketMode: o.socketMode, SocketGroup: o.socketGroup, StateFile: o.state,
+		Logger: o.Logger, Stepped: o.cpu != lcore.AnyCPU,
 		Device: vdev.Config{Pairs: o.queues, MTU: o.mtu, MAC: o.mac, QueueSize: ringSize, Hold: true}}
 	if o.raw {
 		cfg.Raw = &vhostback.RawConfig{Generate: o.backend == "gen", Size: o.size}

@@ -58,12 +58,13 @@ type inflight struct {
 	again   []taken  // buffers that a device before this one took and did not use
 	next    int      // the first of again that has not been popped
 
-	head  uint16   // split: last_batch_head
-	free  uint16   // packed: the first free entry
-	room  int      // packed: how many are free
-	links []link   // packed: what the entries say
-	stale []uint16 // packed: free entries that are still marked, until the ring starts
-	kept  bool
+	head    uint16   // split: last_batch_head
+	free    uint16   // packed: the first free entry
+	room    int      // packed: how many are free
+	links   []link   // packed: what the entries say
+	stale   []uint16 // packed: free entries that are still marked, until the ring starts
+	kept    bool
+	resumed bool // it goes on with a record that was there
 }
 
 // errAnotherRing is a record that was kept of a ring that is not there any more.
@@ -96,20 +97,21 @@ func (q *queue) record(mem []byte, kept bool, at cursor) (used, next cursor, err
 		return at, at, fmt.Errorf("the record of buffers in flight is one of %d descriptors", n)
 	case version == inflightVersion && n == q.size:
 		if used, next, err = t.recover(at); err == nil {
-			q.track = t
+			q.track, t.resumed = t, true
 			return used, next, nil
 		}
 		if !kept {
 			return at, at, fmt.Errorf("the record of buffers in flight is damaged: %w", err)
 		}
-		t = &inflight{queue: q, mem: mem}
 	}
 	t.begin(at)
 	q.track = t
 	return at, at, nil
 }
 
+// begin begins a record.
 func (t *inflight) begin(at cursor) {
+	*t = inflight{queue: t.queue, mem: t.mem}
 	// Without a version the rest means nothing.
 	t.store(inflightHeader, 0)
 	if t.queue.packed {

@@ -252,10 +252,11 @@ func (t *inflight) matches(used cursor) bool {
 	l := t.links[t.free]
 	last := used.back(l.num, q.size)
 	w := q.slotWord(last)
-	if !usedNow(uint16(w>>48), last.wrap) {
-		// The driver has used this descriptor again: it is a lap ahead, and those from
-		// here on are available.
-		return availableNow(uint16(w>>48), !last.wrap) && availableNow(uint16(q.slotWord(used)>>48), used.wrap)
+	if flags := uint16(w >> 48); !usedNow(flags, last.wrap) {
+		// The driver has used this descriptor again, and the front end may have dropped
+		// that: it is a lap ahead, and those from here on are available.
+		return (availableNow(flags, !last.wrap) || usedNow(flags, !last.wrap)) &&
+			availableNow(uint16(q.slotWord(used)>>48), used.wrap)
 	}
 	return q.slotAddr(last) == binary.LittleEndian.Uint64(t.mem[packedStates+packedState*int(t.free)+packedAddress:]) &&
 		l.last < q.size && uint16(w>>32) == recorded16(t.mem, packedStates+packedState*int(l.last)+packedDesc)
@@ -268,6 +269,30 @@ func (q *queue) slotAddr(at cursor) uint64 {
 
 func (q *queue) slotWord(at cursor) uint64 {
 	return load64(q.mem[DescArea], virtio.DescLen*int(at.off)+descWord)
+}
+
+// catchUp goes on behind what the driver's side has used itself, from one position to
+// another, and drops what was transmitted before that: the driver sees used descriptors
+// only in the order of the ring. It reports false if that is not what has happened.
+func (q *queue) catchUp(from, to cursor) bool {
+	size := int(q.size)
+	if q.index%2 == 0 || q.at.distance(from, q.size) > size || from.distance(to, q.size) > size {
+		return false
+	}
+	var c chain
+	for q.at != from || q.track.next < len(q.track.again) {
+		if len(q.pending) == size || !q.pop(&c) {
+			q.pending = q.pending[:0]
+			return false
+		}
+		q.push(&c, 0)
+		q.dev.dropped.Add(1)
+		q.dev.droppedBytes.Add(max(c.out, headerLen) - headerLen)
+	}
+	q.flush()
+	q.at, q.used, q.marked = to, to, to
+	q.track.storePosition(to, to)
+	return true
 }
 
 // takenPacked makes c the chain that was taken before.

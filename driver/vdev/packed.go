@@ -37,6 +37,22 @@ func (c cursor) advance(n, size uint16) cursor {
 	return cursor{uint16(off), c.wrap}
 }
 
+// packedCursor is a position as transports have it, with the wrap counter in bit 15.
+func packedCursor(v uint16) cursor { return cursor{off: v & 0x7fff, wrap: v>>15 != 0} }
+
+// distance returns how many descriptors of a ring of a size lie between c and a later
+// position, less than twice the size.
+func (c cursor) distance(to cursor, size uint16) int {
+	n := int(to.off) - int(c.off)
+	if c.wrap != to.wrap {
+		n += int(size)
+	}
+	if n < 0 {
+		n += 2 * int(size)
+	}
+	return n
+}
+
 // back moves a cursor back by n descriptors, at most size.
 func (c cursor) back(n, size uint16) cursor {
 	if n > c.off {

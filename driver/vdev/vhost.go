@@ -42,6 +42,10 @@ type Ring struct {
 	// starts a ring anew. Then what is recorded there counts only if the ring is the one
 	// that it is about. Only for packed rings.
 	Kept bool
+	// Began is Position as it was when the record began, if that is Kept. If Position is
+	// another one now, the driver's side has itself used what lies between them, while no
+	// device was there: QEMU drops what a guest transmits then.
+	Began uint16
 }
 
 // Mapping is memory that the device can reach under the addresses from Address on.
@@ -226,23 +230,31 @@ func (d *VhostDevice) resume(q *queue, r Ring) error {
 	defer d.faulted()
 	q.setFormat()
 	q.size, q.mem = uint16(r.Size), r.Areas
-	at := cursor{off: r.Position, wrap: true}
-	if q.packed {
-		at = cursor{off: r.Position & 0x7fff, wrap: r.Position>>15 != 0}
-	} else {
+	at := packedCursor(r.Position)
+	if !q.packed {
+		at = cursor{wrap: true}
+
 		// The device that used the ring before may have ended with buffers that it
 		// took and did not use.
 		at.off = uint16(load32(r.Areas[DeviceArea], ringFlags) >> 16)
 	}
-	next := at
+	next, recorded, inFlight := at, false, 0
 	q.track = nil
 	if r.Inflight != nil {
 		var err error
 		if at, next, err = q.record(r.Inflight, r.Kept && q.packed, at); err != nil {
 			return err
 		}
+		recorded, inFlight = q.track.resumed, len(q.track.again)
 	}
+	d.log.Debug("ring starts", "queue", q.index, "at", at.off, "wrap", at.wrap, "recorded", recorded,
+		"again", inFlight)
 	q.start(at, next)
+	if recorded && r.Kept && r.Began != r.Position && !q.catchUp(packedCursor(r.Began), packedCursor(r.Position)) {
+		at = packedCursor(r.Position)
+		q.track.begin(at)
+		q.start(at, at)
+	}
 	if !d.worker.started.Load() {
 		q.disarm() // the caller polls and needs no notifications
 	} else {
@@ -250,7 +262,7 @@ func (d *VhostDevice) resume(q *queue, r Ring) error {
 		q.arm()
 		d.armed = true
 	}
-	if at.off != 0 {
+	if recorded || at.off != 0 {
 		d.irq.Queue(q.index) // it may have ended before it did
 	}
 	return nil

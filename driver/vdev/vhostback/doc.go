@@ -30,4 +30,14 @@
 // is taken away again later and does not come back stops more than that. It can
 // fill the eventfd by which it is notified, so that a write blocks: the eventfd is
 // drained within some milliseconds, and the connection ends with an [Error].
+//
+// A Backend that ends, in whatever way, can be followed by another one that goes on with
+// the same rings. A split ring says itself where that is. A packed ring does not, and the
+// record of what was taken and used is kept elsewhere: by the front end, if it has the
+// protocol feature for buffers in flight (INFLIGHT_SHMFD), or in Config.StateFile. QEMU's
+// front end for network devices has not, and says each time that the ring begins. What it
+// drops itself while no back end is there counts too. The device then transmits each
+// packet at least once: a batch that was on its way when it ended may be sent again.
+// Frames that were taken from the wire and not delivered are lost. The engine of
+// internal/raw keeps no record.
 package vhostback

@@ -156,5 +156,5 @@ func (s *session) forget() {
 // identify returns what tells the ring of a peer from another.
 func (s *session) identify(r *ring) identity {
 	dev, ino := s.memory.file(r.areas[vdev.DescArea])
-	return identity{uint64(r.base), uint64(r.size), r.areas[0], r.areas[1], r.areas[2], dev, ino, s.features}
+	return identity{uint64(r.size), r.areas[0], r.areas[1], r.areas[2], dev, ino, s.features}
 }

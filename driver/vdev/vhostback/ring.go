@@ -264,6 +264,11 @@ func (s *session) start(i int, r *ring) error {
 		return &RingError{Ring: i, Reason: err.Error()}
 	}
 	r.started = true
+	if v.Kept {
+		if err := s.state.began(i, v.Position, s.identify(r)); err != nil {
+			s.log.Warn("the position in a ring is not kept", "file", s.state.file.Name(), "ring", i, "err", err)
+		}
+	}
 	return nil
 }
 

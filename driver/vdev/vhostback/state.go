@@ -18,13 +18,12 @@ import (
 // one started, so that only a file can say where that one ended.
 //
 // A record is used if the ring is the same: in the same file of memory, at the same
-// addresses, of the same size, with the same features and started at the same position.
-// That is not enough if the driver has started anew while no back end was there; then the
+// addresses, of the same size, and with the same features. That is not enough if the driver has started anew while no back end was there; then the
 // contents of the ring say so, see vdev.Ring. What the peer knows itself is forgotten:
 // when it asks for the position, and when it resets the device.
 //
 //	page 0        magic, number of rings
-//	identityAt    the identity of each ring
+//	identityAt    position and identity of each ring
 //	recordsAt     the record of each ring, stateStride bytes apart
 type state struct {
 	file *os.File
@@ -42,8 +41,8 @@ const (
 )
 
 // identity is what a ring has to have in common with one of which a record was kept:
-// base, size, the three areas, device and inode of the file of memory, features.
-type identity [identitySize / 8]uint64
+// size, the three areas, device and inode of the file of memory, features.
+type identity [7]uint64
 
 // openState opens or makes the file for a number of rings, for this process alone.
 func openState(path string, rings int) (*state, error) {
@@ -105,15 +104,19 @@ func (s *state) open(rings int) error {
 	return err
 }
 
-// record adds the record of ring i to its description, if the file has room.
+// record adds the record of ring i to its description, if the file has room. When the ring
+// has started, began follows.
 func (s *state) record(i int, ring identity, v *vdev.Ring, log *slog.Logger) {
 	at, n := recordsAt+i*stateStride, vdev.InflightSize(true, v.Size)
+	v.Began = v.Position
 	err := unix.Fallocate(int(s.file.Fd()), 0, int64(at), int64(n))
-	if err == nil && s.identity(i) != ring {
+	if old, position := s.identity(i); err == nil && old == ring {
+		v.Began = position
+	} else if err == nil {
 		// A record that is there is not about this ring. It is forgotten first, so that it
 		// never has the new identity.
 		if err = s.forget(i); err == nil {
-			_, err = s.file.WriteAt(numbersBytes(ring[:]), identityAt+identitySize*int64(i))
+			err = s.began(i, v.Position, ring)
 		}
 	}
 	if err != nil {
@@ -123,15 +126,25 @@ func (s *state) record(i int, ring identity, v *vdev.Ring, log *slog.Logger) {
 	v.Inflight, v.Kept = s.mem[at:at+n:at+n], true
 }
 
-func (s *state) identity(i int) (id identity) {
+// began stores the identity of ring i, and the position at which the peer has started it.
+func (s *state) began(i int, position uint16, ring identity) error {
+	b := native.AppendUint64(nil, uint64(position))
+	for _, v := range ring {
+		b = native.AppendUint64(b, v)
+	}
+	_, err := s.file.WriteAt(b, identityAt+identitySize*int64(i))
+	return err
+}
+
+func (s *state) identity(i int) (id identity, position uint16) {
 	var b [identitySize]byte
 	if _, err := s.file.ReadAt(b[:], identityAt+identitySize*int64(i)); err != nil {
-		return identity{}
+		return identity{}, 0
 	}
 	for j := range id {
-		id[j] = native.Uint64(b[8*j:])
+		id[j] = native.Uint64(b[8+8*j:])
 	}
-	return id
+	return id, uint16(native.Uint64(b[:]))
 }
 
 // forget has the record of ring i, which does not run, say that there is none. Only the
@@ -139,13 +152,6 @@ func (s *state) identity(i int) (id identity) {
 func (s *state) forget(i int) error {
 	_, err := s.file.WriteAt(make([]byte, 8), int64(recordsAt+i*stateStride+8)) // with the version
 	return err
-}
-
-func numbersBytes(list []uint64) (b []byte) {
-	for _, v := range list {
-		b = native.AppendUint64(b, v)
-	}
-	return b
 }
 
 // close ends the use of the file, which stays. used says that a device may still write to

@@ -66,7 +66,8 @@ type Net struct {
 	Dgram *Dgram
 	// Taps are open queues of one TAP interface, which stay the caller's.
 	Taps []*os.File
-	// VhostUser is a socket at which a vhost-user back end listens already.
+	// VhostUser is a socket at which a vhost-user back end listens already. If it
+	// ends, QEMU connects to the next one.
 	VhostUser string
 }
 
@@ -174,7 +175,7 @@ func (c *Config) nic(i int, files []*os.File) ([]string, []*os.File) {
 	netdev, files := n.netdev(files)
 	args := []string{"-netdev", netdev}
 	if socket := n.Net.VhostUser; socket != "" {
-		args = append([]string{"-chardev", fmt.Sprintf("socket,id=vhost-%s,path=%s", n.ID, socket)},
+		args = append([]string{"-chardev", fmt.Sprintf("socket,id=vhost-%s,path=%s,reconnect=1", n.ID, socket)},
 			args...)
 	}
 	slot := firstSlot + i

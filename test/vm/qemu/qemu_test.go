@@ -65,7 +65,7 @@ func TestArguments(t *testing.T) {
 		"vhost-user": {false, NIC{ID: "a", Net: Net{VhostUser: "/s"}},
 			[]string{"-machine q35,memory-backend=memory ",
 				"memory-backend-memfd,id=memory,size=0M,share=on ",
-				"-chardev socket,id=vhost-a,path=/s -netdev vhost-user,id=net-a,chardev=vhost-a "},
+				"-chardev socket,id=vhost-a,path=/s,reconnect=1 -netdev vhost-user,id=net-a,chardev=vhost-a "},
 			nil},
 		"sockets": {false, NIC{ID: "a", Net: dgram}, []string{"local.path=/x,", "remote.path=/y"},
 			nil},
