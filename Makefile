@@ -14,7 +14,7 @@ endif
 export CGO_ENABLED = 0
 
 .NOTPARALLEL:
-.PHONY: help build run test test-unit test-race test-vm bench bench-dpdk bench-limit bench-step lint fuzz check deps release clean
+.PHONY: help build run test test-unit test-race test-vm bench bench-dpdk bench-pktgen bench-limit bench-step lint fuzz check deps release clean
 .DEFAULT_GOAL := build
 
 help: ## this list
@@ -48,6 +48,9 @@ bench: ## ns a packet and allocations against the software device
 
 bench-dpdk: build ## the race against DPDK, most of an hour; PERF='--short' for a look
 	$(GO) run ./test/perf $(PERF)
+
+bench-pktgen: build ## pktgen's packets a second beside both testpmd's, at a DPDK back end; PERF as above
+	$(GO) run ./test/perf --pktgen $(PERF)
 
 bench-limit: ## the driver's loop against what two cores can exchange
 	$(GO) run ./test/perf/limit $(PERF)

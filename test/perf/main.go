@@ -5,6 +5,7 @@
 //	make bench-dpdk PERF='--duration 1s'    about forty
 //	make bench-dpdk PERF='--short'          to see that it works
 //	make bench-dpdk PERF='--heats 2 --works RX --rounds 0 --paths "packed, in-order"'
+//	make bench-pktgen                       pktgen against both testpmd: about ten
 //
 // There are two heats. In the first the back end is dpdk-testpmd with net_vhost,
 // which is mostly what limits the rate. In the second it is vhostdev --raw, which
@@ -97,10 +98,16 @@ func runRace(ctx context.Context, o options, stdout, stderr io.Writer) (err erro
 	defer func() { err = errors.Join(err, l.huge.Release()) }()
 
 	all := &outcomes{Date: time.Now(), Machine: machine(), Version: version(o), Options: o}
-	err = l.measureAll(ctx, all)
+	write := all.write
+	if o.Pktgen {
+		all.Contests, err = l.racePktgen(ctx)
+		write = all.writeContests
+	} else {
+		err = l.measureAll(ctx, all)
+	}
 	all.DPDK = l.dpdkVersion
 	// What was measured before something failed is not lost.
-	return errors.Join(err, all.garbage(), all.write(stdout), all.save(o.Out))
+	return errors.Join(err, all.garbage(), write(stdout), all.save(o.Out))
 }
 
 // measureAll fills in all as it goes.

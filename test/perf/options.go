@@ -28,6 +28,7 @@ type options struct {
 	Ring     int           `json:"ring"`
 	Records  bool          `json:"records"`
 	Extras   bool          `json:"extras"`
+	Pktgen   bool          `json:"pktgen,omitempty"` // race that, and nothing else
 
 	DriverCPU  int    `json:"driver_cpu"`
 	BackEndCPU int    `json:"back_end_cpu"`
@@ -80,6 +81,8 @@ func flags() []cli.Flag {
 			Usage: "one more run a row for empty polls and cycles a packet"},
 		&cli.BoolFlag{Name: "extras", Value: true,
 			Usage: "start to first packet, and resident memory"},
+		&cli.BoolFlag{Name: "pktgen",
+			Usage: "race pktgen against both testpmd as transmitters, and nothing else"},
 		&cli.BoolFlag{Name: "short",
 			Usage: "two pairs of short runs, 64 bytes: to see that all works"},
 		&cli.IntFlag{Name: "driver-cpu", Value: 1},
@@ -96,7 +99,7 @@ func readOptions(c *cli.Context) (options, error) {
 		Qualify: c.Duration("qualify"), Duration: c.Duration("duration"),
 		WarmUp: c.Duration("warm-up"), Long: c.Duration("long"),
 		Burst: c.Int("burst"), Ring: c.Int("ring"), Records: c.Bool("records"),
-		Extras:    c.Bool("extras"),
+		Extras: c.Bool("extras"), Pktgen: c.Bool("pktgen"),
 		DriverCPU: c.Int("driver-cpu"), BackEndCPU: c.Int("backend-cpu"),
 		DPDK: c.String("dpdk-testpmd"), Out: c.String("out")}
 	var err error

@@ -10,20 +10,17 @@ import (
 	"time"
 )
 
-// side is one of the two drivers.
+// side is one of the programs that drive.
 type side int
 
 const (
 	ours side = iota
 	dpdk
+	pktgen // this project's, which only [lab.racePktgen] starts
+	sides  // how many there are
 )
 
-func (s side) String() string {
-	if s == dpdk {
-		return "DPDK"
-	}
-	return "virtio-pmd"
-}
+func (s side) String() string { return [sides]string{"virtio-pmd", "DPDK", "pktgen"}[s] }
 
 // options are the keys of a path for this driver, "-" if it is not to run it.
 func (s side) options(p path) string {
@@ -41,6 +38,7 @@ type job struct {
 	socket string
 	record bool // empty polls and cycles, which costs a little
 	noHuge bool // ordinary pages
+	flows  bool // packets of many flows, as far as a driver makes them
 	// duration is how long it is measured, 0 for as long as usual.
 	duration time.Duration
 }
@@ -51,18 +49,27 @@ func (l *lab) command(s side, j job) (argv, env []string) {
 	if s == dpdk {
 		return l.dpdkDriver(j), l.dpdkEnv()
 	}
-	return l.ourDriver(j), []string{
+	argv = l.ourDriver(j)
+	if s == pktgen {
+		argv = l.pktgenCommand(j)
+	}
+	return argv, []string{
 		"GOMAXPROCS=2",      // one polls, one for everything else, as on any machine with two CPUs
 		"GODEBUG=gctrace=1", // to see that nothing is collected
 	}
 }
 
-func (l *lab) ourDriver(j job) []string {
+// ourPort is the port of our driver.
+func (l *lab) ourPort(j job) string {
 	ring := strconv.Itoa(l.options.Ring)
 	port := "vhost-user:" + j.socket + ",rx_queue_size=" + ring + ",tx_queue_size=" + ring
 	if j.path.Ours != "" {
 		port += "," + j.path.Ours
 	}
+	return port
+}
+
+func (l *lab) ourDriver(j job) []string {
 	argv := []string{filepath.Join(l.options.Bin, "testpmd"), "--json", "--stats-period", "0",
 		"--cpus", strconv.Itoa(l.options.DriverCPU), "--burst", strconv.Itoa(l.options.Burst),
 		"--forward-mode", j.work.mode(), "--txpkts", strconv.Itoa(j.size)}
@@ -72,7 +79,7 @@ func (l *lab) ourDriver(j job) []string {
 	if j.noHuge {
 		argv = append(argv, "--no-huge")
 	}
-	return append(argv, port)
+	return append(argv, l.ourPort(j))
 }
 
 func (l *lab) dpdkDriver(j job) []string {
@@ -93,6 +100,9 @@ func (l *lab) dpdkDriver(j job) []string {
 	argv = append(argv, l.dpdkForward(j.work.mode(), j.size, buffers)...)
 	if j.record {
 		argv = append(argv, "--record-core-cycles", "--record-burst-stats")
+	}
+	if j.flows {
+		argv = append(argv, "--txonly-multi-flow")
 	}
 	return argv
 }
@@ -138,6 +148,9 @@ func (s side) account(p *process) (account, error) {
 			a.EmptyShare = sum.EmptyShare
 		}
 		return a, err
+	}
+	if s == pktgen {
+		return account{EmptyShare: -1}, nil // its report is not read: the back end is the meter
 	}
 	return parseObject(p.stdout.String())
 }

@@ -20,19 +20,13 @@ type outcomes struct {
 	// Qualified are how the paths of the rows of best paths were found.
 	Qualified []qualification `json:"qualified,omitempty"`
 	Extras    *extras         `json:"extras,omitempty"`
+	Contests  []contest       `json:"contests,omitempty"` // of pktgen
 }
 
 // write writes the tables as Markdown.
 func (o *outcomes) write(w io.Writer) error {
 	var b strings.Builder
-	fmt.Fprintf(&b,
-		"Measured on %s on %s, virtio-pmd %s against %s: indicative, as the cores are shared.\n",
-		o.Date.Format("2006-01-02"), o.Machine, o.Version, o.DPDK)
-	fmt.Fprintf(&b,
-		"Driver on CPU %d, back end on CPU %d, burst %d, rings of %d; %d alternating pairs of runs of %v after %v of warm-up; the back end's own counter is the meter for both.\n",
-		o.Options.DriverCPU, o.Options.BackEndCPU, o.Options.Burst, o.Options.Ring, o.Options.Pairs,
-		o.Options.Duration, o.Options.WarmUp)
-	b.WriteString("Rates are medians of the runs, with the lowest and the highest. A ratio is the median of the ratios of pairs, that is of runs right after each other, and not the quotient of the medians beside it: the machine's load changes from minute to minute, and a pair is measured in the same one.\n")
+	o.writeMethod(&b)
 	for _, h := range []struct {
 		heat  int
 		title string
@@ -45,6 +39,18 @@ func (o *outcomes) write(w io.Writer) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// writeMethod writes how rates were measured.
+func (o *outcomes) writeMethod(b *strings.Builder) {
+	fmt.Fprintf(b,
+		"Measured on %s on %s, virtio-pmd %s against %s: indicative, as the cores are shared.\n",
+		o.Date.Format("2006-01-02"), o.Machine, o.Version, o.DPDK)
+	fmt.Fprintf(b,
+		"Driver on CPU %d, back end on CPU %d, burst %d, rings of %d; %d alternating pairs of runs of %v after %v of warm-up; the back end's own counter is the meter for both.\n",
+		o.Options.DriverCPU, o.Options.BackEndCPU, o.Options.Burst, o.Options.Ring, o.Options.Pairs,
+		o.Options.Duration, o.Options.WarmUp)
+	b.WriteString("Rates are medians of the runs, with the lowest and the highest. A ratio is the median of the ratios of pairs, that is of runs right after each other, and not the quotient of the medians beside it: the machine's load changes from minute to minute, and a pair is measured in the same one.\n")
 }
 
 func (o *outcomes) heat(b *strings.Builder, heat int, title string) {

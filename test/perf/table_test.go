@@ -18,7 +18,7 @@ func TestTable(t *testing.T) {
 			{Heat: 2, Work: receive, row: row{Size: 64, Ours: p[0], DPDK: p[0]},
 				OurMpps: []float64{30, 20, 10}, DPDKMpps: []float64{10, 10, 10},
 				Trips: []float64{320, 90, 60},
-				tally: tally{Again: 3, Changed: 1, Stalls: [2]int{0, 4},
+				tally: tally{Again: 3, Changed: 1, Stalls: [sides]int{0, 4},
 					Measured: 11 * time.Second},
 				OurAccount:  account{EmptyShare: 0.255, Cycles: 91.6},
 				DPDKAccount: account{EmptyShare: -1, Cycles: 180}},
@@ -29,8 +29,8 @@ func TestTable(t *testing.T) {
 		},
 		Long: []longRun{{Work: receive}},
 		Qualified: []qualification{
-			{Heat: 1, tally: tally{Again: 100, Stalls: [2]int{100, 100}}},
-			{Heat: 2, tally: tally{Again: 6, Changed: 1, Stalls: [2]int{0, 1},
+			{Heat: 1, tally: tally{Again: 100, Stalls: [sides]int{100, 100}}},
+			{Heat: 2, tally: tally{Again: 6, Changed: 1, Stalls: [sides]int{0, 1},
 				Measured: 2 * time.Second}},
 		},
 		Extras: &extras{

@@ -10,7 +10,7 @@ type tally struct {
 	Again   int `json:"again"`
 	Changed int `json:"changed"`
 	// Stalls are runs of each side in which it stood still.
-	Stalls [2]int `json:"stalls"`
+	Stalls [sides]int `json:"stalls"`
 	// Collections are those of garbage by ours, while it was Measured.
 	Collections int           `json:"collections"`
 	Measured    time.Duration `json:"measured"`
@@ -25,7 +25,7 @@ const standstill = 0.1
 func (l *lab) steady(t *tally, s side, run func() (result, error)) (result, error) {
 	for left := 2; ; left-- {
 		r, err := run()
-		if err == nil && s == ours {
+		if err == nil && s != dpdk {
 			t.Collections += r.Collections
 			t.Measured += r.Measured
 		}

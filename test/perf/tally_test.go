@@ -68,7 +68,7 @@ func TestSteady(t *testing.T) {
 			return result{Mpps: c.mpps[runs-1]}, nil
 		})
 		if err != nil || runs != len(c.mpps) || r.Mpps != c.mpps[runs-1] ||
-			got.Stalls != [2]int{dpdk: c.stalls} {
+			got.Stalls != [sides]int{dpdk: c.stalls} {
 			t.Errorf("%v: %+v after %d runs, %.2f Mpps: %v", c.mpps, got, runs, r.Mpps, err)
 		}
 	}
@@ -79,7 +79,7 @@ func TestSteady(t *testing.T) {
 		mpps++
 		return result{Mpps: mpps - 1, Measured: time.Second, Collections: 1}, nil
 	})
-	if want := (tally{Stalls: [2]int{ours: 1}, Collections: 2,
+	if want := (tally{Stalls: [sides]int{ours: 1}, Collections: 2,
 		Measured: 2 * time.Second}); err != nil || got != want {
 		t.Errorf("%+v, want %+v: %v", got, want, err)
 	}
@@ -93,8 +93,8 @@ func TestSteady(t *testing.T) {
 
 // TestPlus checks that every count is in the sum.
 func TestPlus(t *testing.T) {
-	a := tally{Again: 1, Changed: 2, Stalls: [2]int{3, 4}, Collections: 5, Measured: time.Second}
-	if got, want := a.plus(a), (tally{Again: 2, Changed: 4, Stalls: [2]int{6, 8}, Collections: 10,
+	a := tally{Again: 1, Changed: 2, Stalls: [sides]int{3, 4}, Collections: 5, Measured: time.Second}
+	if got, want := a.plus(a), (tally{Again: 2, Changed: 4, Stalls: [sides]int{6, 8}, Collections: 10,
 		Measured: 2 * time.Second}); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
