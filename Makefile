@@ -14,7 +14,7 @@ endif
 export CGO_ENABLED = 0
 
 .NOTPARALLEL:
-.PHONY: help build run test test-unit test-race test-vm bench bench-dpdk bench-pktgen bench-limit bench-step lint fuzz check deps release clean
+.PHONY: help build run test test-unit test-race test-vm bench bench-dpdk bench-pktgen bench-rate bench-limit bench-step lint fuzz check deps release clean
 .DEFAULT_GOAL := build
 
 help: ## this list
@@ -51,6 +51,9 @@ bench-dpdk: build ## the race against DPDK, most of an hour; PERF='--short' for 
 
 bench-pktgen: build ## pktgen's packets a second beside both testpmd's, at a DPDK back end; PERF as above
 	$(GO) run ./test/perf --pktgen $(PERF)
+
+bench-rate: ## rates from 1 kpps to 1 Mpps over an emulated cable, 10 s each, to be met within 0.5 %
+	$(GO) test -count=1 -v -run RateAccuracy ./apps/pktgen/generator -accuracy 10s
 
 bench-limit: ## the driver's loop against what two cores can exchange
 	$(GO) run ./test/perf/limit $(PERF)
