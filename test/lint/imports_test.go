@@ -89,7 +89,7 @@ var edges = map[string][]string{
 	},
 	"apps/pktgen/mlrsearch": {},
 	"apps/pktgen/pace":      {},
-	"apps/pktgen/result":    {"apps/internal/version"},
+	"apps/pktgen/result":    {"apps/internal/version", "apps/pktgen/mlrsearch"},
 	"apps/pktgen/traffic":   {"apps/pktgen/pace", "driver/mbuf", "driver/vdev/wire/capture"},
 	"apps/testpmd": {
 		"apps/internal/command", "apps/internal/frame", "apps/internal/pollers", "apps/internal/portset",

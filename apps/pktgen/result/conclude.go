@@ -23,6 +23,11 @@ func (r *Report) Conclude() {
 	r.noteGenerator()
 	r.noteTrials()
 	r.noteSearches()
+	if m := r.Disclosure.Search; m != nil {
+		for _, text := range m.Deviations {
+			r.note(Procedure, "the search differs from the preset %s: %s", m.Preset, text)
+		}
+	}
 	for _, text := range r.rfc2544Deviations() {
 		r.note(RFC2544, "%s", text)
 	}

@@ -22,7 +22,7 @@ func noted(r *Report, kind NoteKind) []string {
 // searched is a report of one search that is RFC 2544's in all but the sizes.
 func searched(pps float64) *Report {
 	goal := Goal{Name: "rfc2544", FinalTrialDuration: int64(time.Minute), DurationSum: int64(time.Minute)}
-	bound := &Bound{Load: NewRate(pps, 60), ConditionalThroughput: NewRate(pps, 60)}
+	bound := &Bound{Load: NewRate(pps, 60), Trials: 1}
 	r := &Report{Searches: []Search{{Size: FixedSize(60), Repetition: 1,
 		Goals: []GoalResult{{Goal: goal, LowerBound: bound, UpperBound: bound}}}}}
 	r.Disclosure.Search = &SearchMethod{Goals: []Goal{goal}, WaitAfter: 2e9, Settle: 5e9, Learning: true}
@@ -35,7 +35,7 @@ func TestGeneratorBound(t *testing.T) {
 		r := searched(pps)
 		r.Disclosure.Limits.Loopback = []LoopbackMaximum{{Size: FixedSize(1514), Rate: NewRate(1e6, 1514)},
 			{Size: FixedSize(60), Rate: NewRate(10e6, 60)}}
-		r.MRR = []MRR{NewMRR(FixedSize(60), NewRate(14e6, 60), time.Second, []float64{pps, pps / 2})}
+		r.MRR = []MRR{sampleMRR(60, pps, pps/2)}
 		notes := noted(r, GeneratorBound)
 		if got := r.Searches[0].GeneratorBound; got != want || r.MRR[0].GeneratorBound != want || (len(notes) == 2) != want {
 			t.Errorf("%g pps of 10 Mpps: search %v, MRR %v, notes %q", pps, got, r.MRR[0].GeneratorBound, notes)
@@ -128,18 +128,6 @@ func lossAt(duration int64, percents ...float64) []LossPoint {
 		points = append(points, LossPoint{Percent: p, Duration: duration})
 	}
 	return points
-}
-
-// TestBackToBack computes by hand what RFC 9004 asks for.
-func TestBackToBack(t *testing.T) {
-	b := NewBackToBack(FixedSize(60), 10e6, 5e6, []int64{1000, 3000})
-	if b.Mean != 2000 || b.Min != 1000 || b.Max != 3000 || int(b.StdDev) != 1414 || b.BufferTime != 200000 ||
-		b.CorrectedBufferTime != 100000 {
-		t.Errorf("%+v", b)
-	}
-	if b := NewBackToBack(FixedSize(60), 10e6, 0, nil); b.Mean != 0 || b.BufferTime != 0 {
-		t.Errorf("without bursts: %+v", b)
-	}
 }
 
 func TestRates(t *testing.T) {

@@ -27,6 +27,7 @@ func csvHead() []string {
 		"burst_mean_packets", "burst_min_packets", "burst_max_packets", "buffer_time_ns", "corrected_buffer_time_ns",
 		"passed", // true or false, for trials
 		"remark", // why a search is irregular, generator-bound
+		"stale",  // packets of an earlier trial
 	}
 }
 
@@ -137,7 +138,7 @@ func (c csvTable) trial(t Trial) {
 			"corrupt_length": s.Corrupt.Length, "corrupt_payload": s.Corrupt.Payload,
 		}, s.Latency.cells()}
 		if s.Tracked {
-			parts = append(parts, cells{"reordered": s.Reordered, "duplicates": s.Duplicates, "late": s.Late})
+			parts = append(parts, cells{"reordered": s.Reordered, "duplicates": s.Duplicates, "late": s.Late, "stale": s.Stale})
 		}
 		c.row("stream", parts...)
 	}

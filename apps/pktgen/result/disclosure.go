@@ -87,9 +87,11 @@ type TrafficStream struct {
 
 // SearchMethod says how searches were done.
 type SearchMethod struct {
-	Preset      string `json:"preset,omitempty"`
-	Goals       []Goal `json:"goals,omitempty"`
-	Repetitions int    `json:"repetitions"`
+	Preset string `json:"preset,omitempty"`
+	// Deviations say in what the search differs from the preset.
+	Deviations  []string `json:"deviations,omitempty"`
+	Goals       []Goal   `json:"goals,omitempty"`
+	Repetitions int      `json:"repetitions"`
 	// Scope says what a load is: "per interface", "aggregate of 2 interfaces"; a load
 	// of the report divided by ScopeFactor is the load of one interface.
 	Scope       string  `json:"scope"`

@@ -51,7 +51,7 @@ func smallReport() *Report {
 		Searches: []Search{{
 			Size: size, Repetition: 1, MinLoad: rate(10000), MaxLoad: rate(14e6), Elapsed: 60e9,
 			Goals: []GoalResult{
-				{Goal: sampleGoal("ndr", 0), LowerBound: &Bound{Load: rate(9e6), ConditionalThroughput: rate(9e6), Trials: 21,
+				{Goal: sampleGoal("ndr", 0), LowerBound: &Bound{Load: rate(9e6), Trials: 21,
 					DurationSum: 21e9, LossRatios: []float64{0, 0.25}}, UpperBound: &Bound{Load: rate(9.5e6)},
 					ConditionalThroughput: rate(9e6)},
 				{Goal: sampleGoal("strict", 0), UpperBound: &Bound{Load: rate(10000)}, Irregular: "min load fails"},
@@ -65,14 +65,14 @@ func smallReport() *Report {
 		}}},
 		LatencyAtLoad: []LatencyAtLoad{{Size: size, Reference: "lower bound of goal ndr", ReferenceRate: rate(9e6),
 			Points: []LoadPoint{{Percent: 50, Intended: rate(4.5e6), Achieved: rate(4.5e6), Duration: 10e9, Latency: latency}}}},
-		BackToBack: []BackToBack{NewBackToBack(size, 10e6, 5e6, []int64{1000, 3000})},
-		MRR:        []MRR{NewMRR(size, rate(14e6), time.Second, []float64{8e6, 7e6, 9e6})},
+		BackToBack: []BackToBack{{Size: size, SendRate: rate(10e6), ForwardingRate: rate(5e6), Bursts: []int64{1000, 3000}, Mean: 2000, Min: 1000, Max: 3000, StdDev: 1414.25, BufferTime: 200000, CorrectedBufferTime: 100000}},
+		MRR:        []MRR{sampleMRR(60, 8e6, 7e6, 9e6)},
 		Trials: []Trial{{
 			Name: "one second", Start: start, Size: size, Intended: rate(1e6), Achieved: rate(1e6), Received: rate(999e3),
 			Duration: 1e9, EffectiveDuration: 1.1e9, Quantum: 8, Sent: 1e6, Lost: 1000, LossRatio: 0.001,
 			Ports: []Port{{Name: "0", TxPackets: 1e6, TxBytes: 60e6, RxPackets: 999e3, RxBytes: 59940e3}},
 			Streams: []Stream{{ID: 1, Name: "load", TxPort: "0", RxPort: "0", Tracked: true, TxPackets: 1e6, TxBytes: 60e6,
-				RxPackets: 999e3, RxBytes: 59940e3, Lost: 1000, LossRatio: 0.001, Reordered: 3, Duplicates: 2, Late: 1,
+				RxPackets: 999e3, RxBytes: 59940e3, Lost: 1000, LossRatio: 0.001, Reordered: 3, Duplicates: 2, Late: 1, Stale: 4,
 				Corrupt: Corrupt{1, 2, 3}, Latency: &latency}},
 			Intervals: []Interval{{Duration: 1e9, TxPPS: 1e6, RxPPS: 999e3, LatencyP50: 1500, LatencyP99: 4000, LatencyMax: 12500}},
 			Pollers:   []Poller{{Name: "tx", CPU: 1, Polls: 1000, EmptyPolls: 500, BusyRatio: 0.5}},

@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"time"
+
+	"github.com/virtio-pmd/virtio-pmd/apps/pktgen/mlrsearch"
 )
 
 // sampleReport is a report with all parts, as a run through an emulated device would leave
@@ -35,13 +37,24 @@ func sampleReport() *Report {
 	}
 	for _, n := range []int{60, 508, 1514} {
 		r.LossCurves = append(r.LossCurves, sampleLossCurve(n))
-		r.BackToBack = append(r.BackToBack, NewBackToBack(FixedSize(n), 14.88e6, 10e6, []int64{812, 790, 845, 801}))
-		r.MRR = append(r.MRR, NewMRR(FixedSize(n), NewRate(14.88e6, float64(n)), time.Second,
-			[]float64{12.9e6, 13.1e6, 12.7e6, 13.0e6}))
+		r.BackToBack = append(r.BackToBack, NewBackToBack(FixedSize(n),
+			mlrsearch.BackToBackConfig{MaxFrameRate: 14.88e6, Throughput: 10e6},
+			mlrsearch.BackToBackResult{Bursts: []int64{812, 790, 845, 801}, ImpliedBufferTime: 54570, CorrectedBufferTime: 17900,
+				Frames: mlrsearch.Summary{Count: 4, Min: 790, Mean: 812, Max: 845, StdDev: 23.8}}))
+		r.MRR = append(r.MRR, sampleMRR(n, 12.9e6, 13.1e6, 12.7e6, 13.0e6))
 	}
 	r.Trials = []Trial{sampleTrial(rng, start)}
 	r.Conclude()
 	return r
+}
+
+// sampleMRR is a measurement of the maximum receive rate with the given outcomes.
+func sampleMRR(n int, received ...float64) MRR {
+	r := mlrsearch.ReceiveRateResult{Rate: mlrsearch.Summary{Min: slices.Min(received), Max: slices.Max(received)}}
+	for _, pps := range received {
+		r.Trials = append(r.Trials, mlrsearch.TrialResult{Load: pps})
+	}
+	return NewMRR(FixedSize(n), mlrsearch.ReceiveRateConfig{Load: 14.88e6, Duration: time.Second}, r)
 }
 
 func sampleDisclosure() Disclosure {
@@ -104,8 +117,7 @@ func sampleSearch(rng *rand.Rand, n, repetition int, capacity float64) Search {
 	for g, loss := range []float64{0, 0.005} {
 		lower := noisy * (1 + 0.06*float64(g))
 		bound := func(pps float64, ratios ...float64) *Bound {
-			return &Bound{Load: rate(pps), ConditionalThroughput: rate(pps * (1 - loss)), Trials: 21, DurationSum: 21e9,
-				LossRatios: ratios}
+			return &Bound{Load: rate(pps), Trials: 21, DurationSum: 21e9, LossRatios: ratios}
 		}
 		s.Goals = append(s.Goals, GoalResult{
 			Goal: sampleGoal([]string{"ndr", "pdr"}[g], loss), LowerBound: bound(lower, loss, 0, loss/2),

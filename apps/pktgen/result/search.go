@@ -40,6 +40,10 @@ type GoalResult struct {
 	ConditionalThroughput Rate `json:"conditional_throughput"`
 	// Irregular is empty for a regular result.
 	Irregular string `json:"irregular,omitempty"`
+	// LikelyLower and LikelyUpper are the interval that a search which ended early came
+	// to, with fewer trials than the goal asks for. They are no bounds.
+	LikelyLower Rate `json:"likely_lower,omitzero"`
+	LikelyUpper Rate `json:"likely_upper,omitzero"`
 	// LossInversion reports whether a load above the upper bound passes.
 	LossInversion bool `json:"loss_inversion,omitempty"`
 }
@@ -47,10 +51,9 @@ type GoalResult struct {
 // Bound is a load that a search classified.
 type Bound struct {
 	Load Rate `json:"load"`
-	// ConditionalThroughput is what of the load was forwarded by that goal's rules.
-	ConditionalThroughput Rate  `json:"conditional_throughput"`
-	Trials                int   `json:"trials"`
-	DurationSum           int64 `json:"duration_sum_ns"`
+	// Trials is how many there were at this load, DurationSum their effective durations.
+	Trials      int   `json:"trials"`
+	DurationSum int64 `json:"duration_sum_ns"`
 	// LossRatios are those of the trials at this load, in the order in which they ran.
 	LossRatios []float64 `json:"loss_ratios,omitempty"`
 }

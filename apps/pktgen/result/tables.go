@@ -152,6 +152,9 @@ func searchRemark(s Search, g GoalResult) string {
 	if g.LossInversion {
 		add("a load above the upper bound passes")
 	}
+	if g.Irregular != "" && g.LikelyLower.PPS > 0 && g.LikelyUpper.PPS > 0 {
+		add("likely between " + pps(g.LikelyLower.PPS) + " and " + pps(g.LikelyUpper.PPS) + " pps")
+	}
 	if s.GeneratorBound {
 		add("generator-bound")
 	}
@@ -232,12 +235,12 @@ func backToBackTable(list []BackToBack) table {
 		Caption: "Longest bursts without loss (RFC 9004)",
 		Text:    1,
 		Head: []string{sizeHead, "Repetitions", "Mean, packets", "Min", "Max", "Std. dev.", "Buffer time",
-			"Corrected buffer time"},
+			"Corrected buffer time", "At the longest", "Below the shortest"},
 	}
 	for _, b := range list {
 		t.Rows = append(t.Rows, []string{sizeCell(b.Size), strconv.Itoa(len(b.Bursts)),
 			pps(b.Mean), pps(float64(b.Min)), pps(float64(b.Max)), pps(b.StdDev),
-			nsText(float64(b.BufferTime)), nsText(float64(b.CorrectedBufferTime))})
+			nsText(float64(b.BufferTime)), nsText(float64(b.CorrectedBufferTime)), strconv.Itoa(b.AtMax), strconv.Itoa(b.BelowMin)})
 	}
 	return t
 }

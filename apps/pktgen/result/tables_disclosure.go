@@ -114,7 +114,7 @@ func deviceRows(d Device) [][]string {
 
 func searchRows(m SearchMethod) [][]string {
 	return [][]string{
-		{"Preset", m.Preset}, {"Repetitions", strconv.Itoa(m.Repetitions)},
+		{"Preset", m.Preset}, {"Differs from the preset", strings.Join(m.Deviations, "; ")}, {"Repetitions", strconv.Itoa(m.Repetitions)},
 		{"A load is", fmt.Sprintf("%s; divided by %g it is that of one interface", m.Scope, m.ScopeFactor)},
 		{"Goal width is relative to", m.WidthOf}, {"Effective duration", m.EffectiveDuration},
 		{"Waits", fmt.Sprintf("%s before a trial, %s for the last packets, %s until the next trial",

@@ -42,16 +42,16 @@ func streamsTable(streams []Stream) table {
 		Caption: "Streams",
 		Text:    2,
 		Head: []string{"Stream", "Ports", "Sent", "Unsent", "Received", "Lost", "Loss ratio", "Reordered",
-			"Duplicates", "Late", "Bad checksum", "Bad length", "Bad payload"},
+			"Duplicates", "Late", "Stale", "Bad checksum", "Bad length", "Bad payload"},
 	}
 	for _, s := range streams {
 		row := []string{s.Name, s.TxPort + " → " + s.RxPort}
 		row = append(row, counts(s.TxPackets, s.TxUnsent, s.RxPackets, s.Lost)...)
 		row = append(row, ratioText(s.LossRatio))
 		if !s.Tracked {
-			row = append(row, "not tracked", "not tracked", "not tracked")
+			row = append(row, "not tracked", "not tracked", "not tracked", "not tracked")
 		} else {
-			row = append(row, counts(s.Reordered, s.Duplicates, s.Late)...)
+			row = append(row, counts(s.Reordered, s.Duplicates, s.Late, s.Stale)...)
 		}
 		t.Rows = append(t.Rows, append(row, counts(s.Corrupt.Checksum, s.Corrupt.Length, s.Corrupt.Payload)...))
 	}
