@@ -113,7 +113,7 @@ func (m *model) finish(o outcome) tea.Cmd {
 			m.messages.add([]byte(fmt.Sprintf("%s: %s: %v\n", m.app, o.name, o.err)))
 		}
 	case o.sending != nil && (before == nil || *before != *o.sending):
-		m.messages.add([]byte(fmt.Sprintf("%s: %s: %s\n", m.app, m.sample.elapsed, o.sending.words())))
+		m.messages.add([]byte(fmt.Sprintf("%s: %s at %s\n", m.app, o.sending.words(), m.sample.at)))
 	}
 	if len(m.pending) == 0 {
 		return nil
@@ -143,7 +143,7 @@ func (p *prompt) line(width int) string {
 	}
 	hint := "Enter sets, Esc leaves"
 	if p.hint != "" && p.text == "" {
-		hint = "like " + p.hint + "; " + hint
+		hint = p.hint + "; " + hint
 	}
 	return ansi.Truncate(text+" "+gap+hint, max(width, 0), "…")
 }

@@ -11,7 +11,7 @@ import (
 
 // tail is the share of the slowest packets that a histogram shows as one line, so that a
 // few of them do not take the room of all others.
-const tail = 0.001
+const tail = 0.01
 
 // series are the numbers that begin the lines of a histogram, within a power of ten: the
 // finest is used that has room.

@@ -22,10 +22,11 @@ func (l *Latency) times() []namedTime {
 	}
 }
 
-// Lines of a histogram.
+// Lines of a histogram. Those of several streams share a part only if they are not small.
 const (
-	leastBins = 4
-	mostBins  = 20
+	leastBins  = 4
+	sharedBins = 8
+	mostBins   = 20
 )
 
 // latency returns the page of latencies: the figures of each stream with a histogram, if
@@ -47,13 +48,17 @@ func (m *model) latency(height int) [][]string {
 	if m.detail == compact || tallest > height {
 		return m.latencyTable(height)
 	}
-	bins := bestBins(height/len(list)-tallest-2, height-tallest-1)
+	bins := height/len(list) - tallest - 2
+	if bins < sharedBins {
+		bins = height - tallest - 1
+	}
+	bins = min(bins, mostBins)
 	var blocks [][]string
 	for i := range list {
 		block := figures[i]
 		switch l := &list[i]; {
 		case l.Packets == 0:
-		case bins > 0:
+		case bins >= leastBins:
 			block = append(append(block, ""), l.histogram(bins, m.width)...)
 		case height > leastBins: // in a part of its own
 			blocks = append(blocks, block)
@@ -62,16 +67,6 @@ func (m *model) latency(height int) [][]string {
 		blocks = append(blocks, block)
 	}
 	return paginate(blocks, nil, height)
-}
-
-// bestBins returns the first number of lines that is enough for a histogram, or 0.
-func bestBins(rooms ...int) int {
-	for _, r := range rooms {
-		if r >= leastBins {
-			return min(r, mostBins)
-		}
-	}
-	return 0
 }
 
 // figures returns a latency as a title and its figures, as lines of a width.

@@ -229,7 +229,7 @@ func (g *generator) traffic() Traffic {
 				g.rate = text
 				return nil
 			},
-			RateHint: "1Mpps",
+			RateHint: "like 1Mpps",
 		},
 	}
 }
@@ -298,7 +298,7 @@ func TestActions(t *testing.T) {
 	press("esc")
 	shows("sending 9kpps")
 	m.page = logPage
-	shows("app: 0 s: stopped")
+	shows("app: stopped at 0 s")
 }
 
 // TestActionsInOrder: what keys ask for while an action is in progress is done after it,

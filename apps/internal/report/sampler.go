@@ -22,7 +22,8 @@ type sampler struct {
 // sample is what a screen shows: counters as they are at a moment, and rates since the
 // sample before.
 type sample struct {
-	elapsed string // for how long packets flow
+	at      string // for how long packets have flowed
+	elapsed string // ... and will
 	pollers string // how busy they are
 	ports   []portSample
 	total   portSample
@@ -62,7 +63,7 @@ func newSampler(r *Report) *sampler {
 func (s *sampler) take(now time.Time) sample {
 	since := now.Sub(s.lastTime)
 	all := s.report.sample()
-	v := sample{elapsed: s.elapsed(now), total: rates(sum(all), sum(s.last), since)}
+	v := sample{at: seconds(now.Sub(s.report.Start)), elapsed: s.elapsed(now), total: rates(sum(all), sum(s.last), since)}
 	if s.report.Pollers != nil {
 		v.pollers = clean(s.report.Pollers())
 	}

@@ -60,7 +60,7 @@ func (g *sender) report() *Report {
 			Start: func() error { g.set(true, 0); return nil }, Stop: func() error { g.set(false, 0); return nil },
 			Step:     func(n int) error { g.set(g.on, 100*n); return nil },
 			SetRate:  g.setRate,
-			RateHint: "1000pps",
+			RateHint: "like 1000pps",
 		},
 	}
 	if g.search {
@@ -172,7 +172,7 @@ func TestGenerator(t *testing.T) {
 			term.Press("q")
 			term.AwaitShell()
 			text := term.Scrollback()
-			for _, want := range []string{"before\n", "generate ended", "generate: ", "sending 700 pps\n"} {
+			for _, want := range []string{"before\n", "generate ended", "generate: sending 700 pps at "} {
 				if !strings.Contains(text, want) {
 					t.Errorf("the shell's screen lacks %q:\n%s", want, text)
 				}

@@ -67,7 +67,7 @@ type Progress struct {
 // CurrentTrial is a trial that is in progress.
 type CurrentTrial struct {
 	Number            int     // from 1
-	Load              float64 // intended, packets a second
+	Load              float64 // intended, packets a second, 0 if that is not known
 	Duration, Elapsed time.Duration
 }
 
@@ -106,6 +106,6 @@ type Actions struct {
 	Step func(n int) error
 	// SetRate sets the rate that the user has typed, or says why that is none.
 	SetRate func(text string) error
-	// RateHint shows how rates are written: "1Mpps, 10Gbps, 50%".
+	// RateHint says how a rate is written: "like 1Mpps or 10Gbps".
 	RateHint string
 }

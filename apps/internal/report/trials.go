@@ -86,7 +86,7 @@ func (t *CurrentTrial) words() string {
 	if t.Number == 0 {
 		return "no trial in progress"
 	}
-	return fmt.Sprintf("trial %d: %9s  %4.1f of %.1f s", t.Number, inPPS(t.Load), t.Elapsed.Seconds(), t.Duration.Seconds())
+	return fmt.Sprintf("trial %d: %9s  %4.1f of %.1f s", t.Number, bound(t.Load), t.Elapsed.Seconds(), t.Duration.Seconds())
 }
 
 // bar returns a share as a bar of a width, with a gap behind it, or nothing if that is
