@@ -33,6 +33,11 @@
 //	mtu                       largest payload of a frame, 68 to 65535
 //	record_limit              bytes that emu:pcap= records at most, also like 100M or 10G;
 //	                          later frames are not recorded
+//	loss, reorder, duplicate  percentage of the frames that come out of emu:cable= or
+//	                          emu:loop at this port that are lost, leave after the next
+//	                          one, leave twice: 0.1. It is random, and the same in each run
+//	delay, jitter             how long each of them takes, 50us or 1ms, and how much longer
+//	                          or shorter at most
 //	server                    1: listen at the socket, where vhost-user: waits for the back
 //	                          end; 0: connect to a peer that listens there. The default is 0
 //	                          with vhost-user: and 1 with emu:vhost=; other ports have no

@@ -33,6 +33,9 @@ func (s Spec) emulate(o Options) (*pcifn.Function, error) {
 	if err != nil {
 		return nil, err
 	}
+	if backend, err = s.impair(backend, end); err != nil {
+		return nil, err
+	}
 	cfg := vdev.Config{
 		Backend: backend, MAC: s.MAC, MTU: s.MTU, Pairs: max(s.Queues, 1), Logger: o.Logger,
 		QueueSize: s.emuQueueSize(),

@@ -139,6 +139,16 @@ func (s *Spec) set(key, value string) *Error {
 		return err
 	case "record_limit":
 		return s.recordLimit(value)
+	case "loss":
+		return percentage(&s.Impair.Loss, key, value)
+	case "reorder":
+		return percentage(&s.Impair.Reorder, key, value)
+	case "duplicate":
+		return percentage(&s.Impair.Duplicate, key, value)
+	case "delay":
+		return delay(&s.Impair.Delay, key, value)
+	case "jitter":
+		return delay(&s.Impair.Jitter, key, value)
 	case "server":
 		return s.server(value)
 	case "server_timeout":
@@ -194,6 +204,9 @@ func (s *Spec) check() *Error {
 	if err := s.checkCapture(); err != nil {
 		return err
 	}
+	if err := s.checkImpairment(); err != nil {
+		return err
+	}
 	if !s.Refuse.Has(virtio.RingPacked) {
 		return nil // the ring may be packed, whose size is any number
 	}
@@ -243,6 +256,6 @@ func Keys() string {
 	for _, sw := range switches {
 		names = append(names, sw.key)
 	}
-	return strings.Join(append(names, "mac", "mtu", "record_limit", "noiommu", "server", "server_timeout",
-		"socket_mode", "socket_group"), ", ")
+	return strings.Join(append(names, "mac", "mtu", "record_limit", "loss", "reorder", "duplicate", "delay", "jitter",
+		"noiommu", "server", "server_timeout", "socket_mode", "socket_group"), ", ")
 }

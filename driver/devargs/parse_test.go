@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev/wire"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 	"github.com/virtio-pmd/virtio-pmd/pci"
 )
@@ -33,6 +34,10 @@ func TestParse(t *testing.T) {
 		{`emu:pcap=12\:30\,5:out\\,queues=2`, Spec{Kind: Emu, Backend: "pcap", Arg: `12\:30\,5:out\\`, Queues: 2}},
 		{"emu:pcap=:r,record_limit=10m", Spec{Kind: Emu, Backend: "pcap", Arg: ":r", RecordLimit: 10 << 20}},
 		{"emu:pcap=p:r,record_limit=1024", Spec{Kind: Emu, Backend: "pcap", Arg: "p:r", RecordLimit: 1024}},
+		{"emu:cable=a,loss=0.1,reorder=5%,duplicate=100,delay=1.5ms,jitter=20us", Spec{Kind: Emu, Backend: "cable", Arg: "a",
+			Impair: wire.ImpairConfig{Loss: 0.1, Reorder: 5, Duplicate: 100, Delay: 1500 * time.Microsecond,
+				Jitter: 20 * time.Microsecond}}},
+		{"emu:loop,delay=1s", Spec{Kind: Emu, Backend: "loop", Impair: wire.ImpairConfig{Delay: time.Second}}},
 		{`emu:cable=a\,b`, Spec{Kind: Emu, Backend: "cable", Arg: "a,b"}},
 		{`emu:vhost=/a\,b\\,server=0`, Spec{Kind: Emu, Backend: "vhost", Arg: `/a,b\`, Client: true}},
 		{`vhost-user:/a\,b,queues=2`, Spec{Kind: VhostUser, Socket: "/a,b", Queues: 2}},
@@ -100,6 +105,14 @@ func TestParseRefuses(t *testing.T) {
 		{"emu:pcap=p,record_limit=1K", "record_limit", "1024", "nothing is recorded"},
 		{`emu:pcap=p\:r,record_limit=1K`, "record_limit", "1024", "nothing is recorded"},
 		{"emu:gen,record_limit=1K", "record_limit", "1024", "nothing is recorded"},
+		{"emu:loop,loss=-1", "loss", "-1", "not a percentage"},
+		{"emu:loop,duplicate=100.5", "duplicate", "100.5", "not a percentage"},
+		{"emu:loop,reorder=NaN", "reorder", "NaN", "not a percentage"},
+		{"emu:loop,delay=5", "delay", "5", "not a time"},
+		{"emu:loop,delay=-1ms", "delay", "-1ms", "not a time"},
+		{"emu:loop,delay=1ms,jitter=2ms", "jitter", "2ms", "longer than the delay"},
+		{"emu:gen,loss=1", "", "emu:gen", "impaired in emu:cable= and emu:loop only"},
+		{"0000:00:03.0,delay=1ms", "", "0000:00:03.0", "impaired in emu:cable= and emu:loop only"},
 		{"emu:gen,", "", "", "not of the form"},
 		{"emu:gen,queues", "", "queues", "not of the form"},
 		{"emu:gen,=1", "", "=1", "not of the form"},
@@ -188,7 +201,7 @@ func FuzzParse(f *testing.F) {
 	for _, text := range []string{"", "0000:00:03.0,queues=2,packed=0,mac=02:00:00:00:00:01", "emu:cable=x,in_order=1,mtu=68",
 		"emu:tap=tap0,rx_queue_size=3", "pci:00:03.0,noiommu=1,noiommu=0", "vhost-user:/a,server=1", "emu:gen,,",
 		"vhost-user:/a,server=1,server_timeout=1.5h,socket_mode=640,socket_group=x", "a:b:c.d",
-		`emu:pcap=a\,b\:c:d\\,record_limit=1M`, `vhost-user:a\,b\\\c`} {
+		`emu:pcap=a\,b\:c:d\\,record_limit=1M`, `vhost-user:a\,b\\\c`, "emu:loop,loss=1e-3%,delay=1h1ns"} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

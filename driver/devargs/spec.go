@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/virtio-pmd/virtio-pmd/driver"
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev/wire"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 	"github.com/virtio-pmd/virtio-pmd/pci"
 )
@@ -41,6 +42,9 @@ type Spec struct {
 	SocketMode    fs.FileMode   // of a socket that is listened on, 0 for what the umask leaves
 	SocketGroup   string        // of a socket that is listened on: a name or a number, "" if not given
 	RecordLimit   int64         // of an emu:pcap port: bytes that it records, 0 for no limit
+
+	// Impair is what happens to the frames that an emu:cable or emu:loop port receives.
+	Impair wire.ImpairConfig
 
 	Queues      int // queue pairs, 0 if not given
 	RxQueueSize int // descriptors, 0 if not given
@@ -92,6 +96,7 @@ func (s Spec) String() string {
 	}
 	number("mtu", s.MTU)
 	number("record_limit", int(s.RecordLimit))
+	s.writeImpairment(&b)
 	if s.NoIOMMU {
 		b.WriteString(",noiommu=1")
 	}

@@ -205,7 +205,7 @@ func (r *bench) check(got Snapshot, sent uint64) {
 }
 
 // impaired is how many packets are sent: the last one is neither dropped nor held.
-const impaired = 50_055
+const impaired = 25_055
 
 // TestImpairedWire sends bursts over a wire that drops, swaps and duplicates.
 func TestImpairedWire(t *testing.T) {

@@ -33,6 +33,7 @@ type Loopback struct {
 const (
 	loopbackDuration = time.Second
 	loopbackPPS      = 1000
+	loopbackPatience = 10 * time.Second // with the last packets
 	loopbackBuffers  = 8192
 	loopbackLen      = 1514 // of the longest frame
 )
@@ -120,7 +121,10 @@ func (l *Loopback) run(ctx context.Context, c generator.Config) (sent uint64, er
 		}
 		defer func() { err = errors.Join(err, core.Stop()) }()
 	}
-	trial, err := g.Trial(ctx, generator.Run{Duration: l.Duration, Tolerance: 1}) // how many they are does not matter
+	// How many they are does not matter. A cable loses none, however busy the machine is.
+	trial, err := g.Trial(ctx, generator.Run{
+		Duration: l.Duration, Tolerance: 1, Silence: loopbackPatience, Settle: loopbackPatience,
+	})
 	if err != nil {
 		return 0, err
 	}

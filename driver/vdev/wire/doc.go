@@ -1,7 +1,8 @@
 // Package wire has what a device of package vdev is connected to: a generator
 // of frames ([Gen]), a sink ([Null]), a wire that leads back ([Loop]), a cable
 // between two devices ([Cable]), capture files ([PCAP]) and a TAP interface
-// ([TAP]). Each is a [vdev.Backend].
+// ([TAP]). Each is a [vdev.Backend]. [Impair] makes a wire lose, reorder,
+// duplicate and delay frames.
 //
 // A wire belongs to the device that it was given to, which closes it. Its
 // counters may be read from any goroutine.
@@ -15,6 +16,7 @@ var (
 	_ vdev.Backend = (*End)(nil)
 	_ vdev.Backend = (*Capture)(nil)
 	_ vdev.Backend = (*TAPDevice)(nil)
+	_ vdev.Backend = (*Impairment)(nil)
 
 	_ vdev.LinkReporter = (*TAPDevice)(nil)
 	_ vdev.LossReporter = (*TAPDevice)(nil)

@@ -4,8 +4,8 @@ import "fmt"
 
 // Error is a wire that cannot be used, has ended, or has lost frames.
 type Error struct {
-	Kind   string // "cable", "capture file" or "TAP interface"
-	Name   string // of the cable, the file or the interface
+	Kind   string // "cable", "capture file", "TAP interface" or "impairment"
+	Name   string // of the cable, the file, the interface or what of the impairment
 	Reason string // "" if Err says it
 	Remedy string // "" if none is known
 	Err    error  // of the system or of the capture library; may be nil
