@@ -1,6 +1,6 @@
 # `make run` and `make test` are the two that matter; `make help` lists all.
 GO     ?= go
-BINS   := l2fwd testpmd vhostdev devbind
+BINS   := l2fwd testpmd pktgen vhostdev devbind
 BENCH  ?= .
 FUZZTIME ?= 20s
 # Git refuses root in a clone that another user owns: no revision then.

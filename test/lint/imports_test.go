@@ -80,6 +80,16 @@ var edges = map[string][]string{
 		"apps/internal/command", "apps/internal/frame", "apps/internal/pollers", "apps/internal/portset",
 		"apps/internal/session", "driver", "driver/devargs", "driver/mbuf",
 	},
+	"apps/pktgen": {
+		"apps/internal/command", "apps/internal/pollers", "apps/internal/portset", "apps/internal/report",
+		"apps/internal/session", "apps/pktgen/bench", "apps/pktgen/generator", "apps/pktgen/meter",
+		"apps/pktgen/mlrsearch", "apps/pktgen/pace", "apps/pktgen/result", "apps/pktgen/traffic",
+		"driver/devargs",
+	},
+	"apps/pktgen/bench": {
+		"apps/pktgen/generator", "apps/pktgen/meter", "apps/pktgen/pace", "apps/pktgen/result",
+		"apps/pktgen/traffic", "driver", "driver/mbuf",
+	},
 	"apps/pktgen/generator": {
 		"apps/pktgen/pace", "apps/pktgen/result", "driver", "driver/mbuf",
 	},

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/command"
+	"github.com/virtio-pmd/virtio-pmd/apps/internal/output"
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/pollers"
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/portset"
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/report"
@@ -54,6 +55,17 @@ type Work struct {
 	Dropped func(i int) uint64
 	// Cycles returns what the packets cost. It is called after the last poll.
 	Cycles func() *report.Cycles
+
+	// Drive is what the command does beside the pollers, in a goroutine of its own: the
+	// session ends when it returns, with its error, and not with the planned time. Its
+	// context ends with that of the session and when a port or a poller fails.
+	Drive func(context.Context) error
+	// Traffic is what is shown beside the ports, and Load how busy pollers are that Drive
+	// has started.
+	Traffic report.Traffic
+	Load    func() string
+	// Print prints the outcome in place of the counters of the ports.
+	Print func(elapsed time.Duration, stdout, notes io.Writer) error
 }
 
 // Run moves packets until ctx ends, the planned time is over, a port fails or a
@@ -107,15 +119,46 @@ func (s *Session) run(ctx context.Context, set *portset.Set, stdout, stderr io.W
 	if err != nil {
 		return err
 	}
-	r.Pollers = group.Load()
-	err = Watch(ctx, r, s.Options, stdout, stderr, set.Failed(), group.Failed())
+	r.Traffic, r.Pollers = work.Traffic, group.Load()
+	if work.Load != nil {
+		r.Pollers = work.Load
+	}
+	options := s.Options
+	if work.Drive != nil {
+		options.Duration = 0
+	}
+	ctx, drive := work.drive(ctx)
+	err = Watch(ctx, r, options, stdout, stderr, set.Failed(), group.Failed())
+	err = errors.Join(err, drive())
 	group.Stop()
 	elapsed := time.Since(r.Start)
 	err = errors.Join(err, work.survive(work.End))
 	if work.Cycles != nil {
 		r.Cycles = work.Cycles()
 	}
+	if work.Print != nil {
+		return errors.Join(err, work.Print(elapsed, output.Result(stdout), Notes(s.Options, stderr)))
+	}
 	return errors.Join(err, Print(r, elapsed, s.Options, stdout, stderr))
+}
+
+// drive starts Drive, if there is one. The context that it returns ends with ctx and with
+// Drive. The function has Drive end and returns its error.
+func (w *Work) drive(ctx context.Context) (context.Context, func() error) {
+	if w.Drive == nil {
+		return ctx, func() error { return nil }
+	}
+	driven, end := context.WithCancel(ctx)
+	over, ended := context.WithCancel(ctx)
+	done := make(chan error, 1)
+	go func() {
+		defer ended()
+		done <- w.Drive(driven)
+	}()
+	return over, func() error {
+		end()
+		return <-done
+	}
 }
 
 // survive calls do, if it is not nil, which has all queues for itself. A memory fault is

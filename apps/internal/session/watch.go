@@ -13,8 +13,8 @@ import (
 
 // Watch shows how r goes on, as its options say, until the planned time is over, ctx ends, or
 // an error comes from one of the channels: that of ports or that of pollers, of which
-// either may be nil. It returns that error. The planned time begins when Watch is called,
-// when packets can flow.
+// either may be nil. It returns that error. The planned time is that of the options, and
+// begins when Watch is called, when packets can flow.
 func Watch(ctx context.Context, r *report.Report, o command.Options, stdout, stderr io.Writer,
 	ports, pollers <-chan error) error {
 	var shown sync.WaitGroup
@@ -22,8 +22,8 @@ func Watch(ctx context.Context, r *report.Report, o command.Options, stdout, std
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var over <-chan time.Time // never, if no time is planned
-	if r.Planned > 0 {
-		over = time.After(r.Planned)
+	if o.Duration > 0 {
+		over = time.After(o.Duration)
 	}
 	shown.Go(func() { show(ctx, r, o, stdout, stderr) })
 	select {

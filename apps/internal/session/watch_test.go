@@ -31,7 +31,7 @@ func TestWatch(t *testing.T) {
 	})
 	t.Run("time", func(t *testing.T) {
 		began := time.Now()
-		if err := Watch(t.Context(), &report.Report{Planned: 30 * time.Millisecond}, command.Options{}, nil, nil, none, nil); err != nil {
+		if err := Watch(t.Context(), &report.Report{}, command.Options{Duration: 30 * time.Millisecond}, nil, nil, none, nil); err != nil {
 			t.Error(err)
 		}
 		if took := time.Since(began); took < 30*time.Millisecond {

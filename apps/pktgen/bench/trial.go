@@ -1,0 +1,184 @@
+package bench
+
+import (
+	"context"
+	"slices"
+
+	"github.com/virtio-pmd/virtio-pmd/apps/pktgen/generator"
+	"github.com/virtio-pmd/virtio-pmd/apps/pktgen/meter"
+	"github.com/virtio-pmd/virtio-pmd/apps/pktgen/result"
+)
+
+// Trial runs a trial and returns what was sent and received, as [generator.Generator.Trial]
+// does, with what the meter knows of each stream. Received of r is not used.
+//
+// With a [*generator.ShortError] and with the error of a context that ended, the result is
+// complete as well.
+func (b *Bench) Trial(ctx context.Context, r generator.Run) (*result.Trial, error) {
+	for i, m := range b.receivers {
+		m.Begin(b.firstNumbers(i))
+	}
+	b.begin()
+	r.Received = b.arrivals()
+	t, err := b.generator.Trial(ctx, r)
+	if t == nil {
+		return nil, err
+	}
+	b.complete(t, b.snapshots())
+	return t, err
+}
+
+// firstNumbers returns the sequence number of the next packet of each stream that arrives
+// at a port.
+func (b *Bench) firstNumbers(port int) map[uint16]uint32 {
+	first := make(map[uint16]uint32)
+	for _, f := range b.flows {
+		if b.config.Ports[f.stream.Port].Peer == port {
+			for _, p := range f.programs {
+				first[p.ID()] = p.Sequence()
+			}
+		}
+	}
+	return first
+}
+
+// arrivals returns a function that says how many packets of the streams have been received:
+// each once, and all of those that carry no signature.
+func (b *Bench) arrivals() func() uint64 {
+	if b.tracked() {
+		return func() uint64 {
+			var n uint64
+			for _, r := range b.receivers {
+				n += r.Unique()
+			}
+			return n
+		}
+	}
+	return func() uint64 {
+		var n uint64
+		for _, s := range b.snapshots() {
+			n += s.Unknown.Packets
+			for i := range s.Streams {
+				n += s.Streams[i].Unique()
+			}
+		}
+		return n
+	}
+}
+
+// tracked reports whether all streams carry signatures.
+func (b *Bench) tracked() bool {
+	return !slices.ContainsFunc(b.flows, func(f *flow) bool { return !f.tracked() })
+}
+
+func (b *Bench) snapshots() []meter.Snapshot {
+	list := make([]meter.Snapshot, len(b.receivers))
+	for i, r := range b.receivers {
+		list[i] = r.Snapshot()
+	}
+	return list
+}
+
+// complete replaces the streams of t, which are one for each queue, by those of the bench
+// with what was received of them, and puts losses right that the generator can only know as
+// a sum.
+func (b *Bench) complete(t *result.Trial, received []meter.Snapshot) {
+	sent := t.Streams
+	t.Streams = nil
+	first := make([]int, len(b.config.Ports)) // of sent, for each port
+	for i := range first[1:] {
+		first[i+1] = first[i] + b.programs(i)
+	}
+	for _, f := range b.flows {
+		port := f.stream.Port
+		t.Streams = append(t.Streams, f.result(b, sent[first[port]:], &received[b.config.Ports[port].Peer]))
+	}
+	for i := range t.Ports {
+		t.Ports[i].RxUnknown = received[i].Unknown.Packets + received[i].Invalid.Packets
+	}
+	t.Lost = b.lost(t, received)
+	t.LossRatio = result.LossRatio(t.Sent+t.Unsent, t.Lost)
+}
+
+// programs returns how many streams, one for each queue, leave by a port.
+func (b *Bench) programs(port int) int {
+	n := 0
+	for _, f := range b.flows {
+		if f.stream.Port == port {
+			n += len(f.sources)
+		}
+	}
+	return n
+}
+
+// result returns what was sent and received of a stream.
+func (f *flow) result(b *Bench, sent []result.Stream, received *meter.Snapshot) result.Stream {
+	ports := b.config.Ports
+	s := result.Stream{
+		ID: f.sources[0].ID(), Name: f.stream.Name, TxPort: ports[f.stream.Port].Name,
+		RxPort: ports[ports[f.stream.Port].Peer].Name, Tracked: f.tracked(),
+	}
+	for i, p := range f.sources {
+		tx := &sent[f.at[i]]
+		s.TxPackets += tx.TxPackets
+		s.TxBytes += tx.TxBytes
+		s.TxUnsent += tx.TxUnsent
+		if rx := find(received, p.ID()); rx != nil {
+			s.RxPackets += rx.Packets()
+			s.RxBytes += rx.Bytes
+			s.Lost += rx.Lost(tx.TxPackets) + tx.TxUnsent
+			s.Reordered += rx.Reordered
+			s.Duplicates += rx.Duplicate
+			s.Late += rx.Late
+			s.Corrupt.Checksum += rx.Corrupt.Checksum
+			s.Corrupt.Length += rx.Corrupt.Length
+			s.Corrupt.Payload += rx.Corrupt.Payload
+			s.Latency = summary(rx.Latency)
+		}
+	}
+	s.LossRatio = result.LossRatio(s.TxPackets+s.TxUnsent, s.Lost)
+	return s
+}
+
+func find(s *meter.Snapshot, id uint16) *meter.StreamSnapshot {
+	for i := range s.Streams {
+		if s.Streams[i].ID == id {
+			return &s.Streams[i]
+		}
+	}
+	return nil
+}
+
+// lost returns how many packets of all streams are lost. What is lost of those that carry
+// no signature is known by port: they arrive as unknown packets.
+func (b *Bench) lost(t *result.Trial, received []meter.Snapshot) uint64 {
+	var lost uint64
+	untracked := make([]uint64, len(b.config.Ports))
+	for i, f := range b.flows {
+		s := &t.Streams[i]
+		lost += s.Lost
+		if !s.Tracked {
+			untracked[b.config.Ports[f.stream.Port].Peer] += s.TxPackets + s.TxUnsent
+		}
+	}
+	for i, n := range untracked {
+		lost += n - min(n, received[i].Unknown.Packets)
+	}
+	return lost
+}
+
+// summary returns a latency as reports have it, nil if none was measured.
+func summary(l *meter.Latency) *result.Latency {
+	if l == nil || l.Samples() == 0 {
+		return nil
+	}
+	s := &result.Latency{
+		Samples: l.Samples(), Min: l.Min(), P50: l.Percentile(50), P90: l.Percentile(90),
+		P99: l.Percentile(99), P999: l.Percentile(99.9), P9999: l.Percentile(99.99), Max: l.Max(),
+		Mean: l.Mean(), StdDev: l.StdDev(), Jitter: l.Jitter(),
+	}
+	for _, p := range l.Curve() {
+		s.Curve = append(s.Curve, result.Quantile{Percentile: p.Percentile, Value: p.Value})
+	}
+	return s
+}

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/virtio-pmd/virtio-pmd/apps/internal/command"
+	"github.com/virtio-pmd/virtio-pmd/apps/pktgen/result"
+)
+
+// writers are the forms of a report, by the ending of the file.
+var writers = map[string]func(io.Writer, *result.Report) error{
+	".json": result.WriteJSON, ".csv": result.WriteCSV, ".html": result.WriteHTML,
+}
+
+// checkReports checks the names of the reports, and that there is a directory for each.
+func (p *plan) checkReports(*cli.Context) error {
+	for _, file := range p.reports {
+		if writers[strings.ToLower(filepath.Ext(file))] == nil {
+			return &command.UsageError{Option: "report", Value: file, Reason: "the ending says no form of report",
+				Remedy: "let it end in .html, .json or .csv"}
+		}
+		if info, err := os.Stat(filepath.Dir(file)); err != nil || !info.IsDir() {
+			return &command.UsageError{Option: "report", Value: file, Reason: "there is no directory " + filepath.Dir(file),
+				Remedy: "make it before"}
+		}
+	}
+	return nil
+}
+
+// writeReports writes the report in all forms that were asked for.
+func (m *measurement) writeReports() error {
+	var errs []error
+	for _, file := range m.plan.reports {
+		errs = append(errs, writeFile(file, &m.report))
+	}
+	return errors.Join(errs...)
+}
+
+func writeFile(file string, r *result.Report) error {
+	f, err := os.Create(file)
+	if err != nil {
+		return fmt.Errorf("report: %w", err)
+	}
+	if err := errors.Join(writers[strings.ToLower(filepath.Ext(file))](f, r), f.Close()); err != nil {
+		return fmt.Errorf("report %s: %w", file, err)
+	}
+	return nil
+}
+
+// output prints the report: with --json as one line on stdout and for people on notes,
+// otherwise for people on stdout.
+func (m *measurement) output(stdout, notes io.Writer) error {
+	if !m.plan.options.JSON {
+		_, err := stdout.Write(m.summary())
+		return err
+	}
+	_, _ = notes.Write(m.summary())
+	return json.NewEncoder(stdout).Encode(&m.report)
+}
+
+// verdict returns an error for each criterion that was not met.
+func (m *measurement) verdict() error {
+	var errs []error
+	for _, t := range m.report.Trials {
+		for _, c := range t.Criteria {
+			if !c.Passed {
+				errs = append(errs, fmt.Errorf("trial %s: %s", t.Name, failed(c)))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/virtio-pmd/virtio-pmd/apps/internal/command"
+	"github.com/virtio-pmd/virtio-pmd/apps/internal/portset"
+	"github.com/virtio-pmd/virtio-pmd/apps/pktgen/pace"
+	"github.com/virtio-pmd/virtio-pmd/apps/pktgen/traffic"
+	"github.com/virtio-pmd/virtio-pmd/driver/devargs"
+)
+
+// plan is what a command line asks for, before anything is opened.
+type plan struct {
+	options  command.Options
+	specs    []devargs.Spec
+	rate     pace.Rate
+	lineRate float64
+	traffic  template
+	sizes    []traffic.Size // measured one after the other; one of the template if there is none
+	oneWay   bool
+	verify   bool
+	criteria criteria
+	search   searchPlan
+	reports  []string
+	cables   *devargs.Cables // set by tests, which have the other ends
+}
+
+// criteria are what a measurement must not exceed.
+type criteria struct {
+	maxLoss float64       // share of the packets; NaN for none
+	maxP99  time.Duration // 0 for none
+}
+
+// newPlan checks what command.New did not.
+func newPlan(c *cli.Context, o command.Options) (*plan, error) {
+	p := &plan{options: o, oneWay: c.Bool("one-way"), verify: c.Bool("verify"), reports: c.StringSlice("report")}
+	for _, read := range []func(*cli.Context) error{
+		p.readRates, p.readTraffic, p.readCriteria, p.readSearch, p.checkReports, p.readPorts,
+	} {
+		if err := read(c); err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+func (p *plan) readPorts(c *cli.Context) error {
+	if err := command.CheckPorts(c.NArg()); err != nil {
+		return err
+	}
+	var err error
+	p.specs, err = portset.Parse(c.Args().Slice())
+	return err
+}
+
+func (p *plan) readRates(c *cli.Context) error {
+	var err error
+	if text := c.String("line-rate"); text != "" {
+		if p.lineRate, err = pace.ParseLineRate(text); err != nil {
+			return wrong("line-rate", text, err)
+		}
+	}
+	if p.rate, err = pace.ParseRate(c.String("rate")); err != nil {
+		return wrong("rate", c.String("rate"), err)
+	}
+	return nil
+}
+
+func (p *plan) readCriteria(c *cli.Context) error {
+	p.criteria.maxLoss = math.NaN()
+	if text := c.String("max-loss"); text != "" {
+		v, err := parseShare(text)
+		if err != nil {
+			return &command.UsageError{Option: "max-loss", Value: text, Reason: "not a share from 0 to 1",
+				Remedy: "write it like 0, 0.001 or 0.1%"}
+		}
+		p.criteria.maxLoss = v
+	}
+	if text := c.String("max-p99"); text != "" {
+		d, err := time.ParseDuration(strings.ToLower(text))
+		if err != nil || d <= 0 {
+			return &command.UsageError{Option: "max-p99", Value: text, Reason: "not a time above 0",
+				Remedy: "write it like 50us or 1ms"}
+		}
+		p.criteria.maxP99 = d
+		if p.traffic.latency == 0 && p.traffic.scenario == nil {
+			return &command.UsageError{Option: "max-p99", Value: text, Reason: "no latency is measured with --latency 0",
+				Remedy: "give --latency a rate"}
+		}
+	}
+	return nil
+}
+
+// parseShare reads "0.001" and "0.1%".
+func parseShare(text string) (float64, error) {
+	number, percent := strings.CutSuffix(strings.TrimSpace(text), "%")
+	v, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
+	if percent {
+		v /= 100
+	}
+	if err != nil || !(v >= 0 && v <= 1) {
+		return 0, strconv.ErrSyntax
+	}
+	return v, nil
+}
+
+// wrong makes an error of a package one of the command line.
+func wrong(option, value string, err error) error {
+	e := &command.UsageError{Option: option, Value: value, Reason: err.Error(), Remedy: "see --help", Err: err}
+	switch cause := err.(type) {
+	case *pace.Error:
+		e.Reason, e.Remedy = cause.Reason, cause.Remedy
+	case *traffic.Error:
+		e.Reason, e.Remedy = cause.Reason, cause.Remedy
+	}
+	return e
+}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/virtio-pmd/virtio-pmd/apps/internal/portset"
+	"github.com/virtio-pmd/virtio-pmd/apps/internal/session"
+	"github.com/virtio-pmd/virtio-pmd/apps/pktgen/result"
+	"github.com/virtio-pmd/virtio-pmd/apps/pktgen/traffic"
+)
+
+// run opens the ports, measures, and prints and writes the outcome.
+func (p *plan) run(ctx context.Context, stdout, stderr io.Writer) error {
+	s := &session.Session{App: "pktgen", Options: p.options, PollDevices: true, Cables: p.cables}
+	for i, to := range portset.Pairs(len(p.specs)) {
+		s.Ports = append(s.Ports, session.Port{Spec: p.specs[i], Number: i, Role: fmt.Sprintf("-> port %d", to)})
+	}
+	s.Prepare = func(set *portset.Set) (session.Work, error) {
+		m := newMeasurement(p, set)
+		return session.Work{Drive: m.drive, Traffic: m.shown(), Load: m.rig.busy, Print: m.print}, nil
+	}
+	return s.Run(ctx, stdout, stderr)
+}
+
+// measurement is what is measured with a rig, and the report about it.
+type measurement struct {
+	plan     *plan
+	rig      *rig
+	report   result.Report
+	live     *live
+	progress progress
+}
+
+func newMeasurement(p *plan, set *portset.Set) *measurement {
+	m := &measurement{plan: p, rig: newRig(p, set), live: newLive()}
+	m.report.Identity = result.NewIdentity("pktgen", os.Args)
+	return m
+}
+
+// drive measures until all is done or ctx ends. The end of ctx is no failure: what was
+// found until then is reported.
+func (m *measurement) drive(ctx context.Context) error {
+	defer m.rig.stop()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() {
+		select {
+		case err := <-m.rig.failed:
+			cancel(err)
+		case <-ctx.Done():
+		}
+	}()
+	err := m.measure(ctx)
+	if errors.Is(err, context.Canceled) {
+		err = nil
+	}
+	return errors.Join(err, failure(ctx))
+}
+
+// failure returns why ctx ended, unless someone ended it.
+func failure(ctx context.Context) error {
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
+		return cause
+	}
+	return nil
+}
+
+// measure does what the plan asks for, with one size after the other.
+func (m *measurement) measure(ctx context.Context) error {
+	sizes := m.plan.allSizes()
+	var errs []error
+	for i, size := range sizes {
+		m.progress.size(i, len(sizes), size.String())
+		errs = append(errs, m.measureSize(ctx, size))
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// measureSize measures with one size. A scenario has its own.
+func (m *measurement) measureSize(ctx context.Context, size traffic.Size) error {
+	if m.plan.search.wanted() {
+		return m.searchSize(ctx, size)
+	}
+	if err := m.rig.change(m.streams(size), m.plan.rate, false); err != nil {
+		return err
+	}
+	return m.trials(ctx, m.size(size))
+}
+
+// streams returns what is sent with a size, nil for a scenario.
+func (m *measurement) streams(size traffic.Size) []*traffic.Stream {
+	if m.plan.traffic.scenario != nil {
+		return nil
+	}
+	return m.plan.traffic.streams(m.rig.ports(), size, m.plan.oneWay)
+}
+
+// print prints and writes the report.
+func (m *measurement) print(elapsed time.Duration, stdout, notes io.Writer) error {
+	m.report.Identity.End = time.Now().UTC()
+	m.report.Conclude()
+	err := m.output(stdout, notes)
+	return errors.Join(err, m.writeReports(), m.verdict())
+}

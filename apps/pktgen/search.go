@@ -1,0 +1,218 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/virtio-pmd/virtio-pmd/apps/pktgen/generator"
+	"github.com/virtio-pmd/virtio-pmd/apps/pktgen/mlrsearch"
+	"github.com/virtio-pmd/virtio-pmd/apps/pktgen/pace"
+	"github.com/virtio-pmd/virtio-pmd/apps/pktgen/result"
+	"github.com/virtio-pmd/virtio-pmd/apps/pktgen/traffic"
+)
+
+// calibration is how long the trial is that finds out what the ports send.
+const calibration = time.Second
+
+// searcher searches with one size. Loads are packets per second of all sending ports
+// together.
+type searcher struct {
+	*measurement
+	sizes    traffic.Size
+	size     result.Size
+	min, max float64 // loads
+	base     float64 // load at scale 1
+	found    float64 // what the last search found, 0 if nothing
+}
+
+// searchSize does all that is searched for with one size.
+func (m *measurement) searchSize(ctx context.Context, size traffic.Size) error {
+	s := &searcher{measurement: m, sizes: size}
+	if err := s.bounds(ctx); err != nil {
+		return err
+	}
+	if err := s.load(false); err != nil {
+		return err
+	}
+	for _, do := range []func(context.Context) error{s.search, s.receiveRates, s.lossCurve, s.latencies, s.backToBack} {
+		if err := do(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// load has the ports send the load alone, or with the streams whose latency is measured.
+func (s *searcher) load(latency bool) error {
+	if err := s.rig.change(s.streams(s.sizes), pace.Rate{Value: 1000, Unit: pace.PPS}, !latency); err != nil {
+		return err
+	}
+	b, _ := s.rig.current()
+	s.base = b.BasePPS()
+	if !b.Bounded() {
+		return errors.New("search: a stream has the rate max, which cannot be scaled; give it another in the scenario")
+	}
+	return nil
+}
+
+// bounds finds the loads between which is searched.
+func (s *searcher) bounds(ctx context.Context) error {
+	plan := &s.plan.search
+	rate := pace.Rate{Unit: pace.Max}
+	if plan.hasMax {
+		rate = plan.maxRate
+	}
+	if err := s.rig.change(s.streams(s.sizes), rate, true); err != nil {
+		return err
+	}
+	s.size = s.measurement.size(s.sizes)
+	b, _ := s.rig.current()
+	pps, err := plan.minRate.PPS(s.size.Mean, s.plan.lineRate)
+	if err != nil {
+		return err
+	}
+	s.min = pps * float64(b.Senders())
+	s.max = b.BasePPS()
+	if !b.Bounded() {
+		s.progress.stage("what the ports send", calibration)
+		t, err := b.Trial(ctx, generator.Run{Duration: calibration, Tolerance: 1})
+		if err != nil {
+			return err
+		}
+		s.max = t.Achieved.PPS
+	}
+	if s.max <= s.min {
+		return fmt.Errorf("search: the ports send %s at most, which is not above --min-rate", inUnits(s.max, "pps"))
+	}
+	return nil
+}
+
+// Measure implements [mlrsearch.Measurer].
+func (s *searcher) Measure(ctx context.Context, load float64, d time.Duration) (mlrsearch.TrialOutput, error) {
+	t, elapsed, err := s.trial(ctx, load, d)
+	if err != nil {
+		return mlrsearch.TrialOutput{}, err
+	}
+	intended := int64(t.Sent + t.Unsent)
+	return mlrsearch.TrialOutput{Intended: intended, Offered: int64(t.Sent), Forwarded: intended - int64(t.Lost),
+		AchievedLoad: t.Achieved.PPS, Elapsed: elapsed}, nil
+}
+
+// trial runs a trial at a load. One that sends too little is none that fails: what it did
+// not send counts as lost.
+func (s *searcher) trial(ctx context.Context, load float64, d time.Duration) (*result.Trial, time.Duration, error) {
+	b, _ := s.rig.current()
+	start := time.Now()
+	t, err := b.Trial(ctx, generator.Run{Duration: d, Scale: load / s.base, Tolerance: 1})
+	elapsed := time.Since(start)
+	if err == nil {
+		s.progress.trial(load, d, t.LossRatio)
+	}
+	return t, elapsed, err
+}
+
+// search searches for the goals of all presets, as often as is asked for.
+func (s *searcher) search(ctx context.Context) error {
+	goals := s.plan.search.goals()
+	if len(goals) == 0 {
+		return nil
+	}
+	for n := range s.plan.search.repeat {
+		s.progress.stage(fmt.Sprintf("search %d of %d", n+1, s.plan.search.repeat), 0)
+		c := mlrsearch.Config{Goals: goals, MinLoad: s.min, MaxLoad: s.max, Progress: s.progress.search}
+		for _, p := range s.plan.search.presets {
+			c.WarmUp = max(c.WarmUp, p.WarmUp)
+			c.MaxSearchTime = max(c.MaxSearchTime, p.MaxSearchTime)
+		}
+		r, err := mlrsearch.Search(ctx, c, s)
+		s.report.Searches = append(s.report.Searches, s.searchResult(n+1, r))
+		for _, g := range r.Goals {
+			if s.found == 0 || g.Lower.Load > 0 && g.Lower.Load < s.found {
+				s.found = g.Lower.Load
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// receiveRates measures the receive rate for each preset that has no goals.
+func (s *searcher) receiveRates(ctx context.Context) error {
+	for _, p := range s.plan.search.presets {
+		if len(p.Goals) > 0 {
+			continue
+		}
+		s.progress.stage("receive rate", 0)
+		c := p.ReceiveRate
+		c.Load, c.Progress = s.max, s.progress.search
+		r, err := mlrsearch.MeasureReceiveRate(ctx, c, s)
+		var rates []float64
+		for _, t := range r.Trials {
+			rates = append(rates, t.ForwardingRate())
+		}
+		s.report.MRR = append(s.report.MRR, result.NewMRR(s.size, result.NewRate(s.max, s.size.Mean), c.Duration, rates))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lossCurve measures the loss from the largest load downwards.
+func (s *searcher) lossCurve(ctx context.Context) error {
+	if !s.plan.search.curve {
+		return nil
+	}
+	s.progress.stage("loss curve", 0)
+	c := mlrsearch.LossCurveConfig{MaxLoad: s.max, Duration: s.plan.search.trialDuration(), Progress: s.progress.search}
+	r, err := mlrsearch.MeasureLossCurve(ctx, c, s)
+	curve := result.LossCurve{Size: s.size, MaxLoad: result.NewRate(s.max, s.size.Mean)}
+	for _, t := range r.Trials {
+		curve.Points = append(curve.Points, result.LossPoint{
+			Percent: 100 * t.Load / s.max, Offered: result.NewRate(t.AchievedLoad, s.size.Mean),
+			Received: result.NewRate(t.ForwardingRate(), s.size.Mean), Duration: int64(t.Duration),
+			Sent: uint64(t.Offered), Lost: uint64(t.Intended - t.Forwarded), LossRatio: t.LossRatio,
+		})
+	}
+	s.report.LossCurves = append(s.report.LossCurves, curve)
+	return err
+}
+
+// latencies measures the latency at parts of the rate that the search found.
+func (s *searcher) latencies(ctx context.Context) error {
+	if !s.plan.search.latency || s.found == 0 {
+		return nil
+	}
+	s.progress.stage("latency", 0)
+	if err := s.load(true); err != nil {
+		return err
+	}
+	at := result.LatencyAtLoad{Size: s.size, Reference: "lowest relevant lower bound", ReferenceRate: result.NewRate(s.found, s.size.Mean)}
+	c := mlrsearch.LatencyConfig{Rate: s.found, MinLoad: s.min, Duration: s.plan.search.trialDuration()}
+	points, err := mlrsearch.MeasureLatency(ctx, c, latencyMeasurer{s})
+	for _, p := range points {
+		t := p.Latency
+		point := result.LoadPoint{Percent: 100 * p.Load / s.found, Intended: t.Intended, Achieved: t.Achieved,
+			Duration: t.Duration, LossRatio: t.LossRatio}
+		for _, stream := range t.Streams {
+			if l := stream.Latency; l != nil && l.P99 >= point.Latency.P99 {
+				point.Latency = *l
+			}
+		}
+		at.Points = append(at.Points, point)
+	}
+	s.report.LatencyAtLoad = append(s.report.LatencyAtLoad, at)
+	return err
+}
+
+type latencyMeasurer struct{ *searcher }
+
+// MeasureLatency implements [mlrsearch.LatencyMeasurer].
+func (s latencyMeasurer) MeasureLatency(ctx context.Context, load float64, d time.Duration) (*result.Trial, error) {
+	t, _, err := s.trial(ctx, load, d)
+	return t, err
+}

@@ -1,0 +1,147 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/virtio-pmd/virtio-pmd/apps/internal/command"
+	"github.com/virtio-pmd/virtio-pmd/apps/pktgen/mlrsearch"
+	"github.com/virtio-pmd/virtio-pmd/apps/pktgen/pace"
+)
+
+// defaultTrial is how long a trial of a loss curve or at a load is, if nothing says it.
+const defaultTrial = time.Second
+
+// searchPlan is what is searched for.
+type searchPlan struct {
+	presets          []mlrsearch.Preset
+	minRate, maxRate pace.Rate // of each port; no maxRate means what the ports send
+	hasMax           bool
+	trial            time.Duration // 0: that of the presets
+	repeat           int
+	latency, curve   bool
+	bursts           int // searches for the longest burst
+}
+
+// wanted reports whether anything is searched for, in place of trials at a rate.
+func (s *searchPlan) wanted() bool { return len(s.presets) > 0 || s.curve || s.bursts > 0 }
+
+// goals returns the goals of all presets that search.
+func (s *searchPlan) goals() []mlrsearch.Goal {
+	var goals []mlrsearch.Goal
+	for _, p := range s.presets {
+		goals = append(goals, p.Goals...)
+	}
+	return goals
+}
+
+// searchOptions mean nothing without a search.
+var searchOptions = []string{"max-rate", "min-rate", "trial-duration", "repeat", "latency-at-load"}
+
+func (p *plan) readSearch(c *cli.Context) error {
+	s := &p.search
+	s.repeat, s.latency = c.Int("repeat"), c.Bool("latency-at-load")
+	s.curve, s.bursts = c.Bool("loss-curve"), c.Int("back-to-back")
+	if s.repeat < 1 {
+		return &command.UsageError{Option: "repeat", Value: strconv.Itoa(s.repeat), Reason: "not above 0", Remedy: "10 is what FD.io CSIT does"}
+	}
+	if s.bursts < 0 {
+		return &command.UsageError{Option: "back-to-back", Value: strconv.Itoa(s.bursts), Reason: "negative", Remedy: "RFC 2544 asks for 50"}
+	}
+	if err := s.readTimes(c); err != nil {
+		return err
+	}
+	if !s.wanted() {
+		return unused(c, searchOptions, "there is no --search", "say what is to be searched for")
+	}
+	if err := unused(c, []string{"rate", "pattern", "duration"}, "a search chooses it", "use --max-rate and --trial-duration"); err != nil {
+		return err
+	}
+	if s.latency && len(s.goals()) == 0 {
+		return &command.UsageError{Option: "latency-at-load", Value: "true", Reason: "there is no search that finds a rate",
+			Remedy: "add --search csit-ndr"}
+	}
+	if s.bursts > 0 && c.String("scenario") != "" {
+		return &command.UsageError{Option: "back-to-back", Value: strconv.Itoa(s.bursts), Reason: "the streams of a scenario have patterns of their own",
+			Remedy: "describe the packets by options"}
+	}
+	return s.readRates(c)
+}
+
+// unused returns an error for the first of the options that was given.
+func unused(c *cli.Context, options []string, reason, remedy string) error {
+	for _, name := range options {
+		if c.IsSet(name) {
+			return &command.UsageError{Option: name, Value: fmt.Sprint(c.Value(name)), Reason: reason, Remedy: remedy}
+		}
+	}
+	return nil
+}
+
+// readTimes reads the presets and how long their trials are.
+func (s *searchPlan) readTimes(c *cli.Context) error {
+	if text := c.String("trial-duration"); text != "" {
+		d, err := time.ParseDuration(text)
+		if err != nil || d < time.Millisecond {
+			return &command.UsageError{Option: "trial-duration", Value: text, Reason: "not a time of 1 ms or more",
+				Remedy: "write it like 1s or 60s"}
+		}
+		s.trial = d
+	}
+	if c.String("search") == "" {
+		return nil
+	}
+	for name := range strings.SplitSeq(strings.ToLower(c.String("search")), ",") {
+		preset, err := mlrsearch.PresetByName(strings.TrimSpace(name))
+		if err != nil {
+			return &command.UsageError{Option: "search", Value: c.String("search"), Reason: err.Error(),
+				Remedy: "use " + presetNames(), Err: err}
+		}
+		if s.trial > 0 {
+			preset = preset.WithTrialDuration(s.trial)
+		}
+		s.presets = append(s.presets, preset)
+	}
+	return nil
+}
+
+func presetNames() string {
+	var names []string
+	for _, p := range mlrsearch.Presets() {
+		names = append(names, p.Name)
+	}
+	return strings.Join(names, ", ")
+}
+
+func (s *searchPlan) readRates(c *cli.Context) error {
+	var err error
+	if s.minRate, err = pace.ParseRate(c.String("min-rate")); err != nil {
+		return wrong("min-rate", c.String("min-rate"), err)
+	}
+	if text := c.String("max-rate"); text != "" {
+		s.hasMax = true
+		if s.maxRate, err = pace.ParseRate(text); err != nil {
+			return wrong("max-rate", text, err)
+		}
+	}
+	s.hasMax = s.hasMax && s.maxRate.Unit != pace.Max
+	if s.minRate.Unit == pace.Max {
+		return &command.UsageError{Option: "min-rate", Value: "max", Reason: "there would be nothing to search", Remedy: "1kpps is the default"}
+	}
+	return nil
+}
+
+// trialDuration is how long trials are that belong to no preset.
+func (s *searchPlan) trialDuration() time.Duration {
+	switch {
+	case s.trial > 0:
+		return s.trial
+	case len(s.presets) > 0:
+		return s.presets[0].TrialDuration()
+	}
+	return defaultTrial
+}
