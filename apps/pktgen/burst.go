@@ -30,7 +30,7 @@ func (s *searcher) backToBack(ctx context.Context) error {
 		Progress: s.progress.bursts,
 	}
 	r, err := mlrsearch.MeasureBackToBack(ctx, c, s)
-	s.report.BackToBack = append(s.report.BackToBack, result.NewBackToBack(s.size, s.max, s.found, r.Bursts))
+	s.report.BackToBack = append(s.report.BackToBack, result.NewBackToBack(s.size, c, r))
 	return err
 }
 

@@ -127,7 +127,7 @@ func (s *searcher) search(ctx context.Context) error {
 			c.MaxSearchTime = max(c.MaxSearchTime, p.MaxSearchTime)
 		}
 		r, err := mlrsearch.Search(ctx, c, s)
-		s.report.Searches = append(s.report.Searches, s.searchResult(n+1, r))
+		s.report.Searches = append(s.report.Searches, result.NewSearch(s.size, n+1, c, r))
 		for _, g := range r.Goals {
 			if s.found == 0 || g.Lower.Load > 0 && g.Lower.Load < s.found {
 				s.found = g.Lower.Load
@@ -150,11 +150,7 @@ func (s *searcher) receiveRates(ctx context.Context) error {
 		c := p.ReceiveRate
 		c.Load, c.Progress = s.max, s.progress.search
 		r, err := mlrsearch.MeasureReceiveRate(ctx, c, s)
-		var rates []float64
-		for _, t := range r.Trials {
-			rates = append(rates, t.ForwardingRate())
-		}
-		s.report.MRR = append(s.report.MRR, result.NewMRR(s.size, result.NewRate(s.max, s.size.Mean), c.Duration, rates))
+		s.report.MRR = append(s.report.MRR, result.NewMRR(s.size, c, r))
 		if err != nil {
 			return err
 		}
@@ -170,15 +166,7 @@ func (s *searcher) lossCurve(ctx context.Context) error {
 	s.progress.stage("loss curve", 0)
 	c := mlrsearch.LossCurveConfig{MaxLoad: s.max, Duration: s.plan.search.trialDuration(), Progress: s.progress.search}
 	r, err := mlrsearch.MeasureLossCurve(ctx, c, s)
-	curve := result.LossCurve{Size: s.size, MaxLoad: result.NewRate(s.max, s.size.Mean)}
-	for _, t := range r.Trials {
-		curve.Points = append(curve.Points, result.LossPoint{
-			Percent: 100 * t.Load / s.max, Offered: result.NewRate(t.AchievedLoad, s.size.Mean),
-			Received: result.NewRate(t.ForwardingRate(), s.size.Mean), Duration: int64(t.Duration),
-			Sent: uint64(t.Offered), Lost: uint64(t.Intended - t.Forwarded), LossRatio: t.LossRatio,
-		})
-	}
-	s.report.LossCurves = append(s.report.LossCurves, curve)
+	s.report.LossCurves = append(s.report.LossCurves, result.NewLossCurve(s.size, c, r))
 	return err
 }
 
