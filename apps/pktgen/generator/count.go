@@ -98,13 +98,13 @@ func (c *count) result(ctx context.Context, t *trial, r *Run, cut bool) (*result
 	for i := range c.g.config.Ports {
 		c.addPort(out, i)
 	}
-	late := c.addRates(out, t)
+	c.addRates(out, t)
 	switch {
 	case cut && r.Duration != 0:
 		return out, context.Cause(ctx)
 	case out.Achieved.PPS < out.Intended.PPS*(1-r.Tolerance):
 		return out, &ShortError{Intended: out.Intended, Achieved: out.Achieved, Tolerance: r.Tolerance,
-			Unsent: out.Unsent, MaxLate: late}
+			Unsent: out.Unsent, MaxLate: out.MaxLate}
 	}
 	return out, nil
 }
@@ -116,6 +116,7 @@ func (c *count) addPort(out *result.Trial, i int) {
 	port := result.Port{
 		Name: config.Name, RxPackets: c.g.Received(i) - c.rx[i], RxBytes: now.RxBytes - before.RxBytes,
 		RxErrors: now.RxErrors - before.RxErrors, RxNoMbuf: now.RxNoMbuf - before.RxNoMbuf,
+		TxDropped: now.TxDropped + now.TxErrors - before.TxDropped - before.TxErrors,
 	}
 	for j, s := range c.g.streams[i] {
 		packets, bytes := c.g.Sent(i, j)
@@ -132,16 +133,16 @@ func (c *count) addPort(out *result.Trial, i int) {
 	out.Ports = append(out.Ports, port)
 }
 
-// addRates adds the sums of all ports and what they are in a second, and returns how late
-// packets were found due at most.
-func (c *count) addRates(out *result.Trial, t *trial) (late int64) {
+// addRates adds the sums of all ports and what they are in a second.
+func (c *count) addRates(out *result.Trial, t *trial) {
 	last := t.start + out.Duration
-	var sentBytes, receivedBytes, received uint64
+	var sentBytes, receivedBytes, received, calls uint64
 	intendedBytes := 0.0
 	for _, s := range c.g.senders {
 		last = max(last, s.last)
+		calls += s.calls
 		for _, stream := range s.streams {
-			late = max(late, int64(stream.pacer.MaxLate()))
+			out.MaxLate = max(out.MaxLate, int64(stream.pacer.MaxLate()))
 			out.Quantum = max(out.Quantum, stream.pacer.Quantum())
 		}
 	}
@@ -162,13 +163,13 @@ func (c *count) addRates(out *result.Trial, t *trial) (late int64) {
 			intendedBytes += length * float64(sent.TxPackets+sent.TxUnsent)
 		}
 	}
+	out.MeanBurst = mean(out.Sent, calls)
 	intended := out.Sent + out.Unsent
 	out.Lost = intended - min(received, intended)
 	out.LossRatio = result.LossRatio(intended, out.Lost)
 	out.Intended = rate(intended, intendedBytes, out.Duration)
 	out.Achieved = rate(out.Sent, float64(sentBytes), last-t.start)
 	out.Received = rate(received, float64(receivedBytes), last-t.start)
-	return late
 }
 
 // rate returns the rate of packets in a time in nanoseconds.
@@ -179,11 +180,11 @@ func rate(packets uint64, bytes float64, time int64) result.Rate {
 	return result.NewRate(float64(packets)/float64(time)*1e9, bytes/float64(packets))
 }
 
-func mean(bytes, packets uint64) float64 {
-	if packets == 0 {
+func mean(sum, n uint64) float64 {
+	if n == 0 {
 		return 0
 	}
-	return float64(bytes) / float64(packets)
+	return float64(sum) / float64(n)
 }
 
 // pauses returns what the garbage collector did since the count began.

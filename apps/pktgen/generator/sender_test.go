@@ -52,7 +52,11 @@ func TestRatesInVirtualTime(t *testing.T) {
 	for now := tr.start; !tr.ended(); now += 700 {
 		p.poll(now)
 		for i, pps := range rates {
-			due := float64(min(now-tr.start, second-1)) * pps / 1e9
+			begin := int64(1e9 / pps * float64(i) / float64(len(rates))) // one stream after the other
+			due := float64(min(now-tr.start, second-1)-begin) * pps / 1e9
+			if due < 0 && r.packets(i) == 0 {
+				continue
+			}
 			if sent := float64(r.packets(i)); sent > due+1 || sent < due-2 {
 				t.Fatalf("%v pps: %v packets after %d ns, when %v were due", pps, sent, now-tr.start, due)
 			}
@@ -62,6 +66,32 @@ func TestRatesInVirtualTime(t *testing.T) {
 		pacer := r.streams[0][i].pacer
 		if n := r.packets(i); n != uint64(pps) || pacer.Intended() != n || pacer.Missed() != 0 {
 			t.Errorf("%v pps: %d packets in a second, %d intended", pps, n, pacer.Intended())
+		}
+	}
+}
+
+// TestStreamsOfARateAlternate finds the packets of four streams evenly apart.
+func TestStreamsOfARateAlternate(t *testing.T) {
+	sink := &stamps{}
+	r := newRig(t, 1, []string{"emu:cable=a", "emu:cable=a"}, func(c *Config) {
+		for range 4 {
+			c.Ports[0].Streams = append(c.Ports[0].Streams, Stream{Source: &counter{length: 60}, PPS: 1e5})
+		}
+		c.Ports[1].Receiver = sink
+	})
+	tr := r.begin(t, Run{Duration: time.Millisecond})
+	for now := tr.start; !tr.ended(); now += 100 {
+		r.Pollers()[0].poll(now)
+	}
+	for range 10 {
+		r.Pollers()[0].poll(tr.start + int64(time.Second))
+	}
+	if len(sink.times) != 400 {
+		t.Fatalf("%d packets", len(sink.times))
+	}
+	for i, at := range sink.times {
+		if at != tr.start+int64(i)*2500 || sink.numbers[i] != uint64(i/4) {
+			t.Fatalf("packet %d of all, %d of its stream, was sent at %d ns", i, sink.numbers[i], at-tr.start)
 		}
 	}
 }

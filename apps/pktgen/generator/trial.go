@@ -144,12 +144,28 @@ func (g *Generator) newTrial(r *Run) (*trial, error) {
 		t.end = t.start + int64(r.Duration)
 		t.deadline.Store(t.end + int64(min(g.config.CatchUp, r.Duration/10)))
 	}
-	for _, pacers := range t.pacers {
-		for _, p := range pacers {
-			p.Start(t.start, t.end)
+	g.spread(t)
+	return t, nil
+}
+
+// spread starts the pacers. The continuous streams begin one after the other within the time
+// that one packet of each takes, so that those of one rate send in turn and not all at once.
+func (g *Generator) spread(t *trial) {
+	n := 0
+	for _, s := range g.senders {
+		n += len(s.streams)
+	}
+	i := 0
+	for _, s := range g.senders {
+		for k, stream := range s.streams {
+			at := t.start
+			if stream.config.Pattern.Kind == pace.Continuous {
+				at += int64(1e9 / stream.pps * float64(i) / float64(n))
+			}
+			t.pacers[s][k].Start(at, t.end)
+			i++
 		}
 	}
-	return t, nil
 }
 
 // SetScale changes the scale of the trial that runs, if there is one. A failure is

@@ -44,6 +44,9 @@ func TestTrialOverACable(t *testing.T) {
 	if s.Name != "s" || s.TxPackets != got.Sent || s.TxBytes != 60*got.Sent || s.TxUnsent != got.Unsent {
 		t.Errorf("stream: %+v", s)
 	}
+	if got.MeanBurst < 1 || got.MeanBurst > 32 || got.MaxLate <= 0 || out.TxDropped != 0 {
+		t.Errorf("%v packets a burst, up to %d ns late, %d dropped", got.MeanBurst, got.MaxLate, out.TxDropped)
+	}
 	if got.Intended.PPS != 1e5 || math.Abs(got.Intended.L2BPS/51.2e6-1) > 1e-12 || got.Achieved.PPS > 1e5 ||
 		got.Duration != 3e8 || got.EffectiveDuration < 3e8 || got.Quantum != 1 {
 		t.Errorf("%+v intended, %+v achieved in %d ns, %d in all", got.Intended, got.Achieved, got.Duration, got.EffectiveDuration)
@@ -114,6 +117,34 @@ func TestShortTrial(t *testing.T) {
 	if free := r.pool.Free(); free < 8192-512-256 {
 		t.Errorf("%d buffers are free: those that were not sent are not", free)
 	}
+}
+
+// TestDriverDrops has a stream whose frames are too short for the driver: they were sent, as
+// far as the generator can tell, and are lost.
+func TestDriverDrops(t *testing.T) {
+	r := newRig(t, 1, []string{"emu:loop"}, func(c *Config) {
+		c.Ports[0].Streams = []Stream{{Source: &counter{length: 60}, PPS: 1e4}, {Source: short{}, PPS: 1e4}}
+	})
+	r.start(t)
+	got, err := r.Trial(context.Background(), Run{Duration: 10 * time.Millisecond, Silence: 5 * time.Millisecond, Tolerance: anyRate})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dropped := got.Streams[1].TxPackets
+	if dropped == 0 || got.Ports[0].TxDropped != dropped || got.Ports[0].RxPackets != got.Streams[0].TxPackets ||
+		got.Lost != dropped+got.Unsent {
+		t.Errorf("%+v", got)
+	}
+}
+
+// short is a Source of frames without an Ethernet header.
+type short struct{}
+
+func (short) Fill(bufs []*mbuf.Buf, _ int64) int {
+	for _, b := range bufs {
+		b.Append(8)
+	}
+	return 8 * len(bufs)
 }
 
 // TestSettle waits for packets that do not come for no longer than it is told to, and for

@@ -20,6 +20,10 @@ type Trial struct {
 	EffectiveDuration int64 `json:"effective_duration_ns"`
 	// Quantum is how many packets at most are sent at once at this rate.
 	Quantum int `json:"quantum_packets,omitempty"`
+	// MeanBurst is how many packets a transmit queue was given at once on average, and
+	// MaxLate how long after they were due packets were sent at most.
+	MeanBurst float64 `json:"mean_burst_packets,omitempty"`
+	MaxLate   int64   `json:"max_late_ns,omitempty"`
 
 	Sent uint64 `json:"sent"`
 	// Unsent is what was due by the end and not sent. It counts as lost.
@@ -45,6 +49,8 @@ type Port struct {
 	TxPackets uint64 `json:"tx_packets"`
 	TxBytes   uint64 `json:"tx_bytes"`
 	TxUnsent  uint64 `json:"tx_unsent"`
+	// TxDropped counts those of tx_packets that the driver or the device dropped.
+	TxDropped uint64 `json:"tx_dropped,omitempty"`
 	RxPackets uint64 `json:"rx_packets"`
 	RxBytes   uint64 `json:"rx_bytes"`
 	RxErrors  uint64 `json:"rx_errors"`
