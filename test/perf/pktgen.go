@@ -84,7 +84,7 @@ func (l *lab) round(c *contest, order []side, run starter) ([]result, error) {
 func (l *lab) pktgenCommand(j job) []string {
 	return []string{filepath.Join(l.options.Bin, "pktgen"), "--stats-period", "0",
 		"--cpus", strconv.Itoa(l.options.DriverCPU), "--burst", strconv.Itoa(l.options.Burst),
-		"--size", strconv.Itoa(j.size), "--flows", strconv.Itoa(flows), "--rate", "max", l.ourPort(j)}
+		"--size", strconv.Itoa(j.size), "--flows", strconv.Itoa(flows), "--rate", "max", "--latency", "0", l.ourPort(j)}
 }
 
 // writeContests writes the table as Markdown.
