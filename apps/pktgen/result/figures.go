@@ -139,7 +139,7 @@ func lossFigure(curves []LossCurve) (figure, error) {
 			points = append(points, plotter.XY{X: pt.Percent, Y: 100 * pt.LossRatio})
 			highest = max(highest, 100*pt.LossRatio)
 		}
-		slices.SortFunc(points, func(a, b plotter.XY) int { return cmp.Compare[float64](a.X, b.X) })
+		slices.SortFunc(points, func(a, b plotter.XY) int { return cmp.Compare(a.X, b.X) })
 		if len(points) > 0 {
 			p.Add(line{series: i, points: points, marks: true})
 		}

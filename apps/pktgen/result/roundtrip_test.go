@@ -124,5 +124,8 @@ func FuzzReadJSON(f *testing.F) {
 		if err := WriteHTML(&b, r); err != nil {
 			t.Fatal(err)
 		}
+		if c := Compare(r, r); len(c.Setup) > 0 || c.Status() == 1 {
+			t.Fatalf("compared with itself: %+v", c)
+		}
 	})
 }
