@@ -23,7 +23,7 @@ type patch struct {
 	at, width int // 1, 2, 4 or 8 bytes
 	walker    int
 
-	// The value for number i is first + i*step, or list[i]; of it the bits in mask,
+	// The value for number i is first + i*step, or list[i]: the bits in mask of it,
 	// moved up by shift.
 	first, step uint64
 	list        []uint64
@@ -34,13 +34,13 @@ type patch struct {
 // values stores what is to be stored in packets, for the numbers of its walker.
 func (p *patch) values(to, numbers []uint64) {
 	numbers = numbers[:len(to)]
+	first, step, mask, shift := p.first, p.step, p.mask, p.shift&63
 	if p.list != nil {
 		for i := range to {
-			to[i] = p.list[numbers[i]]
+			to[i] = p.list[numbers[i]] & mask << shift
 		}
 		return
 	}
-	first, step, mask, shift := p.first, p.step, p.mask, p.shift&63
 	for i := range to {
 		to[i] = (first + numbers[i]*step) & mask << shift
 	}

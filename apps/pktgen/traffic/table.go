@@ -132,8 +132,8 @@ func (p *Program) fillUnsigned(bufs []*mbuf.Buf) (bytes int) {
 	for _, b := range bufs {
 		if d := b.Append(v.length); len(d) >= firstLen {
 			bytes += len(d)
-			*(*[firstLen]byte)(d) = t.entries[t.next].first
 			*(*[SignatureLen]byte)(d[len(d)-SignatureLen:]) = v.last
+			*(*[firstLen]byte)(d) = t.entries[t.next].first
 		}
 		if t.next++; t.next == len(t.entries) {
 			t.next = 0
@@ -148,9 +148,9 @@ func (p *Program) nextFromTable(d []byte, now int64) {
 	t, v := p.table, &p.variants[0]
 	e := &t.entries[t.next]
 	t.next = (t.next + 1) % len(t.entries)
-	*(*[firstLen]byte)(d) = e.first
 	v.copyRest(d)
 	*(*[SignatureLen]byte)(d[len(d)-SignatureLen:]) = v.last
+	*(*[firstLen]byte)(d) = e.first
 	if p.signed {
 		PutSignature(d, Signature{Stream: p.id, Sequence: p.sequence, Time: now})
 		if t.sumAt > 0 {

@@ -21,7 +21,8 @@ func (m MAC) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
 // UnmarshalText implements [encoding.TextUnmarshaler].
 func (m *MAC) UnmarshalText(text []byte) error {
 	a, err := net.ParseMAC(string(text))
-	if err != nil || len(a) != len(m) {
+	// Twelve digits without separators could be a number.
+	if err != nil || len(a) != len(m) || !strings.ContainsAny(string(text), ":-.") {
 		return errors.New("not an Ethernet address; write it like 02:00:00:00:00:01")
 	}
 	copy(m[:], a)
