@@ -24,9 +24,10 @@ func Reference() string {
       fields:
         - {field: udp.src, op: increment, min: 1024, count: 1000}
 
-Sizes are bytes of a frame without FCS: the 64 bytes of RFC 2544 are 60. Numbers
-can be written as 0x10. Anchors, aliases and << (take over the fields of another
-mapping) work as in YAML. A field that is not listed here is an error.
+Sizes are bytes of a frame without FCS: the 64 bytes of RFC 2544 are 60.
+Numbers can be written as 0x10. Anchors, aliases and << (take over the fields
+of another mapping) work as in YAML. A field that is not listed here is an
+error. In parentheses stands what a field is if it is not given.
 `)
 	section(&b, "Fields of a scenario", reflect.TypeFor[Scenario]())
 	section(&b, "Fields of a stream", reflect.TypeFor[Stream]())

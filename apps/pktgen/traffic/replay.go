@@ -225,12 +225,17 @@ func (r *Replay) Gap() time.Duration {
 // Loops returns how often the file is sent; 0: without end.
 func (r *Replay) Loops() uint64 { return r.playback.Loops }
 
-// Pattern returns the pattern of a replay that is sent at a rate.
+// Pattern returns when the frames are due, as package pace has it: at the times of the
+// file, or one after the other at a rate.
 func (r *Replay) Pattern() pace.Pattern {
-	if r.playback.Loops == 0 {
+	loops := r.playback.Loops
+	switch {
+	case r.times != nil:
+		return pace.Pattern{Kind: pace.Recorded, Times: r.Times(), Count: loops, Gap: r.Gap()}
+	case loops == 0:
 		return pace.Pattern{}
 	}
-	return pace.Burst(r.playback.Loops * uint64(len(r.frames)))
+	return pace.Burst(loops * uint64(len(r.frames)))
 }
 
 // Frames returns how many frames the file has. Any goroutine may call it.

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"net/netip"
 	"reflect"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -16,7 +15,7 @@ import (
 )
 
 // maxNodes bounds what is decoded, since aliases can make much of little.
-const maxNodes = 1 << 18
+const maxNodes = 1 << 17
 
 // layerTypes are the headers by their names in a scenario.
 var layerTypes = []reflect.Type{
@@ -63,7 +62,6 @@ func (d *decoder) decode(n *yaml.Node, v reflect.Value, f reflect.StructField, p
 		return d.fail(n, path, "", fmt.Sprintf("more than %d values, counting those of aliases", maxNodes), "use fewer")
 	}
 	n = resolve(n)
-	d.scenario.lines[path] = n.Line
 	switch {
 	case v.Type() == reflect.TypeFor[Layers]():
 		return d.layers(n, v, path)
@@ -147,7 +145,9 @@ func (d *decoder) list(n *yaml.Node, v reflect.Value, f reflect.StructField, pat
 	}
 	list := reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content))
 	for i, item := range n.Content {
-		if err := d.decode(item, list.Index(i), reflect.StructField{Name: f.Name}, fmt.Sprintf("%s[%d]", path, i)); err != nil {
+		at := fmt.Sprintf("%s[%d]", path, i)
+		d.scenario.lines[at] = item.Line
+		if err := d.decode(item, list.Index(i), reflect.StructField{Name: f.Name}, at); err != nil {
 			return err
 		}
 	}
@@ -178,12 +178,11 @@ func (d *decoder) mapping(n *yaml.Node, v reflect.Value, path string) error {
 		if key.Value == "<<" {
 			continue
 		}
-		k := slices.IndexFunc(reflect.VisibleFields(v.Type()), func(f reflect.StructField) bool {
-			return f.Tag.Get("yaml") == key.Value && key.Value != ""
-		})
+		k := fieldNamed(v.Type(), key.Value)
 		if k < 0 {
 			return d.fail(key, name, "", "unknown field", "use one of "+strings.Join(fieldsOf(v.Type()), ", "))
 		}
+		d.scenario.lines[name] = key.Line
 		if err := d.decode(value, v.Field(k), v.Type().Field(k), name); err != nil {
 			return err
 		}
@@ -196,6 +195,16 @@ func join(path, name string) string {
 		return name
 	}
 	return path + "." + name
+}
+
+// fieldNamed returns the index of a field of a mapping, -1 if there is none.
+func fieldNamed(t reflect.Type, name string) int {
+	for i := range t.NumField() {
+		if name != "" && t.Field(i).Tag.Get("yaml") == name {
+			return i
+		}
+	}
+	return -1
 }
 
 // fieldsOf returns the names of the fields of a mapping.
