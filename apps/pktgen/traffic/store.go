@@ -9,7 +9,7 @@ import "encoding/binary"
 // prepare finds what changes in the next n packets.
 func (p *Program) prepare(n int, now int64) {
 	for i := range p.walkers {
-		p.walkers[i].walk(p.numbers[i][:n], &p.numbers)
+		p.walkers[i].walk(p.numbers[i][:n], p.walkers, &p.numbers)
 	}
 	for i := range p.patches {
 		f := &p.patches[i]

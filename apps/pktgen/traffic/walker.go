@@ -8,8 +8,9 @@ type walker struct {
 	n      uint64 // 0: 1<<64
 	next   uint64
 	state  uint64 // of random
-	parent int    // of follow and after: the walker that it depends on
+	parent int    // of after: the walker that it depends on
 	begun  bool   // of after: the parent's first packet is behind
+	again  uint32 // of after: at which of the packets of this batch it began again
 }
 
 type walkKind uint8
@@ -17,7 +18,6 @@ type walkKind uint8
 const (
 	walkTurn   walkKind = iota // 0, 1, 2 ...
 	walkRandom                 // any
-	walkFollow                 // the parent's number
 	walkAfter                  // the next one each time the parent begins again
 )
 
@@ -28,7 +28,7 @@ const golden = 0x9e3779b97f4a7c15
 const batch = 32
 
 // walk stores the numbers for len(to) packets.
-func (w *walker) walk(to []uint64, numbers *[maxWalkers][batch]uint64) {
+func (w *walker) walk(to []uint64, walkers []walker, numbers *[maxWalkers][batch]uint64) {
 	switch w.kind {
 	case walkTurn:
 		next, n := w.next, w.n
@@ -43,19 +43,29 @@ func (w *walker) walk(to []uint64, numbers *[maxWalkers][batch]uint64) {
 		for i := range to {
 			to[i] = w.random()
 		}
-	case walkFollow:
-		copy(to, numbers[w.parent][:])
 	case walkAfter:
-		parent := numbers[w.parent][:len(to)]
-		for i := range to {
-			if parent[i] == 0 && w.begun {
-				if w.next++; w.next == w.n {
-					w.next = 0
-				}
-			}
-			w.begun = true
-			to[i] = w.next
+		w.walkAfter(to, walkers, numbers)
+	}
+}
+
+// walkAfter is walk for a walker that goes on when its parent begins again.
+func (w *walker) walkAfter(to []uint64, walkers []walker, numbers *[maxWalkers][batch]uint64) {
+	parent := &walkers[w.parent]
+	above := numbers[w.parent][:len(to)]
+	w.again = 0
+	for i := range to {
+		again := above[i] == 0 && w.begun
+		if parent.kind == walkAfter { // which has the number 0 more than once
+			again = parent.again>>i&1 != 0
 		}
+		w.begun = true
+		if again {
+			if w.next++; w.next == w.n {
+				w.next = 0
+				w.again |= 1 << i
+			}
+		}
+		to[i] = w.next
 	}
 }
 
