@@ -33,12 +33,12 @@ const (
 )
 
 // Init prepares the gate, closed or open, before the poller's first Enter.
-func (g *Gate) Init(shut bool) {
+func (g *Gate) Init(isClosed bool) {
 	var state uint32
 	if membarrier(membarrierRegisterPrivateExpedited) != nil {
 		state |= exchanges
 	}
-	if shut {
+	if isClosed {
 		state |= closed
 	}
 	g.state.Store(state)

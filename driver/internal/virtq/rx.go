@@ -304,6 +304,9 @@ func (r *Rx) consumeUsed(id, n uint32, limit int) int {
 // their used lengths, end why there are no more. It returns all three for the
 // buffers that are left.
 func (r *Rx) onlySingles(n int, bytes uint64, end scanEnd) (int, uint64, scanEnd) {
+	if bytes < uint64(r.room) {
+		return n, bytes, end // no buffer is full, so none has others after it
+	}
 	bufs := r.buf[r.head : r.head+n]
 	if n = r.singles(bufs); n < len(bufs) {
 		end = scanSlow
@@ -319,7 +322,7 @@ func (r *Rx) onlySingles(n int, bytes uint64, end scanEnd) (int, uint64, scanEnd
 // out. bytes is the sum of their used lengths.
 func (r *Rx) deliver(out []*mbuf.Buf, n int, bytes uint64) {
 	if n > 0 {
-		copy(out, r.buf[r.head:r.head+n])
+		move(out, r.buf[r.head:r.head+n])
 		r.bytes += bytes - uint64(n)*uint64(r.header)
 		r.bad = 0
 	}
