@@ -92,7 +92,9 @@ func (c *Cache) Put(bufs []*Buf) {
 			return
 		}
 		at := c.stack[c.n:c.limit]
-		n := consume(at[:copy(at, bufs)], c.pool)
+		at = at[:min(len(at), len(bufs))]
+		DriverMove(at, bufs[:len(at)])
+		n := consume(at, c.pool)
 		c.setCount(c.n + n)
 		if n < len(bufs) && n < len(at) {
 			c.putSlow(bufs[n])
@@ -150,7 +152,7 @@ func (c *Cache) take(bufs []*Buf) int {
 		return c.takeMore(bufs)
 	}
 	top := c.n - len(bufs)
-	copy(bufs, c.stack[top:c.n])
+	DriverMove(bufs, c.stack[top:c.n])
 	c.setCount(top)
 	return len(bufs)
 }
@@ -174,7 +176,7 @@ func (c *Cache) give(bufs []*Buf) {
 		c.giveMore(bufs)
 		return
 	}
-	copy(c.stack[c.n:], bufs)
+	DriverMove(c.stack[c.n:], bufs)
 	c.setCount(c.n + len(bufs))
 }
 

@@ -58,6 +58,22 @@ func (b *DriverBuf) Return() int {
 	return n
 }
 
+// few is how many pointers are moved one by one: copy has to ask the garbage collector
+// first, in several calls.
+const few = 4
+
+// DriverMove copies src to dst, which is as long or longer.
+func DriverMove(dst, src []*Buf) {
+	if len(src) > few {
+		copy(dst, src)
+		return
+	}
+	dst = dst[:len(src)]
+	for i, b := range src {
+		dst[i] = b
+	}
+}
+
 // DriverCache is the driver's half of a [Cache].
 type DriverCache Cache
 

@@ -10,7 +10,7 @@ func (t *Tx) sendPacked(in []*mbuf.Buf) int {
 	to := at + n
 	tag := t.tailFlags | uint64(t.id[at])<<packedIDShift
 	n, bytes := fillPacked(t.desc[at:to:to], in, tag, t.fast)
-	move(t.buf[at:], in[:n])
+	mbuf.DriverMove(t.buf[at:], in[:n])
 	t.enterPacked(n)
 	t.countPosted(n, n, bytes)
 	return n

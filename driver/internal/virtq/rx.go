@@ -322,7 +322,7 @@ func (r *Rx) onlySingles(n int, bytes uint64, end scanEnd) (int, uint64, scanEnd
 // out. bytes is the sum of their used lengths.
 func (r *Rx) deliver(out []*mbuf.Buf, n int, bytes uint64) {
 	if n > 0 {
-		move(out, r.buf[r.head:r.head+n])
+		mbuf.DriverMove(out, r.buf[r.head:r.head+n])
 		r.bytes += bytes - uint64(n)*uint64(r.header)
 		r.bad = 0
 	}

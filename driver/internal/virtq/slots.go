@@ -51,22 +51,6 @@ func newSlots(size int) slots {
 	return s
 }
 
-// few is how many pointers are moved one by one: copy has to ask the garbage collector
-// first, in several calls.
-const few = 4
-
-// move copies src to dst, which is as long or longer.
-func move(dst, src []*mbuf.Buf) {
-	if len(src) > few {
-		copy(dst, src)
-		return
-	}
-	dst = dst[:len(src)]
-	for i, b := range src {
-		dst[i] = b
-	}
-}
-
 // size returns the number of positions.
 func (s *slots) size() int { return len(s.id) }
 

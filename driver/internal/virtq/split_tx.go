@@ -8,7 +8,7 @@ func (t *Tx) sendSplit(in []*mbuf.Buf) int {
 	at := t.tail()
 	n := t.run(at, min(len(in), t.room(), t.size()-at))
 	n, bytes := fillSplit(t.desc[t.id[at]:][:n], in, t.fast)
-	move(t.buf[at:], in[:n])
+	mbuf.DriverMove(t.buf[at:], in[:n])
 	t.fillAvail(t.id[at:][:n])
 	t.count += n
 	t.countPosted(n, n, bytes)
