@@ -289,8 +289,8 @@ func (q *queue) close() {
 	q.closed = true
 }
 
-// reportBroken calls onBroken, once for each ring, if err is not nil. The poller is inside the gate. It
-// is not inlined, to keep the code of a burst small.
+// reportBroken calls onBroken, once for each ring, if err is not nil. The poller is inside
+// the gate. It is not inlined, to keep the code of a burst small.
 //
 //go:noinline
 func (q *queue) reportBroken(err error) {
