@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/virtio-pmd/virtio-pmd/apps/pktgen/result"
@@ -45,6 +46,9 @@ func writeTrial(b *bytes.Buffer, t *result.Trial) {
 			fmt.Fprintf(b, "  FAILED: %s\n", failed(c))
 		}
 	}
+	for _, e := range t.Examples {
+		fmt.Fprintf(b, "  corrupt: %s\n", strings.ReplaceAll(strings.TrimSpace(e), "\n", "\n    "))
+	}
 }
 
 func writeStream(b *bytes.Buffer, s *result.Stream) {
@@ -52,6 +56,12 @@ func writeStream(b *bytes.Buffer, s *result.Stream) {
 	if s.Tracked {
 		fmt.Fprintf(b, " RX-packets: %d lost: %d reordered: %d duplicates: %d late: %d",
 			s.RxPackets, s.Lost, s.Reordered, s.Duplicates, s.Late)
+		if c := s.Corrupt; c != (result.Corrupt{}) {
+			fmt.Fprintf(b, " bad checksum: %d bad length: %d bad payload: %d", c.Checksum, c.Length, c.Payload)
+		}
+		if s.Stale > 0 {
+			fmt.Fprintf(b, " of an earlier trial: %d", s.Stale)
+		}
 	}
 	b.WriteByte('\n')
 	l := s.Latency

@@ -95,6 +95,9 @@ func (b *Bench) complete(t *result.Trial, received []meter.Snapshot) {
 	}
 	for i := range t.Ports {
 		t.Ports[i].RxUnknown = received[i].Unknown.Packets + received[i].Invalid.Packets
+		for _, e := range received[i].Examples {
+			t.Examples = append(t.Examples, t.Ports[i].Name+": "+e.String())
+		}
 	}
 	t.Lost = b.lost(t, received)
 	t.LossRatio = result.LossRatio(t.Sent+t.Unsent, t.Lost)
@@ -130,6 +133,7 @@ func (f *flow) result(b *Bench, sent []result.Stream, received *meter.Snapshot) 
 			s.Reordered += rx.Reordered
 			s.Duplicates += rx.Duplicate
 			s.Late += rx.Late
+			s.Stale += rx.Stale
 			s.Corrupt.Checksum += rx.Corrupt.Checksum
 			s.Corrupt.Length += rx.Corrupt.Length
 			s.Corrupt.Payload += rx.Corrupt.Payload

@@ -37,6 +37,9 @@ type Trial struct {
 	Intervals []Interval `json:"intervals,omitempty"`
 	Pollers   []Poller   `json:"pollers,omitempty"`
 	GC        GC         `json:"gc"`
+	// Examples are the first corrupt packet of each kind and port: what is wrong with it in
+	// a line, and a hex dump of how it begins.
+	Examples []string `json:"examples,omitempty"`
 
 	Criteria []Criterion `json:"criteria,omitempty"`
 	Passed   bool        `json:"passed"`
