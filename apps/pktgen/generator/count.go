@@ -93,12 +93,12 @@ func (c *count) result(ctx context.Context, t *trial, r *Run, cut bool) (*result
 		EffectiveDuration: c.g.config.Clock.Now() - t.start,
 	}
 	if cut || r.Duration == 0 {
-		out.Duration = max(min(t.deadline.Load(), t.end)-t.start, 0)
+		out.Duration = max(min(t.cut.Load(), t.end)-t.start, 0)
 	}
 	for i := range c.g.config.Ports {
 		c.addPort(out, i)
 	}
-	c.addRates(out, t)
+	c.addRates(out)
 	switch {
 	case cut && r.Duration != 0:
 		return out, context.Cause(ctx)
@@ -134,12 +134,12 @@ func (c *count) addPort(out *result.Trial, i int) {
 }
 
 // addRates adds the sums of all ports and what they are in a second.
-func (c *count) addRates(out *result.Trial, t *trial) {
-	last := t.start + out.Duration
+func (c *count) addRates(out *result.Trial) {
+	took := out.Duration
 	var sentBytes, receivedBytes, received, calls uint64
 	intendedBytes := 0.0
 	for _, s := range c.g.senders {
-		last = max(last, s.last)
+		took = max(took, s.took())
 		calls += s.calls
 		for _, stream := range s.streams {
 			out.MaxLate = max(out.MaxLate, int64(stream.pacer.MaxLate()))
@@ -168,8 +168,8 @@ func (c *count) addRates(out *result.Trial, t *trial) {
 	out.Lost = intended - min(received, intended)
 	out.LossRatio = result.LossRatio(intended, out.Lost)
 	out.Intended = rate(intended, intendedBytes, out.Duration)
-	out.Achieved = rate(out.Sent, float64(sentBytes), last-t.start)
-	out.Received = rate(received, float64(receivedBytes), last-t.start)
+	out.Achieved = rate(out.Sent, float64(sentBytes), took)
+	out.Received = rate(received, float64(receivedBytes), took)
 }
 
 // rate returns the rate of packets in a time in nanoseconds.

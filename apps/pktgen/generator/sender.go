@@ -20,12 +20,15 @@ type sender struct {
 	streams []*stream
 	current *atomic.Pointer[trial] // the one to run
 
-	trial   *trial // the last one that was begun
+	seen    *trial // what current was in the last round
+	trial   *trial // the last one that was begun; what came of it stays until the next
 	running bool   // and it has not ended here
 	first   int    // the stream that is served first in the next round
 	idle    int    // rounds without a packet
 	scale   uint64 // of the rates, as bits of a float64
 	last    int64  // when packets were sent last
+	// resumed is when the sender was polled first after the end of the trial.
+	resumed int64
 	calls   uint64 // of Burst that packets were sent with, in this trial
 	behind  bool   // the queue was full, and not all that was due since then was sent
 
@@ -56,33 +59,62 @@ type stream struct {
 
 // poll makes a round: it sends what is due now, and reports whether that was anything.
 func (s *sender) poll(now int64) bool {
-	if t := s.current.Load(); t != s.trial {
+	if t := s.current.Load(); t != s.seen {
 		s.begin(t)
 	}
 	if !s.running {
 		return s.rest()
 	}
-	if now >= s.trial.deadline.Load() {
-		s.finish(now)
-		return false
+	if now >= s.trial.end || now >= s.trial.cut.Load() {
+		return s.pollAfterEnd(now)
 	}
 	if scale := s.trial.scale.Load(); scale != s.scale {
 		s.setScale(scale, now)
 	}
-	if s.from < s.to && !s.offer(now) {
-		return false
+	if !s.sendDue(now) {
+		return s.rest()
 	}
-	s.fill(now)
-	if s.from < s.to {
-		s.idle = 0
-		s.offer(now)
+	return s.last == now
+}
+
+// sendDue offers what is due to the queue, kept packets first, and reports whether there was
+// anything.
+func (s *sender) sendDue(now int64) bool {
+	if s.from < s.to && !s.offer(now) {
 		return true
 	}
-	s.behind = false
-	if now >= s.trial.end {
-		s.finish(now)
+	s.fill(now)
+	if s.from == s.to {
+		s.behind = false
+		return false
 	}
-	return s.rest()
+	s.idle = 0
+	s.offer(now)
+	return true
+}
+
+// pollAfterEnd is poll after the end of a trial, when what was due before is sent if that
+// does not take long. One that was cut short ends at once.
+func (s *sender) pollAfterEnd(now int64) bool {
+	if now >= s.trial.end {
+		s.resumed = min(s.resumed, now)
+	}
+	if now >= s.trial.cut.Load() || now >= s.resumed+s.trial.overrun || !s.sendDue(now) {
+		s.finish(now)
+		return false
+	}
+	return s.last == now
+}
+
+// took returns for how long the trial was sent here. A poller that the machine kept from
+// running as the trial ended has not sent for longer, any more than one that was kept from
+// it in the middle.
+func (s *sender) took() int64 {
+	waited := int64(0)
+	if s.resumed != pace.Forever {
+		waited = s.resumed - s.trial.end
+	}
+	return s.last - s.trial.start - waited
 }
 
 // fill fills packets of the streams that have some due, in turn, as many as a burst
@@ -173,15 +205,16 @@ func (s *sender) rest() bool {
 // begin begins a trial. The one before has ended.
 func (s *sender) begin(t *trial) {
 	s.drop() // nothing, unless the last one was given up
-	s.trial, s.running = t, t != nil
+	s.seen, s.running = t, t != nil
 	if t == nil {
 		return
 	}
+	s.trial = t
 	for i, p := range t.pacers[s] {
 		s.streams[i].pacer = p
 	}
 	s.scale = t.scale.Load()
-	s.first, s.behind, s.last, s.calls = 0, false, t.start, 0
+	s.first, s.behind, s.last, s.calls, s.resumed = 0, false, t.start, 0, pace.Forever
 }
 
 // setScale changes the rates of the trial that runs.
@@ -199,7 +232,7 @@ func (s *sender) setScale(scale uint64, now int64) {
 func (s *sender) finish(now int64) {
 	s.running = false
 	s.drop()
-	now = min(now, s.trial.deadline.Load()) // when it was cut short, however late that is seen
+	now = min(now, s.trial.cut.Load()) // when it was cut short, however late that is seen
 	for _, stream := range s.streams {
 		stream.pacer.Finish(now)
 	}

@@ -70,6 +70,51 @@ func TestRatesInVirtualTime(t *testing.T) {
 	}
 }
 
+// TestPauseAcrossTheEnd polls before the end of a trial and then long after it: what was due
+// is sent, and the pause does not count as time that sending took.
+func TestPauseAcrossTheEnd(t *testing.T) {
+	r := newRig(t, 1, []string{"emu:null"}, func(c *Config) {
+		c.Ports[0].Streams = []Stream{{Source: &counter{length: 60}, PPS: 1e6}}
+	})
+	const ms = int64(time.Millisecond)
+	tr := r.begin(t, Run{Duration: 10 * time.Millisecond})
+	p := r.Pollers()[0]
+	for now := tr.start; now < tr.start+8*ms; now += 1000 {
+		p.poll(now)
+	}
+	after := tr.start + 30*ms
+	rounds := int64(0)
+	for ; !tr.ended(); rounds++ {
+		p.poll(after + rounds*1000)
+	}
+	// The 2000 packets that are left take 63 bursts, and one round more finds nothing.
+	if n := r.packets(0); n != 10000 || rounds != 64 {
+		t.Errorf("%d packets sent, in %d rounds after the end", n, rounds)
+	}
+	if took := r.senders[0].took(); took != 10*ms+62*1000 {
+		t.Errorf("it took %d ns", took)
+	}
+}
+
+// TestOverload has a sender that gets to send half of what is due: it goes on for a tenth of
+// the time and no longer, which does count.
+func TestOverload(t *testing.T) {
+	r := newRig(t, 1, []string{"emu:null"}, func(c *Config) {
+		c.Ports[0].Streams = []Stream{{Source: &counter{length: 60}, PPS: 1e6}}
+	})
+	tr := r.begin(t, Run{Duration: 10 * time.Millisecond})
+	for now := tr.start; !tr.ended(); now += 64_000 {
+		r.Pollers()[0].poll(now)
+	}
+	took := r.senders[0].took()
+	if took < int64(10900*time.Microsecond) || took > int64(11*time.Millisecond) {
+		t.Errorf("it took %d ns", took)
+	}
+	if rate := float64(r.packets(0)) / float64(took) * 1e9; math.Abs(rate/5e5-1) > 0.02 {
+		t.Errorf("%v packets a second", rate)
+	}
+}
+
 // TestStreamsOfARateAlternate finds the packets of four streams evenly apart.
 func TestStreamsOfARateAlternate(t *testing.T) {
 	sink := &stamps{}

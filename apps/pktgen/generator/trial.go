@@ -48,7 +48,8 @@ type Run struct {
 // trial is a Run under way.
 type trial struct {
 	start, end int64
-	deadline   atomic.Int64  // until when what was due before the end may be sent
+	overrun    int64         // for how long after the end what was due before may be sent
+	cut        atomic.Int64  // when it was cut short
 	scale      atomic.Uint64 // of the rates, as bits of a float64
 	pacers     map[*sender][]*pace.Pacer
 
@@ -139,10 +140,10 @@ func (g *Generator) newTrial(r *Run) (*trial, error) {
 	}
 	t.start = g.config.Clock.Now() + int64(startDelay)
 	t.end = pace.Forever
-	t.deadline.Store(t.end)
+	t.cut.Store(pace.Forever)
 	if r.Duration > 0 {
 		t.end = t.start + int64(r.Duration)
-		t.deadline.Store(t.end + int64(min(g.config.CatchUp, r.Duration/10)))
+		t.overrun = int64(min(g.config.CatchUp, r.Duration/10))
 	}
 	g.spread(t)
 	return t, nil
@@ -214,7 +215,7 @@ func (g *Generator) watch(ctx context.Context, t *trial, r *Run, c *count) (cut 
 			c.note(r.Interval / 10)
 		case <-cancelled:
 			cut, cancelled, late = true, nil, time.After(g.stuckAfter)
-			t.deadline.Store(g.config.Clock.Now())
+			t.cut.Store(g.config.Clock.Now())
 			if over == nil {
 				return cut
 			}

@@ -11,7 +11,7 @@ const (
 	// DefaultBurst is how many packets are due at once at most unless Config says otherwise.
 	DefaultBurst = 32
 	// DefaultCatchUp is how far behind a pacer may be unless Config says otherwise.
-	DefaultCatchUp = 20 * time.Millisecond
+	DefaultCatchUp = 250 * time.Millisecond
 	// quantumTime is for how long packets are collected: somewhat less than a sender takes
 	// for a burst.
 	quantumTime = 2 * time.Microsecond
@@ -34,7 +34,7 @@ type Config struct {
 	// Burst is how many packets Due returns at most; 0 means DefaultBurst.
 	Burst int
 	// CatchUp is how much time packets may be behind their schedule and still be sent; 0
-	// means DefaultCatchUp.
+	// means DefaultCatchUp. They are sent as fast as possible then: MaxLate says how much it was.
 	CatchUp time.Duration
 }
 

@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 	"testing"
+	"time"
 )
 
 // gaps returns the first n gaps of a pacer that is asked at every nanosecond that matters.
@@ -104,12 +105,13 @@ func TestPoissonRepeats(t *testing.T) {
 // TestPoissonCounts has the sender look every 50 µs, and pause once for longer than the
 // catch-up.
 func TestPoissonCounts(t *testing.T) {
-	p := newPacer(t, Config{PPS: 1e6, Pattern: Pattern{Kind: Poisson, Seed: 9}})
+	const catchUp = 20 * time.Millisecond
+	p := newPacer(t, Config{PPS: 1e6, CatchUp: catchUp, Pattern: Pattern{Kind: Poisson, Seed: 9}})
 	var before uint64
 	for now := int64(0); now < second; now += 50_000 {
 		if now == second/2 {
 			before = p.Intended()
-			now += 10 * int64(DefaultCatchUp)
+			now += 10 * int64(catchUp)
 		}
 		send(p, now)
 	}
@@ -117,7 +119,7 @@ func TestPoissonCounts(t *testing.T) {
 	if n := float64(p.Intended()); math.Abs(n/1e6-1) > 0.004 {
 		t.Errorf("%v packets in a second at 1 Mpps", n)
 	}
-	if missed := float64(p.Missed()); math.Abs(missed/(9*DefaultCatchUp.Seconds()*1e6)-1) > 0.02 {
-		t.Errorf("%v packets missed in a pause of %v after %d", missed, 10*DefaultCatchUp, before)
+	if missed := float64(p.Missed()); math.Abs(missed/(9*catchUp.Seconds()*1e6)-1) > 0.02 {
+		t.Errorf("%v packets missed in a pause of %v after %d", missed, 10*catchUp, before)
 	}
 }
