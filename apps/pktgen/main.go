@@ -18,16 +18,24 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/command"
+	"github.com/virtio-pmd/virtio-pmd/apps/pktgen/traffic"
 )
 
 func main() { os.Exit(command.Run(app(), os.Args, os.Stdout, os.Stderr)) }
 
 func app() *cli.App {
-	return command.New("pktgen", "send packets at a rate and measure what comes back", flags(), generate)
+	app := command.New("pktgen", "send packets at a rate and measure what comes back", flags(), generate)
+	app.UsageText = "pktgen [options] PORT...\npktgen [--json] compare BEFORE.json AFTER.json"
+	app.Description += "\n\"pktgen help scenario\" explains scenario files."
+	command.AddTopic(app, "scenario", traffic.Reference)
+	return app
 }
 
 // generate does what the command line says.
 func generate(c *cli.Context, o command.Options) error {
+	if c.Args().First() == "compare" {
+		return compare(c)
+	}
 	p, err := newPlan(c, o)
 	if err != nil {
 		return err

@@ -25,6 +25,9 @@ type plan struct {
 	sizes    []traffic.Size // measured one after the other; one of the template if there is none
 	oneWay   bool
 	verify   bool
+	selfTest bool
+	label    string // what is between the ports
+	dut      string // what is tested
 	criteria criteria
 	search   searchPlan
 	reports  []string
@@ -39,7 +42,8 @@ type criteria struct {
 
 // newPlan checks what command.New did not.
 func newPlan(c *cli.Context, o command.Options) (*plan, error) {
-	p := &plan{options: o, oneWay: c.Bool("one-way"), verify: c.Bool("verify"), reports: c.StringSlice("report")}
+	p := &plan{options: o, oneWay: c.Bool("one-way"), verify: c.Bool("verify"), selfTest: c.Bool("self-test"),
+		label: c.String("topology"), dut: c.String("dut"), reports: c.StringSlice("report")}
 	for _, read := range []func(*cli.Context) error{
 		p.readRates, p.readTraffic, p.readCriteria, p.readSearch, p.checkReports, p.readPorts,
 	} {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"sync"
 
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/pollers"
@@ -39,7 +40,7 @@ func (r *rig) ports() []port {
 }
 
 // name returns how trials call a port.
-func (r *rig) name(i int) string { return r.plan.specs[i].Text }
+func (r *rig) name(i int) string { return fmt.Sprintf("port %d", i) }
 
 // change stops what polls and has the ports send other streams, or those of the scenario, at
 // a rate of each that has none of its own. loadOnly leaves out those whose latency is measured.

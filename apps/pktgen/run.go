@@ -16,12 +16,17 @@ import (
 
 // run opens the ports, measures, and prints and writes the outcome.
 func (p *plan) run(ctx context.Context, stdout, stderr io.Writer) error {
+	r := result.Report{Identity: result.NewIdentity("pktgen", os.Args)}
+	if p.selfTest {
+		p.calibrate(ctx, &r)
+	}
 	s := &session.Session{App: "pktgen", Options: p.options, PollDevices: true, Cables: p.cables}
 	for i, to := range portset.Pairs(len(p.specs)) {
 		s.Ports = append(s.Ports, session.Port{Spec: p.specs[i], Number: i, Role: fmt.Sprintf("-> port %d", to)})
 	}
 	s.Prepare = func(set *portset.Set) (session.Work, error) {
-		m := newMeasurement(p, set)
+		m := newMeasurement(p, set, r)
+		m.disclose(set)
 		return session.Work{Drive: m.drive, Traffic: m.shown(), Load: m.rig.busy, Print: m.print}, nil
 	}
 	return s.Run(ctx, stdout, stderr)
@@ -36,10 +41,8 @@ type measurement struct {
 	progress progress
 }
 
-func newMeasurement(p *plan, set *portset.Set) *measurement {
-	m := &measurement{plan: p, rig: newRig(p, set), live: newLive()}
-	m.report.Identity = result.NewIdentity("pktgen", os.Args)
-	return m
+func newMeasurement(p *plan, set *portset.Set, r result.Report) *measurement {
+	return &measurement{plan: p, rig: newRig(p, set), live: newLive(), report: r}
 }
 
 // drive measures until all is done or ctx ends. The end of ctx is no failure: what was
@@ -89,9 +92,11 @@ func (m *measurement) measureSize(ctx context.Context, size traffic.Size) error 
 	if m.plan.search.wanted() {
 		return m.searchSize(ctx, size)
 	}
-	if err := m.rig.change(m.streams(size), m.plan.rate, false); err != nil {
+	streams := m.streams(size)
+	if err := m.rig.change(streams, m.plan.rate, false); err != nil {
 		return err
 	}
+	m.discloseTraffic(m.sent(streams), m.size(size))
 	return m.trials(ctx, m.size(size))
 }
 
@@ -101,6 +106,16 @@ func (m *measurement) streams(size traffic.Size) []*traffic.Stream {
 		return nil
 	}
 	return m.plan.traffic.streams(m.rig.ports(), size, m.plan.oneWay)
+}
+
+// sent returns the streams that were given to a bench, or else those of the scenario.
+func (m *measurement) sent(streams []*traffic.Stream) []*traffic.Stream {
+	if s := m.plan.traffic.scenario; s != nil {
+		for i := range s.Streams {
+			streams = append(streams, &s.Streams[i])
+		}
+	}
+	return streams
 }
 
 // print prints and writes the report.

@@ -16,6 +16,9 @@ import (
 // calibration is how long the trial is that finds out what the ports send.
 const calibration = time.Second
 
+// learningFrames is how many frames each trial is preceded by where the preset asks for it.
+const learningFrames = 20
+
 // searcher searches with one size. Loads are packets per second of all sending ports
 // together.
 type searcher struct {
@@ -67,8 +70,9 @@ func (s *searcher) bounds(ctx context.Context) error {
 	if err := s.rig.change(s.streams(s.sizes), rate, true); err != nil {
 		return err
 	}
-	s.size = s.measurement.size(s.sizes)
 	b, _ := s.rig.current()
+	s.size = sizeOf(b, s.sizes)
+	s.discloseTraffic(s.sent(s.streams(s.sizes)), s.size)
 	pps, err := plan.minRate.PPS(s.size.Mean, s.plan.lineRate)
 	if err != nil {
 		return err
@@ -100,17 +104,37 @@ func (s *searcher) Measure(ctx context.Context, load float64, d time.Duration) (
 		AchievedLoad: t.Achieved.PPS, Elapsed: elapsed}, nil
 }
 
-// trial runs a trial at a load. One that sends too little is none that fails: what it did
-// not send counts as lost.
+// trial runs a trial at a load, with the waits of the presets. One that sends too little is
+// none that fails: what it did not send counts as lost.
 func (s *searcher) trial(ctx context.Context, load float64, d time.Duration) (*result.Trial, time.Duration, error) {
 	b, _ := s.rig.current()
+	waits := &s.plan.search.waits
 	start := time.Now()
-	t, err := b.Trial(ctx, generator.Run{Duration: d, Scale: load / s.base, Tolerance: 1})
-	elapsed := time.Since(start)
+	if waits.Learning > 0 {
+		run := generator.Run{Duration: time.Duration(learningFrames / s.min * float64(time.Second)), Scale: s.min / s.base, Tolerance: 1}
+		if _, err := b.Trial(ctx, run); err != nil {
+			return nil, 0, err
+		}
+		if err := pause(ctx, waits.Learning); err != nil {
+			return nil, 0, err
+		}
+	}
+	t, err := b.Trial(ctx, generator.Run{Duration: d, Scale: load / s.base, Tolerance: 1, Settle: waits.Residual})
 	if err == nil {
 		s.progress.trial(load, d, t.LossRatio)
+		err = pause(ctx, waits.Settle)
 	}
-	return t, elapsed, err
+	return t, time.Since(start), err
+}
+
+// pause waits.
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
 }
 
 // search searches for the goals of all presets, as often as is asked for.

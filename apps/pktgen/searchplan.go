@@ -23,6 +23,7 @@ type searchPlan struct {
 	hasMax           bool
 	trial            time.Duration // 0: that of the presets
 	repeat           int
+	waits            mlrsearch.Waits // of each trial: the longest of all presets
 	latency, curve   bool
 	bursts           int // searches for the longest burst
 }
@@ -105,6 +106,9 @@ func (s *searchPlan) readTimes(c *cli.Context) error {
 			preset = preset.WithTrialDuration(s.trial)
 		}
 		s.presets = append(s.presets, preset)
+		s.waits.Learning = max(s.waits.Learning, preset.Waits.Learning)
+		s.waits.Residual = max(s.waits.Residual, preset.Waits.Residual)
+		s.waits.Settle = max(s.waits.Settle, preset.Waits.Settle)
 	}
 	return nil
 }

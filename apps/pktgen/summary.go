@@ -12,13 +12,74 @@ import (
 // summary returns the report for people, without what only files have room for.
 func (m *measurement) summary() []byte {
 	var b bytes.Buffer
-	for i := range m.report.Trials {
-		writeTrial(&b, &m.report.Trials[i])
+	r := &m.report
+	for i := range r.Trials {
+		writeTrial(&b, &r.Trials[i])
 	}
-	for _, n := range m.report.Notes {
+	for i := range r.Searches {
+		writeSearch(&b, &r.Searches[i], r.Disclosure.Search)
+	}
+	for _, rate := range r.MRR {
+		fmt.Fprintf(&b, "\npktgen: %s: receive rate at %s: median %s, %s to %s in %d trials\n", rate.Size, inUnits(rate.Offered.PPS, "pps"),
+			inUnits(rate.Median, "pps"), inUnits(rate.Min, "pps"), inUnits(rate.Max, "pps"), len(rate.Trials))
+	}
+	for i := range r.LossCurves {
+		writeCurve(&b, &r.LossCurves[i])
+	}
+	for i := range r.LatencyAtLoad {
+		writeLatencies(&b, &r.LatencyAtLoad[i])
+	}
+	for _, t := range r.BackToBack {
+		fmt.Fprintf(&b, "\npktgen: %s: longest burst without loss at %s: mean %.0f packets, %d to %d, stddev %.3g, in %d searches\n",
+			t.Size, inUnits(t.SendRate.PPS, "pps"), t.Mean, t.Min, t.Max, t.StdDev, len(t.Bursts))
+	}
+	if bias := r.Disclosure.Latency.Bias; bias != nil {
+		fmt.Fprintf(&b, "\n  pktgen itself, over a cable: latency min %s  p50 %s  p99 %s  max %s, which is part of the above\n",
+			ns(bias.Min), ns(bias.P50), ns(bias.P99), ns(bias.Max))
+	}
+	for _, n := range r.Notes {
 		fmt.Fprintf(&b, "  note: %s\n", n.Text)
 	}
 	return b.Bytes()
+}
+
+// writeSearch writes what was found for each goal of a search.
+func writeSearch(b *bytes.Buffer, s *result.Search, method *result.SearchMethod) {
+	fmt.Fprintf(b, "\npktgen: %s: search %d, %d trials in %.3g s, loads are the sum of %.0f ports\n", s.Size, s.Repetition, len(s.Trials),
+		time.Duration(s.Elapsed).Seconds(), method.ScopeFactor)
+	bound := func(at *result.Bound) string {
+		if at == nil {
+			return "none"
+		}
+		return inUnits(at.Load.PPS, "pps")
+	}
+	for _, g := range s.Goals {
+		fmt.Fprintf(b, "  goal %s (loss up to %s): relevant lower bound %s, upper bound %s, conditional throughput %s",
+			g.Goal.Name, percent(g.Goal.LossRatio), bound(g.LowerBound), bound(g.UpperBound), inUnits(g.ConditionalThroughput.PPS, "pps"))
+		if g.LowerBound != nil {
+			fmt.Fprintf(b, ", L1 %s", inUnits(g.LowerBound.Load.L1BPS, "bit/s"))
+		}
+		if g.Irregular != "" {
+			fmt.Fprintf(b, "; irregular: %s", g.Irregular)
+		}
+		b.WriteByte('\n')
+	}
+}
+
+func writeCurve(b *bytes.Buffer, c *result.LossCurve) {
+	fmt.Fprintf(b, "\npktgen: %s: loss by load, 100 %% is %s\n", c.Size, inUnits(c.MaxLoad.PPS, "pps"))
+	for _, p := range c.Points {
+		fmt.Fprintf(b, "  %5.1f %%  %10s  loss %s\n", p.Percent, inUnits(p.Offered.PPS, "pps"), percent(p.LossRatio))
+	}
+}
+
+func writeLatencies(b *bytes.Buffer, l *result.LatencyAtLoad) {
+	fmt.Fprintf(b, "\npktgen: %s: latency by load, 100 %% is %s, the %s\n", l.Size, inUnits(l.ReferenceRate.PPS, "pps"), l.Reference)
+	for _, p := range l.Points {
+		at := &p.Latency
+		fmt.Fprintf(b, "  %5.1f %%  min %s  p50 %s  p90 %s  p99 %s  p99.9 %s  max %s  loss %s\n", p.Percent, ns(at.Min), ns(at.P50),
+			ns(at.P90), ns(at.P99), ns(at.P999), ns(at.Max), percent(p.LossRatio))
+	}
 }
 
 // writeTrial writes one trial.

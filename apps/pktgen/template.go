@@ -20,6 +20,7 @@ import (
 // each port are made.
 type template struct {
 	scenario *traffic.Scenario // nil if options describe it
+	file     string            // of the scenario
 
 	layers         traffic.Layers
 	size           traffic.Size
@@ -46,6 +47,7 @@ func (p *plan) readTraffic(c *cli.Context) error {
 			}
 		}
 		var err error
+		p.traffic.file = file
 		p.traffic.scenario, err = traffic.Load(file)
 		return err
 	}

@@ -70,7 +70,7 @@ func (m *measurement) tolerance(b *bench.Bench) float64 {
 // add adds a trial to the report.
 func (m *measurement) add(t *result.Trial, size result.Size, n int) {
 	t.Size = size
-	if size.Name == "scenario" || size.Mean == 0 {
+	if size.Mean == 0 {
 		t.Size.Mean = meanSent(t)
 	}
 	t.Name = size.Name
@@ -111,9 +111,18 @@ func (c *criteria) judge(t *result.Trial) {
 	}
 }
 
-// size returns a size as reports have it.
-func (m *measurement) size(s traffic.Size) result.Size {
-	b, _ := m.rig.current()
+// sizeOf returns the size that a bench sends as reports have it.
+func sizeOf(b *bench.Bench, s traffic.Size) result.Size {
 	least, most := b.LenRange(0)
 	return result.Size{Name: s.String(), Mean: b.MeanLen(0), Min: least, Max: most}
+}
+
+// size returns the size that is sent as reports have it. The streams of a scenario have
+// sizes of their own.
+func (m *measurement) size(s traffic.Size) result.Size {
+	if m.plan.traffic.scenario != nil {
+		return result.Size{Name: "scenario"}
+	}
+	b, _ := m.rig.current()
+	return sizeOf(b, s)
 }

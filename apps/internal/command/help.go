@@ -3,6 +3,7 @@ package command
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -24,7 +25,15 @@ For example:
 "` + name + ` help ports" explains every device and key.`
 }
 
-// help answers "help" and "help ports".
+// AddTopic has a command that New made answer "help NAME" with a text.
+func AddTopic(app *cli.App, name string, text func() string) {
+	if app.Metadata == nil {
+		app.Metadata = map[string]any{}
+	}
+	app.Metadata["help "+name] = text
+}
+
+// help answers "help", "help ports" and the topics that were added.
 func help(c *cli.Context) error {
 	switch topic := c.Args().Get(1); {
 	case c.NArg() == 1:
@@ -33,8 +42,25 @@ func help(c *cli.Context) error {
 		_, err := io.WriteString(c.App.Writer, devargs.Grammar())
 		return err
 	default:
-		return &UsageError{Reason: fmt.Sprintf("no help on %q: there is help and help ports", topic)}
+		if text, ok := c.App.Metadata["help "+topic].(func() string); ok && c.NArg() == 2 {
+			_, err := io.WriteString(c.App.Writer, text())
+			return err
+		}
+		return &UsageError{Reason: fmt.Sprintf("no help on %q: there is %s", topic, topics(c.App))}
 	}
+}
+
+// topics names what there is help on.
+func topics(app *cli.App) string {
+	names := []string{"help", "help ports"}
+	for name := range app.Metadata {
+		if strings.HasPrefix(name, "help ") {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	last := len(names) - 1
+	return strings.Join(names[:last], ", ") + " and " + names[last]
 }
 
 // wrap breaks a list into lines of at most width bytes, which sep separates.

@@ -301,6 +301,9 @@ func (c *Config) hint(err error) string {
 	return ""
 }
 
+// PageSize returns the size of the pages that the buffers are in.
+func (s *Set) PageSize() int { return (*mbuf.DriverPool)(s.Pool).Memory().PageSize() }
+
 // Failed returns a channel that receives the first port failure: the device
 // was removed, or did not recover.
 func (s *Set) Failed() <-chan error {

@@ -137,7 +137,7 @@ func (f *flow) result(b *Bench, sent []result.Stream, received *meter.Snapshot) 
 			s.Corrupt.Checksum += rx.Corrupt.Checksum
 			s.Corrupt.Length += rx.Corrupt.Length
 			s.Corrupt.Payload += rx.Corrupt.Payload
-			s.Latency = summary(rx.Latency)
+			s.Latency = Summary(rx.Latency)
 		}
 	}
 	s.LossRatio = result.LossRatio(s.TxPackets+s.TxUnsent, s.Lost)
@@ -171,8 +171,8 @@ func (b *Bench) lost(t *result.Trial, received []meter.Snapshot) uint64 {
 	return lost
 }
 
-// summary returns a latency as reports have it, nil if none was measured.
-func summary(l *meter.Latency) *result.Latency {
+// Summary returns a latency as reports have it, nil if none was measured.
+func Summary(l *meter.Latency) *result.Latency {
 	if l == nil || l.Samples() == 0 {
 		return nil
 	}
