@@ -18,6 +18,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/command"
+	"github.com/virtio-pmd/virtio-pmd/apps/internal/output"
 	"github.com/virtio-pmd/virtio-pmd/apps/pktgen/traffic"
 )
 
@@ -39,6 +40,9 @@ func generate(c *cli.Context, o command.Options) error {
 	p, err := newPlan(c, o)
 	if err != nil {
 		return err
+	}
+	if p.dry.wanted {
+		return p.dry.run(p, output.Result(c.App.Writer))
 	}
 	ctx, stop := command.Until(0)
 	defer stop()

@@ -2,6 +2,7 @@ package main
 
 import (
 	"math"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -31,6 +32,7 @@ type plan struct {
 	criteria criteria
 	search   searchPlan
 	reports  []string
+	dry      dryRun
 	cables   *devargs.Cables // set by tests, which have the other ends
 }
 
@@ -45,7 +47,7 @@ func newPlan(c *cli.Context, o command.Options) (*plan, error) {
 	p := &plan{options: o, oneWay: c.Bool("one-way"), verify: c.Bool("verify"), selfTest: c.Bool("self-test"),
 		label: c.String("topology"), dut: c.String("dut"), reports: c.StringSlice("report")}
 	for _, read := range []func(*cli.Context) error{
-		p.readRates, p.readTraffic, p.readCriteria, p.readSearch, p.checkReports, p.readPorts,
+		p.readRates, p.readTraffic, p.readCriteria, p.readSearch, p.checkReports, p.readDryRun, p.readPorts,
 	} {
 		if err := read(c); err != nil {
 			return nil, err
@@ -55,12 +57,29 @@ func newPlan(c *cli.Context, o command.Options) (*plan, error) {
 }
 
 func (p *plan) readPorts(c *cli.Context) error {
+	if c.NArg() == 0 && p.dry.wanted {
+		return nil
+	}
 	if err := command.CheckPorts(c.NArg()); err != nil {
 		return err
 	}
 	var err error
 	p.specs, err = portset.Parse(c.Args().Slice())
 	return err
+}
+
+func (p *plan) readDryRun(c *cli.Context) error {
+	p.dry = dryRun{wanted: c.Bool("dry-run"), file: c.String("write"), packets: c.Int("packets")}
+	switch ext := filepath.Ext(p.dry.file); {
+	case !p.dry.wanted:
+		return unused(c, []string{"write", "packets"}, "there is no --dry-run", "add it")
+	case p.dry.file != "" && ext != ".pcap" && ext != ".pcapng":
+		return &command.UsageError{Option: "write", Value: p.dry.file, Reason: "the ending says no form of capture",
+			Remedy: "let it end in .pcap or .pcapng"}
+	case p.dry.packets < 1:
+		return &command.UsageError{Option: "packets", Value: strconv.Itoa(p.dry.packets), Reason: "not above 0", Remedy: "4 is the default"}
+	}
+	return nil
 }
 
 func (p *plan) readRates(c *cli.Context) error {

@@ -106,9 +106,12 @@ func Run(app *cli.App, args []string, stdout, stderr io.Writer) int {
 	_ = out.Close(time.Now())                                       // it was flushed
 	var usage *UsageError
 	var port *devargs.Error
+	var status *StatusError
 	switch {
 	case err == nil:
 		return 0
+	case errors.As(err, &status):
+		return status.Status
 	case errors.As(err, &usage), errors.As(err, &port):
 		return 2
 	}
@@ -146,6 +149,14 @@ func CheckPorts(n int) error {
 	}
 	return nil
 }
+
+// StatusError is an outcome that has an exit status of its own.
+type StatusError struct {
+	Status int
+	Reason string
+}
+
+func (e *StatusError) Error() string { return e.Reason }
 
 // UsageError reports a command line that cannot be used. Nothing was opened or
 // changed.

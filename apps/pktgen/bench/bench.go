@@ -104,12 +104,18 @@ func (b *Bench) compile(s entry, next *int) (*flow, error) {
 	}
 	f.pps, f.pattern, err = b.config.pace(s, f.sources[0].MeanLen())
 	if r, ok := f.sources[0].(*traffic.Replay); ok {
-		f.pattern = r.Pattern()
-		if times := r.Times(); times != nil {
-			f.pattern = pace.Pattern{Kind: pace.Recorded, Times: times, Count: r.Loops(), Gap: r.Gap()}
-		}
+		f.pattern = ReplayPattern(r)
 	}
 	return f, err
+}
+
+// ReplayPattern returns the pattern of a replay: the times of its frames, or that of a
+// replay at a rate.
+func ReplayPattern(r *traffic.Replay) pace.Pattern {
+	if times := r.Times(); times != nil {
+		return pace.Pattern{Kind: pace.Recorded, Times: times, Count: r.Loops(), Gap: r.Gap()}
+	}
+	return r.Pattern()
 }
 
 // add adds a source to a flow.
