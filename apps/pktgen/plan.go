@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"math"
 	"path/filepath"
 	"strconv"
@@ -136,11 +137,17 @@ func parseShare(text string) (float64, error) {
 // wrong makes an error of a package one of the command line.
 func wrong(option, value string, err error) error {
 	e := &command.UsageError{Option: option, Value: value, Reason: err.Error(), Remedy: "see --help", Err: err}
-	switch cause := err.(type) {
-	case *pace.Error:
-		e.Reason, e.Remedy = cause.Reason, cause.Remedy
-	case *traffic.Error:
-		e.Reason, e.Remedy = cause.Reason, cause.Remedy
+	var rate *pace.Error
+	var packet *traffic.Error
+	switch {
+	case errors.As(err, &rate):
+		e.Reason, e.Remedy = rate.Reason, rate.Remedy
+	case errors.As(err, &packet):
+		e.Reason, e.Remedy = packet.Reason, packet.Remedy
+	default:
+		if at := strings.LastIndex(e.Reason, "; "); at > 0 {
+			e.Reason, e.Remedy = e.Reason[:at], e.Reason[at+2:]
+		}
 	}
 	return e
 }

@@ -295,10 +295,21 @@ func (t *template) streams(ports []port, size traffic.Size, oneWay bool) []*traf
 			probe := *load
 			probe.Name, probe.Latency, probe.Track = load.Name+" latency", true, traffic.TrackOn
 			probe.Rate, probe.Pattern = t.latencyText, traffic.Pattern{}
+			probe.Size = roomy(load)
 			list = append(list, &probe)
 		}
 	}
 	return list
+}
+
+// roomy returns the size of a stream, or the smallest that has room for a signature where
+// some of its packets have none.
+func roomy(s *traffic.Stream) traffic.Size {
+	p, err := s.Compile(traffic.Options{})
+	if err != nil || p.Tracked() {
+		return s.Size // what is wrong is said about the load
+	}
+	return traffic.FixedSize(p.Payload() + traffic.SignatureLen)
 }
 
 // stream returns the load of port i.

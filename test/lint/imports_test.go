@@ -81,10 +81,10 @@ var edges = map[string][]string{
 		"apps/internal/session", "driver", "driver/devargs", "driver/mbuf",
 	},
 	"apps/pktgen": {
-		"apps/internal/command", "apps/internal/pollers", "apps/internal/portset", "apps/internal/report",
-		"apps/internal/session", "apps/pktgen/bench", "apps/pktgen/generator", "apps/pktgen/meter",
-		"apps/pktgen/mlrsearch", "apps/pktgen/pace", "apps/pktgen/result", "apps/pktgen/traffic",
-		"driver/devargs",
+		"apps/internal/command", "apps/internal/output", "apps/internal/pollers", "apps/internal/portset",
+		"apps/internal/report", "apps/internal/session", "apps/pktgen/bench", "apps/pktgen/generator",
+		"apps/pktgen/meter", "apps/pktgen/mlrsearch", "apps/pktgen/pace", "apps/pktgen/result",
+		"apps/pktgen/traffic", "driver", "driver/devargs", "driver/virtio",
 	},
 	"apps/pktgen/bench": {
 		"apps/pktgen/generator", "apps/pktgen/meter", "apps/pktgen/pace", "apps/pktgen/result",
