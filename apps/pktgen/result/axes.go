@@ -96,10 +96,17 @@ type fixedTicks []plot.Tick
 // Ticks implements plot.Ticker.
 func (f fixedTicks) Ticks(_, _ float64) []plot.Tick { return f }
 
-// categories returns ticks at 0, 1, 2 … with the given names.
+// mostLabels is how many names fit below a plot.
+const mostLabels = 14
+
+// categories returns ticks at 0, 1, 2 … with the given names, or every n-th of many.
 func categories(names []string) fixedTicks {
 	var ticks fixedTicks
+	every := (len(names) + mostLabels - 1) / mostLabels
 	for i, name := range names {
+		if i%every != 0 {
+			continue
+		}
 		ticks = append(ticks, plot.Tick{Value: float64(i), Label: name})
 	}
 	return ticks

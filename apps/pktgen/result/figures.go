@@ -133,6 +133,8 @@ func lossFigure(curves []LossCurve) (figure, error) {
 	p := newPlot("offered load, of the maximum", linearTicks{percent}, linearTicks{percent})
 	var legend []string
 	highest := 0.0
+	sub := "Lost frames in percent of those sent"
+	curves, sub = firstOf(curves, sub)
 	for i, c := range curves {
 		var points plotter.XYs
 		for _, pt := range c.Points {
@@ -147,7 +149,7 @@ func lossFigure(curves []LossCurve) (figure, error) {
 	}
 	p.X.Min, p.X.Max = 0, max(p.X.Max, 100)
 	p.Y.Min, p.Y.Max = 0, max(highest*1.05, 1)
-	return newFigure("loss", "Frame loss by offered load", "Lost frames in percent of those sent", p, legend)
+	return newFigure("loss", "Frame loss by offered load", sub, p, legend)
 }
 
 // curvePoints returns the points of a percentile curve, ending with the maximum where the
@@ -168,6 +170,14 @@ func curvePoints(l Latency) plotter.XYs {
 	return append(points, plotter.XY{X: end, Y: float64(max(l.Max, 1))})
 }
 
+// firstOf returns as many series as a plot can tell apart, and says so if that is not all.
+func firstOf[T any](list []T, sub string) ([]T, string) {
+	if len(list) <= seriesRoles {
+		return list, sub
+	}
+	return list[:seriesRoles], fmt.Sprintf("%s; the first %d of %d", sub, seriesRoles, len(list))
+}
+
 // namedLatency is a latency with the name that it has in a legend.
 type namedLatency struct {
 	name string
@@ -179,6 +189,7 @@ func percentileFigure(id, title string, list []namedLatency) (figure, error) {
 	p := newPlot("percentile", nineTicks(), nil)
 	var legend []string
 	end, low, high := 1.0, math.Inf(1), 1.0
+	list, sub := firstOf(list, "Latency that this share of the packets did not exceed; the end is the maximum")
 	for i, l := range list {
 		points := curvePoints(l.Latency)
 		p.Add(line{series: i, points: points})
@@ -189,8 +200,7 @@ func percentileFigure(id, title string, list []namedLatency) (figure, error) {
 	}
 	p.X.Min, p.X.Max = 0, end*1.02
 	scaleLatency(p, low, high)
-	return newFigure(id, title, "Latency that this share of the packets did not exceed; the end is the maximum",
-		p, legend)
+	return newFigure(id, title, sub, p, legend)
 }
 
 // loadFigure is the latency at all loads by size.

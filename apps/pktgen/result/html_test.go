@@ -2,6 +2,7 @@ package result
 
 import (
 	"bytes"
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -169,6 +170,28 @@ func TestHTMLFollowsTheScheme(t *testing.T) {
 	}
 	if found < 100 {
 		t.Errorf("%d colours found", found)
+	}
+}
+
+// TestHTMLHasAllColours: each property that plots or legends use is defined, for light and
+// for dark.
+func TestHTMLHasAllColours(t *testing.T) {
+	css, err := pageFiles.ReadFile("page/report.css")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for r := range roleSeries + seriesRoles {
+		if n := bytes.Count(css, []byte(r.property()+": #")); n != 2 {
+			t.Errorf("%s is defined %d times", r.property(), n)
+		}
+	}
+	for i := range seriesRoles {
+		if key := fmt.Sprintf(".key-%d {", i+1); !bytes.Contains(css, []byte(key)) {
+			t.Errorf("the style has no %s", key)
+		}
+	}
+	if len(dashes) != seriesRoles {
+		t.Errorf("%d patterns for %d series", len(dashes), seriesRoles)
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 )
 
 // dashes tell series apart that are printed without colours.
-var dashes = [][]vg.Length{nil, {6, 3}, {2, 2}, {8, 3, 2, 3}, {12, 4}, {1, 3}}
+var dashes = [][]vg.Length{nil, {6, 3}, {2, 2}, {8, 3, 2, 3}, {12, 4}, {1, 3}, {4, 2, 1, 2}, {10, 2, 2, 2, 2, 2}}
 
 // line draws a series as a line through its points, each marked.
 type line struct {

@@ -3,6 +3,8 @@ package result
 import (
 	"bytes"
 	"encoding/csv"
+	"errors"
+	"io"
 	"reflect"
 	"testing"
 	"time"
@@ -10,32 +12,32 @@ import (
 	"pgregory.net/rapid"
 )
 
-// measured draws values of any shape whose numbers could be measured.
-func measured[T any]() *rapid.Generator[T] {
+// measured draws values of any shape with fractions up to most.
+func measured[T any](most float64) *rapid.Generator[T] {
 	times := rapid.Custom(func(t *rapid.T) time.Time {
 		return time.Unix(rapid.Int64Range(0, 4e9).Draw(t, "s"), rapid.Int64Range(0, 999999999).Draw(t, "ns")).UTC()
 	})
 	return rapid.MakeCustom[T](rapid.MakeConfig{Types: map[reflect.Type]*rapid.Generator[any]{
 		reflect.TypeFor[time.Time](): times.AsAny(),
-		reflect.TypeFor[float64]():   rapid.Float64Range(0, 1).AsAny(),
+		reflect.TypeFor[float64]():   rapid.Float64Range(0, most).AsAny(),
 		reflect.TypeFor[int]():       rapid.IntRange(0, 1e9).AsAny(),
-		reflect.TypeFor[int64]():     rapid.Int64Range(0, 1e15).AsAny(),
-		reflect.TypeFor[uint64]():    rapid.Uint64Range(0, 1e15).AsAny(),
+		reflect.TypeFor[int64]():     rapid.Int64Range(0, max(1e15, int64(most))).AsAny(),
+		reflect.TypeFor[uint64]():    rapid.Uint64Range(0, max(1e15, uint64(most))).AsAny(),
 	}})
 }
 
 // reports draws reports with one part each, which keeps them small.
-func reports() *rapid.Generator[Report] {
+func reports(most float64) *rapid.Generator[Report] {
 	return rapid.OneOf(
-		rapid.Map(measured[Trial](), func(v Trial) Report { return Report{Trials: []Trial{v}} }),
-		rapid.Map(measured[Search](), func(v Search) Report { return Report{Searches: []Search{v}} }),
-		rapid.Map(measured[LossCurve](), func(v LossCurve) Report { return Report{LossCurves: []LossCurve{v}} }),
-		rapid.Map(measured[LatencyAtLoad](), func(v LatencyAtLoad) Report { return Report{LatencyAtLoad: []LatencyAtLoad{v}} }),
-		rapid.Map(measured[BackToBack](), func(v BackToBack) Report { return Report{BackToBack: []BackToBack{v}} }),
-		rapid.Map(measured[MRR](), func(v MRR) Report { return Report{MRR: []MRR{v}} }),
-		rapid.Map(measured[Identity](), func(v Identity) Report { return Report{Identity: v} }),
-		rapid.Map(measured[Disclosure](), func(v Disclosure) Report { return Report{Disclosure: v} }),
-		rapid.Map(measured[[]Note](), func(v []Note) Report { return Report{Notes: v} }),
+		rapid.Map(measured[Trial](most), func(v Trial) Report { return Report{Trials: []Trial{v}} }),
+		rapid.Map(measured[Search](most), func(v Search) Report { return Report{Searches: []Search{v}} }),
+		rapid.Map(measured[LossCurve](most), func(v LossCurve) Report { return Report{LossCurves: []LossCurve{v}} }),
+		rapid.Map(measured[LatencyAtLoad](most), func(v LatencyAtLoad) Report { return Report{LatencyAtLoad: []LatencyAtLoad{v}} }),
+		rapid.Map(measured[BackToBack](most), func(v BackToBack) Report { return Report{BackToBack: []BackToBack{v}} }),
+		rapid.Map(measured[MRR](most), func(v MRR) Report { return Report{MRR: []MRR{v}} }),
+		rapid.Map(measured[Identity](most), func(v Identity) Report { return Report{Identity: v} }),
+		rapid.Map(measured[Disclosure](most), func(v Disclosure) Report { return Report{Disclosure: v} }),
+		rapid.Map(measured[[]Note](most), func(v []Note) Report { return Report{Notes: v} }),
 	)
 }
 
@@ -43,7 +45,7 @@ func reports() *rapid.Generator[Report] {
 // without elements is not written.
 func TestRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		r := reports().Draw(t, "report")
+		r := reports(1).Draw(t, "report")
 		var first, second bytes.Buffer
 		if err := WriteJSON(&first, &r); err != nil {
 			t.Fatal(err)
@@ -89,6 +91,23 @@ func withoutEmpty(v reflect.Value) any {
 		}
 	}
 	return v.Interface()
+}
+
+// TestAnyReportIsShown: whatever the numbers, there is a page and a table. Plots of values
+// that are far apart, equal or alone have axes.
+func TestAnyReportIsShown(t *testing.T) {
+	for _, top := range []float64{1, 1e6, most} {
+		rapid.Check(t, func(t *rapid.T) {
+			r := reports(top).Draw(t, "report")
+			r.Conclude()
+			if err := errors.Join(WriteHTML(io.Discard, &r), WriteCSV(io.Discard, &r)); err != nil {
+				t.Fatal(err)
+			}
+			if c := Compare(&r, &r); c.Status() == 1 || len(c.Setup) > 0 {
+				t.Fatalf("compared with itself: %+v", c)
+			}
+		})
+	}
 }
 
 // FuzzReadJSON: what is accepted can be written in all formats and compared with itself.

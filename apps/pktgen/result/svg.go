@@ -34,7 +34,7 @@ const (
 )
 
 // seriesRoles is how many series have a colour of their own.
-const seriesRoles = 6
+const seriesRoles = 8
 
 // RGBA makes a role a color.Color that no other one is equal to.
 func (r role) RGBA() (red, green, blue, alpha uint32) {
