@@ -57,6 +57,8 @@ need tmux command -v tmux
 # The reports of pktgen are looked at in a browser. Ubuntu has it as a snap only,
 # which cannot open the files of a test.
 grep -q '^ID=ubuntu' /etc/os-release || need chromium command -v chromium
+# What looks at generated and at replayed packets.
+need tshark command -v tshark
 # That measurement, the guests' module, and Go's race detector.
 need gcc command -v gcc
 need libc6-dev test -e /usr/include/stdio.h
