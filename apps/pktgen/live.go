@@ -13,6 +13,7 @@ type live struct {
 	mu      sync.Mutex
 	factor  float64            // of the rates
 	stop    context.CancelFunc // ends the trial that runs; nil if none does
+	cut     bool               // the user has ended that trial, and may have started again since
 	stopped bool               // by the user
 	start   chan struct{}      // wakes who waits for a start
 }
@@ -31,6 +32,7 @@ func (l *live) begin(ctx context.Context, left time.Duration) (trial context.Con
 		l.mu.Lock()
 		if !l.stopped {
 			trial, l.stop = context.WithCancel(ctx)
+			l.cut = false
 			l.mu.Unlock()
 			return trial, true
 		}
@@ -51,7 +53,7 @@ func (l *live) end() (stopped bool) {
 	defer l.mu.Unlock()
 	l.stop()
 	l.stop = nil
-	return l.stopped
+	return l.cut
 }
 
 // Stop ends the trial that runs.
@@ -63,6 +65,7 @@ func (l *live) Stop() error {
 	}
 	l.stopped = true
 	if l.stop != nil {
+		l.cut = true
 		l.stop()
 	}
 	return nil
