@@ -8,7 +8,6 @@ import (
 
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/pollers"
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/portset"
-	"github.com/virtio-pmd/virtio-pmd/apps/pktgen/bench"
 	"github.com/virtio-pmd/virtio-pmd/apps/pktgen/generator"
 	"github.com/virtio-pmd/virtio-pmd/apps/pktgen/meter"
 	"github.com/virtio-pmd/virtio-pmd/apps/pktgen/pace"
@@ -26,7 +25,8 @@ func (p *plan) calibrate(ctx context.Context, r *result.Report) {
 	if p.latencyMeasured() {
 		bias, err := meter.Loopback{Duration: calibrationTime, Burst: p.options.Burst, CPUs: p.options.CPUs}.Measure(ctx)
 		if err == nil {
-			r.Disclosure.Latency.Bias = bench.Summary(bias)
+			l := bias.Summary()
+			r.Disclosure.Latency.Bias = &l
 		} else {
 			p.options.Logger.Warn("the latency of pktgen itself is not known", "err", err)
 		}

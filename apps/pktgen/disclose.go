@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/portset"
+	"github.com/virtio-pmd/virtio-pmd/apps/pktgen/meter"
 	"github.com/virtio-pmd/virtio-pmd/apps/pktgen/result"
 	"github.com/virtio-pmd/virtio-pmd/apps/pktgen/traffic"
 	"github.com/virtio-pmd/virtio-pmd/driver"
@@ -22,6 +23,7 @@ func (m *measurement) disclose(set *portset.Set) {
 	d := &m.report.Disclosure
 	d.Host = result.CollectHost("/")
 	d.Topology = m.plan.topology()
+	m.report.Title = m.plan.title()
 	for i, p := range set.Ports {
 		d.Devices = append(d.Devices, m.plan.device(i, p, set))
 	}
@@ -30,7 +32,7 @@ func (m *measurement) disclose(set *portset.Set) {
 		d.Latency.Receive = "when a burst has been taken from the receive queue"
 		d.Latency.Clock = "CLOCK_MONOTONIC of this host, for both"
 		d.Latency.ProbePPS, d.Latency.Digits = m.plan.traffic.latency, 3
-		d.Latency.Jitter = "mean absolute difference of the latencies of packets that arrived one after the other"
+		d.Latency.Jitter = meter.JitterMethod
 	}
 	if m.plan.search.wanted() {
 		d.Search = m.plan.searchMethod()
@@ -42,6 +44,29 @@ func (m *measurement) disclose(set *portset.Set) {
 		}
 	}
 	d.Traffic.LineRate = int64(m.plan.lineRate)
+}
+
+// title is what the report is about.
+func (p *plan) title() string {
+	what := "Trial"
+	switch {
+	case len(p.search.goals()) > 0:
+		what = "Throughput"
+	case p.search.curve:
+		what = "Frame loss"
+	case p.search.bursts > 0:
+		what = "Back-to-back frames"
+	case len(p.search.presets) > 0:
+		what = "Receive rate"
+	}
+	if p.dut != "" {
+		return what + " of " + p.dut
+	}
+	texts := make([]string, len(p.specs))
+	for i, s := range p.specs {
+		texts[i] = s.Text
+	}
+	return what + " with " + strings.Join(texts, " ")
 }
 
 // topology says what is between the ports, as far as their names tell.

@@ -207,15 +207,8 @@ func (s *searcher) latencies(ctx context.Context) error {
 	c := mlrsearch.LatencyConfig{Rate: s.found, MinLoad: s.min, Duration: s.plan.search.trialDuration()}
 	points, err := mlrsearch.MeasureLatency(ctx, c, latencyMeasurer{s})
 	for _, p := range points {
-		t := p.Latency
-		point := result.LoadPoint{Percent: 100 * p.Load / s.found, Intended: t.Intended, Achieved: t.Achieved,
-			Duration: t.Duration, LossRatio: t.LossRatio}
-		for _, stream := range t.Streams {
-			if l := stream.Latency; l != nil && l.P99 >= point.Latency.P99 {
-				point.Latency = *l
-			}
-		}
-		at.Points = append(at.Points, point)
+		p.Latency.Percent = 100 * p.Load / s.found
+		at.Points = append(at.Points, p.Latency)
 	}
 	s.report.LatencyAtLoad = append(s.report.LatencyAtLoad, at)
 	return err
@@ -224,7 +217,15 @@ func (s *searcher) latencies(ctx context.Context) error {
 type latencyMeasurer struct{ *searcher }
 
 // MeasureLatency implements [mlrsearch.LatencyMeasurer].
-func (s latencyMeasurer) MeasureLatency(ctx context.Context, load float64, d time.Duration) (*result.Trial, error) {
+func (s latencyMeasurer) MeasureLatency(ctx context.Context, load float64, d time.Duration) (result.LoadPoint, error) {
 	t, _, err := s.trial(ctx, load, d)
-	return t, err
+	if err != nil {
+		return result.LoadPoint{}, err
+	}
+	p := result.LoadPoint{Intended: t.Intended, Achieved: t.Achieved, Duration: t.Duration, LossRatio: t.LossRatio}
+	b, _ := s.rig.current()
+	if l := b.Latency(); l != nil {
+		p.Latency = l.Summary()
+	}
+	return p, nil
 }

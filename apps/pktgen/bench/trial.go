@@ -10,7 +10,8 @@ import (
 )
 
 // Trial runs a trial and returns what was sent and received, as [generator.Generator.Trial]
-// does, with what the meter knows of each stream. Received of r is not used.
+// does, with what the meter knows of each stream. Received and
+// OnInterval of r are not used.
 //
 // With a [*generator.ShortError] and with the error of a context that ended, the result is
 // complete as well.
@@ -19,13 +20,51 @@ func (b *Bench) Trial(ctx context.Context, r generator.Run) (*result.Trial, erro
 		m.Begin(b.firstNumbers(i))
 	}
 	b.begin()
-	r.Received = b.arrivals()
+	r.Received, r.OnInterval = b.arrivals(), b.intervals()
 	t, err := b.generator.Trial(ctx, r)
 	if t == nil {
 		return nil, err
 	}
 	b.complete(t, b.snapshots())
 	return t, err
+}
+
+// intervals returns what adds the latency of its packets to an interval; nil if none is
+// measured.
+func (b *Bench) intervals() func(*result.Interval) {
+	if !slices.ContainsFunc(b.flows, func(f *flow) bool { return f.stream.Latency }) {
+		return nil
+	}
+	var last *meter.Latency
+	return func(i *result.Interval) {
+		now := b.Latency()
+		recent := now
+		if last != nil {
+			recent = now.Since(last)
+		}
+		last = now
+		if recent.Samples() > 0 {
+			i.LatencyP50, i.LatencyP99, i.LatencyMax = recent.Percentile(50), recent.Percentile(99), recent.Max()
+		}
+	}
+}
+
+// Latency returns the latencies of all streams together in the trial that runs, or else in
+// the last one; nil if none is measured.
+func (b *Bench) Latency() *meter.Latency {
+	var all *meter.Latency
+	for _, s := range b.snapshots() {
+		for i := range s.Streams {
+			switch l := s.Streams[i].Latency; {
+			case l == nil:
+			case all == nil:
+				all = l
+			default:
+				all.Merge(l)
+			}
+		}
+	}
+	return all
 }
 
 // firstNumbers returns the sequence number of the next packet of each stream that arrives
@@ -137,7 +176,10 @@ func (f *flow) result(b *Bench, sent []result.Stream, received *meter.Snapshot) 
 			s.Corrupt.Checksum += rx.Corrupt.Checksum
 			s.Corrupt.Length += rx.Corrupt.Length
 			s.Corrupt.Payload += rx.Corrupt.Payload
-			s.Latency = Summary(rx.Latency)
+			if rx.Latency != nil && rx.Latency.Samples() > 0 {
+				l := rx.Latency.Summary()
+				s.Latency = &l
+			}
 		}
 	}
 	s.LossRatio = result.LossRatio(s.TxPackets+s.TxUnsent, s.Lost)
@@ -169,20 +211,4 @@ func (b *Bench) lost(t *result.Trial, received []meter.Snapshot) uint64 {
 		lost += n - min(n, received[i].Unknown.Packets)
 	}
 	return lost
-}
-
-// Summary returns a latency as reports have it, nil if none was measured.
-func Summary(l *meter.Latency) *result.Latency {
-	if l == nil || l.Samples() == 0 {
-		return nil
-	}
-	s := &result.Latency{
-		Samples: l.Samples(), Min: l.Min(), P50: l.Percentile(50), P90: l.Percentile(90),
-		P99: l.Percentile(99), P999: l.Percentile(99.9), P9999: l.Percentile(99.99), Max: l.Max(),
-		Mean: l.Mean(), StdDev: l.StdDev(), Jitter: l.Jitter(),
-	}
-	for _, p := range l.Curve() {
-		s.Curve = append(s.Curve, result.Quantile{Percentile: p.Percentile, Value: p.Value})
-	}
-	return s
 }

@@ -11,16 +11,17 @@ import (
 
 // count is what counters were when a trial began, and how they went on.
 type count struct {
-	g         *Generator
-	start     int64 // of the trial
-	sent      uint64
-	received  uint64
-	expected  uint64 // what Run.Received returned
-	streams   [][]streamCount
-	rx        []uint64
-	ports     []driver.Stats
-	gc        debug.GCStats
-	intervals []result.Interval
+	g          *Generator
+	start      int64 // of the trial
+	sent       uint64
+	received   uint64
+	expected   uint64 // what Run.Received returned
+	streams    [][]streamCount
+	rx         []uint64
+	ports      []driver.Stats
+	gc         debug.GCStats
+	intervals  []result.Interval
+	onInterval func(*result.Interval) // nil for none
 
 	lastTime           int64 // of the last interval
 	lastSent, lastRecv uint64
@@ -29,7 +30,7 @@ type count struct {
 type streamCount struct{ packets, bytes uint64 }
 
 func (g *Generator) startCount(t *trial, r *Run) *count {
-	c := &count{g: g, start: t.start, sent: g.sent(), received: g.received(), lastTime: t.start}
+	c := &count{g: g, onInterval: r.OnInterval, start: t.start, sent: g.sent(), received: g.received(), lastTime: t.start}
 	c.lastSent, c.lastRecv = c.sent, c.received
 	c.expected = c.arrived(r)
 	for i, port := range g.config.Ports {
@@ -65,6 +66,9 @@ func (c *count) note(least time.Duration) {
 		Start: c.lastTime - c.start, Duration: now - c.lastTime,
 		TxPPS: float64(sent-c.lastSent) / d, RxPPS: float64(received-c.lastRecv) / d,
 	})
+	if c.onInterval != nil {
+		c.onInterval(&c.intervals[len(c.intervals)-1])
+	}
 	c.lastTime, c.lastSent, c.lastRecv = now, sent, received
 }
 

@@ -34,6 +34,9 @@ type Run struct {
 	Scale float64
 	// Interval is how often the rates are noted in the course of the trial; 0 for never.
 	Interval time.Duration
+	// OnInterval, if not nil, is called with each interval when it has been noted, and may
+	// add to it what others know.
+	OnInterval func(*result.Interval)
 	// Tolerance is the part of the intended packets that may be missing in a trial that does not
 	// fail; 0 means DefaultTolerance, 1 that none fails.
 	Tolerance float64
