@@ -20,7 +20,7 @@ const accuracy = 0.005
 
 // TestRateAccuracy holds rates over a cable, and receives every packet.
 func TestRateAccuracy(t *testing.T) {
-	run := Run{Duration: 300 * time.Millisecond, Tolerance: anyRate}
+	run := Run{Duration: 100 * time.Millisecond, Tolerance: anyRate}
 	if *accuracyTime > 0 {
 		run = Run{Duration: *accuracyTime, Tolerance: accuracy}
 	}

@@ -50,7 +50,6 @@ type part struct {
 // stream is a Stream at its transmit queue.
 type stream struct {
 	config *Stream
-	port   int
 	pacer  *pace.Pacer // of the trial that runs
 	pps    float64     // its rate
 
