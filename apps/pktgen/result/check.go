@@ -38,23 +38,32 @@ func checkValue(path string, v reflect.Value) error {
 				return err
 			}
 		}
+	default:
+		return checkNumber(path, v)
+	}
+	return nil
+}
+
+func checkNumber(path string, v reflect.Value) error {
+	switch v.Kind() {
 	case reflect.Float64:
-		if f := v.Float(); !(f >= 0 && f <= most) {
-			return fmt.Errorf("%s is %v: it must be from 0 to %g", path, f, float64(most))
+		top := most
+		switch {
+		case strings.HasSuffix(path, "_ratio"):
+			top = 1
+		case strings.HasSuffix(path, ".percentile"):
+			top = 100
 		}
-		if f := v.Float(); f > 1 && strings.HasSuffix(path, "_ratio") {
-			return fmt.Errorf("%s is %v: a ratio is from 0 to 1", path, f)
-		}
-		if f := v.Float(); f > 100 && strings.HasSuffix(path, ".percentile") {
-			return fmt.Errorf("%s is %v: it must be from 0 to 100", path, f)
+		if f := v.Float(); !(f >= 0 && f <= top) { // not a number is neither
+			return fmt.Errorf("%s is %v: it must be from 0 to %g", path, f, top)
 		}
 	case reflect.Int, reflect.Int64:
 		if n := v.Int(); n < -1 || n > most {
-			return fmt.Errorf("%s is %d: it must be from 0 to %g", path, n, float64(most))
+			return fmt.Errorf("%s is %d: it must be from 0 to %g", path, n, most)
 		}
 	case reflect.Uint16, reflect.Uint64:
 		if n := v.Uint(); n > most {
-			return fmt.Errorf("%s is %d: it must be from 0 to %g", path, n, float64(most))
+			return fmt.Errorf("%s is %d: it must be from 0 to %g", path, n, most)
 		}
 	}
 	return nil

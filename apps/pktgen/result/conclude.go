@@ -66,7 +66,7 @@ func (r *Report) loopback(size Size) *LoopbackMaximum {
 // generatorBound reports whether pps is too near the generator's own maximum.
 func (r *Report) generatorBound(size Size, pps float64) bool {
 	l := r.loopback(size)
-	return l != nil && pps >= generatorBoundRatio*l.Rate.PPS
+	return l != nil && l.Rate.PPS > 0 && pps >= generatorBoundRatio*l.Rate.PPS
 }
 
 func (r *Report) noteGenerator() {
@@ -93,6 +93,11 @@ func (r *Report) noteGenerator() {
 	for i := range r.MRR {
 		m := &r.MRR[i]
 		m.GeneratorBound = bound("maximum receive rate", m.Size, m.Max)
+	}
+	for _, t := range r.Trials {
+		if r.generatorBound(t.Size, t.Received.PPS) {
+			bound(t.Name, t.Size, t.Received.PPS)
+		}
 	}
 	if unmeasured {
 		r.note(Procedure, "the generator's own maximum over a cable was not measured for all sizes; "+

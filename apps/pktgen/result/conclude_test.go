@@ -36,8 +36,9 @@ func TestGeneratorBound(t *testing.T) {
 		r.Disclosure.Limits.Loopback = []LoopbackMaximum{{Size: FixedSize(1514), Rate: NewRate(1e6, 1514)},
 			{Size: FixedSize(60), Rate: NewRate(10e6, 60)}}
 		r.MRR = []MRR{sampleMRR(60, pps, pps/2)}
+		r.Trials = []Trial{{Name: "soak", Size: FixedSize(60), Received: NewRate(pps, 60)}}
 		notes := noted(r, GeneratorBound)
-		if got := r.Searches[0].GeneratorBound; got != want || r.MRR[0].GeneratorBound != want || (len(notes) == 2) != want {
+		if got := r.Searches[0].GeneratorBound; got != want || r.MRR[0].GeneratorBound != want || (len(notes) == 3) != want {
 			t.Errorf("%g pps of 10 Mpps: search %v, MRR %v, notes %q", pps, got, r.MRR[0].GeneratorBound, notes)
 		}
 		if len(noted(r, Procedure)) > 0 {

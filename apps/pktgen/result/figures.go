@@ -52,49 +52,60 @@ func withFCS(s Size) string {
 	return s.Name
 }
 
-// throughputFigures are the bounds of all goals by size, in packets and in bits.
+// rateUnit is a way to look at rates.
+type rateUnit struct {
+	id, title string
+	of        func(Rate) float64
+	text      func(float64) string
+}
+
+// throughputFigures are the bounds of all goals by size, in packets and in bits; none if no
+// lower bound was found.
 func throughputFigures(searches []Search) ([]figure, error) {
-	goals := goalNames(searches)
-	sizes := names(searches, func(s Search) string { return withFCS(s.Size) })
-	units := []struct {
-		id, title string
-		of        func(Rate) float64
-		text      func(float64) string
-	}{
+	var list []figure
+	for _, u := range []rateUnit{
 		{"throughput-pps", "Throughput in packets", func(r Rate) float64 { return r.PPS }, ppsText},
 		{"throughput-l1", "Throughput on the wire (L1)", func(r Rate) float64 { return r.L1BPS }, bpsText},
-	}
-	var list []figure
-	for _, u := range units {
-		p := newPlot("frame size in bytes, with FCS", categories(sizes), linearTicks{u.text})
-		p.X.Min, p.X.Max = -0.5, float64(len(sizes))-0.5
-		found := false
-		for g, goal := range goals {
-			b := bars{series: g, of: len(goals), from0: true}
-			for i, size := range sizes {
-				if v, ok := boundsOf(searches, size, goal, u.of); ok {
-					v.category = i
-					b.intervals = append(b.intervals, v)
-				}
-			}
-			if len(b.intervals) > 0 {
-				p.Add(b)
-				found = true
-			}
-		}
-		if !found {
+	} {
+		p := throughputPlot(searches, u)
+		if p == nil {
 			return nil, nil
 		}
-		p.X.Min, p.X.Max = -0.5, float64(len(sizes))-0.5
-		p.Y.Min, p.Y.Max = 0, max(p.Y.Max, 1)*1.04
 		f, err := newFigure(u.id, u.title, "Bar: relevant lower bound (median of repetitions); "+
-			"whisker: from the lowest lower to the highest upper bound", p, goals)
+			"whisker: from the lowest lower to the highest upper bound", p, goalNames(searches))
 		if err != nil {
 			return nil, err
 		}
 		list = append(list, f)
 	}
 	return list, nil
+}
+
+// throughputPlot returns nil if there is nothing to plot.
+func throughputPlot(searches []Search, u rateUnit) *plot.Plot {
+	goals := goalNames(searches)
+	sizes := names(searches, func(s Search) string { return withFCS(s.Size) })
+	p := newPlot("frame size in bytes, with FCS", categories(sizes), linearTicks{u.text})
+	found := false
+	for g, goal := range goals {
+		b := bars{series: g, of: len(goals), from0: true}
+		for i, size := range sizes {
+			if v, ok := boundsOf(searches, size, goal, u.of); ok {
+				v.category = i
+				b.intervals = append(b.intervals, v)
+			}
+		}
+		if len(b.intervals) > 0 {
+			p.Add(b)
+			found = true
+		}
+	}
+	if !found {
+		return nil
+	}
+	p.X.Min, p.X.Max = -0.5, float64(len(sizes))-0.5
+	p.Y.Min, p.Y.Max = 0, max(p.Y.Max, 1)*1.04
+	return p
 }
 
 func goalNames(searches []Search) []string {

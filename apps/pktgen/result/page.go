@@ -2,6 +2,7 @@ package result
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -210,15 +211,17 @@ func trialSection(i int, t Trial) (section, error) {
 		}
 		s.Figures = append(s.Figures, f)
 	}
-	for _, tab := range []table{
+	s.Tables = trialTables(t)
+	return s, nil
+}
+
+// trialTables returns the tables that have rows.
+func trialTables(t Trial) []table {
+	list := []table{
 		criteriaTable(t.Criteria), summaryTable(t), portsTable(t.Ports), streamsTable(t.Streams),
 		streamLatencyTable(t.Streams), pollersTable(t.Pollers), intervalsTable(t.Intervals),
-	} {
-		if len(tab.Rows) > 0 {
-			s.Tables = append(s.Tables, tab)
-		}
 	}
-	return s, nil
+	return slices.DeleteFunc(list, func(t table) bool { return len(t.Rows) == 0 })
 }
 
 func hasLatency(list []Interval) bool {
