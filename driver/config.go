@@ -76,6 +76,10 @@ type Config struct {
 	// counts them as dropped and not as sent. Any goroutine calls it, at any time. It
 	// may be nil.
 	DeviceDrops func() (packets, bytes uint64)
+	// DeviceMisses returns how many packets the device received and dropped because no
+	// buffer was there or none was large enough, as DeviceDrops does those that were
+	// sent. [Stats] counts them as RxMissed. It may be nil.
+	DeviceMisses func() uint64
 	// Logger receives events that are not returned as errors; nil discards them.
 	Logger *slog.Logger
 	// ResetTimeout bounds every wait for the device to finish a reset; 0

@@ -6,10 +6,12 @@ import "github.com/virtio-pmd/virtio-pmd/driver/internal/virtq"
 type Stats struct {
 	RxPackets, RxBytes uint64 // received; bytes from the destination address on
 	RxErrors           uint64 // packets lost because the device wrote an invalid length or header
+	RxMissed           uint64 // packets that the device dropped for want of a buffer, where it can be asked
 	RxNoMbuf           uint64 // times a receive queue could not be refilled: the pool was empty
 	TxPackets, TxBytes uint64 // made available to the device, less what that dropped
 	TxDropped          uint64 // taken and not sent: shorter or longer than a frame may be, or dropped by the device
 	TxErrors           uint64 // taken and not sent: freed before, of an unknown pool, too long a chain
+	TxLost             uint64 // of TxPackets: buffers that the device had when it was reset, sent or not
 	Polls, EmptyPolls  uint64 // calls of RxQueue.Burst, and those that found nothing
 	Kicks              uint64 // times the device was notified
 	Resets             uint64 // times the port was recovered by a reset
@@ -70,6 +72,9 @@ func (p *Port) Stats() Stats {
 	if d.cfg.DeviceDrops != nil {
 		drops, dropBytes = d.cfg.DeviceDrops() // before the queues', which may be a burst behind
 	}
+	if d.cfg.DeviceMisses != nil {
+		s.RxMissed = d.cfg.DeviceMisses()
+	}
 	for i := range d.rx {
 		rx, tx := d.rx[i].Stats(), d.tx[i].Stats()
 		s.Queues[i] = QueueStats{Rx: rx, Tx: tx}
@@ -81,6 +86,7 @@ func (p *Port) Stats() Stats {
 		s.TxBytes += tx.Bytes
 		s.TxDropped += tx.LengthDrops
 		s.TxErrors += tx.Dropped - tx.LengthDrops
+		s.TxLost += tx.Lost
 		s.Polls += rx.Polls
 		s.EmptyPolls += rx.EmptyPolls
 		s.Kicks += rx.Kicks + tx.Kicks

@@ -9,8 +9,9 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
 )
 
-// TestSums: what was received was sent, dropped or refused, also if the devices want
-// resets and the link goes down and up while packets flow.
+// TestSums: what was received was sent, dropped or refused, and what the devices dropped
+// instead of delivering it is counted, also if they want resets and the link goes down and
+// up while packets flow.
 func TestSums(t *testing.T) {
 	p := emulated(t, "", "emu:gen", "emu:null")
 	functions := ownFunctions(p)
@@ -52,6 +53,12 @@ func TestSums(t *testing.T) {
 		if in.RxPackets == 0 || in.RxPackets != out.TxPackets+out.TxDropped+out.TxErrors {
 			t.Errorf("port %d received %d; port %d sent %d, dropped %d, refused %d",
 				i, in.RxPackets, i^1, out.TxPackets, out.TxDropped, out.TxErrors)
+		}
+	}
+	for i, d := range devices {
+		s := d.Stats()
+		if missed := s.RxDropped + s.RxErrors; missed != o.Ports[i].RxMissed || i == 0 && missed == 0 {
+			t.Errorf("device %d dropped %d, the port says %d", i, missed, o.Ports[i].RxMissed)
 		}
 	}
 	if all := o.Total; all.RxPackets != all.TxPackets+all.TxDropped+all.TxErrors {

@@ -197,7 +197,7 @@ func (s *server) report() *report.Report {
 
 func (s *server) stats() driver.Stats {
 	c := s.back.Counters()
-	n := driver.Stats{RxPackets: c.RxPackets, RxBytes: c.RxBytes, RxErrors: c.RxDropped,
+	n := driver.Stats{RxPackets: c.RxPackets, RxBytes: c.RxBytes, RxMissed: c.RxDropped,
 		TxPackets: c.TxPackets, TxBytes: c.TxBytes, TxDropped: c.TxDropped, TxErrors: c.TxErrors, Kicks: c.Kicks}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -80,7 +80,7 @@ func (s Spec) openEmu(ctx context.Context, cfg driver.Config, o Options) (*drive
 	if err != nil {
 		return nil, err
 	}
-	cfg.DeviceDrops = fn.Device().TxDrops
+	cfg.DeviceDrops, cfg.DeviceMisses = fn.Device().TxDrops, fn.Device().RxMissed
 	port, err := driver.OpenContext(ctx, t, cfg)
 	if err != nil {
 		return nil, err

@@ -68,7 +68,7 @@ func (d *core) receiveAny() int {
 			if (d.hold || d.traits.Lossless) && d.net.link && q.alive {
 				break
 			}
-			d.stats.RxDropped++
+			d.missed.Add(1)
 		}
 		n++
 	}
@@ -121,7 +121,7 @@ func (d *core) scatter(q *queue, frame []byte) bool {
 		if !q.mergeable {
 			// The buffer stays for a frame that fits.
 			q.putBack(1)
-			d.stats.RxErrors++
+			d.oversize.Add(1)
 			return true
 		}
 		c := q.take(n)

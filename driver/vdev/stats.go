@@ -48,6 +48,7 @@ const statsPause = 20 * time.Microsecond
 func (d *core) countStats() Stats {
 	s := d.stats
 	s.TxDropped = d.dropped.Load()
+	s.RxDropped, s.RxErrors = d.missed.Load(), d.oversize.Load()
 	s.Doorbells, s.Interrupts = d.base.Doorbells, d.base.Interrupts
 	for _, q := range d.queues {
 		s.Doorbells += q.doorbells.Load()
@@ -77,6 +78,10 @@ func (d *core) TxDrops() (frames, bytes uint64) {
 	}
 	return frames, bytes
 }
+
+// RxMissed returns how many frames for the driver were dropped, as Stats.RxDropped and
+// Stats.RxErrors together. It waits for no lock.
+func (d *core) RxMissed() uint64 { return d.missed.Load() + d.oversize.Load() }
 
 // QueueStats returns the counters of a virtqueue.
 func (d *core) QueueStats(i int) QueueStats {

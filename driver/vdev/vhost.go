@@ -93,6 +93,8 @@ func (d *VhostDevice) Replace(irq Interrupts) (*VhostDevice, error) {
 	if stats := d.waiting.Load(); stats != nil {
 		next.stats, next.base = *stats, *stats
 	}
+	next.missed.Store(d.missed.Load())
+	next.oversize.Store(d.oversize.Load())
 	next.dropped.Store(d.dropped.Load())
 	next.droppedBytes.Store(d.droppedBytes.Load())
 	next.wakeTarget = d.wakeTarget
@@ -150,7 +152,7 @@ func (d *VhostDevice) discard() {
 	}
 	for range maxDiscard / maxBurst {
 		n := d.cfg.Backend.Receive(AnyPair, d.stage.frames[:])
-		d.stats.RxDropped += uint64(n)
+		d.missed.Add(uint64(n))
 		if n == 0 {
 			return
 		}

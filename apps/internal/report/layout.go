@@ -57,6 +57,9 @@ func loss(name string, n uint64) cell {
 func (p *portSample) cells(d detail) [][]cell {
 	losses := []cell{loss("RX-errors", p.RxErrors), loss("RX-nombuf", p.RxNoMbuf),
 		loss("TX-errors", p.TxErrors), loss("TX-dropped", p.TxDropped)}
+	if d == compact && p.RxMissed > 0 {
+		losses = append(losses, loss("RX-missed", p.RxMissed))
+	}
 	if d == compact {
 		return [][]cell{
 			{count("RX-packets", p.RxPackets), count("TX-packets", p.TxPackets),
@@ -69,7 +72,7 @@ func (p *portSample) cells(d detail) [][]cell {
 	}
 	rxP, rxB := units(p.rxPPS, p.rxBPS)
 	txP, txB := units(p.txPPS, p.txBPS)
-	return [][]cell{
+	rows := [][]cell{
 		{count("RX-packets", p.RxPackets), count("RX-bytes", p.RxBytes), losses[0], losses[1]},
 		{count("TX-packets", p.TxPackets), count("TX-bytes", p.TxBytes), losses[2], losses[3]},
 		{count("Rx-pps", p.rxPPS), count("Rx-bps", p.rxBPS), rxP, rxB},
@@ -77,12 +80,20 @@ func (p *portSample) cells(d detail) [][]cell {
 		{count("Polls", p.Polls), {text: Share(p.EmptyPolls, p.Polls) + " empty"},
 			count("kicks", p.Kicks), count("resets", p.Resets)},
 	}
+	if p.recovered() {
+		rows = append(rows, []cell{loss("RX-missed", p.RxMissed), loss("TX-lost", p.TxLost),
+			count("disconnects", p.Disconnects), loss("refusals", p.Refusals)})
+	}
+	return rows
 }
+
+// recovered reports whether there is anything to say about what rarely happens.
+func (n *counts) recovered() bool { return n.RxMissed+n.TxLost+n.Disconnects+n.Refusals > 0 }
 
 // line returns a port on one line of a width: the rates and losses that there is room for.
 func (p *portSample) line(width int) string {
 	figures := []string{fmt.Sprintf("Rx %9s", inUnits(p.rxPPS, "pps")), fmt.Sprintf("Tx %9s", inUnits(p.txPPS, "pps"))}
-	if lost := p.RxErrors + p.TxErrors + p.TxDropped; lost > 0 {
+	if lost := p.RxErrors + p.RxMissed + p.TxErrors + p.TxDropped; lost > 0 {
 		figures = append(figures, fmt.Sprintf("lost: %d", lost))
 	}
 	text := fmt.Sprintf("%-6s", p.name)

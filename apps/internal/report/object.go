@@ -43,6 +43,7 @@ type Totals struct {
 	TxDropped  uint64 `json:"tx_dropped"`
 	TxErrors   uint64 `json:"tx_errors"`
 	RxErrors   uint64 `json:"rx_errors"`
+	RxMissed   uint64 `json:"rx_missed"`
 	RxNoMbuf   uint64 `json:"rx_nombuf"`
 	RxPPS      uint64 `json:"rx_pps"`
 	TxPPS      uint64 `json:"tx_pps"`
@@ -50,6 +51,11 @@ type Totals struct {
 	EmptyPolls uint64 `json:"empty_polls"`
 	Kicks      uint64 `json:"kicks"`
 	Resets     uint64 `json:"resets"`
+	// TxLost are those of TxPackets that the device had when it was reset, sent or not.
+	TxLost      uint64 `json:"tx_lost"`
+	Disconnects uint64 `json:"disconnects"`
+	// Refusals are the times that a back end that connected again could not be set up.
+	Refusals uint64 `json:"refusals"`
 }
 
 // PortObject is one port in an Object.
@@ -106,7 +112,8 @@ func inSeconds(d time.Duration) float64 {
 func (n counts) totals(elapsed time.Duration) Totals {
 	return Totals{
 		RxPackets: n.RxPackets, RxBytes: n.RxBytes, TxPackets: n.TxPackets, TxBytes: n.TxBytes,
-		TxDropped: n.TxDropped, TxErrors: n.TxErrors, RxErrors: n.RxErrors, RxNoMbuf: n.RxNoMbuf,
+		TxDropped: n.TxDropped, TxErrors: n.TxErrors, RxErrors: n.RxErrors, RxMissed: n.RxMissed,
+		RxNoMbuf: n.RxNoMbuf, TxLost: n.TxLost, Disconnects: n.Disconnects, Refusals: n.Refusals,
 		RxPPS: perSecond(n.RxPackets, elapsed), TxPPS: perSecond(n.TxPackets, elapsed),
 		Polls: n.Polls, EmptyPolls: n.EmptyPolls, Kicks: n.Kicks, Resets: n.Resets,
 	}

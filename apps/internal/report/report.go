@@ -68,15 +68,19 @@ func sum(ports []counts) counts {
 		all.RxPackets += n.RxPackets
 		all.RxBytes += n.RxBytes
 		all.RxErrors += n.RxErrors
+		all.RxMissed += n.RxMissed
 		all.RxNoMbuf += n.RxNoMbuf
 		all.TxPackets += n.TxPackets
 		all.TxBytes += n.TxBytes
 		all.TxDropped += n.TxDropped
 		all.TxErrors += n.TxErrors
+		all.TxLost += n.TxLost
 		all.Polls += n.Polls
 		all.EmptyPolls += n.EmptyPolls
 		all.Kicks += n.Kicks
 		all.Resets += n.Resets
+		all.Disconnects += n.Disconnects
+		all.Refusals += n.Refusals
 	}
 	return all
 }

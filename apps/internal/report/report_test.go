@@ -32,7 +32,8 @@ func TestScreen(t *testing.T) {
 	stats[0].RxPackets = 7 // before the screen: in the totals, not in the rates
 	var out bytes.Buffer
 	screen := NewScreen(s, &out)
-	*stats[0] = driver.Stats{RxPackets: 2000007, RxBytes: 120000420, RxNoMbuf: 3, RxErrors: 4, Polls: 100, EmptyPolls: 25, Kicks: 9, Resets: 2}
+	*stats[0] = driver.Stats{RxPackets: 2000007, RxBytes: 120000420, RxNoMbuf: 3, RxErrors: 4, Polls: 100, EmptyPolls: 25, Kicks: 9, Resets: 2,
+		RxMissed: 11, TxLost: 12, Disconnects: 13, Refusals: 14}
 	*stats[1] = driver.Stats{TxPackets: 1000000, TxBytes: 60000000, TxErrors: 5, TxDropped: 6}
 	screen.Show(start.Add(2 * time.Second))
 	first := out.String()
@@ -43,6 +44,7 @@ func TestScreen(t *testing.T) {
 		"TX-packets: 1000000 ", "TX-bytes: 60000000 ", "TX-errors: 5 ", "TX-dropped: 6\n",
 		"Rx-pps:     1000000 ", "1.00 Mpps", "Rx-bps:   480001680 ", "480 Mbit/s", "Tx-pps:     500000 ", "Tx-bps:   240000000 ",
 		"Polls: 100, 25 % empty; kicks: 9; resets: 2\n",
+		"RX-missed: 11; TX-lost: 12; disconnects: 13; refusals: 14\n",
 	} {
 		if !strings.Contains(first, want) {
 			t.Errorf("the screen lacks %q:\n%s", want, first)
@@ -69,6 +71,7 @@ func TestObject(t *testing.T) {
 	s, stats := testReport(time.Now())
 	*stats[0] = driver.Stats{RxPackets: 3000, RxBytes: 180000, RxErrors: 1, RxNoMbuf: 2, TxPackets: 1500, TxBytes: 90000,
 		TxDropped: 3, TxErrors: 7, Polls: 4, EmptyPolls: 5, Kicks: 6, Resets: 8,
+		RxMissed: 11, TxLost: 12, Disconnects: 13, Refusals: 14,
 		Queues: []driver.QueueStats{{Tx: driver.TxQueueStats{LengthDrops: 2, ChainDrops: 4, PoolDrops: 1, OwnerDrops: 2}}}}
 	s.Ports[0].Full = func() uint64 { return 10 }
 	stats[1].TxErrors = 5
@@ -89,7 +92,8 @@ func TestObject(t *testing.T) {
 	}
 	totals := map[string]any{"rx_packets": 3000., "rx_bytes": 180000., "tx_packets": 1500., "tx_bytes": 90000.,
 		"tx_dropped": 13., "tx_errors": 12., "rx_errors": 1., "rx_nombuf": 2., "rx_pps": 2000., "tx_pps": 1000.,
-		"polls": 4., "empty_polls": 5., "kicks": 6., "resets": 8.}
+		"polls": 4., "empty_polls": 5., "kicks": 6., "resets": 8.,
+		"rx_missed": 11., "tx_lost": 12., "disconnects": 13., "refusals": 14.}
 	if !reflect.DeepEqual(got["total"], totals) {
 		t.Errorf("got  %v\nwant %v", got["total"], totals)
 	}

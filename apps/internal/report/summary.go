@@ -36,8 +36,8 @@ func (r *Report) writeSummary(w io.Writer, elapsed time.Duration, all []counts) 
 		if why := n.unsent().words(p.MTU); why != "" {
 			fmt.Fprintf(&b, "  not sent: %s\n", why)
 		}
-		if n.Resets > 0 {
-			fmt.Fprintf(&b, "  resets: %d, each of which lost what the device had\n", n.Resets)
+		if n.Resets+n.Disconnects+n.Refusals+n.TxLost > 0 {
+			fmt.Fprintf(&b, "  %s\n", n.recoveries())
 		}
 		fmt.Fprintf(&b, "  path: %s\n", p.Path)
 	}
@@ -51,6 +51,15 @@ func (r *Report) writeSummary(w io.Writer, elapsed time.Duration, all []counts) 
 	return err
 }
 
+// recoveries says how often the port was recovered, and what that has cost.
+func (n counts) recoveries() string {
+	text := fmt.Sprintf("resets: %d; the device had %d of the TX-packets then, sent or not", n.Resets, n.TxLost)
+	if n.Disconnects+n.Refusals > 0 {
+		text += fmt.Sprintf("; disconnects: %d; refusals: %d", n.Disconnects, n.Refusals)
+	}
+	return text
+}
+
 // totals writes the figures of each direction that testpmd's summary has, and errors if
 // there are any. A total is the sum of the others on its line and of the errors.
 func totals(b *bytes.Buffer, n counts, elapsed time.Duration) {
@@ -61,7 +70,7 @@ func totals(b *bytes.Buffer, n counts, elapsed time.Duration) {
 			fmt.Fprintf(b, "  %s-errors:  %d\n", word, errors)
 		}
 	}
-	line("RX", n.RxPackets, n.RxErrors, 0)
+	line("RX", n.RxPackets, n.RxErrors+n.RxMissed, 0)
 	line("TX", n.TxPackets, n.TxDropped, n.TxErrors)
 	fmt.Fprintf(b, "  Rx-pps:     %-13d Tx-pps:     %-13d (average)\n",
 		perSecond(n.RxPackets, elapsed), perSecond(n.TxPackets, elapsed))
