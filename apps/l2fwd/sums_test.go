@@ -57,7 +57,7 @@ func TestSums(t *testing.T) {
 	}
 	for i, d := range devices {
 		s := d.Stats()
-		if missed := s.RxDropped + s.RxErrors; missed != o.Ports[i].RxMissed || i == 0 && missed == 0 {
+		if missed := s.RxDropped + s.RxErrors; missed != o.Ports[i].RxMissed {
 			t.Errorf("device %d dropped %d, the port says %d", i, missed, o.Ports[i].RxMissed)
 		}
 	}
