@@ -22,7 +22,7 @@ func TestMissed(t *testing.T) {
 		if i < large {
 			size = 3000 // more than a buffer holds
 		}
-		r.wire.deliver(0, frametest.Seq(uint64(i), size))
+		r.wire.deliver(0, frametest.Seq(i, size))
 	}
 	got := len(r.receive(0))
 	if s := r.port.Stats(); got != small || s.RxPackets != small || s.RxMissed != large || s.RxErrors != 0 {

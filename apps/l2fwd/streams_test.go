@@ -309,7 +309,7 @@ func TestSignals(t *testing.T) {
 func TestInterruptedServer(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "s")
 	stderr := newWatcher("waiting for a back end to connect .*" + socket)
-	p := launch(t, io.Discard, stderr, "--no-huge", "--duration", "100ms", "vhost-user:"+socket+",server=1")
+	p := launch(t, io.Discard, stderr, "--no-huge", "--duration", "1h", "vhost-user:"+socket+",server=1")
 	select {
 	case <-stderr.found:
 	case <-time.After(time.Minute):
@@ -319,6 +319,21 @@ func TestInterruptedServer(t *testing.T) {
 	p.ends(t, 1)
 	if !strings.Contains(stderr.String(), "server=1: interrupted") {
 		t.Errorf("standard error: %s", stderr.String())
+	}
+	if _, err := os.Lstat(socket); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the socket is still there: %v", err)
+	}
+}
+
+// TestDurationBoundsServer: --duration ends the waiting for a back end too, with what was
+// waited for; no socket is left.
+func TestDurationBoundsServer(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "s")
+	out, err := exec.Command("l2fwd", "--no-huge", "--duration", "100ms", "vhost-user:"+socket+",server=1").CombinedOutput()
+	want := "l2fwd: port vhost-user:" + socket + ",server=1: no back end connected to " + socket + " within the 100ms of --duration; "
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != 1 || !strings.Contains(string(out), want) {
+		t.Errorf("%v\n%s", err, out)
 	}
 	if _, err := os.Lstat(socket); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the socket is still there: %v", err)

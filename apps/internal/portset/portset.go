@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/await"
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/command"
@@ -43,6 +44,9 @@ type Config struct {
 	// [Set.EmuPolls].
 	PollDevices bool
 	Logger      *slog.Logger
+	// Limit bounds the wait of each port that listens for its first back end; 0: no more
+	// than its own key does.
+	Limit time.Duration
 	// Cables joins emulated ports of one name; nil joins those of this set.
 	Cables *devargs.Cables
 	// Open opens one port; nil means [devargs.Spec.Open].
@@ -108,15 +112,11 @@ func Open(ctx context.Context, c Config) (*Set, error) {
 	if o.Cables == nil {
 		o.Cables = new(devargs.Cables)
 	}
-	if c.Open == nil {
-		c.Open = func(s devargs.Spec, o devargs.Options) (*driver.Port, error) { return s.Open(ctx, o) }
-	}
 	for i, spec := range c.Specs {
 		if c.PollDevices {
 			o.EmuPoll = &s.EmuPolls[i]
 		}
-		open := func() (*driver.Port, error) { return c.Open(spec, o) }
-		port, err := await.Do(ctx, c.step(spec), open, func(p *driver.Port) { _ = p.Close() })
+		port, err := c.openPort(ctx, spec, o)
 		if s.left = await.Left(err); err != nil {
 			return nil, errors.Join(named(spec, tooSmall(err)), s.Close())
 		}
@@ -127,6 +127,41 @@ func Open(ctx context.Context, c Config) (*Set, error) {
 	}
 	return s, nil
 }
+
+// openPort opens a port, for as long as that may take.
+func (c *Config) openPort(ctx context.Context, spec devargs.Spec, o devargs.Options) (*driver.Port, error) {
+	wait, cancel := ctx, func() {}
+	if spec.Kind == devargs.VhostUser && spec.Server && c.Limit > 0 {
+		wait, cancel = context.WithTimeout(ctx, c.Limit)
+	}
+	defer cancel()
+	open := func() (*driver.Port, error) {
+		if c.Open != nil {
+			return c.Open(spec, o)
+		}
+		return spec.Open(wait, o)
+	}
+	port, err := await.Do(wait, c.step(spec), open, func(p *driver.Port) { _ = p.Close() })
+	if err != nil && wait.Err() != nil && ctx.Err() == nil {
+		err = &LimitError{Socket: spec.Socket, Limit: c.Limit, Err: err}
+	}
+	return port, err
+}
+
+// LimitError is a port that listens and to which no back end connected in time.
+type LimitError struct {
+	Socket string
+	Limit  time.Duration
+	Err    error
+}
+
+func (e *LimitError) Error() string {
+	return fmt.Sprintf("no back end connected to %s within the %v of --duration; "+
+		"start it before that, or leave the option out", e.Socket, e.Limit)
+}
+
+// Unwrap returns the cause.
+func (e *LimitError) Unwrap() error { return e.Err }
 
 // addUse adds to the advice to bind a function what binding it would end.
 func (c *Config) addUse(spec devargs.Spec, err error) error {

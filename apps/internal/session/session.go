@@ -91,7 +91,7 @@ func (s *Session) open(ctx context.Context, notes io.Writer) (*portset.Set, erro
 	cfg := portset.Config{
 		Burst: s.Options.Burst, Pollers: pollers.Count(s.Options.CPUs),
 		PoolSize: s.Options.PoolSize, NoHuge: s.Options.NoHuge, Logger: s.Options.Logger,
-		PollDevices: s.PollDevices, Cables: s.Cables, Open: s.Open,
+		PollDevices: s.PollDevices, Cables: s.Cables, Open: s.Open, Limit: s.Options.Duration,
 		Waiting: func(what string) { fmt.Fprintf(notes, "%s: %s\n", s.App, what) },
 	}
 	for _, p := range s.Ports {
