@@ -1,6 +1,7 @@
 package vdev_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
@@ -24,11 +25,38 @@ type treadmill struct {
 }
 
 func newTreadmill(tb testing.TB, cfg vdev.Config, f virtio.Features, queue int) *treadmill {
-	const size = 256
 	cfg.Translated = true
 	g := newGuest(tb, cfg, 4<<20)
-	rx, tx := g.up(f, size)
-	q := []vq{rx, tx}[queue]
+	rx, tx := g.up(f, treadmillSize)
+	return g.treadmill([]vq{rx, tx}[queue], queue)
+}
+
+const treadmillSize = 256
+
+// newRecorded is newTreadmill for a VhostDevice, which keeps a record of buffers in flight
+// or does not.
+func newRecorded(tb testing.TB, cfg vdev.Config, f virtio.Features, queue int, recorded bool) *treadmill {
+	g := newVhostGuest(tb, cfg, 4<<20)
+	g.f = f
+	g.v.Begin(f)
+	q := g.newRing(queue, treadmillSize)
+	r := g.vhostRing(q, treadmillSize, 0)
+	if f.Has(virtio.RingPacked) {
+		r.Position = 1 << 15
+	}
+	if recorded {
+		_, r.Inflight = g.alloc(vdev.InflightSize(f.Has(virtio.RingPacked), treadmillSize), 64)
+	}
+	if err := g.v.StartRing(queue, r); err != nil {
+		tb.Fatal(err)
+	}
+	g.v.EnableRing(queue, true)
+	return g.treadmill(q, queue)
+}
+
+func (g *guest) treadmill(q vq, queue int) *treadmill {
+	const size = treadmillSize
+	f := g.f
 	t := &treadmill{g: g, size: size, packed: f.Has(virtio.RingPacked), wrap: true, words: make([]uint64, size)}
 	frame := make([]byte, 64)
 	frame[12] = 8
@@ -66,6 +94,37 @@ func (t *treadmill) again(n int) {
 		put64(t.desc, 16*t.slot+8, t.words[t.slot]|uint64(availFlags(t.wrap))<<48)
 		if t.slot++; t.slot == t.size {
 			t.slot, t.wrap = 0, !t.wrap
+		}
+	}
+}
+
+// BenchmarkRecord has the same work with a record of buffers in flight and without.
+func BenchmarkRecord(b *testing.B) {
+	for i, name := range []string{"split", "packed"} {
+		f := virtio.FeatureSet(virtio.Version1, virtio.NetMrgRxbuf)
+		if i == 1 {
+			f = f.With(virtio.RingPacked)
+		}
+		for queue, way := range []string{"receive", "transmit"} {
+			for _, recorded := range []bool{false, true} {
+				b.Run(fmt.Sprintf("%s/%s/%v", name, way, recorded), func(b *testing.B) {
+					var backend vdev.Backend = wire.Gen(64)
+					if queue == 1 {
+						backend = wire.Null()
+					}
+					t := newRecorded(b, vdev.Config{Backend: backend}, f, queue, recorded)
+					b.ReportAllocs()
+					b.ResetTimer()
+					for done := 0; done < b.N; {
+						n := t.g.v.Poll()
+						if n == 0 {
+							b.Fatalf("the device stands still: %v", t.g.violations())
+						}
+						t.again(n)
+						done += n
+					}
+				})
+			}
 		}
 	}
 }

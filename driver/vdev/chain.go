@@ -15,16 +15,19 @@ type chain struct {
 	readable int    // that many of segs are to be read, the others to be written
 	out, in  uint64 // bytes to be read and to be written
 	segs     [][]byte
+	mark     mark // of a queue with a record
+}
 
-	tracked bool   // the record of the queue says that it was taken
-	entry   uint16 // there
-	again   int    // where in inflight.again it is, counted from 1; 0: it is from the ring
+// mark is what the record of a queue says about a chain.
+type mark struct {
+	tracked bool   // it says that the chain was taken
+	entry   uint16 // where
+	again   uint16 // where in inflight.again it is, counted from 1; 0: it is from the ring
 }
 
 func (c *chain) reset(from cursor) {
 	c.id, c.slots, c.from, c.readable, c.out, c.in = 0, 1, from, 0, 0, 0
 	c.segs = c.segs[:0]
-	c.tracked, c.entry, c.again = false, 0, 0
 }
 
 // descriptor is the common part of the descriptors of both ring formats.

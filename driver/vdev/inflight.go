@@ -64,6 +64,7 @@ type inflight struct {
 	links   []link   // packed: what the entries say
 	stale   []uint16 // packed: free entries that are still marked, until the ring starts
 	kept    bool
+	crash   func() // core.crash
 	resumed bool // it goes on with a record that was there
 }
 
@@ -86,7 +87,7 @@ type taken struct {
 // is used next, and what is taken next. kept says that the record did not come from the
 // peer: it is used only if the ring is the one that it is about.
 func (q *queue) record(mem []byte, kept bool, at cursor) (used, next cursor, err error) {
-	t := &inflight{queue: q, mem: mem, kept: kept}
+	t := &inflight{queue: q, mem: mem, kept: kept, crash: q.dev.crash}
 	head := load64(mem, inflightHeader)
 	version, n := uint16(head), uint16(head>>16)
 	switch {
@@ -111,7 +112,7 @@ func (q *queue) record(mem []byte, kept bool, at cursor) (used, next cursor, err
 
 // begin begins a record.
 func (t *inflight) begin(at cursor) {
-	*t = inflight{queue: t.queue, mem: t.mem}
+	*t = inflight{queue: t.queue, mem: t.mem, crash: t.crash}
 	// Without a version the rest means nothing.
 	t.store(inflightHeader, 0)
 	if t.queue.packed {
@@ -136,10 +137,10 @@ func (t *inflight) sort() {
 // take records that the device has taken a chain, unless it is recorded. Chains are taken in
 // the order of the ring. It returns false if the device has failed.
 func (t *inflight) take(c *chain) bool {
-	if c.tracked {
+	if c.mark.tracked {
 		return true
 	}
-	c.tracked = true
+	c.mark.tracked = true
 	if t.queue.packed {
 		return t.takePacked(c)
 	}
@@ -151,7 +152,7 @@ func (t *inflight) use(c *chain) bool {
 	if !t.take(c) {
 		return false
 	}
-	t.batch = append(t.batch, c.entry)
+	t.batch = append(t.batch, c.mark.entry)
 	return true
 }
 
@@ -162,7 +163,7 @@ func (t *inflight) pop(c *chain) (ok, found bool) {
 	}
 	k := &t.again[t.next]
 	t.next++
-	c.entry, c.tracked, c.again = k.entry, true, t.next
+	c.mark = mark{tracked: true, entry: k.entry, again: uint16(t.next)}
 	if t.queue.packed {
 		return t.queue.takenPacked(c, k), true
 	}
@@ -171,14 +172,16 @@ func (t *inflight) pop(c *chain) (ok, found bool) {
 
 // rewind returns c, and all chains popped after it, to those that pop returns.
 func (t *inflight) rewind(c *chain) {
-	if c.again > 0 {
-		t.next = c.again - 1
+	if c.mark.again > 0 {
+		t.next = int(c.mark.again) - 1
 	}
 }
 
 // store writes a word of the record.
 func (t *inflight) store(off int, v uint64) {
-	t.queue.dev.step()
+	if t.crash != nil {
+		t.crash()
+	}
 	store64(t.mem, off, v)
 }
 

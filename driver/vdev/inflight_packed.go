@@ -61,8 +61,8 @@ func (t *inflight) storeEntry(i uint16, inflight uint64) {
 }
 
 // takePacked copies the descriptors of a chain. The entries are taken by the store of
-// old_free_head, at the end: before it the mark of the first does not count, because that
-// is in the list of free ones.
+// old_free_head, at the next flush: before it the mark of the first does not count, because
+// that is in the list of free ones, and the chain is still in the ring.
 func (t *inflight) takePacked(c *chain) bool {
 	q := t.queue
 	if t.room < int(c.slots) {
@@ -71,7 +71,7 @@ func (t *inflight) takePacked(c *chain) bool {
 		return false
 	}
 	t.room -= int(c.slots)
-	c.entry = t.free
+	c.mark.entry = t.free
 	at, i := c.from, t.free
 	for range c.slots {
 		w := load64(q.mem[DescArea], virtio.DescLen*int(at.off)+descWord)
@@ -81,11 +81,10 @@ func (t *inflight) takePacked(c *chain) bool {
 		i, t.free = t.free, t.links[t.free].next
 		at = at.advance(1, q.size)
 	}
-	t.links[c.entry].last, t.links[c.entry].num = i, c.slots
-	t.store(packedStates+packedState*int(c.entry)+packedCounter, t.counter)
+	t.links[c.mark.entry].last, t.links[c.mark.entry].num = i, c.slots
+	t.store(packedStates+packedState*int(c.mark.entry)+packedCounter, t.counter)
 	t.counter++
-	t.storeEntry(c.entry, 1)
-	t.storeFree(t.free)
+	t.storeEntry(c.mark.entry, 1)
 	return true
 }
 
@@ -96,6 +95,7 @@ func (t *inflight) flushPacked() {
 	for _, e := range q.pending {
 		used = used.advance(e.skip, q.size)
 	}
+	t.storeFree(t.free)
 	for _, i := range t.batch {
 		l := &t.links[i]
 		t.links[l.last].next, t.free = t.free, i

@@ -33,7 +33,7 @@ func (t *inflight) storeHead(i uint16, inflight, next uint16) {
 
 // takeSplit stores the counter first: it orders what the mark makes valid.
 func (t *inflight) takeSplit(c *chain) bool {
-	c.entry = c.id
+	c.mark.entry = c.id
 	t.store(splitStates+splitState*int(c.id)+splitCounter, t.counter)
 	t.counter++
 	t.storeHead(c.id, 1, 0)

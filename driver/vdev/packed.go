@@ -164,9 +164,11 @@ func (q *queue) flushPacked() {
 	first := q.used
 	at := first.advance(q.pending[0].skip, q.size)
 	for _, e := range q.pending[1:] {
+		q.dev.step()
 		q.storeUsedDesc(at, e)
 		at = at.advance(e.skip, q.size)
 	}
+	q.dev.step()
 	q.storeUsedDesc(first, q.pending[0])
 	q.used = at
 }
@@ -179,6 +181,5 @@ func (q *queue) storeUsedDesc(at cursor, e usedEntry) {
 	if e.wrote {
 		flags |= virtio.DescWrite
 	}
-	q.dev.step()
 	store64(q.mem[DescArea], virtio.DescLen*int(at.off)+descWord, packedWord(e.len, e.id, flags))
 }

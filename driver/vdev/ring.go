@@ -48,6 +48,7 @@ func (r *ring) close() { *r = ring{pending: r.pending[:0]} }
 func (q *queue) pop(c *chain) bool {
 	c.reset(q.at)
 	if q.track != nil {
+		c.mark = mark{}
 		if ok, found := q.track.pop(c); found {
 			return ok
 		}

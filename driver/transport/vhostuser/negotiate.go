@@ -20,6 +20,11 @@ const (
 	protocolStatus   = 16
 )
 
+// INFLIGHT_SHMFD is left out. It has the front end keep a record of what a back end took
+// and did not use, for the one that takes its place. This front end resets the device for
+// each back end: the rings begin anew, every buffer is back in its pool, and a record could
+// say only that nothing is in flight, at a price for each packet.
+//
 // protocolImplemented are the protocol features that are implemented here. All
 // others are refused; one of them (XEN_MMAP, bit 17) even changes the layout of the
 // messages about memory.

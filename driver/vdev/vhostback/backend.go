@@ -44,7 +44,8 @@ type Config struct {
 	// Timeout bounds how long the rest of a message may take, and how long a reply
 	// may wait for the peer to read it; 0: 5 s. A connection over which nothing has
 	// arrived for as long is closed, unless Client made it. It is no peer yet: the next
-	// one that says something is.
+	// one that says something is. A peer that has no ring and says nothing for as long
+	// loses its place to another one that waits.
 	Timeout time.Duration
 	// Up is called with true when packets can flow and with false when they cannot
 	// any more. It must not wait for the Backend. It may be nil.
@@ -108,6 +109,7 @@ type Backend struct {
 	closeFile sync.Once
 
 	called   chan *net.UnixConn // connections that want to be the peer
+	silent   atomic.Int64       // since when the peer says nothing, in ns; 0 while a ring runs
 	waiting  atomic.Bool        // one waits while another is served, which was logged
 	reported string             // why there is no connection, as it was logged last
 

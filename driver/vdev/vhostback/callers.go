@@ -58,16 +58,35 @@ func (b *Backend) call(conn *net.UnixConn) {
 			b.cfg.Logger.Warn("another front end waits for the device, which serves one at a time",
 				"socket", b.path)
 		}
-		select {
-		case b.called <- conn:
+		if b.awaitTurn(conn) {
 			return
-		case <-b.ctx.Done():
 		}
 	}
 	_ = conn.Close()
 	if errors.Is(err, os.ErrDeadlineExceeded) && b.ctx.Err() == nil {
 		b.cfg.Logger.Warn("vhost-user connection closed", "socket", b.path,
 			"err", fmt.Errorf("nothing was received within %v", b.cfg.Timeout))
+	}
+}
+
+// awaitTurn waits until a connection is the peer, and reports whether it is. A peer that has
+// no ring, and has been silent for longer than the timeout, loses its place.
+func (b *Backend) awaitTurn(conn *net.UnixConn) bool {
+	ticker := time.NewTicker(max(b.cfg.Timeout/16, time.Millisecond))
+	defer ticker.Stop()
+	for {
+		select {
+		case b.called <- conn:
+			return true
+		case <-b.ctx.Done():
+			return false
+		case <-ticker.C:
+			since := b.silent.Load()
+			if since != 0 && time.Since(time.Unix(0, since)) > b.cfg.Timeout {
+				b.endConnection(&Error{Device: thePeer, Op: opRead, Reason: fmt.Sprintf(
+					"it has no ring, has said nothing for %v, and another front end waits", b.cfg.Timeout)})
+			}
+		}
 	}
 }
 

@@ -144,6 +144,29 @@ func TestSecondFrontEndWaits(t *testing.T) {
 	second.answer(getFeatures, 8)
 }
 
+// A front end that has said something and has no ring loses its place to one that waits; one
+// with a ring that runs keeps it, however silent it is.
+func TestSilentPeerLosesItsPlace(t *testing.T) {
+	f, log := serveLogged(t, vhostback.Config{Timeout: 100 * time.Millisecond})
+	f.connect()
+	f.fence()
+	second := &front{t: t, back: f.back, path: f.path}
+	second.fd, second.mem = sharedFile(t, shared)
+	second.connect()
+	second.up(bits(bitVersion1), 16)
+	if err := expect[*vhostback.Error](t, f.over()); !strings.Contains(err.Error(), "another front end waits") {
+		t.Error(err)
+	}
+	third := &front{t: t, back: f.back, path: f.path}
+	third.connect()
+	third.raw(encode(getFeatures, 0, nil))
+	f.until("it is logged", func() bool { return strings.Contains(log.String(), "another front end waits for the device") })
+	time.Sleep(300 * time.Millisecond) // three times as long as a peer without a ring may be silent
+	second.fence()
+	_ = second.socket.Close()
+	third.answer(getFeatures, 8)
+}
+
 // That no descriptor is left is said, with the limit, where a connection is accepted
 // and where descriptors arrive; when there are some again the next peer is served.
 func TestOutOfDescriptors(t *testing.T) {

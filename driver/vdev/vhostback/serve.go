@@ -228,6 +228,7 @@ func (b *Backend) setPeer(socket *net.UnixConn, u *unit) bool {
 	b.peer, b.cause = socket, nil
 	b.peers++
 	b.waiting.Store(false)
+	b.silent.Store(time.Now().UnixNano())
 	select {
 	case <-u.failed: // of an earlier peer
 	default:

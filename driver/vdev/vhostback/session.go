@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -22,6 +23,8 @@ type session struct {
 	slots  int
 	state  *state // nil without Config.State
 	log    *slog.Logger
+	// said is called after each message, with whether a ring runs.
+	said func(running bool)
 	// changed is called when packets can flow or cannot any more, with the features.
 	changed func(up bool, f virtio.Features)
 
@@ -43,6 +46,13 @@ func newSession(c *conn, b *Backend, u *unit) *session {
 		conn: c, unit: u, engine: u.engine, calls: u.calls, faults: u.faults, kicks: u.kicks,
 		slots: b.cfg.Slots, log: b.cfg.Logger, rings: make([]ring, 2*u.engine.Pairs()),
 		attached: -1, state: b.state,
+		said: func(running bool) {
+			var since int64
+			if !running {
+				since = time.Now().UnixNano()
+			}
+			b.silent.Store(since)
+		},
 		changed: func(up bool, f virtio.Features) {
 			if !u.lost.Load() {
 				b.changed(up, f)
@@ -79,6 +89,7 @@ func (s *session) next() error {
 	}
 	s.log.Debug("vhost-user message", "request", k.name, "bytes", len(m.payload), "descriptors", len(m.fds))
 	answer, err := k.handle(s, m)
+	s.said(s.begun)
 	var refused *refusal
 	switch {
 	case err == nil && k.replies:
