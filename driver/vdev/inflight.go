@@ -65,7 +65,7 @@ type inflight struct {
 	stale   []uint16 // packed: free entries that are still marked, until the ring starts
 	kept    bool
 	crash   func() // core.crash
-	resumed bool // it goes on with a record that was there
+	resumed bool   // it goes on with a record that was there
 }
 
 // errAnotherRing is a record that was kept of a ring that is not there any more.

@@ -22,9 +22,8 @@ import (
 // contents of the ring say so, see vdev.Ring. What the peer knows itself is forgotten:
 // when it asks for the position, and when it resets the device.
 //
-//	page 0        magic, number of rings
-//	identityAt    position and identity of each ring
-//	recordsAt     the record of each ring, stateStride bytes apart
+// Page 0 has the magic. At identityAt are position and identity of each ring, at recordsAt
+// the records, stateStride bytes apart.
 type state struct {
 	file *os.File
 	mem  []byte
