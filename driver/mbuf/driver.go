@@ -59,7 +59,7 @@ func (b *DriverBuf) Return() int {
 }
 
 // few is how many pointers are moved one by one: copy has to ask the garbage collector
-// first, in several calls.
+// first, in several calls, and moves many at a time.
 const few = 4
 
 // DriverMove copies src to dst, which is as long or longer.

@@ -49,18 +49,22 @@ func (g *Gate) Init(isClosed bool) {
 // poller is inside is mostly noticed, and refused: the two may still pass each other
 // between the read of the mark and its store.
 func (g *Gate) Enter() bool {
-	if g.isInside() {
+	alone := !g.isInside()
+	if alone {
+		g.mark(1)
+	}
+	return alone && g.state.Load() == 0 || g.enterSlow(alone)
+}
+
+// enterSlow is Enter of a gate that another goroutine is inside of, or, with the mark made,
+// of one that is closed or needs an exchange. It is apart so that Enter is inlined.
+//
+//go:noinline
+func (g *Gate) enterSlow(alone bool) bool {
+	if !alone {
 		g.refused.Add(1)
 		return false
 	}
-	g.mark(1)
-	return g.state.Load() == 0 || g.enterSlow()
-}
-
-// enterSlow is Enter, with the mark made, of a gate that is closed or needs an exchange.
-//
-//go:noinline
-func (g *Gate) enterSlow() bool {
 	atomic.StoreUint32(&g.inside, 1) // an exchange on amd64
 	if g.state.Load()&closed != 0 {
 		atomic.StoreUint32(&g.inside, 0)
