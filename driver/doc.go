@@ -69,6 +69,46 @@
 // that it has, so that ports and pools are closed and released in any order. Config.Pool
 // says how many buffers a pool must have.
 //
+// # Speed
+//
+// This is what an application decides, with the driver's own cost: cycles of the
+// time-stamp counter, at 2.4 GHz, for a frame of 64 bytes on a packed ring, with device
+// and driver in one thread (make bench-step).
+//
+// Bursts have a fixed cost beside what each packet costs, of a full barrier and the
+// counters among other things. At 32 packets most of it is gone:
+//
+//	packets a burst      1     8    32   128
+//	receive and free    76    21    13    12
+//	send                69    18    12    13
+//	receive and send   136    39    26    24
+//
+// So give RxQueue.Burst room for 32; it does not wait until they are there. Collect
+// packets for one call of TxQueue.Burst instead of sending them one by one.
+//
+// A cache of buffers that all queues of a goroutine share ([mbuf.Pool.NewCache] with
+// about 256, [RxQueue.SetCache] and [TxQueue.SetCache]) lets them use again what was
+// freed last, which the CPU still has in its own cache. If each queue has a cache,
+// receiving costs 3 cycles more and sending 1. Free into the cache, with
+// [mbuf.Cache.Put]: [mbuf.Free] locks the pool, which costs 7 cycles a packet at bursts of
+// 32, and more if other goroutines want the lock.
+//
+// A poll that finds nothing costs 13 cycles and reads one word that the device writes,
+// so that one goroutine can poll many queues.
+//
+// A goroutine that polls wants a CPU of its own, which package lcore gives it. With the
+// device on another CPU, most of what a packet costs is the way of its cache lines between
+// the two: sending to a back end with a CPU of its own went at 35 million packets a second
+// while the round trip of a line took 98 ns, and at 13 million while it took 441 ns
+// (make bench-dpdk). Choose two cores that share their last-level cache. The same is
+// true of the application's own data: what several goroutines write for every packet costs
+// more than the driver does.
+//
+// Without mergeable buffers (mrg_rxbuf=0) receiving costs 3 cycles less; packets longer
+// than a buffer need them. A packet is sent the fast way if it is one buffer of the pool
+// that the queue's cache is of, with 12 bytes of headroom or more; others cost a
+// multiple.
+//
 // # Devices in software
 //
 // A port whose text begins with emu: needs no hardware, no virtual machine and, but
