@@ -38,7 +38,8 @@ func BenchmarkFill(b *testing.B) {
 		name   string
 		stream *Stream
 	}{
-		{"60", Flows(60, 1)}, {"60-flows", Flows(60, 1000)}, {"60-flows-nosum", none}, {"60-two", two},
+		{"60", Flows(60, 1)}, {"60-flows", Flows(60, 1000)}, {"60-flows-nosum", none}, {"60-two", two}, {"60-10000-flows", Flows(60, 10000)},
+		{"60-100000-flows", Flows(60, 100000)},
 		{"1514-flows", Flows(1514, 1000)}, {"1514-keep", keep}, {"imix-flows", imix},
 	} {
 		b.Run(c.name, func(b *testing.B) {

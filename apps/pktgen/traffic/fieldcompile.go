@@ -104,53 +104,66 @@ func unused(f *Field) error {
 // span compiles a field that goes from a least to a greatest value.
 func (c *fieldCompiler) span(f *Field, t target) (patch, uint64, error) {
 	p := t.patch(false)
-	least, upper := t.now()
+	least, _ := t.now()
 	if f.Op == Random {
 		least = 0
 	}
 	var err error
 	if f.Min != "" {
-		var high uint64
-		if least, high, err = t.value(f.Min); err != nil {
-			return p, 0, inField(err, "min")
+		if least, err = t.bound("min", f.Min); err != nil {
+			return p, 0, err
 		}
-		if high != upper && t.isAddress(f.Min) {
-			return p, 0, &Error{Field: "min", Value: f.Min, Reason: "its upper 64 bits are not those of the header, and only the lower ones change",
-				Remedy: "change the address of the header, or use a list"}
-		}
+	}
+	greatest, err := f.end(t, least)
+	if err != nil {
+		return p, 0, err
 	}
 	step := max(f.Step, 1)
-	greatest, n := t.greatest(), uint64(0)
-	switch {
-	case f.Max != "":
-		var high uint64
-		if greatest, high, err = t.value(f.Max); err != nil {
-			return p, 0, inField(err, "max")
-		}
-		if high != upper && t.isAddress(f.Max) {
-			return p, 0, &Error{Field: "max", Value: f.Max, Reason: "its upper 64 bits are not those of the header, and only the lower ones change",
-				Remedy: "change the address of the header, or use a list"}
-		}
-	case f.Count != 0:
-		n = f.Count
-		if n-1 > (greatest-least)/step {
-			return p, 0, &Error{Field: "count", Value: strconv.FormatUint(n, 10),
-				Reason: fmt.Sprintf("from %d on, the field has %d values", least, (greatest-least)/step+1), Remedy: "use fewer, or a smaller step"}
-		}
-		greatest = least + (n-1)*step
-	case f.Op != Random:
-		return p, 0, &Error{Field: "max", Reason: "no end of the values", Remedy: "give max or count"}
-	}
-	if greatest < least {
-		return p, 0, &Error{Field: "max", Value: strconv.FormatUint(greatest, 10), Reason: fmt.Sprintf("less than min, %d", least),
-			Remedy: "exchange them; decrement goes down from max"}
-	}
-	n = (greatest-least)/step + 1 // 0: all 1<<64
+	n := (greatest-least)/step + 1 // 0: all 1<<64
 	p.first, p.step = least, step
 	if f.Op == Decrement {
 		p.first, p.step = greatest, -step
 	}
 	return p, n, nil
+}
+
+// bound reads the least or the greatest value of a field.
+func (t target) bound(name, text string) (uint64, error) {
+	low, high, err := t.value(text)
+	if err != nil {
+		return 0, inField(err, name)
+	}
+	if _, upper := t.now(); high != upper && t.isAddress(text) {
+		return 0, &Error{Field: name, Value: text,
+			Reason: "its upper 64 bits are not those of the header, and only the lower ones change",
+			Remedy: "change the address of the header, or use a list"}
+	}
+	return low, nil
+}
+
+// end returns the greatest value of a field that begins at the least one.
+func (f *Field) end(t target, least uint64) (uint64, error) {
+	greatest, step := t.greatest(), max(f.Step, 1)
+	switch {
+	case f.Max != "":
+		var err error
+		if greatest, err = t.bound("max", f.Max); err != nil {
+			return 0, err
+		}
+	case f.Count != 0:
+		if f.Count-1 > (greatest-least)/step {
+			return 0, &Error{Field: "count", Value: strconv.FormatUint(f.Count, 10),
+				Reason: fmt.Sprintf("from %d on, the field has %d values", least, (greatest-least)/step+1), Remedy: "use fewer, or a smaller step"}
+		}
+		greatest = least + (f.Count-1)*step
+	case f.Op != Random:
+		return 0, &Error{Field: "max", Reason: "no end of the values", Remedy: "give max or count"}
+	}
+	if greatest < least {
+		return 0, &Error{Field: "max", Value: strconv.FormatUint(greatest, 10), Reason: fmt.Sprintf("less than min, %d", least),
+			Remedy: "exchange them; decrement goes down from max"}
+	}
+	return greatest, nil
 }
 
 // isAddress reports whether text is a whole IPv6 address.
@@ -238,89 +251,4 @@ func (c *fieldCompiler) walk(f *Field, n uint64) (int, error) {
 	}
 	p.walkers = append(p.walkers, w)
 	return len(p.walkers) - 1, nil
-}
-
-// addPatch adds a word that changes, and what it counts in checksums.
-func (c *fieldCompiler) addPatch(f patch) error {
-	p := c.program
-	start, end := f.span()
-	overlap := func(what string) error {
-		return &Error{Value: fmt.Sprintf("bytes %d to %d", start, end-1), Reason: "part of them is " + what,
-			Remedy: "let other bytes change"}
-	}
-	for _, other := range p.patches {
-		if s, e := other.span(); start < e && s < end && sharesBits(f, other) {
-			return overlap("a field above")
-		}
-	}
-	if name := c.stack.derived(start, end); name != "" {
-		return overlap(name + ", which follows from the rest of the packet")
-	}
-	for i := range c.sums {
-		s := &c.sums[i]
-		if s.crosses(start, end, len(c.packet)) {
-			return overlap("covered by a checksum, and part is not")
-		}
-		if s.factor(start, end, len(c.packet)) != 0 {
-			s.fields = append(s.fields, term{len(p.patches), s.factor(start, f.at+f.width, 1<<30)})
-		}
-	}
-	p.patches = append(p.patches, f)
-	return nil
-}
-
-// sharesBits reports whether a bit belongs to both words.
-func sharesBits(a, b patch) bool {
-	var bits [2 * 8]byte
-	from := min(a.at, b.at)
-	for i := range a.width {
-		bits[a.at-from+i] = byte(a.bitsOf() >> (8 * (a.width - 1 - i)))
-	}
-	for i := range b.width {
-		if bits[b.at-from+i]&byte(b.bitsOf()>>(8*(b.width-1-i))) != 0 {
-			return true
-		}
-	}
-	return false
-}
-
-// derived returns what of a packet that is computed lies in some bytes, "" if nothing does.
-func (s *stack) derived(start, end int) string {
-	for i, l := range s.layers {
-		at := s.at[i]
-		var parts []struct {
-			name       string
-			start, end int
-		}
-		add := func(name string, from, to int) {
-			parts = append(parts, struct {
-				name       string
-				start, end int
-			}{name, at + from, at + to})
-		}
-		switch l := l.(type) {
-		case IPv4:
-			add("the version and the length of an IPv4 header", 0, 1)
-			add("the length of an IPv4 packet", 2, 4)
-			add("the checksum of an IPv4 header", 10, 12)
-		case IPv6:
-			add("the length of an IPv6 packet", 4, 6)
-		case UDP:
-			add("the length of a UDP packet", 4, 6)
-			if l.Checksum != ChecksumNone {
-				add("the checksum of a UDP packet", 6, 8)
-			}
-		case TCP:
-			add("the checksum of a TCP segment", 16, 18)
-			add("the length of a TCP header", 12, 13)
-		case ICMP, ICMPv6:
-			add("the checksum of an ICMP message", 2, 4)
-		}
-		for _, p := range parts {
-			if start < p.end && end > p.start {
-				return p.name
-			}
-		}
-	}
-	return ""
 }

@@ -94,3 +94,22 @@ func TestFillIsNext(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// TestManyFlows: more flows than there are ports differ in their addresses, all of them.
+func TestManyFlows(t *testing.T) {
+	const flows = 70000
+	p := compiled(t, Flows(60, flows), Options{})
+	data := make([]byte, 60)
+	seen := map[[4]byte]bool{}
+	for i := range flows + 1 {
+		p.Next(data, 0)
+		address := [4]byte(data[26:])
+		if seen[address] != (i == flows) {
+			t.Fatalf("packet %d comes from %v", i, address)
+		}
+		seen[address] = true
+		if err := checkSums(data); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package traffic
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 )
@@ -88,71 +89,70 @@ func places(kinds []string) string {
 
 // checkLayer finds values that a header has no room for. Field is the name within it.
 func checkLayer(l Layer) *Error {
-	bad := func(field string, value any, reason, remedy string) *Error {
-		return &Error{Field: field, Value: fmt.Sprint(value), Reason: reason, Remedy: remedy}
-	}
-	family := func(field string, a interface {
-		Is4() bool
-		Is6() bool
-		String() string
-	}, want int) *Error {
-		if want == 4 && !a.Is4() {
-			return bad(field, a, "not an IPv4 address", "write it like 198.18.0.1")
-		}
-		if want == 6 && !a.Is6() {
-			return bad(field, a, "not an IPv6 address", "write it like 2001:2::1")
-		}
-		return nil
-	}
-	first := func(list ...*Error) *Error {
-		for _, e := range list {
-			if e != nil {
-				return e
-			}
-		}
-		return nil
-	}
-	sum := func(c Checksum, noneAllowed bool) *Error {
-		if c > ChecksumWrong || c == ChecksumNone && !noneAllowed {
-			return bad("checksum", c, "this header has one in every packet", "write right or wrong")
-		}
-		return nil
-	}
 	switch l := l.(type) {
 	case VLAN:
-		switch {
-		case l.ID > 0xfff:
-			return bad("id", l.ID, "more than 12 bits", "use 0 to 4095")
-		case l.Priority > 7:
-			return bad("priority", l.Priority, "more than 3 bits", "use 0 to 7")
-		}
+		return first(atMost("id", uint64(l.ID), 0xfff), atMost("priority", uint64(l.Priority), 7))
 	case ARP:
 		return first(family("sender_ip", l.SenderIP, 4), family("target_ip", l.TargetIP, 4))
 	case IPv4:
-		return first(family("src", l.Src, 4), family("dst", l.Dst, 4), sum(l.Checksum, false))
+		return first(family("src", l.Src, 4), family("dst", l.Dst, 4), hasSum(l.Checksum))
 	case IPv6:
-		if l.FlowLabel > 0xfffff {
-			return bad("flow_label", l.FlowLabel, "more than 20 bits", "use 0 to 1048575")
-		}
-		return first(family("src", l.Src, 6), family("dst", l.Dst, 6))
+		return first(atMost("flow_label", uint64(l.FlowLabel), 0xfffff), family("src", l.Src, 6), family("dst", l.Dst, 6))
 	case UDP:
-		return sum(l.Checksum, true)
-	case TCP:
-		return sum(l.Checksum, false)
-	case ICMP:
-		return sum(l.Checksum, false)
-	case ICMPv6:
-		return sum(l.Checksum, false)
-	case VXLAN:
-		if l.VNI > 0xffffff {
-			return bad("vni", l.VNI, "more than 24 bits", "use 0 to 16777215")
+		if l.Checksum != ChecksumNone {
+			return hasSum(l.Checksum)
 		}
+	case TCP:
+		return hasSum(l.Checksum)
+	case ICMP:
+		return hasSum(l.Checksum)
+	case ICMPv6:
+		return hasSum(l.Checksum)
+	case VXLAN:
+		return atMost("vni", uint64(l.VNI), 0xffffff)
 	case Raw:
 		if len(l.Bytes) == 0 {
 			return &Error{Field: "bytes", Reason: "no bytes", Remedy: "write them like bytes: 0a0b0c, or leave the header out"}
 		}
 	}
 	return nil
+}
+
+// first returns the first error there is.
+func first(list ...*Error) *Error {
+	for _, e := range list {
+		if e != nil {
+			return e
+		}
+	}
+	return nil
+}
+
+// atMost checks a number that has fewer bits in its header than in Go.
+func atMost(field string, value, most uint64) *Error {
+	if value <= most {
+		return nil
+	}
+	return &Error{Field: field, Value: fmt.Sprint(value), Reason: fmt.Sprintf("more than %d", most), Remedy: "use a smaller one"}
+}
+
+// family checks that an address is one of IPv4 or IPv6.
+func family(field string, a netip.Addr, want int) *Error {
+	switch {
+	case want == 4 && !a.Is4():
+		return &Error{Field: field, Value: a.String(), Reason: "not an IPv4 address", Remedy: "write it like 198.18.0.1"}
+	case want == 6 && !a.Is6():
+		return &Error{Field: field, Value: a.String(), Reason: "not an IPv6 address", Remedy: "write it like 2001:2::1"}
+	}
+	return nil
+}
+
+// hasSum checks the checksum of a header that has one in every packet.
+func hasSum(c Checksum) *Error {
+	if c == ChecksumRight || c == ChecksumWrong {
+		return nil
+	}
+	return &Error{Field: "checksum", Value: c.String(), Reason: "this header has one in every packet", Remedy: "write right or wrong"}
 }
 
 // find returns the number of the n-th header of a kind, counted from 0; -1: there is none.

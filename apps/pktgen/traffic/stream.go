@@ -48,16 +48,24 @@ const maxFrame = 14 + 65535
 // MinFrame is the shortest frame, without FCS.
 const MinFrame = 60
 
+// portFlows is how many flows differ in their source ports, from 1024 on. More differ in
+// their source addresses.
+const portFlows = 1<<16 - 1024
+
 // Flows returns a stream of UDP packets of one size that belong to the given number of
-// flows, 1 to 60,000, in turn: their source ports are 1024 and up. The addresses are
-// those that are set aside for benchmarks.
+// flows, in turn. Up to 64,512 differ in their source ports, 1024 and up, and more, up to
+// 16,777,214, in their source addresses, 10.0.0.1 and up. Other addresses are those that
+// are set aside for benchmarks.
 func Flows(size, flows int) *Stream {
 	s := &Stream{
 		Name:   "udp",
 		Packet: Layers{Default[Ethernet](), Default[IPv4](), Default[UDP]()},
 		Size:   FixedSize(size),
 	}
-	if flows > 1 {
+	switch {
+	case flows > portFlows:
+		s.Fields = []Field{{Name: "ipv4.src", Op: Increment, Min: "10.0.0.1", Count: uint64(flows)}}
+	case flows > 1:
 		s.Fields = []Field{{Name: "udp.src", Op: Increment, Min: "1024", Count: uint64(flows)}}
 	}
 	return s
