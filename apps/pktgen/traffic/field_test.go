@@ -3,6 +3,7 @@ package traffic
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 	"slices"
 	"testing"
 
@@ -205,5 +206,33 @@ func TestNoRoom(t *testing.T) {
 		mbuf.Free(bufs)
 		small.Close()
 		large.Close()
+	}
+}
+
+// TestSequenceWraps: checksums are right where the numbers of packets begin again.
+func TestSequenceWraps(t *testing.T) {
+	for name, s := range map[string]*Stream{"from a table": Flows(60, 10), "without a table": Flows(60, 5000), "odd size": Flows(61, 10),
+		"sizes": {Packet: Flows(60, 1).Packet, Size: Size{Lens: []int{60, 61, 62}}}} {
+		a, b := compiled(t, s, Options{}), compiled(t, s, Options{})
+		a.sequence, b.sequence = math.MaxUint32-40, math.MaxUint32-40
+		cache := pool(t, 100, 0).NewCache(100)
+		bufs := make([]*mbuf.Buf, 90)
+		cache.Get(bufs)
+		a.Fill(bufs, 77)
+		data := make([]byte, 62)
+		for i, buf := range bufs {
+			n := b.Next(data, 77)
+			if string(buf.Data()) != string(data[:n]) {
+				t.Errorf("%s: packet %d: Fill %x, Next %x", name, i, buf.Data(), data[:n])
+			}
+			if err := checkSums(data[:n]); err != nil {
+				t.Errorf("%s: packet %d: %v", name, i, err)
+			}
+			if sig, _ := ReadSignature(data[:n]); sig.Sequence != uint32(i)-41 {
+				t.Errorf("%s: packet %d has number %d", name, i, sig.Sequence)
+			}
+		}
+		cache.Put(bufs)
+		cache.Close()
 	}
 }

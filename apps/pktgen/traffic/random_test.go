@@ -175,7 +175,8 @@ func TestRandomStreams(t *testing.T) {
 		cache.Get(bufs)
 		defer cache.Put(bufs)
 		want := make([]byte, p.MaxLen())
-		signatures := uint32(0)
+		sequence := rapid.Uint32().Draw(t, "sequence")
+		p.sequence, again.sequence = sequence, sequence
 		for round := range 5 {
 			now := rapid.Int64Range(0, math.MaxInt64).Draw(t, "now")
 			cache.Put(bufs)
@@ -188,10 +189,10 @@ func TestRandomStreams(t *testing.T) {
 					t.Fatalf("round %d, packet %d\nFill %x\nNext %x", round, i, b.Data(), want[:n])
 				}
 				checkPacket(t, s, p, want[:n])
-				if sig, ok := ReadSignature(want[:n]); p.Tracked() && (!ok || sig != (Signature{5, signatures, now})) {
+				if sig, ok := ReadSignature(want[:n]); p.Tracked() && (!ok || sig != (Signature{5, sequence, now})) {
 					t.Fatalf("signature %+v", sig)
 				}
-				signatures++
+				sequence++
 				packets++
 			}
 			if bytes != 0 {

@@ -23,19 +23,17 @@ func (p *Program) prepare(n int, now int64) {
 // add computes checksum c of packets.
 func (p *Program) add(c int, to []uint64, now int64) {
 	s := &p.sums[c]
-	signature := short(uint64(now)) + uint64(p.sequence)
+	time, sequence := short(uint64(now)), p.sequence
 	if p.order == nil {
 		t := &p.variants[0].sums[c]
-		base, factor := t.base+signature*t.signature, t.signature
 		for i := range to {
-			to[i] = base
-			base += factor
+			to[i] = t.base + (time+uint64(sequence+uint32(i)))*t.signature
 		}
 	} else {
 		numbers := p.numbers[0][:len(to)]
 		for i := range to {
 			t := &p.variants[p.order[numbers[i]]].sums[c]
-			to[i] = t.base + (signature+uint64(i))*t.signature
+			to[i] = t.base + (time+uint64(sequence+uint32(i)))*t.signature
 		}
 	}
 	for _, f := range s.fields {

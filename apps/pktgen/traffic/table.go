@@ -116,8 +116,9 @@ func (p *Program) fillFromTable(bufs []*mbuf.Buf, now int64) (bytes int) {
 				binary.BigEndian.PutUint16(d[at:], finish(uint64(e.sum)+added, zero))
 			}
 		}
-		sequence++
-		added += factor
+		if sequence++; sequence != 0 { // 0xffffffff and 0 count the same
+			added += factor
+		}
 	}
 	t.next, p.sequence = next, sequence
 	if length > firstLen {
