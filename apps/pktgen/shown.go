@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/report"
+	"github.com/virtio-pmd/virtio-pmd/apps/pktgen/meter"
 	"github.com/virtio-pmd/virtio-pmd/apps/pktgen/pace"
-	"github.com/virtio-pmd/virtio-pmd/apps/pktgen/result"
 )
 
 // rateStep is by how much a key changes the rate.
@@ -51,28 +51,24 @@ func (m *measurement) latencies() []report.Latency {
 		return nil
 	}
 	var list []report.Latency
-	for _, s := range b.Streams() {
-		if s.Latency != nil {
-			list = append(list, shownLatency(s.Name, s.Latency))
-		}
+	for _, l := range b.Latencies() {
+		list = append(list, shownLatency(l.Stream, l.Latency))
 	}
 	return list
 }
 
-func shownLatency(name string, l *result.Latency) report.Latency {
-	ns := func(v int64) time.Duration { return time.Duration(v) }
+func shownLatency(name string, l *meter.Latency) report.Latency {
+	part := func(p float64) time.Duration { return time.Duration(l.Percentile(p)) }
 	shown := report.Latency{
-		Name: name, Packets: l.Samples, Min: ns(l.Min), P50: ns(l.P50), P90: ns(l.P90), P99: ns(l.P99),
-		P999: ns(l.P999), P9999: ns(l.P9999), Max: ns(l.Max), Mean: time.Duration(l.Mean),
-		StdDev: time.Duration(l.StdDev), Jitter: time.Duration(l.Jitter),
+		Name: name, Packets: l.Samples(), Min: time.Duration(l.Min()), P50: part(50), P90: part(90), P99: part(99),
+		P999: part(99.9), P9999: part(99.99), Max: time.Duration(l.Max()), Mean: time.Duration(l.Mean()),
+		StdDev: time.Duration(l.StdDev()), Jitter: time.Duration(l.Jitter()),
 	}
-	last, below := l.Min, 0.0
-	for _, q := range l.Curve {
-		n := uint64(math.Round((q.Percentile - below) / 100 * float64(l.Samples)))
-		if n > 0 {
-			shown.Buckets = append(shown.Buckets, report.Bucket{From: ns(last), To: ns(q.Value), Packets: n})
+	for _, b := range l.Histogram().Distribution() {
+		if b.Count > 0 {
+			shown.Buckets = append(shown.Buckets, report.Bucket{
+				From: time.Duration(b.From), To: time.Duration(b.To), Packets: uint64(b.Count)})
 		}
-		last, below = q.Value, q.Percentile
 	}
 	return shown
 }

@@ -64,6 +64,10 @@ func TestNarrowTable(t *testing.T) {
 			t.Errorf("%d wide, %d corrupt:\n%s", c.width, c.corrupt, text)
 		}
 	}
+	m.width, m.sample.streams[0].Rate = 120, ""
+	if text := strings.Join(m.streams(10)[0], "\n"); strings.Contains(text, "rate") {
+		t.Errorf("a column with nothing in it:\n%s", text)
+	}
 }
 
 // TestBins: a histogram has every packet once, in bins that rise and contain them, as fine

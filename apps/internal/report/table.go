@@ -78,7 +78,10 @@ func (t *table) fit(widths []int, width int) []bool {
 	shown := make([]bool, len(widths))
 	total := -len(gap)
 	for i, col := range t.columns {
-		if shown[i] = true; !col.right {
+		if shown[i] = i == 0 || !t.empty(i); !shown[i] {
+			continue
+		}
+		if !col.right {
 			widths[i] = min(widths[i], leastText)
 		}
 		total += len(gap) + widths[i]
@@ -118,4 +121,9 @@ func (t *table) ranks() []int {
 		}
 	}
 	return ranks
+}
+
+// empty reports whether a table of some rows has nothing in a column.
+func (t *table) empty(i int) bool {
+	return len(t.rows) > 0 && !slices.ContainsFunc(t.rows, func(row []cell) bool { return row[i].text != "" })
 }

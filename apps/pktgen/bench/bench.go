@@ -26,6 +26,8 @@ type Bench struct {
 
 	mu   sync.Mutex
 	base [][]result.Stream // what was sent before the trial, by port and place
+	// looked is what was sent of each stream when Streams was called the last time.
+	looked []uint64
 }
 
 // flow is a stream and what sends it, one source for each queue.

@@ -1,12 +1,15 @@
 package bench
 
-import "github.com/virtio-pmd/virtio-pmd/apps/pktgen/result"
+import (
+	"github.com/virtio-pmd/virtio-pmd/apps/pktgen/meter"
+	"github.com/virtio-pmd/virtio-pmd/apps/pktgen/result"
+)
 
 // begin notes what has been sent of each stream, as a trial begins.
 func (b *Bench) begin() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.base = b.sent(nil)
+	b.base, b.looked = b.sent(nil), nil
 }
 
 // sent returns what has been sent of each stream since base, by port and place.
@@ -27,18 +30,68 @@ func (b *Bench) sent(base [][]result.Stream) [][]result.Stream {
 }
 
 // Streams returns what was sent and received so far of each stream in the trial that runs,
-// or else in the last one. Packets that are under way count as lost in it.
+// or else in the last one. A packet that was not received is lost if one behind it was, or
+// if it was sent before Streams was called the last time: others may be under way.
 func (b *Bench) Streams() []result.Stream {
 	b.mu.Lock()
-	base := b.base
-	b.mu.Unlock()
+	defer b.mu.Unlock()
 	// What was received is looked at first, so that no more was received than sent.
 	received := b.snapshots()
-	sent := b.sent(base)
+	sent := b.sent(b.base)
 	var list []result.Stream
-	for _, f := range b.flows {
+	looked := make([]uint64, len(b.flows))
+	for i, f := range b.flows {
 		port := f.stream.Port
-		list = append(list, f.result(b, sent[port], &received[b.config.Ports[port].Peer]))
+		rx := &received[b.config.Ports[port].Peer]
+		s := f.result(b, sent[port], rx)
+		arrived := s.TxPackets - min(s.Lost, s.TxPackets)
+		s.Lost = f.missing(rx)
+		if b.looked != nil && b.looked[i] > arrived {
+			s.Lost = max(s.Lost, b.looked[i]-arrived)
+		}
+		looked[i] = s.TxPackets
+		list = append(list, s)
+	}
+	b.looked = looked
+	return list
+}
+
+// missing returns how many packets of a stream others behind them have overtaken.
+func (f *flow) missing(received *meter.Snapshot) (n uint64) {
+	for _, p := range f.sources {
+		if rx := find(received, p.ID()); rx != nil {
+			n += rx.Missing()
+		}
+	}
+	return n
+}
+
+// Latency is the latency of a stream.
+type Latency struct {
+	Stream string // its name
+	*meter.Latency
+}
+
+// Latencies returns the latencies so far of the streams of which they are measured, in the
+// trial that runs, or else in the last one.
+func (b *Bench) Latencies() []Latency {
+	received := b.snapshots()
+	var list []Latency
+	for _, f := range b.flows {
+		var l *meter.Latency
+		for _, p := range f.sources {
+			rx := find(&received[b.config.Ports[f.stream.Port].Peer], p.ID())
+			switch {
+			case rx == nil || rx.Latency == nil:
+			case l == nil:
+				l = rx.Latency
+			default:
+				l.Merge(rx.Latency)
+			}
+		}
+		if l != nil {
+			list = append(list, Latency{Stream: f.stream.Name, Latency: l})
+		}
 	}
 	return list
 }
