@@ -24,6 +24,7 @@ type plan struct {
 	rate     pace.Rate
 	lineRate float64
 	traffic  template
+	longest  int            // bytes of the longest frame
 	sizes    []traffic.Size // measured one after the other; one of the template if there is none
 	oneWay   bool
 	verify   bool

@@ -16,11 +16,11 @@ import (
 
 // run opens the ports, measures, and prints and writes the outcome.
 func (p *plan) run(ctx context.Context, stdout, stderr io.Writer) error {
-	r := result.Report{Identity: result.NewIdentity("pktgen", os.Args)}
+	r := result.Report{Schema: result.Schema, Identity: result.NewIdentity("pktgen", os.Args)}
 	if p.selfTest {
 		p.calibrate(ctx, &r)
 	}
-	s := &session.Session{App: "pktgen", Options: p.options, PollDevices: true, Cables: p.cables}
+	s := &session.Session{App: "pktgen", Options: p.options, Frame: p.longest, PollDevices: true, Cables: p.cables}
 	for i, to := range portset.Pairs(len(p.specs)) {
 		s.Ports = append(s.Ports, session.Port{Spec: p.specs[i], Number: i, Role: fmt.Sprintf("-> port %d", to)})
 	}

@@ -48,8 +48,13 @@ func (p *plan) readTraffic(c *cli.Context) error {
 		}
 		var err error
 		p.traffic.file = file
-		p.traffic.scenario, err = traffic.Load(file)
-		return err
+		if p.traffic.scenario, err = traffic.Load(file); err != nil {
+			return &command.UsageError{Err: err}
+		}
+		if err := p.checkScenario(); err != nil {
+			return &command.UsageError{Err: err}
+		}
+		return nil
 	}
 	for _, read := range []func(*cli.Context) error{
 		p.traffic.readLayers, p.traffic.readSize, p.traffic.readPattern, p.traffic.readLatency, p.readSizes,
@@ -70,6 +75,7 @@ func (p *plan) check() error {
 			if err != nil {
 				return wrong("size", size.String(), err)
 			}
+			p.longest = max(p.longest, program.MaxLen())
 			if s.Latency {
 				continue
 			}
@@ -77,6 +83,27 @@ func (p *plan) check() error {
 				return wrong("rate", p.rate.String(), err)
 			}
 		}
+	}
+	return nil
+}
+
+// checkScenario compiles the streams of the scenario once.
+func (p *plan) checkScenario() error {
+	s := p.traffic.scenario
+	for i := range s.Streams {
+		if s.Streams[i].Replay != nil {
+			r, err := s.OpenReplay(i, traffic.Options{})
+			if err != nil {
+				return err
+			}
+			p.longest = max(p.longest, r.MaxLen())
+			continue
+		}
+		program, err := s.Compile(i, traffic.Options{})
+		if err != nil {
+			return err
+		}
+		p.longest = max(p.longest, program.MaxLen())
 	}
 	return nil
 }

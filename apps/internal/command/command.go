@@ -161,17 +161,20 @@ func (e *StatusError) Error() string { return e.Reason }
 // UsageError reports a command line that cannot be used. Nothing was opened or
 // changed.
 type UsageError struct {
-	Option string // "" if the line as a whole is wrong
+	Option string // "" if the line as a whole is wrong, or a file that it names
 	Value  string
 	Reason string
 	Remedy string
-	Err    error // cause, or nil
+	Err    error // cause, or nil; with no Option and no Reason, it says all
 }
 
 // Unwrap returns the cause.
 func (e *UsageError) Unwrap() error { return e.Err }
 
 func (e *UsageError) Error() string {
+	if e.Option == "" && e.Reason == "" {
+		return e.Err.Error()
+	}
 	if e.Option == "" {
 		return e.Reason + "; --help lists the options"
 	}

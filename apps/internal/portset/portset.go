@@ -40,6 +40,7 @@ type Config struct {
 	Pollers  int  // goroutines that poll, each with a cache of buffers
 	PoolSize int  // buffers, 0 for as many as the ports need
 	NoHuge   bool // ordinary pages for every port
+	Frame    int  // bytes of a frame that a buffer has room for at least
 	// PollDevices leaves polling the emulated devices to the caller: see
 	// [Set.EmuPolls].
 	PollDevices bool
@@ -262,10 +263,13 @@ func (c *Config) node() *int {
 	return one
 }
 
-// dataRoom returns the data room of a buffer: 0, which is the default, unless a port
+// dataRoom returns the data room of a buffer: 0, which is the default, unless Frame or a port
 // may not spread the frames of its MTU over several buffers.
 func (c *Config) dataRoom() int {
 	room := 0
+	if c.Frame > mbuf.DefaultDataRoom {
+		room = c.Frame
+	}
 	for _, spec := range c.Specs {
 		if frame := spec.MTU + l2Header; spec.Refuse.Has(virtio.NetMrgRxbuf) && frame > mbuf.DefaultDataRoom {
 			room = max(room, frame)

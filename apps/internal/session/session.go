@@ -25,6 +25,8 @@ type Session struct {
 	App     string // name of the command
 	Options command.Options
 	Ports   []Port
+	// Frame is that of [portset.Config].
+	Frame int
 	// PollDevices leaves polling the emulated devices to the command: see
 	// [portset.Set].
 	PollDevices bool
@@ -91,7 +93,7 @@ func (s *Session) open(ctx context.Context, notes io.Writer) (*portset.Set, erro
 	cfg := portset.Config{
 		Burst: s.Options.Burst, Pollers: pollers.Count(s.Options.CPUs),
 		PoolSize: s.Options.PoolSize, NoHuge: s.Options.NoHuge, Logger: s.Options.Logger,
-		PollDevices: s.PollDevices, Cables: s.Cables, Open: s.Open, Limit: s.Options.Duration,
+		Frame: s.Frame, PollDevices: s.PollDevices, Cables: s.Cables, Open: s.Open, Limit: s.Options.Duration,
 		Waiting: func(what string) { fmt.Fprintf(notes, "%s: %s\n", s.App, what) },
 	}
 	for _, p := range s.Ports {
