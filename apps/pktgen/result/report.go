@@ -2,6 +2,8 @@
 // measured, how and on what, as JSON with a versioned schema, as CSV, and as one HTML
 // file that opens without a network. Compare says what differs between two reports.
 //
+// The file pktgen-1.schema.json beside the sources is the JSON Schema of the document.
+//
 // Units are the same everywhere and stand in the names of the JSON members: times are
 // nanoseconds (_ns), rates are packets per second (pps) and bits per second (_bps),
 // ratios are between 0 and 1, lengths are bytes. A frame's length is what the device
