@@ -191,7 +191,7 @@ func TestChecksumsOfEveryKind(t *testing.T) {
 // TestNoRoom: a buffer that is too short for a packet stays empty, and the next one has
 // the next packet.
 func TestNoRoom(t *testing.T) {
-	for name, flows := range map[string]int{"from a table": 1, "without a table": 5000} {
+	for name, flows := range map[string]int{"from a table": 1, "without a table": 20000} {
 		p := compiled(t, Flows(1514, flows), Options{})
 		small, large := pool(t, 1, 1000).NewCache(1), pool(t, 2, 0).NewCache(2)
 		bufs := []*mbuf.Buf{large.GetOne(), small.GetOne(), large.GetOne()}
@@ -211,7 +211,7 @@ func TestNoRoom(t *testing.T) {
 
 // TestSequenceWraps: checksums are right where the numbers of packets begin again.
 func TestSequenceWraps(t *testing.T) {
-	for name, s := range map[string]*Stream{"from a table": Flows(60, 10), "without a table": Flows(60, 5000), "odd size": Flows(61, 10),
+	for name, s := range map[string]*Stream{"from a table": Flows(60, 10), "without a table": Flows(60, 20000), "odd size": Flows(61, 10),
 		"sizes": {Packet: Flows(60, 1).Packet, Size: Size{Lens: []int{60, 61, 62}}}} {
 		a, b := compiled(t, s, Options{}), compiled(t, s, Options{})
 		a.sequence, b.sequence = math.MaxUint32-40, math.MaxUint32-40

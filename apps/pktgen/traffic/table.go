@@ -6,9 +6,10 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
 )
 
-// maxTable is how many packets a table has at most, of 64 bytes each: they are read one
-// after the other, and together are to leave room in a CPU's second cache.
-const maxTable = 2048
+// maxTable is how many packets a table has at most, of 64 bytes each. They are read one
+// after the other, so that a CPU fetches them ahead; but they do push other things out of
+// its caches.
+const maxTable = 1 << 14
 
 // table is the beginnings of all packets of a stream, if there are few different ones, of
 // one size, and what changes is in the beginnings: 1,000 flows are a table of 1,000. To
