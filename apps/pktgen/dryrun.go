@@ -80,12 +80,13 @@ func merge(all []*planned, start time.Time, capture *traffic.Capture) {
 // planned compiles the streams of a size.
 func (p *plan) planned(size traffic.Size) ([]*planned, error) {
 	var list []*planned
-	streams := p.traffic.streams(p.ports(), size, p.oneWay)
+	var streams []*traffic.Stream
 	if s := p.traffic.scenario; s != nil {
-		streams = nil
 		for i := range s.Streams {
 			streams = append(streams, &s.Streams[i])
 		}
+	} else {
+		streams = p.traffic.streams(p.ports(), size, p.oneWay)
 	}
 	for i, s := range streams {
 		one, err := p.plannedStream(i, s)
