@@ -43,11 +43,13 @@ func ExampleParse() {
 streams:
   - name: load
     rate: 1Mpps
-    size: 60
-    packet: [ethernet, ipv6, tcp]
+    packet:
+      - ethernet
+      - vlan: {id: 5000}
+      - arp
 `
 	_, err := traffic.Parse("load.yaml", []byte(scenario))
 	fmt.Println(err)
 	// Output:
-	// load.yaml:5: streams[0].size: 60: 60 bytes have no room for 74 bytes of headers; use at least 74
+	// load.yaml:7: streams[0].packet[1].vlan.id: 5000: not a number from 0 to 4095; use one
 }
