@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/urfave/cli/v2"
+	"github.com/vishvananda/netlink"
 
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/version"
 	"github.com/virtio-pmd/virtio-pmd/pci"
@@ -163,6 +164,10 @@ func function(env environment, text string) (pci.Address, error) {
 	}
 	if a, ok := formerOwner(env, text); ok {
 		return a, nil
+	}
+	// Another name of an interface, like those that udev adds: sysfs does not know it.
+	if link, err := netlink.LinkByName(text); err == nil && link.Attrs().Name != text {
+		return function(env, link.Attrs().Name)
 	}
 	return a, &usageError{reason: fmt.Sprintf("%q is neither the address of a PCI function, such as 0000:00:03.0, "+
 		"nor an interface of one in this network namespace; devbind status lists both", text)}

@@ -12,15 +12,16 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
-// state is the file of Config.State: records of packed rings that outlive the process,
+// state is the file of Config.StateFile: records of packed rings that outlive the process,
 // for front ends that keep none. QEMU's for network devices is one of them. Such a front
 // end, when it connects to the next back end, sends the position again at which the last
 // one started, so that only a file can say where that one ended.
 //
 // A record is used if the ring is the same: in the same file of memory, at the same
-// addresses, of the same size, and with the same features. That is not enough if the driver has started anew while no back end was there; then the
-// contents of the ring say so, see vdev.Ring. What the peer knows itself is forgotten:
-// when it asks for the position, and when it resets the device.
+// addresses, of the same size, and with the same features. That is not enough if the driver
+// has started anew while no back end was there; then the contents of the ring say so, see
+// vdev.Ring. What the peer knows itself is forgotten: when it asks for the position, and
+// when it resets the device.
 //
 // Page 0 has the magic. At identityAt are position and identity of each ring, at recordsAt
 // the records, stateStride bytes apart.
