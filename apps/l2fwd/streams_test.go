@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -381,4 +382,74 @@ func TestLines(t *testing.T) {
 			t.Errorf("object %d of %d: period %v", i, len(objects), o.Period)
 		}
 	}
+}
+
+// TestStoppedTerminal: a terminal that is stopped, as by Ctrl-S, takes nothing any more; packets
+// flow on, and --duration and a signal end the command all the same.
+func TestStoppedTerminal(t *testing.T) {
+	for name, end := range map[string]string{"duration": "600ms", "signal": "1h"} {
+		t.Run(name, func(t *testing.T) {
+			master, terminal := openTerminal(t)
+			cmd := exec.Command("l2fwd", "--stats-period", "10ms", "--duration", end, "emu:gen", "emu:null")
+			cmd.Env = append(os.Environ(), "TERM=dumb")
+			cmd.Stdin, cmd.Stdout, cmd.Stderr = terminal, terminal, terminal
+			cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			defer cmd.Process.Kill()
+			_ = terminal.Close()
+			b := make([]byte, 4096)
+			for seen := ""; !strings.Contains(seen, "Rx-pps"); {
+				n, err := master.Read(b)
+				if err != nil {
+					t.Fatal(err)
+				}
+				seen += string(b[:n])
+			}
+			if _, err := master.Write([]byte{'S' & 0x1f}); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(100 * time.Millisecond) // ten screens that no one takes
+			if name == "signal" {
+				if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+					t.Fatal(err)
+				}
+			}
+			ended := make(chan error, 1)
+			go func() { ended <- cmd.Wait() }()
+			select {
+			case err := <-ended: // the outcome was not taken, which is status 1
+				var exit *exec.ExitError
+				if !errors.As(err, &exit) || exit.ExitCode() != 1 {
+					t.Errorf("it ended with %v", err)
+				}
+			case <-time.After(20 * time.Second):
+				t.Error("it does not end")
+			}
+		})
+	}
+}
+
+// openTerminal makes a pseudo-terminal.
+func openTerminal(t *testing.T) (master, terminal *os.File) {
+	t.Helper()
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = master.Close() })
+	if err := unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0); err != nil {
+		t.Fatal(err)
+	}
+	n, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	terminal, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = terminal.Close() })
+	return master, terminal
 }

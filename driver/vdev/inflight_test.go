@@ -240,7 +240,7 @@ func TestKilledAtEveryStore(t *testing.T) {
 					m.killed = func(n int) bool { return n == k }
 					m.start()
 					m.p.pieces, m.p.indirect = pieces, m.f.Has(virtio.RingIndirectDesc)
-					for n := range 6 {
+					for n := range 4 {
 						m.round(1 + n%4)
 					}
 					m.check()
