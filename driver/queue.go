@@ -65,9 +65,9 @@ func (q *queue) init(device string, index int, own *mbuf.Cache, onBroken func(*Q
 }
 
 // Burst fills bufs with received packets and returns how many. It never waits.
-// The packets are the caller's. One that is longer than a buffer is a chain. Burst
-// returns 0 when there is nothing, and while the port has failed, is being
-// recovered, or is closed.
+// The packets are the caller's, and what bufs has behind them is undefined. One that
+// is longer than a buffer is a chain. Burst returns 0 when there is nothing, and while
+// the port has failed, is being recovered, or is closed.
 func (q *RxQueue) Burst(bufs []*mbuf.Buf) int {
 	if !q.gate.Enter() {
 		return 0

@@ -93,8 +93,7 @@ func (c *Cache) Put(bufs []*Buf) {
 		}
 		at := c.stack[c.n:c.limit]
 		at = at[:min(len(at), len(bufs))]
-		DriverMove(at, bufs[:len(at)])
-		n := consume(at, c.pool)
+		n := consume(at, bufs[:len(at)], c.pool)
 		c.setCount(c.n + n)
 		if n < len(bufs) && n < len(at) {
 			c.putSlow(bufs[n])
@@ -104,14 +103,16 @@ func (c *Cache) Put(bufs []*Buf) {
 	}
 }
 
-// consume takes back packets that are one buffer of pool, and returns how many
-// there are before the first that is not, or is not held.
-func consume(bufs []*Buf, pool *Pool) int {
+// consume takes packets that are one buffer of pool back to at, which is as long as bufs,
+// and returns how many there are before the first that is not, or is not held.
+func consume(at, bufs []*Buf, pool *Pool) int {
+	at = at[:len(bufs)]
 	for i, b := range bufs {
 		if b == nil || b.pool != pool || b.next != nil || b.view == notHeld {
 			return i
 		}
 		b.view = notHeld
+		at[i] = b
 	}
 	return len(bufs)
 }

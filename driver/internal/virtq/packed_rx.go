@@ -20,22 +20,24 @@ func (r *Rx) receivePacked(out []*mbuf.Buf) (int, scanEnd) {
 	}
 	to := at + n // also the capacity, which then has not to be computed
 	tag := r.headFlags | uint64(r.id[at])<<packedIDShift
-	n, bytes, end := scanPacked(r.desc[at:to:to], r.buf[at:to:to], tag, r.fast)
+	n, bytes, end := scanPacked(out[:n], r.desc[at:to:to], r.buf[at:to:to], tag, r.fast)
 	if r.mergeable {
 		n, bytes, end = r.onlySingles(n, bytes, end)
 	}
-	r.deliver(out, n, bytes)
+	r.countReceived(n, bytes)
 	r.leavePacked(n)
 	return n, end
 }
 
-// scanPacked reads descriptors that the device may have used, and gives their
-// buffers views. tag is that of the first, used in order; buffer IDs follow each other.
-// It stops at the first that is not used, or not in the order they were posted, or has
-// an invalid length. It returns how many are good, the sum of their used lengths, and
-// why it stopped.
-func scanPacked(d []desc, bufs []*mbuf.Buf, tag uint64, c lengthCheck) (int, uint64, scanEnd) {
-	bufs = bufs[:len(d)]
+// scanPacked reads descriptors that the device may have used, gives their buffers
+// views and moves them to out. tag is that of the first, used in order; buffer IDs
+// follow each other. It stops at the first that is not used, or not in the order they
+// were posted, or has an invalid length. It returns how many are good, the sum of
+// their used lengths, and why it stopped.
+func scanPacked(
+	out []*mbuf.Buf, d []desc, bufs []*mbuf.Buf, tag uint64, c lengthCheck,
+) (int, uint64, scanEnd) {
+	bufs, out = bufs[:len(d)], out[:len(d)]
 	bytes := uint64(0)
 	for i := range d {
 		// The only read of the descriptor: its state, which buffer it is and how
@@ -47,7 +49,9 @@ func scanPacked(d []desc, bufs []*mbuf.Buf, tag uint64, c lengthCheck) (int, uin
 			}
 			return i, bytes, scanSlow
 		}
-		mbuf.Driver(bufs[i]).Deliver(c.viewOf(meta))
+		b := bufs[i]
+		out[i] = b
+		mbuf.Driver(b).Deliver(c.viewOf(meta))
 		bytes += uint64(uint32(meta))
 		tag += packedNextID
 	}

@@ -318,11 +318,9 @@ func (r *Rx) onlySingles(n int, bytes uint64, end scanEnd) (int, uint64, scanEnd
 	return n, bytes, end
 }
 
-// deliver moves n buffers at the head, which are packets and have their views, to
-// out. bytes is the sum of their used lengths.
-func (r *Rx) deliver(out []*mbuf.Buf, n int, bytes uint64) {
+// countReceived counts n packets of one buffer, of which bytes were used.
+func (r *Rx) countReceived(n int, bytes uint64) {
 	if n > 0 {
-		mbuf.DriverMove(out, r.buf[r.head:r.head+n])
 		r.bytes += bytes - uint64(n)*uint64(r.header)
 		r.bad = 0
 	}

@@ -30,25 +30,25 @@ func (r *Rx) receiveSplit(out []*mbuf.Buf) (int, scanEnd) {
 	at := r.head
 	n := r.run(at, min(len(out), r.ready, r.size()-at))
 	to := at + n
-	n, bytes, end := scanSplit(r.elems[at:to:to], r.buf[at:to:to], uint32(r.id[at]), r.fast)
+	n, bytes, end := scanSplit(out[:n], r.elems[at:to:to], r.buf[at:to:to], uint32(r.id[at]), r.fast)
 	if r.mergeable {
 		n, bytes, end = r.onlySingles(n, bytes, end)
 	}
-	r.deliver(out, n, bytes)
+	r.countReceived(n, bytes)
 	r.step(n)
 	r.drop(n)
 	return n, end
 }
 
-// scanSplit reads entries that the device has put in the used ring, and gives
-// their buffers views. next is the identifier of the first, used in order; identifiers
+// scanSplit reads entries that the device has put in the used ring, gives their buffers
+// views and moves them to out. next is the identifier of the first, used in order; identifiers
 // follow each other. It stops at the first that is not in the order the buffers were
 // posted, or has an invalid length. It returns how many are good, the sum of their used
 // lengths, and why it stopped.
 func scanSplit(
-	elems []usedElem, bufs []*mbuf.Buf, next uint32, c lengthCheck,
+	out []*mbuf.Buf, elems []usedElem, bufs []*mbuf.Buf, next uint32, c lengthCheck,
 ) (int, uint64, scanEnd) {
-	bufs = bufs[:len(elems)]
+	bufs, out = bufs[:len(elems)], out[:len(elems)]
 	bytes := uint64(0)
 	for i := range elems {
 		// The only read of the entry: the device may change it afterwards. The
@@ -58,7 +58,9 @@ func scanSplit(
 		if id != next || used-c.least > c.span {
 			return i, bytes, scanSlow
 		}
-		mbuf.Driver(bufs[i]).Deliver(c.viewOf(uint64(used)))
+		b := bufs[i]
+		out[i] = b
+		mbuf.Driver(b).Deliver(c.viewOf(uint64(used)))
 		bytes += uint64(used)
 		next++
 	}
