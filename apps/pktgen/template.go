@@ -79,8 +79,16 @@ func (p *plan) check() error {
 			if s.Latency {
 				continue
 			}
-			if _, err := p.rate.PPS(program.MeanLen(), p.lineRate); err != nil {
+			pps, err := p.rate.PPS(program.MeanLen(), p.lineRate)
+			if err != nil {
 				return wrong("rate", p.rate.String(), err)
+			}
+			_, pattern, _, err := s.Pacing()
+			if err == nil {
+				_, err = pace.New(pace.Config{PPS: pps, Pattern: pattern})
+			}
+			if err != nil {
+				return wrong("pattern", s.Pattern.Kind, err)
 			}
 		}
 	}

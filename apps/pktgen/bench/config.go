@@ -142,6 +142,9 @@ func (c *Config) pace(s entry, meanLen float64) (float64, pace.Pattern, error) {
 	if err != nil {
 		return 0, pattern, &ConfigError{Stream: s.Name, Reason: err.Error(), Err: err}
 	}
+	if _, err := pace.New(pace.Config{PPS: pps, Pattern: pattern}); err != nil {
+		return 0, pattern, &ConfigError{Stream: s.Name, Reason: err.Error(), Err: err}
+	}
 	return pps, pattern, nil
 }
 

@@ -1,8 +1,10 @@
 package generator
 
 import (
+	"errors"
 	"fmt"
 
+	"github.com/virtio-pmd/virtio-pmd/apps/pktgen/pace"
 	"github.com/virtio-pmd/virtio-pmd/apps/pktgen/result"
 )
 
@@ -89,7 +91,18 @@ func (c *Config) checkStream(port int, s *Stream) error {
 			Reason: "there is none", Remedy: "compile one with package traffic"}
 	}
 	if _, err := c.pacer(s, s.PPS); err != nil {
-		return &ConfigError{Field: field + "PPS", Value: s.PPS, Reason: err.Error(), Remedy: "change it", Err: err}
+		return rateError(field+"PPS", s.PPS, "", err)
 	}
 	return nil
+}
+
+// rateError returns the error of a rate that err, of package pace, says is of no use.
+func rateError(field string, value any, prefix string, err error) error {
+	e := &ConfigError{Field: field, Value: value, Reason: prefix + err.Error(), Remedy: "choose another", Err: err}
+	var cause *pace.Error
+	if errors.As(err, &cause) {
+		e.Reason = fmt.Sprintf("%s%s %q: %s", prefix, cause.Op, cause.Value, cause.Reason)
+		e.Remedy = cause.Remedy
+	}
+	return e
 }

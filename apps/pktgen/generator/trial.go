@@ -131,8 +131,7 @@ func (g *Generator) newTrial(r *Run) (*trial, error) {
 			stream.pps = stream.config.rate(r.Scale)
 			p, err := g.config.pacer(stream.config, stream.pps)
 			if err != nil {
-				return nil, &ConfigError{Field: "Scale", Value: r.Scale, Reason: "stream " + stream.config.Name + ": " + err.Error(),
-					Remedy: "choose another", Err: err}
+				return nil, rateError("Scale", r.Scale, "stream "+stream.config.Name+": ", err)
 			}
 			t.pacers[s] = append(t.pacers[s], p)
 		}
@@ -182,8 +181,7 @@ func (g *Generator) SetScale(scale float64) error {
 	for _, streams := range g.streams {
 		for _, s := range streams {
 			if _, err := g.config.pacer(s.config, s.config.rate(scale)); err != nil {
-				return &ConfigError{Field: "Scale", Value: scale, Reason: "stream " + s.config.Name + ": " + err.Error(),
-					Remedy: "choose another", Err: err}
+				return rateError("Scale", scale, "stream "+s.config.Name+": ", err)
 			}
 		}
 	}
