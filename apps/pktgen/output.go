@@ -66,12 +66,13 @@ func (m *measurement) output(stdout, notes io.Writer) error {
 	return json.NewEncoder(stdout).Encode(&m.report)
 }
 
-// verdict returns an error for each criterion that was not met.
+// verdict returns an error for each criterion that was not met. That a trial sent less than
+// was intended is an error of the trial.
 func (m *measurement) verdict() error {
 	var errs []error
 	for _, t := range m.report.Trials {
 		for _, c := range t.Criteria {
-			if !c.Passed {
+			if !c.Passed && c.Name != achieved {
 				errs = append(errs, fmt.Errorf("trial %s: %s", t.Name, failed(c)))
 			}
 		}

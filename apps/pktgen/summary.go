@@ -141,6 +141,9 @@ func failed(c result.Criterion) string {
 	if c.Unit == "ns" && c.Measured == 0 {
 		return c.Name + ": no latency was measured"
 	}
+	if c.Name == achieved {
+		return fmt.Sprintf("%s: %s of what was intended, less than %s", c.Name, value(c.Measured, c.Unit), value(c.Limit, c.Unit))
+	}
 	return fmt.Sprintf("%s: %s, more than %s", c.Name, value(c.Measured, c.Unit), value(c.Limit, c.Unit))
 }
 

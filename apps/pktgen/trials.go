@@ -39,7 +39,7 @@ func (m *measurement) trials(ctx context.Context, size result.Size) error {
 		if t == nil {
 			return err
 		}
-		m.add(t, size, n)
+		m.add(t, size, n, err)
 		if err != nil && !errors.Is(err, context.Canceled) {
 			errs = append(errs, err)
 		}
@@ -67,8 +67,12 @@ func (m *measurement) tolerance(b *bench.Bench) float64 {
 	return 0
 }
 
+// achieved is the criterion that a trial sends what was intended. It is only reported by a
+// trial that did not.
+const achieved = "achieved-rate"
+
 // add adds a trial to the report.
-func (m *measurement) add(t *result.Trial, size result.Size, n int) {
+func (m *measurement) add(t *result.Trial, size result.Size, n int, err error) {
 	t.Size = size
 	if size.Mean == 0 {
 		t.Size.Mean = meanSent(t)
@@ -78,6 +82,11 @@ func (m *measurement) add(t *result.Trial, size result.Size, n int) {
 		t.Name = fmt.Sprintf("%s, %d", size.Name, n)
 	}
 	m.plan.criteria.judge(t)
+	var short *generator.ShortError
+	if errors.As(err, &short) {
+		t.Criteria = append(t.Criteria, result.Criterion{Name: achieved, Limit: 1 - short.Tolerance,
+			Measured: min(t.Achieved.PPS/t.Intended.PPS, 1), Unit: "ratio"})
+	}
 	m.report.Trials = append(m.report.Trials, *t)
 }
 
