@@ -14,12 +14,12 @@ endif
 export CGO_ENABLED = 0
 
 .NOTPARALLEL:
-.PHONY: help build run test test-unit test-race test-vm bench bench-dpdk bench-pktgen bench-rate bench-limit bench-step lint fuzz check deps release clean
+.PHONY: help build run test test-unit test-race test-vm bench bench-dpdk bench-pktgen bench-rate bench-rfc2544 bench-limit bench-step lint fuzz check deps release clean
 .DEFAULT_GOAL := build
 
 help: ## this list
-	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | \
-		while IFS="$$(printf '\t')" read -r target text; do printf '  make %-12s %s\n' "$$target" "$$text"; done
+	@sed -n 's/^\([a-z][a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | \
+		while IFS="$$(printf '\t')" read -r target text; do printf '  make %-13s %s\n' "$$target" "$$text"; done
 
 build: $(BINS:%=bin/%) ## static commands into bin/; VERSION=v1.2.3 stamps a version in
 
@@ -54,6 +54,9 @@ bench-pktgen: build ## pktgen's packets a second beside both testpmd's, at a DPD
 
 bench-rate: ## rates from 1 kpps to 1 Mpps over an emulated cable, 10 s each, to be met within 0.5 %
 	$(GO) test -count=1 -v -run RateAccuracy ./apps/pktgen/generator -accuracy 10s
+
+bench-rfc2544: build ## RFC 2544's sizes through l2fwd, searched by pktgen: report in bin/rfc2544, a few minutes; RFC2544='--options'
+	$(GO) run ./test/perf/rfc2544 -- $(RFC2544)
 
 bench-limit: ## the driver's loop against what two cores can exchange
 	$(GO) run ./test/perf/limit $(PERF)
