@@ -50,7 +50,7 @@ func TestNarrowTable(t *testing.T) {
 		corrupt       uint64
 		shows, leaves string
 	}{
-		{120, 0, "Rx-bps", "no column"},
+		{120, 0, "RX-packets", "Rx-bps"},
 		{60, 0, "Rx", "corrupt"},
 		{60, 3, "corrupt", "duplicates"},
 		{30, 0, "lost", "reordered"},

@@ -10,7 +10,7 @@ func (m *model) streams(height int) [][]string {
 		rows = append([]streamSample{sumStreams(rows)}, rows...)
 	}
 	t := table{name: "streams", columns: []column{
-		{title: "stream"}, {"ports", false, 7}, {"rate", true, 6},
+		{title: "stream"}, {"ports", true, 7}, {"rate", true, 6},
 		{"Tx", true, 2}, {"Rx", true, 1}, {"lost", true, 0},
 		{"reordered", true, 3}, {"duplicates", true, 4}, {"corrupt", true, 5},
 		{"TX-packets", true, 8}, {"RX-packets", true, 8}, {"Tx-bps", true, 9}, {"Rx-bps", true, 9},

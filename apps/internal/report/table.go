@@ -81,7 +81,10 @@ func (t *table) fit(widths []int, width int) []bool {
 		if shown[i] = i == 0 || !t.empty(i); !shown[i] {
 			continue
 		}
-		if !col.right {
+		switch {
+		case i == 0:
+			widths[i] = min(widths[i], max(leastText, width/4))
+		case !col.right:
 			widths[i] = min(widths[i], leastText)
 		}
 		total += len(gap) + widths[i]
