@@ -119,6 +119,7 @@ var edges = map[string][]string{
 		"driver", "driver/lcore", "driver/mbuf", "driver/transport", "driver/virtio",
 		"hugepages", "test/perf/internal/hugepool",
 	},
+	"test/perf/rfc2544":           {},
 	"test/perf/step":              {"test/perf/internal/hugepool"},
 	"test/perf/step/device":       {},
 	"test/perf/step/internal/tsc": {},

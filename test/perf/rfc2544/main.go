@@ -3,7 +3,7 @@
 //
 //	make bench-rfc2544                              a few minutes
 //	make bench-rfc2544 RFC2544='--sizes 60,1514'    other options for pktgen
-//	make bench-rfc2544 RFC2544='--search rfc2544 --trial-duration 60s'    hours, and all of the RFC
+//	make bench-rfc2544 RFC2544='--search rfc2544 --trial-duration 60s'    hours: the RFC's times
 //
 // With each of the RFC's sizes it searches for the non-drop rate and the partial drop rate
 // as FD.io CSIT defines them, with shorter trials, then measures the loss from the highest
