@@ -5,7 +5,6 @@ import (
 	"math"
 	"time"
 
-	"github.com/virtio-pmd/virtio-pmd/apps/pktgen/bench"
 	"github.com/virtio-pmd/virtio-pmd/apps/pktgen/pace"
 	"github.com/virtio-pmd/virtio-pmd/apps/pktgen/traffic"
 )
@@ -119,7 +118,7 @@ func (p *plan) plannedStream(i int, s *traffic.Stream) (*planned, error) {
 		if err != nil {
 			return nil, err
 		}
-		one.packets, meanLen, pattern = r, r.MeanLen(), bench.ReplayPattern(r)
+		one.packets, meanLen, pattern = r, r.MeanLen(), r.Pattern()
 	} else {
 		program, err := p.compile(i, s, o)
 		if err != nil {

@@ -23,7 +23,7 @@ func flags() []cli.Flag {
 				"genome aafg, and random behind it"},
 		&cli.StringFlag{Name: "sizes",
 			Usage: "`LIST` of sizes, of which each is measured by itself: rfc2544 or 60,1514"},
-		&cli.IntFlag{Name: "flows", Value: 1, Usage: "UDP flows that packets belong to in turn, 1 to 60000"},
+		&cli.IntFlag{Name: "flows", Value: 1, Usage: "flows that packets belong to in turn: up to 64512 differ in their source ports, more in their source addresses"},
 		&cli.BoolFlag{Name: "ipv6", Usage: "send IPv6"},
 		&cli.StringFlag{Name: "l4", Value: "udp", Usage: "udp, tcp or icmp"},
 		&cli.StringFlag{Name: "vlan", Usage: "`ID` of a VLAN tag, or of two: 100 or 100,200"},

@@ -96,6 +96,7 @@ func (m *measurement) measureSize(ctx context.Context, size traffic.Size) error 
 	if err := m.rig.change(streams, m.plan.rate, false); err != nil {
 		return err
 	}
+	m.warn()
 	m.discloseTraffic(m.sent(streams), m.size(size))
 	return m.trials(ctx, m.size(size))
 }
@@ -106,6 +107,21 @@ func (m *measurement) streams(size traffic.Size) []*traffic.Stream {
 		return nil
 	}
 	return m.plan.traffic.streams(m.rig.ports(), size, m.plan.oneWay)
+}
+
+// warn says what of captures is not sent as it was recorded.
+func (m *measurement) warn() {
+	b, _ := m.rig.current()
+	log := m.plan.options.Logger
+	for _, r := range b.Replays() {
+		if n, why := r.Skipped(); n > 0 {
+			log.Warn("records of the capture are not sent", "file", r.File(), "records", n, "why", why)
+		}
+		if n := r.OutOfOrder(); n > 0 {
+			log.Warn("frames of the capture have times before that of the frame in front of them, and are sent with it",
+				"file", r.File(), "frames", n)
+		}
+	}
 }
 
 // sent returns the streams that were given to a bench, or else those of the scenario.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"net"
@@ -33,6 +34,12 @@ type template struct {
 	latency        float64
 	latencyText    string
 }
+
+// Up to portFlows flows differ in their source ports, more in their source addresses.
+const (
+	portFlows = 1<<16 - 1024
+	maxFlows  = 1<<24 - 2
+)
 
 // trafficOptions are those that a scenario is in place of.
 var trafficOptions = []string{"pattern", "size", "sizes", "flows", "ipv6", "l4", "vlan", "dst-mac", "src-mac",
@@ -73,7 +80,7 @@ func (p *plan) check() error {
 		for _, s := range p.traffic.streams([]port{{}}, size, false) {
 			program, err := s.Compile(traffic.Options{})
 			if err != nil {
-				return wrong("size", size.String(), err)
+				return p.wrongPacket(size, err)
 			}
 			p.longest = max(p.longest, program.MaxLen())
 			if s.Latency {
@@ -114,6 +121,15 @@ func (p *plan) checkScenario() error {
 		p.longest = max(p.longest, program.MaxLen())
 	}
 	return nil
+}
+
+// wrongPacket makes the error of a stream one of the option that is to be changed.
+func (p *plan) wrongPacket(size traffic.Size, err error) error {
+	var e *traffic.Error
+	if errors.As(err, &e) && strings.HasPrefix(e.Field, "fields") {
+		return wrong("flows", strconv.Itoa(p.traffic.flows), err)
+	}
+	return wrong("size", size.String(), err)
 }
 
 // allSizes are the sizes that are measured.
@@ -157,8 +173,8 @@ func (t *template) readSize(c *cli.Context) error {
 		return wrong("payload", c.String("payload"), err)
 	}
 	t.flows = c.Int("flows")
-	if t.flows < 1 || t.flows > 60000 {
-		return &command.UsageError{Option: "flows", Value: strconv.Itoa(t.flows), Reason: "not between 1 and 60000",
+	if t.flows < 1 || t.flows > maxFlows {
+		return &command.UsageError{Option: "flows", Value: strconv.Itoa(t.flows), Reason: fmt.Sprintf("not between 1 and %d", maxFlows),
 			Remedy: "a scenario has streams with more"}
 	}
 	if t.flows > 1 && t.l4 == "icmp" {
@@ -363,7 +379,11 @@ func (t *template) stream(i int, p port, size traffic.Size) *traffic.Stream {
 		Packet: append(traffic.Layers{ethernet}, t.layers[1:]...),
 	}
 	if t.flows > 1 {
-		s.Fields = []traffic.Field{{Name: t.l4 + ".src", Op: traffic.Increment, Count: uint64(t.flows)}}
+		field := t.l4 + ".src"
+		if t.flows > portFlows {
+			field = t.layers[len(t.layers)-2].Kind() + ".src"
+		}
+		s.Fields = []traffic.Field{{Name: field, Op: traffic.Increment, Count: uint64(t.flows)}}
 	}
 	return s
 }

@@ -106,18 +106,20 @@ func (b *Bench) compile(s entry, next *int) (*flow, error) {
 	}
 	f.pps, f.pattern, err = b.config.pace(s, f.sources[0].MeanLen())
 	if r, ok := f.sources[0].(*traffic.Replay); ok {
-		f.pattern = ReplayPattern(r)
+		f.pattern = r.Pattern()
 	}
 	return f, err
 }
 
-// ReplayPattern returns the pattern of a replay: the times of its frames, or that of a
-// replay at a rate.
-func ReplayPattern(r *traffic.Replay) pace.Pattern {
-	if times := r.Times(); times != nil {
-		return pace.Pattern{Kind: pace.Recorded, Times: times, Count: r.Loops(), Gap: r.Gap()}
+// Replays returns the captures that are sent.
+func (b *Bench) Replays() []*traffic.Replay {
+	var list []*traffic.Replay
+	for _, f := range b.flows {
+		if r, ok := f.sources[0].(*traffic.Replay); ok {
+			list = append(list, r)
+		}
 	}
-	return r.Pattern()
+	return list
 }
 
 // add adds a source to a flow.

@@ -238,6 +238,9 @@ func (r *Replay) Pattern() pace.Pattern {
 	return pace.Burst(loops * uint64(len(r.frames)))
 }
 
+// File returns the name of the file. Any goroutine may call it.
+func (r *Replay) File() string { return r.playback.File }
+
 // Frames returns how many frames the file has. Any goroutine may call it.
 func (r *Replay) Frames() int { return len(r.frames) }
 
