@@ -79,7 +79,7 @@ type bench struct {
 
 	sampleBursts int // bursts of a sample; 0 is as many as have 8192 packets, at least 64
 	programs     [2]string
-	dir          string
+	dir, huge    string // of files, and of hugepages
 	progress     bool
 }
 

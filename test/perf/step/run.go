@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 
 	"golang.org/x/sys/unix"
@@ -41,11 +42,12 @@ func (b *bench) run(ctx context.Context, out io.Writer) (err error) {
 	if err := b.build(ctx); err != nil {
 		return err
 	}
-	pages, err := hugepool.Reserve(hugePages, "")
+	pages, err := hugepool.Reserve(hugePages, filepath.Join(b.dir, "huge"))
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, pages.Release()) }()
+	b.huge = pages.Dir
 	// Others use the machine too, and a run that loses its CPU is of no use.
 	_ = unix.Setpriority(unix.PRIO_PROCESS, 0, -10) // the runs inherit it; it needs root
 	res := results{paths: map[int][2]string{}}

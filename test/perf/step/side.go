@@ -34,18 +34,19 @@ const runLimit = 5 * time.Minute
 func (b *bench) measure(ctx context.Context, side int, r row, frame int) (measured, error) {
 	ctx, cancel := context.WithTimeout(ctx, runLimit)
 	defer cancel()
-	keys := r.ours
+	args := []string{"port=" + r.ours}
 	if side == 1 && b.other == "" {
-		keys = r.dpdk
+		args = []string{"port=" + r.dpdk, "huge=" + b.huge}
 	}
 	socket := filepath.Join(b.dir, "socket")
 	if err := os.Remove(socket); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return measured{}, err
 	}
 	sizes := strings.ReplaceAll(strings.Trim(fmt.Sprint(b.sizes), "[]"), " ", ",")
-	cmd := exec.CommandContext(ctx, b.programs[side], "socket="+socket, "port="+keys, "sizes="+sizes,
+	args = append(args, "socket="+socket, "sizes="+sizes,
 		fmt.Sprintf("frame=%d", frame), fmt.Sprintf("batches=%t", r.batches), fmt.Sprintf("cpu=%d", b.cpu),
 		fmt.Sprintf("samples=%d", b.samples), fmt.Sprintf("bursts=%d", b.sampleBursts))
+	cmd := exec.CommandContext(ctx, b.programs[side], args...)
 	// Go's scheduler would interrupt a loop that it finds running for long.
 	cmd.Env = append(os.Environ(), "GODEBUG=asyncpreemptoff=1")
 	var out, log bytes.Buffer

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// DPDK's virtio-user against the device in ../device, both in one thread. Arguments
-// and output are those of ../ours, and bench.go there does the same with this
-// project's functions.
+// DPDK's virtio-user against the device in ../device, both in one thread. Arguments,
+// but for the directory of a hugetlbfs, and output are those of ../ours, and bench.go
+// there does the same with this project's functions.
 #define _GNU_SOURCE
 #include "../device/clock.h"
 #include "../device/device.h"
@@ -205,14 +205,16 @@ static const char *argument(int argc, char **argv, const char *key, const char *
 	return otherwise;
 }
 
-static void open_port(const char *program, const char *socket, const char *cpu, const char *keys)
+static void open_port(const char *program, const char *socket, const char *huge, const char *cpu,
+	const char *keys)
 {
 	char lcores[32], vdev[512], prefix[32];
 	snprintf(lcores, sizeof lcores, "0@%s", cpu);
 	snprintf(vdev, sizeof vdev, "net_virtio_user0,path=%s,queues=1,queue_size=%d,%s", socket, ring, keys);
 	snprintf(prefix, sizeof prefix, "step%d", getpid());
 	// At its debug level the driver says which paths it uses.
-	const char *eal[] = { program, "--lcores", lcores, "--no-pci", "--single-file-segments", "-m", "128",
+	const char *eal[] = { program, "--lcores", lcores, "--no-pci", "--huge-dir", huge,
+		"--single-file-segments", "-m", "128",
 		"--no-telemetry", "--file-prefix", prefix, "--force-max-simd-bitwidth=512",
 		"--log-level", "pmd.net.virtio.*,debug", "--vdev", vdev };
 	if (rte_eal_init(sizeof eal / sizeof *eal, (char **)eal) < 0)
@@ -255,7 +257,8 @@ int main(int argc, char **argv)
 	snprintf(sizes, sizeof sizes, "%s", argument(argc, argv, "sizes", "32"));
 	if (samples < 1 || samples > max_samples || device_listen(&config))
 		return 1;
-	open_port(argv[0], socket, argument(argc, argv, "cpu", "1"), argument(argc, argv, "port", ""));
+	open_port(argv[0], socket, argument(argc, argv, "huge", "/dev/hugepages"),
+		argument(argc, argv, "cpu", "1"), argument(argc, argv, "port", ""));
 	if (device_wait(5000))
 		return 1;
 	verify();
