@@ -62,6 +62,9 @@ func (p *plan) readSearch(c *cli.Context) error {
 	if err := unused(c, []string{"rate", "pattern", "duration"}, "a search chooses it", "use --max-rate and --trial-duration"); err != nil {
 		return err
 	}
+	if err := unused(c, []string{"max-loss", "max-p99"}, "it is for trials at --rate, and a search has goals", "leave it out"); err != nil {
+		return err
+	}
 	if s.latency && len(s.goals()) == 0 {
 		return &command.UsageError{Option: "latency-at-load", Value: "true", Reason: "there is no search that finds a rate",
 			Remedy: "add --search csit-ndr"}
@@ -133,6 +136,9 @@ func (s *searchPlan) readRates(c *cli.Context) error {
 		}
 	}
 	s.hasMax = s.hasMax && s.maxRate.Unit != pace.Max
+	if s.hasMax && s.minRate.Unit == s.maxRate.Unit && s.minRate.Value >= s.maxRate.Value {
+		return &command.UsageError{Option: "min-rate", Value: c.String("min-rate"), Reason: "not below --max-rate", Remedy: "use a lower one"}
+	}
 	if s.minRate.Unit == pace.Max {
 		return &command.UsageError{Option: "min-rate", Value: "max", Reason: "there would be nothing to search", Remedy: "1kpps is the default"}
 	}

@@ -126,8 +126,11 @@ func (p *plan) checkScenario() error {
 // wrongPacket makes the error of a stream one of the option that is to be changed.
 func (p *plan) wrongPacket(size traffic.Size, err error) error {
 	var e *traffic.Error
-	if errors.As(err, &e) && strings.HasPrefix(e.Field, "fields") {
+	switch {
+	case errors.As(err, &e) && strings.HasPrefix(e.Field, "fields"):
 		return wrong("flows", strconv.Itoa(p.traffic.flows), err)
+	case e != nil && e.Field == "payload":
+		return wrong("payload", e.Value, err)
 	}
 	return wrong("size", size.String(), err)
 }
@@ -171,6 +174,16 @@ func (t *template) readSize(c *cli.Context) error {
 	}
 	if err := t.payload.UnmarshalText([]byte(c.String("payload"))); err != nil {
 		return wrong("payload", c.String("payload"), err)
+	}
+	if t.payload.Kind == traffic.PayloadKeep {
+		last := len(t.layers) - 1
+		udp, ok := t.layers[last].(traffic.UDP)
+		if !ok || c.Bool("ipv6") {
+			return &command.UsageError{Option: "payload", Value: c.String("payload"), Reason: "a checksum covers it, and it is not known",
+				Remedy: "use UDP over IPv4, which is sent without one then, or zeros"}
+		}
+		udp.Checksum = traffic.ChecksumNone
+		t.layers[last] = udp
 	}
 	t.flows = c.Int("flows")
 	if t.flows < 1 || t.flows > maxFlows {

@@ -42,6 +42,7 @@ func TestVariants(t *testing.T) {
 		{"--l4 icmp --ipv6 --size 78 " + loop, 0, 78},
 		{"--payload zeros --size 100 " + loop, 0, 100},
 		{"--payload random --size 100 " + loop, 0, 100},
+		{"--payload keep --size 100 " + loop, 0, 100},
 		{"--dst-mac 02:00:00:00:00:01 --src-mac 02:00:00:00:00:02 --src-ip 10.0.0.1 --dst-ip 10.0.0.2 --src-port 5 --dst-port 6 " + loop, 0, 60},
 		{"--pattern poisson " + loop, -1, 60},
 		{"--pattern burst:100 " + loop, 100, 60},

@@ -100,6 +100,9 @@ func (s *span) Set(text string) error {
 	return nil
 }
 
+// Get implements flag.Getter.
+func (s *span) Get() any { return s.d }
+
 func (s *span) String() string {
 	if s == nil {
 		return "0s"
