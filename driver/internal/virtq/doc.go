@@ -21,7 +21,9 @@
 // The device can write all the memory that a queue is in, at any time. So the
 // ring is only ever written to, apart from the three things that come from the
 // device: the used index, the used entries and whether it wants to be notified.
-// Each of them is read once and compared with private state before it is used.
+// Each of them is read once and compared with private state before it is used. Two reads
+// decide only whether the one that counts is worth while: Rx.NothingToDo sees whether a
+// word is still what it was, and reclaiming compares four descriptors at a time.
 // The address of each buffer, the lengths of chains and which identifiers are
 // outstanding are in private arrays (slots.go). What a conforming device cannot
 // have written breaks the queue: it stops, for good, with a [*BrokenError], and
