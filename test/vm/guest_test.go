@@ -37,6 +37,7 @@ type nic struct {
 	bus     qemu.Bus
 	ns      *netlab.Namespace // where its frames go; nil: to a unix socket
 	vhost   string            // or to the vhost-user back end at this socket
+	peer    string            // or to the function of this id, whose frames come here
 	mac     net.HardwareAddr  // nil: one is found for it
 
 	// What follows is known when the guest runs.
@@ -56,7 +57,7 @@ type guest struct {
 func boot(t *testing.T, name string, iommu bool, nics []*nic) *guest {
 	t.Helper()
 	g := launch(t, qemu.Config{Name: name, IOMMU: iommu, MemoryMiB: guestMemory}, image.Content{
-		Commands: []string{filepath.Join(shared.dir, "l2fwd"),
+		Commands: []string{filepath.Join(shared.dir, "l2fwd"), filepath.Join(shared.dir, "pktgen"),
 			filepath.Join(shared.dir, "devbind")},
 		Modules: []string{"virtio_pci", "virtio_console", "virtio_net",
 			"vfio_iommu_type1", "vfio_pci",
@@ -140,6 +141,8 @@ func (n *nic) describe(dir string) qemu.NIC {
 		d.Net.VhostUser = n.vhost
 	case n.ns != nil:
 		d.Net.Taps = n.ns.Queues
+	case n.peer != "":
+		d.Net.Dgram = &qemu.Dgram{QEMU: filepath.Join(dir, n.id), Peer: filepath.Join(dir, n.peer)}
 	default:
 		d.Net.Dgram = &qemu.Dgram{QEMU: filepath.Join(dir, n.id),
 			Peer: filepath.Join(dir, n.id+".peer")}
@@ -167,8 +170,8 @@ func (g *guest) await(t *testing.T) {
 			t.Fatalf("QEMU does not know where function %s is", n.id)
 		}
 		switch {
-		case n.vhost != "":
-			continue // its frames are the back end's
+		case n.vhost != "", n.peer != "":
+			continue // its frames are not for the test
 		case n.ns != nil:
 			n.wire, err = n.ns.Wire()
 		default:

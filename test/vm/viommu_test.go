@@ -51,9 +51,11 @@ func TestIOMMU(t *testing.T) {
 		{id: "onebuf", options: "host_mtu=9000,mrg_rxbuf=off"},
 		{id: "page", options: "page-per-vq=on"}, {id: "pio", options: "modern-pio-notify=on"},
 		{id: "plug1", bus: qemu.Port}, {id: "plug2", bus: qemu.Port},
+		{id: "send1", peer: "under1"}, {id: "under1", peer: "send1"},
+		{id: "send2", peer: "under2"}, {id: "under2", peer: "send2"},
 	}
 	bound := []string{"a", "b", "physical", "jumbo1", "jumbo2", "onebuf", "page", "pio",
-		"plug1", "plug2"}
+		"plug1", "plug2", "send1", "send2", "under1", "under2"}
 	taps := privileged(t)
 	if taps {
 		nics = append(nics, tapsIOMMU(t)...)
@@ -67,6 +69,9 @@ func TestIOMMU(t *testing.T) {
 	g.bind(t, bound...)
 	g.testStatus(t, "a", "modern", "vfio-pci")
 	t.Run("forwards", func(t *testing.T) { g.testForward(t, ports("", "a", "b"), frames) })
+	t.Run("pktgen", func(t *testing.T) {
+		g.testPktgen(t, []string{"send1", "send2"}, []string{"under1", "under2"})
+	})
 	t.Run("refuses too low a limit", func(t *testing.T) { g.testRefusesMemlock(t, "a") })
 	t.Run("refuses half a group", func(t *testing.T) {
 		g.testRefusesGroup(t, "neighbour1", "neighbour2")
