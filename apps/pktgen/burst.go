@@ -30,7 +30,9 @@ func (s *searcher) backToBack(ctx context.Context) error {
 		Progress: s.progress.bursts,
 	}
 	r, err := mlrsearch.MeasureBackToBack(ctx, c, s)
-	s.report.BackToBack = append(s.report.BackToBack, result.NewBackToBack(s.size, c, r))
+	if len(r.Bursts) > 0 {
+		s.report.BackToBack = append(s.report.BackToBack, result.NewBackToBack(s.size, c, r))
+	}
 	return err
 }
 

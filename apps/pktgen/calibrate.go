@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/pollers"
@@ -18,16 +19,22 @@ import (
 // calibrationTime is how long each measurement of pktgen itself takes.
 const calibrationTime = 200 * time.Millisecond
 
+// defaultMTU is that of ports that state none.
+const defaultMTU = 1500
+
 // calibrate measures pktgen itself, over a cable without a device under test: the latency
 // that it has in it, and for a search the rate that it reaches. What cannot be measured
 // is noted in the report.
 func (p *plan) calibrate(ctx context.Context, r *result.Report) {
-	if p.latencyMeasured() {
+	if ctx.Err() == nil && p.latencyMeasured() {
 		bias, err := meter.Loopback{Duration: calibrationTime, Burst: p.options.Burst, CPUs: p.options.CPUs}.Measure(ctx)
-		if err == nil {
+		switch {
+		case err == nil:
 			l := bias.Summary()
 			r.Disclosure.Latency.Bias = &l
-		} else {
+		case ctx.Err() != nil:
+			return // opening the ports says that
+		default:
 			p.options.Logger.Warn("the latency of pktgen itself is not known", "err", err)
 		}
 	}
@@ -45,16 +52,14 @@ func (p *plan) calibrate(ctx context.Context, r *result.Report) {
 
 // latencyMeasured reports whether some stream's latency is measured.
 func (p *plan) latencyMeasured() bool {
-	if p.search.wanted() {
-		return p.search.latency
-	}
+	return p.hasLatency() && (!p.search.wanted() || p.search.latency)
+}
+
+// hasLatency reports whether the options or the scenario describe a stream whose latency can
+// be measured.
+func (p *plan) hasLatency() bool {
 	if s := p.traffic.scenario; s != nil {
-		for i := range s.Streams {
-			if s.Streams[i].Latency {
-				return true
-			}
-		}
-		return false
+		return slices.ContainsFunc(s.Streams, func(s traffic.Stream) bool { return s.Latency })
 	}
 	return p.traffic.latency > 0
 }
@@ -62,10 +67,11 @@ func (p *plan) latencyMeasured() bool {
 // loopback returns what pktgen sends and receives of a size over a cable.
 func (p *plan) loopback(ctx context.Context, size traffic.Size) (limit result.LoopbackMaximum, err error) {
 	self := *p
-	if self.specs, err = portset.Parse([]string{"emu:cable=self", "emu:cable=self"}); err != nil {
+	end := fmt.Sprintf("emu:cable=self,mtu=%d", max(p.longest, defaultMTU))
+	if self.specs, err = portset.Parse([]string{end, end}); err != nil {
 		return limit, err
 	}
-	set, err := portset.Open(ctx, portset.Config{Specs: self.specs, Burst: p.options.Burst, PollDevices: true,
+	set, err := portset.Open(ctx, portset.Config{Specs: self.specs, Frame: p.longest, Burst: p.options.Burst, PollDevices: true,
 		Pollers: pollers.Count(p.options.CPUs), NoHuge: p.options.NoHuge, Logger: p.options.Logger})
 	if err != nil {
 		return limit, err

@@ -20,19 +20,47 @@ var writers = map[string]func(io.Writer, *result.Report) error{
 	".json": result.WriteJSON, ".csv": result.WriteCSV, ".html": result.WriteHTML,
 }
 
-// checkReports checks the names of the reports, and that there is a directory for each.
+// checkReports checks the names of the reports, and that each can be written.
 func (p *plan) checkReports(*cli.Context) error {
 	for _, file := range p.reports {
 		if writers[strings.ToLower(filepath.Ext(file))] == nil {
 			return &command.UsageError{Option: "report", Value: file, Reason: "the ending says no form of report",
 				Remedy: "let it end in .html, .json or .csv"}
 		}
-		if info, err := os.Stat(filepath.Dir(file)); err != nil || !info.IsDir() {
-			return &command.UsageError{Option: "report", Value: file, Reason: "there is no directory " + filepath.Dir(file),
-				Remedy: "make it before"}
+		if err := writable(file); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// writable reports why a report cannot be written. It leaves the file as it is.
+func writable(file string) error {
+	bad := func(reason, remedy string) error {
+		return &command.UsageError{Option: "report", Value: file, Reason: reason, Remedy: remedy}
+	}
+	if info, err := os.Stat(filepath.Dir(file)); err != nil || !info.IsDir() {
+		return bad("there is no directory "+filepath.Dir(file), "make it before")
+	}
+	_, missing := os.Stat(file)
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE, 0o666)
+	if err != nil {
+		return bad(fmt.Sprintf("it cannot be written: %v", cause(err)), "give another file")
+	}
+	_ = f.Close()
+	if os.IsNotExist(missing) {
+		_ = os.Remove(file)
+	}
+	return nil
+}
+
+// cause returns what is wrong with a file without its name.
+func cause(err error) error {
+	var path *os.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	return err
 }
 
 // writeReports writes the report in all forms that were asked for.
@@ -47,10 +75,14 @@ func (m *measurement) writeReports() error {
 func writeFile(file string, r *result.Report) error {
 	f, err := os.Create(file)
 	if err != nil {
-		return fmt.Errorf("report: %w", err)
+		return fmt.Errorf("report %s: it was not written: %w", file, cause(err))
 	}
-	if err := errors.Join(writers[strings.ToLower(filepath.Ext(file))](f, r), f.Close()); err != nil {
-		return fmt.Errorf("report %s: %w", file, err)
+	err = writers[strings.ToLower(filepath.Ext(file))](f, r)
+	if closed := f.Close(); err == nil {
+		err = closed
+	}
+	if err != nil {
+		return fmt.Errorf("report %s: it is not complete: %w", file, cause(err))
 	}
 	return nil
 }

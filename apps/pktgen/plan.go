@@ -75,6 +75,8 @@ func (p *plan) readDryRun(c *cli.Context) error {
 	switch ext := filepath.Ext(p.dry.file); {
 	case !p.dry.wanted:
 		return unused(c, []string{"write", "packets"}, "there is no --dry-run", "add it")
+	case len(p.reports) > 0:
+		return unused(c, []string{"report"}, "nothing is measured in a --dry-run", "leave out one of them")
 	case p.dry.file != "" && ext != ".pcap" && ext != ".pcapng":
 		return &command.UsageError{Option: "write", Value: p.dry.file, Reason: "the ending says no form of capture",
 			Remedy: "let it end in .pcap or .pcapng"}
@@ -114,9 +116,9 @@ func (p *plan) readCriteria(c *cli.Context) error {
 				Remedy: "write it like 50us or 1ms"}
 		}
 		p.criteria.maxP99 = d
-		if p.traffic.latency == 0 && p.traffic.scenario == nil {
-			return &command.UsageError{Option: "max-p99", Value: text, Reason: "no latency is measured with --latency 0",
-				Remedy: "give --latency a rate"}
+		if !p.hasLatency() {
+			return &command.UsageError{Option: "max-p99", Value: text, Reason: "no stream has its latency measured",
+				Remedy: "give --latency a rate, or a stream of the scenario latency: true"}
 		}
 	}
 	return nil
@@ -141,6 +143,8 @@ func wrong(option, value string, err error) error {
 	var rate *pace.Error
 	var packet *traffic.Error
 	switch {
+	case errors.Is(err, pace.ErrNoLineRate) && errors.As(err, &rate):
+		e.Reason, e.Remedy = rate.Reason, "give --line-rate what the link carries, like 10Gbps"
 	case errors.As(err, &rate):
 		e.Reason, e.Remedy = rate.Reason, rate.Remedy
 	case errors.As(err, &packet):

@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/virtio-pmd/virtio-pmd/apps/internal/pollers"
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/portset"
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/session"
 	"github.com/virtio-pmd/virtio-pmd/apps/pktgen/result"
@@ -16,6 +17,9 @@ import (
 
 // run opens the ports, measures, and prints and writes the outcome.
 func (p *plan) run(ctx context.Context, stdout, stderr io.Writer) error {
+	if err := pollers.Check(p.options.CPUs); err != nil {
+		return err
+	}
 	r := result.Report{Schema: result.Schema, Identity: result.NewIdentity("pktgen", os.Args)}
 	if p.selfTest {
 		p.calibrate(ctx, &r)
@@ -45,8 +49,9 @@ func newMeasurement(p *plan, set *portset.Set, r result.Report) *measurement {
 	return &measurement{plan: p, rig: newRig(p, set), live: newLive(), report: r}
 }
 
-// drive measures until all is done or ctx ends. The end of ctx is no failure: what was
-// found until then is reported.
+// drive measures until all is done or ctx ends. What was found until then is reported. The
+// end of ctx is the end of a trial, but that of a search or of a series of sizes is a
+// failure.
 func (m *measurement) drive(ctx context.Context) error {
 	defer m.rig.stop()
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -62,8 +67,15 @@ func (m *measurement) drive(ctx context.Context) error {
 	if errors.Is(err, context.Canceled) {
 		err = nil
 	}
-	return errors.Join(err, failure(ctx))
+	cause := failure(ctx)
+	if err == nil && cause == nil && m.report.Interrupted {
+		cause = errInterrupted
+	}
+	return errors.Join(err, cause)
 }
+
+// errInterrupted is the error of a user who did not wait for all that was asked for.
+var errInterrupted = errors.New("interrupted before all was measured; what is reported is what was found until then")
 
 // failure returns why ctx ended, unless someone ended it.
 func failure(ctx context.Context) error {
@@ -79,8 +91,10 @@ func (m *measurement) measure(ctx context.Context) error {
 	var errs []error
 	for i, size := range sizes {
 		m.progress.size(i, len(sizes), size.String())
-		errs = append(errs, m.measureSize(ctx, size))
+		err := m.measureSize(ctx, size)
+		errs = append(errs, err)
 		if ctx.Err() != nil {
+			m.report.Interrupted = i+1 < len(sizes) || m.plan.search.wanted() && err != nil
 			break
 		}
 	}
@@ -94,7 +108,7 @@ func (m *measurement) measureSize(ctx context.Context, size traffic.Size) error 
 	}
 	streams := m.streams(size)
 	if err := m.rig.change(streams, m.plan.rate, false); err != nil {
-		return err
+		return m.plan.wrongSize(size, err)
 	}
 	m.warn()
 	m.discloseTraffic(m.sent(streams), m.size(size))
@@ -134,8 +148,11 @@ func (m *measurement) sent(streams []*traffic.Stream) []*traffic.Stream {
 	return streams
 }
 
-// print prints and writes the report.
-func (m *measurement) print(elapsed time.Duration, stdout, notes io.Writer) error {
+// print prints and writes the report, unless nothing was measured.
+func (m *measurement) print(_ time.Duration, stdout, notes io.Writer) error {
+	if m.report.Empty() {
+		return nil
+	}
 	m.report.Identity.End = time.Now().UTC()
 	m.report.Conclude()
 	err := m.output(stdout, notes)

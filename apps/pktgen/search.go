@@ -68,7 +68,7 @@ func (s *searcher) bounds(ctx context.Context) error {
 		rate = plan.maxRate
 	}
 	if err := s.rig.change(s.streams(s.sizes), rate, true); err != nil {
-		return err
+		return s.plan.wrongSize(s.sizes, err)
 	}
 	b, _ := s.rig.current()
 	s.size = sizeOf(b, s.sizes)
@@ -151,7 +151,9 @@ func (s *searcher) search(ctx context.Context) error {
 			c.MaxSearchTime = max(c.MaxSearchTime, p.MaxSearchTime)
 		}
 		r, err := mlrsearch.Search(ctx, c, s)
-		s.report.Searches = append(s.report.Searches, result.NewSearch(s.size, n+1, c, r))
+		if len(r.Trials) > 0 {
+			s.report.Searches = append(s.report.Searches, result.NewSearch(s.size, n+1, c, r))
+		}
 		for _, g := range r.Goals {
 			if s.found == 0 || g.Lower.Load > 0 && g.Lower.Load < s.found {
 				s.found = g.Lower.Load
@@ -174,7 +176,9 @@ func (s *searcher) receiveRates(ctx context.Context) error {
 		c := p.ReceiveRate
 		c.Load, c.Progress = s.max, s.progress.search
 		r, err := mlrsearch.MeasureReceiveRate(ctx, c, s)
-		s.report.MRR = append(s.report.MRR, result.NewMRR(s.size, c, r))
+		if len(r.Trials) > 0 {
+			s.report.MRR = append(s.report.MRR, result.NewMRR(s.size, c, r))
+		}
 		if err != nil {
 			return err
 		}
@@ -190,7 +194,9 @@ func (s *searcher) lossCurve(ctx context.Context) error {
 	s.progress.stage("loss curve", 0)
 	c := mlrsearch.LossCurveConfig{MaxLoad: s.max, Duration: s.plan.search.trialDuration(), Progress: s.progress.search}
 	r, err := mlrsearch.MeasureLossCurve(ctx, c, s)
-	s.report.LossCurves = append(s.report.LossCurves, result.NewLossCurve(s.size, c, r))
+	if len(r.Trials) > 0 {
+		s.report.LossCurves = append(s.report.LossCurves, result.NewLossCurve(s.size, c, r))
+	}
 	return err
 }
 
@@ -210,7 +216,9 @@ func (s *searcher) latencies(ctx context.Context) error {
 		p.Latency.Percent = 100 * p.Load / s.found
 		at.Points = append(at.Points, p.Latency)
 	}
-	s.report.LatencyAtLoad = append(s.report.LatencyAtLoad, at)
+	if len(points) > 0 {
+		s.report.LatencyAtLoad = append(s.report.LatencyAtLoad, at)
+	}
 	return err
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/command"
 	"github.com/virtio-pmd/virtio-pmd/apps/pktgen/mlrsearch"
 	"github.com/virtio-pmd/virtio-pmd/apps/pktgen/pace"
+	"github.com/virtio-pmd/virtio-pmd/apps/pktgen/traffic"
 )
 
 // defaultTrial is how long a trial of a loss curve or at a load is, if nothing says it.
@@ -59,21 +61,74 @@ func (p *plan) readSearch(c *cli.Context) error {
 	if !s.wanted() {
 		return unused(c, searchOptions, "there is no --search", "say what is to be searched for")
 	}
-	if err := unused(c, []string{"rate", "pattern", "duration"}, "a search chooses it", "use --max-rate and --trial-duration"); err != nil {
+	if err := p.checkSearch(c); err != nil {
 		return err
 	}
-	if err := unused(c, []string{"max-loss", "max-p99"}, "it is for trials at --rate, and a search has goals", "leave it out"); err != nil {
+	if err := s.readRates(c); err != nil {
 		return err
 	}
-	if s.latency && len(s.goals()) == 0 {
-		return &command.UsageError{Option: "latency-at-load", Value: "true", Reason: "there is no search that finds a rate",
-			Remedy: "add --search csit-ndr"}
+	return p.checkRange()
+}
+
+// checkSearch refuses options that a search would not heed.
+func (p *plan) checkSearch(c *cli.Context) error {
+	s := &p.search
+	goals := len(s.goals()) > 0
+	refusals := []struct {
+		when           bool
+		options        []string
+		reason, remedy string
+	}{
+		{true, []string{"rate", "pattern", "duration"}, "a search chooses it", "use --max-rate and --trial-duration"},
+		{true, []string{"max-loss", "max-p99"}, "it is for trials at --rate, and a search has goals",
+			"leave it out, or measure at the rate that was found"},
+		{!goals, []string{"latency-at-load"}, "there is no search that finds a rate", "add --search csit-ndr"},
+		{!goals, []string{"repeat"}, "there is no search that finds a rate", "add --search csit-ndr, or leave it out"},
+		{!s.latency, []string{"latency"}, "a search measures no latency", "add --latency-at-load"},
+		{s.latency && !p.hasLatency(), []string{"latency-at-load"}, "no stream has its latency measured",
+			"give --latency a rate, or a stream of the scenario latency: true"},
+		{p.traffic.scenario != nil, []string{"back-to-back"}, "the streams of a scenario have patterns of their own",
+			"describe the packets by options"},
 	}
-	if s.bursts > 0 && c.String("scenario") != "" {
-		return &command.UsageError{Option: "back-to-back", Value: strconv.Itoa(s.bursts), Reason: "the streams of a scenario have patterns of their own",
-			Remedy: "describe the packets by options"}
+	for _, r := range refusals {
+		if !r.when {
+			continue
+		}
+		if err := unused(c, r.options, r.reason, r.remedy); err != nil {
+			return err
+		}
 	}
-	return s.readRates(c)
+	return nil
+}
+
+// checkRange checks that there are rates between the least and the largest one, if that is
+// given, for packets of each size. Those of a scenario are only known when it is sent.
+func (p *plan) checkRange() error {
+	if p.traffic.scenario != nil {
+		return nil
+	}
+	for _, size := range p.allSizes() {
+		program, err := p.traffic.streams([]port{{}}, size, false)[0].Compile(traffic.Options{})
+		if err != nil {
+			return p.wrongPacket(size, err)
+		}
+		least, err := p.search.minRate.PPS(program.MeanLen(), p.lineRate)
+		if err != nil {
+			return wrong("min-rate", p.search.minRate.String(), err)
+		}
+		if !p.search.hasMax {
+			continue
+		}
+		most, err := p.search.maxRate.PPS(program.MeanLen(), p.lineRate)
+		if err != nil {
+			return wrong("max-rate", p.search.maxRate.String(), err)
+		}
+		if most <= least {
+			return &command.UsageError{Option: "max-rate", Value: p.search.maxRate.String(),
+				Reason: fmt.Sprintf("not above the --min-rate, %s", p.search.minRate), Remedy: "give a larger rate, or a smaller --min-rate"}
+		}
+	}
+	return nil
 }
 
 // unused returns an error for the first of the options that was given.
@@ -89,7 +144,7 @@ func unused(c *cli.Context, options []string, reason, remedy string) error {
 // readTimes reads the presets and how long their trials are.
 func (s *searchPlan) readTimes(c *cli.Context) error {
 	if text := c.String("trial-duration"); text != "" {
-		d, err := time.ParseDuration(text)
+		d, err := command.ParseTime(text)
 		if err != nil || d < time.Millisecond {
 			return &command.UsageError{Option: "trial-duration", Value: text, Reason: "not a time of 1 ms or more",
 				Remedy: "write it like 1s or 60s"}
@@ -102,8 +157,12 @@ func (s *searchPlan) readTimes(c *cli.Context) error {
 	for name := range strings.SplitSeq(strings.ToLower(c.String("search")), ",") {
 		preset, err := mlrsearch.PresetByName(strings.TrimSpace(name))
 		if err != nil {
-			return &command.UsageError{Option: "search", Value: c.String("search"), Reason: err.Error(),
+			return &command.UsageError{Option: "search", Value: c.String("search"), Reason: fmt.Sprintf("there is no preset %q", name),
 				Remedy: "use " + presetNames(), Err: err}
+		}
+		if slices.ContainsFunc(s.presets, func(p mlrsearch.Preset) bool { return p.Name == preset.Name }) {
+			return &command.UsageError{Option: "search", Value: c.String("search"), Reason: fmt.Sprintf("%s is in it twice", preset.Name),
+				Remedy: "use --repeat to search several times"}
 		}
 		if s.trial > 0 {
 			preset = preset.WithTrialDuration(s.trial)

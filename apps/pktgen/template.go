@@ -47,11 +47,8 @@ var trafficOptions = []string{"pattern", "size", "sizes", "flows", "ipv6", "l4",
 
 func (p *plan) readTraffic(c *cli.Context) error {
 	if file := c.String("scenario"); file != "" {
-		for _, name := range trafficOptions {
-			if c.IsSet(name) {
-				return &command.UsageError{Option: name, Value: c.String(name),
-					Reason: "--scenario says what is sent", Remedy: "leave out one of them"}
-			}
+		if err := unused(c, trafficOptions, "--scenario says what is sent", "leave out one of them"); err != nil {
+			return err
 		}
 		var err error
 		p.traffic.file = file
@@ -133,6 +130,16 @@ func (p *plan) wrongPacket(size traffic.Size, err error) error {
 		return wrong("payload", e.Value, err)
 	}
 	return wrong("size", size.String(), err)
+}
+
+// wrongSize makes the error of a bench that of an option if it is about packets of a size
+// that options say.
+func (p *plan) wrongSize(size traffic.Size, err error) error {
+	var e *traffic.Error
+	if p.traffic.scenario == nil && errors.As(err, &e) {
+		return p.wrongPacket(size, err)
+	}
+	return err
 }
 
 // allSizes are the sizes that are measured.
@@ -285,7 +292,11 @@ func (t *template) readL4(c *cli.Context) (traffic.Layer, error) {
 		tcp := traffic.Default[traffic.TCP]()
 		tcp.Src, tcp.Dst = src, dst
 		return tcp, nil
-	case c.Bool("ipv6"):
+	}
+	if err := unused(c, []string{"src-port", "dst-port"}, "ICMP has no ports", "use --l4 udp or tcp"); err != nil {
+		return nil, err
+	}
+	if c.Bool("ipv6") {
 		return traffic.Default[traffic.ICMPv6](), nil
 	}
 	return traffic.Default[traffic.ICMP](), nil

@@ -87,17 +87,22 @@ type span struct{ d time.Duration }
 var plainSeconds = regexp.MustCompile(`^-?[0-9]*\.?[0-9]+$`)
 
 // Set implements flag.Value.
-func (s *span) Set(text string) error {
-	lower := strings.ToLower(text)
+func (s *span) Set(text string) (err error) {
+	s.d, err = ParseTime(text)
+	return err
+}
+
+// ParseTime reads the value of an option that is a time, as --duration does.
+func ParseTime(text string) (time.Duration, error) {
+	lower := strings.ToLower(strings.TrimSpace(text))
 	if plainSeconds.MatchString(lower) {
 		lower += "s"
 	}
 	d, err := time.ParseDuration(lower)
 	if err != nil {
-		return errors.New("not a time; write it like 10, 90s, 5m or 500ms")
+		return 0, errors.New("not a time; write it like 10, 90s, 5m or 500ms")
 	}
-	s.d = d
-	return nil
+	return d, nil
 }
 
 // Get implements flag.Getter.

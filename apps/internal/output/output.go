@@ -137,8 +137,13 @@ func Result(w io.Writer) io.Writer {
 
 type resultWriter struct{ s *Stream }
 
+// Write returns no error of a stream without a reader: Flush does, once.
 func (r resultWriter) Write(b []byte) (int, error) {
-	return len(b), r.s.queue.put(&entry{stream: r.s, text: slices.Clone(b), result: true})
+	err := r.s.queue.put(&entry{stream: r.s, text: slices.Clone(b), result: true})
+	if errors.Is(err, syscall.EPIPE) {
+		err = nil
+	}
+	return len(b), err
 }
 
 // Closed reports whether w writes to a descriptor that was closed when the program

@@ -132,6 +132,7 @@ func (b *Bench) complete(t *result.Trial, received []meter.Snapshot) {
 		port := f.stream.Port
 		t.Streams = append(t.Streams, f.result(b, sent[first[port]:], &received[b.config.Ports[port].Peer]))
 	}
+	b.recount(t, received)
 	for i := range t.Ports {
 		t.Ports[i].RxUnknown = received[i].Unknown.Packets + received[i].Invalid.Packets
 		for _, e := range received[i].Examples {
@@ -140,6 +141,21 @@ func (b *Bench) complete(t *result.Trial, received []meter.Snapshot) {
 	}
 	t.Lost = b.lost(t, received)
 	t.LossRatio = result.LossRatio(t.Sent+t.Unsent, t.Lost)
+}
+
+// recount makes what the ports of t received what the meter has of it: packets may arrive
+// between a look at the one and at the other.
+func (b *Bench) recount(t *result.Trial, received []meter.Snapshot) {
+	var before, packets, bytes uint64
+	for i := range t.Ports {
+		p := &t.Ports[i]
+		before += p.RxPackets
+		p.RxPackets, p.RxBytes = received[i].Packets(), received[i].Bytes()
+		packets, bytes = packets+p.RxPackets, bytes+p.RxBytes
+	}
+	if before > 0 && packets > 0 {
+		t.Received = result.NewRate(t.Received.PPS*float64(packets)/float64(before), float64(bytes)/float64(packets))
+	}
 }
 
 // programs returns how many streams, one for each queue, leave by a port.
@@ -166,7 +182,7 @@ func (f *flow) result(b *Bench, sent []result.Stream, received *meter.Snapshot) 
 		s.TxBytes += tx.TxBytes
 		s.TxUnsent += tx.TxUnsent
 		if rx := find(received, p.ID()); rx != nil {
-			s.RxPackets += rx.Packets()
+			s.RxPackets += rx.Packets() - rx.Stale
 			s.RxBytes += rx.Bytes
 			s.Lost += rx.Lost(tx.TxPackets) + tx.TxUnsent
 			s.Reordered += rx.Reordered

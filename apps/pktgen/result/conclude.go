@@ -19,6 +19,9 @@ func (r *Report) Conclude() {
 		t.Passed = !slices.ContainsFunc(t.Criteria, func(c Criterion) bool { return !c.Passed })
 		r.Passed = r.Passed && t.Passed
 	}
+	if r.Interrupted {
+		r.note(Procedure, "interrupted before all was measured")
+	}
 	r.noteEmulated()
 	r.noteGenerator()
 	r.noteTrials()

@@ -29,11 +29,18 @@ type Report struct {
 	BackToBack    []BackToBack    `json:"back_to_back,omitempty"`
 	MRR           []MRR           `json:"mrr,omitempty"`
 
+	// Interrupted reports that it ended before all that was asked for was measured.
+	Interrupted bool `json:"interrupted,omitempty"`
 	// Passed is false if a pass criterion was given and not met. Conclude sets it.
 	Passed bool `json:"passed"`
 	// Notes is what a reader has to know before quoting a figure: emulated devices, a
 	// generator that is itself the limit, what differs from RFC 2544. Conclude sets it.
 	Notes []Note `json:"notes,omitempty"`
+}
+
+// Empty reports whether nothing was measured.
+func (r *Report) Empty() bool {
+	return len(r.Trials)+len(r.Searches)+len(r.LossCurves)+len(r.LatencyAtLoad)+len(r.BackToBack)+len(r.MRR) == 0
 }
 
 // Note is a reservation about the figures of a report.

@@ -46,7 +46,7 @@ type Trial struct {
 }
 
 // Port counts what one port sent and received during a trial. What is received adds up:
-// rx_packets are those of all streams and the unknown ones.
+// rx_packets are those of all streams, with the stale ones, and the unknown ones.
 type Port struct {
 	Name      string `json:"name"`
 	TxPackets uint64 `json:"tx_packets"`

@@ -67,7 +67,7 @@ func (c *compiler) sizes() error {
 		return bad(fmt.Sprintf("%d bytes have no room for %d bytes of headers", shortest, c.stack.end), fmt.Sprintf("use at least %d", need))
 	case longest > most:
 		return bad(fmt.Sprintf("%d bytes are more than the %d of the longest frame that the port sends", longest, most),
-			"use a smaller size, or a greater MTU")
+			"use a smaller size, or a port with a greater MTU")
 	}
 	if err := c.signature(shortest); err != nil {
 		return err

@@ -262,7 +262,7 @@ func TestPortLimits(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = s.Compile(0, Options{MaxLen: 1514})
-	want := "x.yaml:4: streams[0].size: 60,2000: 2000 bytes are more than the 1514 of the longest frame that the port sends; use a smaller size, or a greater MTU"
+	want := "x.yaml:4: streams[0].size: 60,2000: 2000 bytes are more than the 1514 of the longest frame that the port sends; use a smaller size, or a port with a greater MTU"
 	if err == nil || err.Error() != want {
 		t.Errorf("%v", err)
 	}
