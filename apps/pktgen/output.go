@@ -91,10 +91,9 @@ func writeFile(file string, r *result.Report) error {
 // otherwise for people on stdout.
 func (m *measurement) output(stdout, notes io.Writer) error {
 	if !m.plan.options.JSON {
-		_, err := stdout.Write(m.summary())
-		return err
+		return result.WriteText(stdout, &m.report)
 	}
-	_, _ = notes.Write(m.summary())
+	_ = result.WriteText(notes, &m.report)
 	return json.NewEncoder(stdout).Encode(&m.report)
 }
 
@@ -105,7 +104,7 @@ func (m *measurement) verdict() error {
 	for _, t := range m.report.Trials {
 		for _, c := range t.Criteria {
 			if !c.Passed && c.Name != achieved {
-				errs = append(errs, fmt.Errorf("trial %s: %s", t.Name, failed(c)))
+				errs = append(errs, fmt.Errorf("trial %s: %s", t.Name, c))
 			}
 		}
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -18,7 +19,8 @@ type progress struct {
 	index, of int       // the size, and how many there are
 	sizeName  string
 	stageName string
-	since     time.Time // when the first size was begun
+	since     time.Time        // when the first size was begun
+	goals     []mlrsearch.Goal // by which trials are judged
 }
 
 // size says with which size is measured from here on.
@@ -34,11 +36,11 @@ func (p *progress) size(i, of int, name string) {
 }
 
 // stage says what is done with the size. duration is that of the one trial that it is, 0
-// if it is several.
-func (p *progress) stage(name string, duration time.Duration) {
+// if it is several, and goals are those that trials are judged by.
+func (p *progress) stage(name string, duration time.Duration, goals ...mlrsearch.Goal) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.stageName, p.begun = name, time.Now()
+	p.stageName, p.begun, p.goals = name, time.Now(), goals
 	p.now.Current = report.CurrentTrial{}
 	if duration > 0 {
 		p.now.Current = report.CurrentTrial{Number: len(p.now.Trials) + 1, Duration: duration}
@@ -81,7 +83,8 @@ func (p *progress) search(s mlrsearch.Progress) {
 		if g.Reached {
 			state = "found"
 		}
-		p.now.Goals = append(p.now.Goals, report.Goal{Name: g.Name, Lower: g.Lower, Upper: g.Upper, State: state})
+		p.now.Goals = append(p.now.Goals, report.Goal{Name: g.Name, Lower: g.Lower, Upper: g.Upper,
+			Conditional: g.ConditionalThroughput, State: state})
 	}
 	p.describe(s.Done, s.Remaining)
 }
@@ -99,7 +102,28 @@ func (p *progress) trial(load float64, d time.Duration, loss float64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.now.Trials = append(p.now.Trials, report.Trial{Number: len(p.now.Trials) + 1, What: p.sizeName + " bytes",
-		Load: load, Duration: d, Loss: loss})
+		Load: load, Duration: d, Loss: loss, Outcome: lossClass(p.goals, loss)})
+}
+
+// lossClass returns by which goals a trial has low loss, in the words of RFC 9971; the others
+// see high loss.
+func lossClass(goals []mlrsearch.Goal, loss float64) string {
+	var low []string
+	for _, g := range goals {
+		if loss <= g.LossRatio {
+			low = append(low, g.Name)
+		}
+	}
+	switch len(low) {
+	case 0:
+		if len(goals) == 0 {
+			return ""
+		}
+		return "high loss"
+	case len(goals):
+		return "low loss"
+	}
+	return "low loss for " + strings.Join(low, ", ")
 }
 
 // shown returns what the screen shows.

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"fmt"
+	"strconv"
 	"sync"
 
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/pollers"
@@ -39,8 +39,11 @@ func (r *rig) ports() []port {
 	return list
 }
 
+// portName is what stands before the number of a port in trials.
+const portName = "port "
+
 // name returns how trials call a port.
-func (r *rig) name(i int) string { return fmt.Sprintf("port %d", i) }
+func (r *rig) name(i int) string { return portName + strconv.Itoa(i) }
 
 // change stops what polls and has the ports send other streams, or those of the scenario, at
 // a rate of each that has none of its own. loadOnly leaves out those whose latency is measured.

@@ -70,12 +70,15 @@ func (m *measurement) drive(ctx context.Context) error {
 	cause := failure(ctx)
 	if err == nil && cause == nil && m.report.Interrupted {
 		cause = errInterrupted
+		if m.report.Empty() {
+			cause = errors.New("interrupted before anything was measured")
+		}
 	}
 	return errors.Join(err, cause)
 }
 
 // errInterrupted is the error of a user who did not wait for all that was asked for.
-var errInterrupted = errors.New("interrupted before all was measured; what is reported is what was found until then")
+var errInterrupted = errors.New("interrupted before all was measured; the report has what was found until then")
 
 // failure returns why ctx ended, unless someone ended it.
 func failure(ctx context.Context) error {

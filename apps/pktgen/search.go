@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/virtio-pmd/virtio-pmd/apps/pktgen/generator"
@@ -88,7 +89,7 @@ func (s *searcher) bounds(ctx context.Context) error {
 		s.max = t.Achieved.PPS
 	}
 	if s.max <= s.min {
-		return fmt.Errorf("search: the ports send %s at most, which is not above --min-rate", inUnits(s.max, "pps"))
+		return fmt.Errorf("search: the ports send %s at most, which is not above --min-rate", pace.Rate{Value: math.Round(s.max), Unit: pace.PPS})
 	}
 	return nil
 }
@@ -144,7 +145,7 @@ func (s *searcher) search(ctx context.Context) error {
 		return nil
 	}
 	for n := range s.plan.search.repeat {
-		s.progress.stage(fmt.Sprintf("search %d of %d", n+1, s.plan.search.repeat), 0)
+		s.progress.stage(fmt.Sprintf("search %d of %d", n+1, s.plan.search.repeat), 0, goals...)
 		c := mlrsearch.Config{Goals: goals, MinLoad: s.min, MaxLoad: s.max, Progress: s.progress.search}
 		for _, p := range s.plan.search.presets {
 			c.WarmUp = max(c.WarmUp, p.WarmUp)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/report"
@@ -33,15 +34,28 @@ func (m *measurement) rows() []report.StreamRow {
 		return nil
 	}
 	var rows []report.StreamRow
-	for _, s := range b.Streams() {
+	rates := b.Rates()
+	for i, s := range b.Streams() {
 		rows = append(rows, report.StreamRow{
-			Name: s.Name, Route: s.TxPort + " -> " + s.RxPort,
+			Name: s.Name, Route: number(s.TxPort) + " -> " + number(s.RxPort), Rate: shownRate(rates[i]),
 			TxPackets: s.TxPackets, TxBytes: s.TxBytes, Tracked: s.Tracked, RxPackets: s.RxPackets, RxBytes: s.RxBytes,
 			Lost: s.Lost, Reordered: s.Reordered, Duplicates: s.Duplicates,
 			Corrupt: s.Corrupt.Checksum + s.Corrupt.Length + s.Corrupt.Payload,
 		})
 	}
 	return rows
+}
+
+// number returns the number of a port by its name.
+func number(name string) string { return strings.TrimPrefix(name, portName) }
+
+// shownRate returns packets a second as the screen has room for it.
+func shownRate(pps float64) string {
+	if math.IsInf(pps, 1) {
+		return pace.Rate{Unit: pace.Max}.String()
+	}
+	digits := math.Pow(10, math.Floor(math.Log10(pps))-3)
+	return pace.Rate{Value: math.Round(pps/digits) * digits, Unit: pace.PPS}.String()
 }
 
 // latencies returns the streams whose latency is measured.

@@ -74,13 +74,18 @@ func checkVariant(t *testing.T, s *result.Stream, each int, mean float64) {
 	if each == 0 {
 		each = 2000
 	}
-	if s.Latency != nil {
+	latency := strings.HasSuffix(s.Name, " latency")
+	if latency {
 		each = 100
 	}
 	if each > 0 && due != uint64(each) {
 		t.Errorf("%s: %d packets were due, and not %d", s.Name, due, each)
 	}
-	if s.TxPackets == 0 {
+	switch {
+	case s.TxPackets > 0:
+	case latency:
+		return // the machine did something else all the time
+	default:
 		t.Fatalf("%s: nothing was sent", s.Name)
 	}
 	// The last round through the sizes may be a part of one.

@@ -28,6 +28,7 @@ type Bench struct {
 	base [][]result.Stream // what was sent before the trial, by port and place
 	// looked is what was sent of each stream when Streams was called the last time.
 	looked []uint64
+	scale  float64 // of the trial that runs, or of the last one
 }
 
 // flow is a stream and what sends it, one source for each queue.
@@ -44,7 +45,7 @@ type flow struct {
 // until the pollers have ended. A failure is a [*ConfigError], a [*traffic.Error], a
 // [*pace.Error], or one of the ports.
 func New(c Config) (*Bench, error) {
-	b := &Bench{config: c}
+	b := &Bench{config: c, scale: 1}
 	g := c.generatorConfig()
 	next := 0
 	for _, s := range c.streams() {
@@ -190,7 +191,29 @@ func (b *Bench) BasePPS() float64 {
 func (b *Bench) Bounded() bool { return !math.IsInf(b.BasePPS(), 1) }
 
 // SetScale changes the scale of the trial that runs: see [generator.Generator.SetScale].
-func (b *Bench) SetScale(scale float64) error { return b.generator.SetScale(scale) }
+func (b *Bench) SetScale(scale float64) error {
+	if err := b.generator.SetScale(scale); err != nil {
+		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.scale = scale
+	return nil
+}
+
+// Rates returns how many packets of each stream are intended to be sent in a second of the
+// trial that runs, or else of the last one: +Inf is as many as possible.
+func (b *Bench) Rates() []float64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	list := make([]float64, len(b.flows))
+	for i, f := range b.flows {
+		if list[i] = f.pps; !f.stream.Latency {
+			list[i] *= b.scale
+		}
+	}
+	return list
+}
 
 // MeanLen returns the mean length of the packets of a stream, in bytes without FCS.
 func (b *Bench) MeanLen(stream int) float64 { return b.flows[stream].sources[0].MeanLen() }

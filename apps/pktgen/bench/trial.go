@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -20,6 +21,9 @@ func (b *Bench) Trial(ctx context.Context, r generator.Run) (*result.Trial, erro
 		m.Begin(b.firstNumbers(i))
 	}
 	b.begin()
+	b.mu.Lock()
+	b.scale = cmp.Or(r.Scale, 1)
+	b.mu.Unlock()
 	r.Received, r.OnInterval = b.arrivals(), b.intervals()
 	t, err := b.generator.Trial(ctx, r)
 	if t == nil {

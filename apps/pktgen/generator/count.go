@@ -121,6 +121,7 @@ func (c *count) addPort(out *result.Trial, i int) {
 		Name: config.Name, RxPackets: c.g.Received(i) - c.rx[i], RxBytes: now.RxBytes - before.RxBytes,
 		RxErrors: now.RxErrors - before.RxErrors, RxNoMbuf: now.RxNoMbuf - before.RxNoMbuf,
 		TxDropped: now.TxDropped + now.TxErrors - before.TxDropped - before.TxErrors,
+		Resets:    now.Resets - before.Resets, Disconnects: now.Disconnects - before.Disconnects,
 	}
 	for j, s := range c.g.streams[i] {
 		packets, bytes := c.g.Sent(i, j)

@@ -3,6 +3,7 @@ package generator
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/virtio-pmd/virtio-pmd/apps/pktgen/pace"
 	"github.com/virtio-pmd/virtio-pmd/apps/pktgen/result"
@@ -36,10 +37,10 @@ type ShortError struct {
 
 // Error names both rates.
 func (e *ShortError) Error() string {
-	return fmt.Sprintf("trial: sent %s, %.3g %% less than the %s intended (%d packets unsent, up to %.3g ms late); "+
-		"lower the rate, use more CPUs or larger bursts, or allow more than %g %%",
+	return fmt.Sprintf("trial: sent %s, %.3g %% less than the %s intended (%d packets unsent, up to %v late); "+
+		"lower the rate, or use more CPUs or larger bursts",
 		pps(e.Achieved.PPS), 100*(1-e.Achieved.PPS/e.Intended.PPS), pps(e.Intended.PPS), e.Unsent,
-		float64(e.MaxLate)/1e6, 100*e.Tolerance)
+		time.Duration(e.MaxLate).Round(time.Microsecond))
 }
 
 func pps(v float64) string { return fmt.Sprintf("%.6g packets/s", v) }

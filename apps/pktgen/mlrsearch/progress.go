@@ -30,6 +30,9 @@ type GoalProgress struct {
 	// the search has come; 0 stands for none. When the goal is reached they are its
 	// bounds.
 	Lower, Upper float64
+	// ConditionalThroughput is that of the goal at its relevant lower bound so far; 0
+	// without one.
+	ConditionalThroughput float64
 	// Reached reports that the goal needs no trials at present.
 	Reached bool
 }
@@ -46,7 +49,11 @@ func (s *search) report(load float64, duration time.Duration) {
 	for i, g := range s.config.Goals {
 		gp := GoalProgress{Name: g.Name}
 		gp.Lower, gp.Upper = s.interval(i)
-		gp.Reached = s.selectors[i].settled(s.database.bounds(g), s.grid.width(g))
+		b := s.database.bounds(g)
+		gp.Reached = s.selectors[i].settled(b, s.grid.width(g))
+		if b.lower != none {
+			gp.ConditionalThroughput = g.ConditionalThroughput(s.grid.load(b.lower), s.database.trials[b.lower])
+		}
 		p.Goals = append(p.Goals, gp)
 	}
 	p.Remaining = s.remaining()

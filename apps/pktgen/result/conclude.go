@@ -114,6 +114,12 @@ func (r *Report) noteTrials() {
 			r.note(ShortRate, "%s: %s packets (%s) were due and not sent; they count as lost",
 				t.Name, countText(t.Unsent), ratioText(LossRatio(t.Sent+t.Unsent, t.Unsent)))
 		}
+		for _, p := range t.Ports {
+			if p.Resets+p.Disconnects > 0 {
+				r.note(Procedure, "%s: the device of %s was reset or went away (resets: %d, disconnects: %d), which costs packets",
+					t.Name, p.Name, p.Resets, p.Disconnects)
+			}
+		}
 		if due := t.Sent + t.Unsent; due == 0 && t.Intended.PPS > 0 {
 			r.note(ShortRate, "%s: nothing was sent", t.Name)
 		}

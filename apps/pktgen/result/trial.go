@@ -58,6 +58,9 @@ type Port struct {
 	RxBytes   uint64 `json:"rx_bytes"`
 	RxErrors  uint64 `json:"rx_errors"`
 	RxNoMbuf  uint64 `json:"rx_nombuf"`
+	// Resets counts how often the device was reset, and Disconnects how often it went away.
+	Resets      uint64 `json:"resets,omitempty"`
+	Disconnects uint64 `json:"disconnects,omitempty"`
 	// RxUnknown counts packets that belong to no stream of the trial.
 	RxUnknown uint64 `json:"rx_unknown"`
 }
