@@ -18,6 +18,11 @@ func TestBadInput(t *testing.T) {
 		}
 		return file
 	}
+	good := scenario("good.yaml", "streams:\n  - name: a\n    packet: [ethernet: {}, ipv4: {}, udp: {}]\n")
+	taken := filepath.Join(dir, "taken.json")
+	if err := os.Mkdir(taken, 0o777); err != nil {
+		t.Fatal(err)
+	}
 	bad := scenario("bad.yaml", "streams:\n  - name: a\n    rats: 1kpps\n")
 	small := scenario("small.yaml", "streams:\n  - name: a\n    size: 59\n    packet: [ethernet: {}, ipv4: {}, udp: {}]\n")
 	missing := scenario("missing.yaml", "streams:\n  - name: a\n    replay: {file: none.pcap}\n")
@@ -101,6 +106,18 @@ func TestBadInput(t *testing.T) {
 		{"--search=csit-ndr --trial-duration=x", "--trial-duration x"},
 		{"--search=csit-ndr --repeat=0", "--repeat 0"},
 		{"--search=csit-ndr --max-loss=0", "--max-loss 0"},
+		{"--search=csit-ndr --max-rate=50%", "--max-rate 50%|--line-rate"},
+		{"--search=csit-ndr,csit-ndr", "--search csit-ndr,csit-ndr|twice|--repeat"},
+		{"--search=csit-ndr --latency=2kpps", "--latency 2kpps|--latency-at-load"},
+		{"--search=csit-ndr --latency=0 --latency-at-load", "--latency-at-load true|--latency"},
+		{"--search=csit-ndr --latency-at-load --scenario=" + good, "--latency-at-load true|scenario"},
+		{"--loss-curve --repeat=2", "--repeat 2|--search"},
+		{"--back-to-back=1 --scenario=" + good, "--back-to-back 1|options"},
+		{"--max-p99=1ms --scenario=" + good, "--max-p99 1ms|scenario"},
+		{"--sizes=60,100", "--sizes 60,100|--duration"},
+		{"--l4=icmp --src-port=5", "--src-port 5|udp"},
+		{"--dry-run --report=" + dir + "/x.json", "--report|--dry-run"},
+		{"--report=" + taken, "--report|is a directory"},
 		{"--search=mrr --latency-at-load", "--latency-at-load|csit-ndr"},
 		{"--max-rate=1Mpps", "--max-rate 1Mpps|--search"},
 		{"--repeat=2", "--repeat 2|--search"},

@@ -22,7 +22,7 @@ func flags() []cli.Flag {
 			Usage: "bytes of a frame without FCS: 60, 60-1514, 60-1514+64, imix, imix 60:7,590:4,1514:1, " +
 				"genome aafg, and random behind it"},
 		&cli.StringFlag{Name: "sizes",
-			Usage: "`LIST` of sizes, of which each is measured by itself: rfc2544 or 60,1514"},
+			Usage: "`LIST` of sizes, of which each is measured by itself, for --duration: rfc2544 or 60,1514"},
 		&cli.IntFlag{Name: "flows", Value: 1, Usage: "flows that packets belong to in turn: up to 64512 differ in their source ports, more in their source addresses"},
 		&cli.BoolFlag{Name: "ipv6", Usage: "send IPv6"},
 		&cli.StringFlag{Name: "l4", Value: "udp", Usage: "udp, tcp or icmp"},

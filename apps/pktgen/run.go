@@ -68,7 +68,7 @@ func (m *measurement) drive(ctx context.Context) error {
 		err = nil
 	}
 	cause := failure(ctx)
-	if err == nil && cause == nil && m.report.Interrupted {
+	if cause == nil && m.report.Interrupted {
 		cause = errInterrupted
 		if m.report.Empty() {
 			cause = errors.New("interrupted before anything was measured")

@@ -59,6 +59,10 @@ func (p *plan) readSearch(c *cli.Context) error {
 		return err
 	}
 	if !s.wanted() {
+		if len(p.sizes) > 1 && p.options.Duration == 0 {
+			return &command.UsageError{Option: "sizes", Value: c.String("sizes"), Reason: "the first size would be sent until Ctrl-C",
+				Remedy: "give each of them a --duration"}
+		}
 		return unused(c, searchOptions, "there is no --search", "say what is to be searched for")
 	}
 	if err := p.checkSearch(c); err != nil {

@@ -51,8 +51,11 @@ func number(name string) string { return strings.TrimPrefix(name, portName) }
 
 // shownRate returns packets a second as the screen has room for it.
 func shownRate(pps float64) string {
-	if math.IsInf(pps, 1) {
+	switch {
+	case math.IsInf(pps, 1):
 		return pace.Rate{Unit: pace.Max}.String()
+	case pps <= 0:
+		return pace.Rate{Unit: pace.PPS}.String()
 	}
 	digits := math.Pow(10, math.Floor(math.Log10(pps))-3)
 	return pace.Rate{Value: math.Round(pps/digits) * digits, Unit: pace.PPS}.String()

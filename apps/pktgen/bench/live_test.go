@@ -78,6 +78,22 @@ func TestUnderWayIsNotLost(t *testing.T) {
 	}
 }
 
+// TestUnknownAddsUp: what a port receives is what the meter knows of it, also while packets
+// that belong to no stream never end.
+func TestUnknownAddsUp(t *testing.T) {
+	b := loop(t, "emu:gen")
+	got, err := b.Trial(t.Context(), generator.Run{Duration: 20 * time.Millisecond, Silence: time.Millisecond, Tolerance: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p := got.Ports[0]; p.RxPackets == 0 || p.RxPackets != p.RxUnknown || p.RxBytes < 60*p.RxPackets {
+		t.Errorf("%+v", p)
+	}
+	if seconds, all := float64(got.Duration)/1e9, float64(got.Ports[0].RxPackets); got.Received.PPS > 1.001*all/seconds {
+		t.Errorf("received %.0f pps, %.0f packets in %.3f s", got.Received.PPS, all, seconds)
+	}
+}
+
 // TestLiveLosses: losses are counted while packets flow, and once all that was sent was
 // looked at, they are those of the trial.
 func TestLiveLosses(t *testing.T) {

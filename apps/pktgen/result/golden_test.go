@@ -93,6 +93,22 @@ func TestJSONGolden(t *testing.T) {
 	golden(t, "report.json", b.Bytes())
 }
 
+func TestTextGolden(t *testing.T) {
+	r := smallReport()
+	r.Searches[0].Goals = append(r.Searches[0].Goals, GoalResult{Goal: sampleGoal("pdr", 0.005), Irregular: "interrupted",
+		LikelyLower: NewRate(5e6, 60), LikelyUpper: NewRate(6e6, 60)})
+	r.Interrupted = true
+	r.Trials[0].Criteria = append(r.Trials[0].Criteria, Criterion{Name: "max-p99", Limit: 1000, Measured: 4000, Unit: "ns"},
+		Criterion{Name: "achieved-rate", Limit: 0.995, Measured: 0.9, Unit: "ratio"})
+	r.Trials[0].Ports[0].Disconnects = 1
+	r.Conclude()
+	var b bytes.Buffer
+	if err := WriteText(&b, r); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "report.txt", b.Bytes())
+}
+
 func TestCSVGolden(t *testing.T) {
 	var b bytes.Buffer
 	if err := WriteCSV(&b, smallReport()); err != nil {

@@ -31,7 +31,7 @@ func WriteText(w io.Writer, r *Report) error {
 		writeLatencies(&b, &r.LatencyAtLoad[i])
 	}
 	for _, t := range r.BackToBack {
-		fmt.Fprintf(&b, "\npktgen: %s: longest burst without loss at %s: mean %.0f packets, %d to %d, stddev %.3g, repetitions: %d\n",
+		fmt.Fprintf(&b, "\npktgen: %s: longest burst without loss at %s: mean %.0f packets, %d to %d, stddev %.0f, repetitions: %d\n",
 			t.Size, ppsText(t.SendRate.PPS), t.Mean, t.Min, t.Max, t.StdDev, len(t.Bursts))
 	}
 	if bias := r.Disclosure.Latency.Bias; bias != nil {
