@@ -52,7 +52,7 @@ func TestIOMMU(t *testing.T) {
 		{id: "page", options: "page-per-vq=on"}, {id: "pio", options: "modern-pio-notify=on"},
 		{id: "plug1", bus: qemu.Port}, {id: "plug2", bus: qemu.Port},
 		{id: "send1", peer: "under1"}, {id: "under1", peer: "send1"},
-		{id: "send2", peer: "under2"}, {id: "under2", peer: "send2"},
+		{id: "send2", options: "packed=on", peer: "under2"}, {id: "under2", peer: "send2"},
 	}
 	bound := []string{"a", "b", "physical", "jumbo1", "jumbo2", "onebuf", "page", "pio",
 		"plug1", "plug2", "send1", "send2", "under1", "under2"}

@@ -40,12 +40,26 @@ func (e packedEvent) wants(next, count, size int, wrap, eventIdx bool) bool {
 	case e.flags() != virtio.EventDesc || !eventIdx:
 		return true
 	}
+	back := e.back(next, size, wrap)
+	return back >= 0 && back < count
+}
+
+// passed reports whether the device asked to be notified of a descriptor that was made
+// available before the count before next.
+func (e packedEvent) passed(next, count, size int, wrap bool) bool {
+	back := e.back(next, size, wrap)
+	return e.flags() == virtio.EventDesc && back >= count && back < size
+}
+
+// back returns how far the descriptor of which the device asks to be notified is behind
+// the one before next. It is below 0 if that is ahead in this lap, and size or more if it
+// is in the next.
+func (e packedEvent) back(next, size int, wrap bool) int {
 	at := int(e & eventOffsetMask)
 	if (e>>eventWrapShift&1 != 0) != wrap {
 		at -= size // the lap before that of next
 	}
-	back := next - 1 - at
-	return back >= 0 && back < count
+	return next - 1 - at
 }
 
 // position returns the place of the next descriptor as NOTIFICATION_DATA wants

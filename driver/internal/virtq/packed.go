@@ -96,9 +96,25 @@ func (r *ring) kickPacked() {
 		return
 	}
 	next, wrap := r.tail(), r.tailFlags == packedAvail
-	if event.wants(next, count, r.size(), wrap, r.eventIdx) {
+	if event.wants(next, count, r.size(), wrap, r.eventIdx) || event.passed(next, count, r.size(), wrap) && r.usedBefore(count) {
 		r.notify(position(next, wrap))
 	}
+}
+
+// usedBefore reports whether the device has used the descriptor in front of the last
+// count. A device that has, and asks to be notified of one before that, either looks at
+// the ring in a moment, or has gone to sleep without saying where it got to: QEMU's does
+// when its own back end took packets late, and would sleep until the ring is full. One that
+// has not used it looks at the next one when it has.
+func (r *ring) usedBefore(count int) bool {
+	at, used := r.tail()-count-1, uint64(0)
+	if r.tailFlags == packedAvail {
+		used = packedState
+	}
+	if at < 0 {
+		at, used = at+r.size(), used^packedState // the lap before that of the tail
+	}
+	return at >= 0 && load64(&r.desc[at].meta)&packedState == used
 }
 
 // nextPacked returns the position of the next descriptor to be made available.

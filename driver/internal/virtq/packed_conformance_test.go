@@ -276,6 +276,48 @@ func testPackedEvent(t *testing.T) {
 	}
 }
 
+// TestPackedSleeper: a device that has used everything and still asks to be notified of what
+// it has used long ago is notified of the next packet; one that has packets to send looks
+// at the next by itself, and is not.
+func TestPackedSleeper(t *testing.T) {
+	for _, size := range []int{7, 32} {
+		r := newTxRig(t, setup{packed: true, size: size, features: feats(virtio.RingEventIdx)})
+		for range 2 * size { // at each place of the ring
+			for behind := 1; behind < size; behind++ {
+				for batch := 1; batch+behind <= size; batch++ {
+					r.wantBehind(behind)
+					if got := r.ringsOf(batch); got != 1 {
+						t.Fatalf("size %d: batch of %d, asked for slot %d behind: %d doorbells, want 1", size, batch, behind, got)
+					}
+				}
+			}
+			r.wantBehind(1)
+			r.send(1)
+			before := len(r.bell.rings)
+			r.send(1)
+			if got := len(r.bell.rings) - before; got != 0 {
+				t.Fatalf("size %d: %d doorbells for a device that has not used the packet before", size, got)
+			}
+			r.useAll(nil)
+			r.ok()
+		}
+	}
+}
+
+// wantBehind asks for a doorbell at the slot that is n before the next one.
+func (r *rig) wantBehind(n int) {
+	d := r.dev.(*packedDevice)
+	at, wrap := d.availAt-n, d.availWrap
+	if at < 0 {
+		at, wrap = at+d.size, !wrap
+	}
+	word := uint32(at) | 2<<16
+	if wrap {
+		word |= 1 << 15
+	}
+	put32(d.device, word)
+}
+
 // ringsOf sends a batch and returns how often the doorbell was rung for it.
 func (r *rig) ringsOf(batch int) int {
 	r.t.Helper()
