@@ -36,7 +36,7 @@ const (
 
 // procedure is what pktgen is to do unless its options say otherwise.
 var procedure = []string{
-	"--sizes=rfc2544", "--search=csit-ndr,csit-pdr", "--trial-duration=200ms", "--loss-curve", "--latency-at-load",
+	"--sizes=rfc2544", "--search=csit-ndr,csit-pdr", "--trial-duration=100ms", "--loss-curve", "--latency-at-load",
 	"--dut=l2fwd on emulated functions", "--topology=pktgen, vhost-user, l2fwd, vhost-user, pktgen",
 }
 
