@@ -101,3 +101,13 @@ func TestReportWithoutRoom(t *testing.T) {
 		t.Errorf("not %q: %v", want, o)
 	}
 }
+
+// TestHelpTopics: each topic of the help is shown, and what the presets are is in that of
+// searches.
+func TestHelpTopics(t *testing.T) {
+	for topic, want := range map[string]string{"ports": "emu:cable=", "scenario": "streams:", "search": "csit-ndr", "": "exit status"} {
+		if o := pktgen(append([]string{"help"}, strings.Fields(topic)...)...); o.status != 0 || o.stderr != "" || !strings.Contains(o.stdout, want) {
+			t.Errorf("help %s lacks %q: %v", topic, want, o)
+		}
+	}
+}

@@ -46,7 +46,7 @@ func flags() []cli.Flag {
 			Usage: "write the report to `FILE`, whose name ends in .html, .json or .csv; may be repeated"},
 		&cli.StringFlag{Name: "search",
 			Usage: "`PRESETS` of RFC 9971 searches for the throughput, done together: rfc2544, tst009, csit-ndr, " +
-				"csit-pdr; and mrr, the receive rate at --max-rate"},
+				"csit-pdr; and mrr, the receive rate at --max-rate: help search"},
 		&cli.StringFlag{Name: "max-rate", DefaultText: "what the ports send",
 			Usage: "`RATE` of each port that a search does not exceed"},
 		&cli.StringFlag{Name: "min-rate", Value: "1kpps", Usage: "`RATE` of each port below which a search does not look"},

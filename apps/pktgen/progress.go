@@ -123,7 +123,7 @@ func lossClass(goals []mlrsearch.Goal, loss float64) string {
 	case len(goals):
 		return "low loss"
 	}
-	return "low loss for " + strings.Join(low, ", ")
+	return strings.Join(low, ", ") + " low loss"
 }
 
 // shown returns what the screen shows.

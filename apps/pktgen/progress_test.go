@@ -19,7 +19,7 @@ func TestLossClass(t *testing.T) {
 		{[]mlrsearch.Goal{ndr}, 0, "low loss"},
 		{[]mlrsearch.Goal{ndr}, 1e-9, "high loss"},
 		{[]mlrsearch.Goal{ndr, pdr}, 0, "low loss"},
-		{[]mlrsearch.Goal{ndr, pdr}, 0.005, "low loss for PDR"},
+		{[]mlrsearch.Goal{ndr, pdr}, 0.005, "PDR low loss"},
 		{[]mlrsearch.Goal{ndr, pdr}, 1, "high loss"},
 	} {
 		if got := lossClass(c.goals, c.loss); got != c.want {

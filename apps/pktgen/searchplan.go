@@ -59,7 +59,7 @@ func (p *plan) readSearch(c *cli.Context) error {
 		return err
 	}
 	if !s.wanted() {
-		if len(p.sizes) > 1 && p.options.Duration == 0 {
+		if len(p.sizes) > 1 && p.options.Duration == 0 && !c.Bool("dry-run") {
 			return &command.UsageError{Option: "sizes", Value: c.String("sizes"), Reason: "the first size would be sent until Ctrl-C",
 				Remedy: "give each of them a --duration"}
 		}

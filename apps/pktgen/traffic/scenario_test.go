@@ -102,6 +102,7 @@ func TestBadScenarios(t *testing.T) {
 		{"a: *b\n", 1, "", "unknown anchor"},
 		{"hello", 1, "", `"hello": not a mapping; write its fields as name: value`},
 		{"- a\n", 1, "", "a list: not a mapping"},
+		{strings.Repeat("a", 100), 1, "", `"` + strings.Repeat("a", 40) + `"...: not a mapping`},
 		{"version: 2\n" + stream, 1, "version", "2: not a version"},
 		{"version: one\n" + stream, 1, "version", "not a number"},
 		{"version: 1\n", 0, "streams", "nothing would be sent"},

@@ -103,8 +103,15 @@ func describe(n *yaml.Node) string {
 	case yaml.SequenceNode:
 		return "a list"
 	}
+	value := []rune(n.Value)
+	if len(value) > maxQuoted {
+		return strconv.Quote(string(value[:maxQuoted])) + "..."
+	}
 	return strconv.Quote(n.Value)
 }
+
+// maxQuoted is how many characters of a value errors quote.
+const maxQuoted = 40
 
 func (d *decoder) scalar(n *yaml.Node, v reflect.Value, f reflect.StructField, path string) error {
 	if n.Kind != yaml.ScalarNode {
