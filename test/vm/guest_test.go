@@ -56,9 +56,13 @@ type guest struct {
 // boot starts a guest that ends with the test, for the commands to be tried in.
 func boot(t *testing.T, name string, iommu bool, nics []*nic) *guest {
 	t.Helper()
+	commands := []string{filepath.Join(shared.dir, "l2fwd"), filepath.Join(shared.dir, "devbind")}
+	// pktgen is large, which a guest takes time to unpack.
+	if slices.ContainsFunc(nics, func(n *nic) bool { return n.peer != "" }) {
+		commands = append(commands, filepath.Join(shared.dir, "pktgen"))
+	}
 	g := launch(t, qemu.Config{Name: name, IOMMU: iommu, MemoryMiB: guestMemory}, image.Content{
-		Commands: []string{filepath.Join(shared.dir, "l2fwd"), filepath.Join(shared.dir, "pktgen"),
-			filepath.Join(shared.dir, "devbind")},
+		Commands: commands,
 		Modules: []string{"virtio_pci", "virtio_console", "virtio_net",
 			"vfio_iommu_type1", "vfio_pci",
 			"bridge"},
