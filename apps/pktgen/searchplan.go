@@ -12,7 +12,6 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/command"
 	"github.com/virtio-pmd/virtio-pmd/apps/pktgen/mlrsearch"
 	"github.com/virtio-pmd/virtio-pmd/apps/pktgen/pace"
-	"github.com/virtio-pmd/virtio-pmd/apps/pktgen/traffic"
 )
 
 // defaultTrial is how long a trial of a loss curve or at a load is, if nothing says it.
@@ -100,36 +99,6 @@ func (p *plan) checkSearch(c *cli.Context) error {
 		}
 		if err := unused(c, r.options, r.reason, r.remedy); err != nil {
 			return err
-		}
-	}
-	return nil
-}
-
-// checkRange checks that there are rates between the least and the largest one, if that is
-// given, for packets of each size. Those of a scenario are only known when it is sent.
-func (p *plan) checkRange() error {
-	if p.traffic.scenario != nil {
-		return nil
-	}
-	for _, size := range p.allSizes() {
-		program, err := p.traffic.streams([]port{{}}, size, false)[0].Compile(traffic.Options{})
-		if err != nil {
-			return p.wrongPacket(size, err)
-		}
-		least, err := p.search.minRate.PPS(program.MeanLen(), p.lineRate)
-		if err != nil {
-			return wrong("min-rate", p.search.minRate.String(), err)
-		}
-		if !p.search.hasMax {
-			continue
-		}
-		most, err := p.search.maxRate.PPS(program.MeanLen(), p.lineRate)
-		if err != nil {
-			return wrong("max-rate", p.search.maxRate.String(), err)
-		}
-		if most <= least {
-			return &command.UsageError{Option: "max-rate", Value: p.search.maxRate.String(),
-				Reason: fmt.Sprintf("not above the --min-rate, %s", p.search.minRate), Remedy: "give a larger rate, or a smaller --min-rate"}
 		}
 	}
 	return nil

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"math"
-	"net"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -68,78 +66,6 @@ func (p *plan) readTraffic(c *cli.Context) error {
 		}
 	}
 	return p.check()
-}
-
-// check compiles the streams of the options once, so that what is wrong with them is found
-// before a port is opened.
-func (p *plan) check() error {
-	for _, size := range p.allSizes() {
-		for _, s := range p.traffic.streams([]port{{}}, size, false) {
-			program, err := s.Compile(traffic.Options{})
-			if err != nil {
-				return p.wrongPacket(size, err)
-			}
-			p.longest = max(p.longest, program.MaxLen())
-			if s.Latency {
-				continue
-			}
-			pps, err := p.rate.PPS(program.MeanLen(), p.lineRate)
-			if err != nil {
-				return wrong("rate", p.rate.String(), err)
-			}
-			_, pattern, _, err := s.Pacing()
-			if err == nil {
-				_, err = pace.New(pace.Config{PPS: pps, Pattern: pattern})
-			}
-			if err != nil {
-				return wrong("pattern", s.Pattern.Kind, err)
-			}
-		}
-	}
-	return nil
-}
-
-// checkScenario compiles the streams of the scenario once.
-func (p *plan) checkScenario() error {
-	s := p.traffic.scenario
-	for i := range s.Streams {
-		if s.Streams[i].Replay != nil {
-			r, err := s.OpenReplay(i, traffic.Options{})
-			if err != nil {
-				return err
-			}
-			p.longest = max(p.longest, r.MaxLen())
-			continue
-		}
-		program, err := s.Compile(i, traffic.Options{})
-		if err != nil {
-			return err
-		}
-		p.longest = max(p.longest, program.MaxLen())
-	}
-	return nil
-}
-
-// wrongPacket makes the error of a stream one of the option that is to be changed.
-func (p *plan) wrongPacket(size traffic.Size, err error) error {
-	var e *traffic.Error
-	switch {
-	case errors.As(err, &e) && strings.HasPrefix(e.Field, "fields"):
-		return wrong("flows", strconv.Itoa(p.traffic.flows), err)
-	case e != nil && e.Field == "payload":
-		return wrong("payload", e.Value, err)
-	}
-	return wrong("size", size.String(), err)
-}
-
-// wrongSize makes the error of a bench that of an option if it is about packets of a size
-// that options say.
-func (p *plan) wrongSize(size traffic.Size, err error) error {
-	var e *traffic.Error
-	if p.traffic.scenario == nil && errors.As(err, &e) {
-		return p.wrongPacket(size, err)
-	}
-	return err
 }
 
 // allSizes are the sizes that are measured.
@@ -351,63 +277,4 @@ func (t *template) readLatency(c *cli.Context) error {
 	}
 	t.latency, t.latencyText = rate.Value, text
 	return nil
-}
-
-// port is what streams have to know of a port.
-type port struct{ mac, peer net.HardwareAddr }
-
-// streams returns the streams of ports, of which with oneWay only the first of each pair
-// sends.
-func (t *template) streams(ports []port, size traffic.Size, oneWay bool) []*traffic.Stream {
-	var list []*traffic.Stream
-	for i, p := range ports {
-		if oneWay && i%2 == 1 {
-			continue
-		}
-		load := t.stream(i, p, size)
-		list = append(list, load)
-		if t.latency > 0 {
-			probe := *load
-			probe.Name, probe.Latency, probe.Track = load.Name+" latency", true, traffic.TrackOn
-			probe.Rate, probe.Pattern = t.latencyText, traffic.Pattern{}
-			probe.Size = roomy(load)
-			list = append(list, &probe)
-		}
-	}
-	return list
-}
-
-// roomy returns the size of a stream, or the smallest that has room for a signature where
-// some of its packets have none.
-func roomy(s *traffic.Stream) traffic.Size {
-	p, err := s.Compile(traffic.Options{})
-	if err != nil || p.Tracked() {
-		return s.Size // what is wrong is said about the load
-	}
-	return traffic.FixedSize(p.Payload() + traffic.SignatureLen)
-}
-
-// stream returns the load of port i.
-func (t *template) stream(i int, p port, size traffic.Size) *traffic.Stream {
-	ethernet := t.layers[0].(traffic.Ethernet)
-	copy(ethernet.Src[:], p.mac)
-	copy(ethernet.Dst[:], p.peer)
-	if t.ownSrc {
-		ethernet.Src = t.srcMAC
-	}
-	if t.ownDst {
-		ethernet.Dst = t.dstMAC
-	}
-	s := &traffic.Stream{
-		Name: fmt.Sprintf("port %d", i), Port: i, Pattern: t.pattern, Size: size, Payload: t.payload,
-		Packet: append(traffic.Layers{ethernet}, t.layers[1:]...),
-	}
-	if t.flows > 1 {
-		field := t.l4 + ".src"
-		if t.flows > portFlows {
-			field = t.layers[len(t.layers)-2].Kind() + ".src"
-		}
-		s.Fields = []traffic.Field{{Name: field, Op: traffic.Increment, Count: uint64(t.flows)}}
-	}
-	return s
 }

@@ -182,7 +182,9 @@ func TestReaderEnded(t *testing.T) {
 			t.Errorf("%v: the next write: %v", c.err, err)
 		}
 		if c.result {
-			fmt.Fprintln(Result(out), "result")
+			if _, err := fmt.Fprintln(Result(out), "result"); err != nil {
+				t.Errorf("%v: a result: %v, which is for Close to say", c.err, err)
+			}
 		}
 		err := out.Close(time.Now().Add(hang))
 		if failed := errors.Is(err, c.err); failed != c.wantFailed {
