@@ -25,6 +25,7 @@ func TestBadInput(t *testing.T) {
 	}
 	bad := scenario("bad.yaml", "streams:\n  - name: a\n    rats: 1kpps\n")
 	small := scenario("small.yaml", "streams:\n  - name: a\n    size: 59\n    packet: [ethernet: {}, ipv4: {}, udp: {}]\n")
+	far := scenario("far.yaml", "streams:\n  - name: a\n    port: 5\n    packet: [ethernet: {}, ipv4: {}, udp: {}]\n")
 	missing := scenario("missing.yaml", "streams:\n  - name: a\n    replay: {file: none.pcap}\n")
 	garbage := scenario("garbage.yaml", "streams:\n  - name: a\n    replay: {file: bad.yaml}\n")
 	for _, c := range []struct {
@@ -125,6 +126,7 @@ func TestBadInput(t *testing.T) {
 		{"--trial-duration=1s", "--trial-duration 1s|--search"},
 		{"--back-to-back=-1", "--back-to-back -1"},
 		{"--scenario=" + dir + "/none.yaml", "none.yaml|no such file"},
+		{"--scenario=" + far, "far.yaml:3: streams[0].port: 5|there are 2 ports"},
 		{"--scenario=" + bad, "bad.yaml:3:|rats"},
 		{"--scenario=" + small, "small.yaml:3:|59"},
 		{"--scenario=" + missing, "missing.yaml:3:|none.pcap"},

@@ -66,8 +66,13 @@ func (p *plan) readPorts(c *cli.Context) error {
 		return err
 	}
 	var err error
-	p.specs, err = portset.Parse(c.Args().Slice())
-	return err
+	if p.specs, err = portset.Parse(c.Args().Slice()); err != nil || p.traffic.scenario == nil {
+		return err
+	}
+	if err := p.traffic.scenario.CheckPorts(len(p.specs)); err != nil {
+		return &command.UsageError{Err: err}
+	}
+	return nil
 }
 
 func (p *plan) readDryRun(c *cli.Context) error {

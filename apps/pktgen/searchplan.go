@@ -17,6 +17,10 @@ import (
 // defaultTrial is how long a trial of a loss curve or at a load is, if nothing says it.
 const defaultTrial = time.Second
 
+// minResidual is how long a trial waits for frames on their way at least, however short it
+// is: the delay of a device does not shrink with the trial.
+const minResidual = 100 * time.Millisecond
+
 // searchPlan is what is searched for.
 type searchPlan struct {
 	presets          []mlrsearch.Preset
@@ -142,7 +146,7 @@ func (s *searchPlan) readTimes(c *cli.Context) error {
 		}
 		s.presets = append(s.presets, preset)
 		s.waits.Learning = max(s.waits.Learning, preset.Waits.Learning)
-		s.waits.Residual = max(s.waits.Residual, preset.Waits.Residual)
+		s.waits.Residual = max(s.waits.Residual, preset.Waits.Residual, minResidual)
 		s.waits.Settle = max(s.waits.Settle, preset.Waits.Settle)
 	}
 	return nil

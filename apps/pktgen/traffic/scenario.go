@@ -83,6 +83,17 @@ func (s *Scenario) check() error {
 	return nil
 }
 
+// CheckPorts returns an [*Error] for a stream that leaves by a port that is not there.
+func (s *Scenario) CheckPorts(ports int) error {
+	for i := range s.Streams {
+		if port := s.Streams[i].Port; port >= ports {
+			return s.place(&Error{Field: "port", Value: fmt.Sprint(port), Reason: fmt.Sprintf("there are %d ports", ports),
+				Remedy: "ports are numbered from 0 in the order of the command line"}, fmt.Sprintf("streams[%d].", i))
+		}
+	}
+	return nil
+}
+
 // checkStream checks what a stream has for itself.
 func (s *Scenario) checkStream(i int) error {
 	st := &s.Streams[i]
