@@ -36,6 +36,12 @@ type Config struct {
 	RxQueueSize, TxQueueSize int
 	// Refuse are features not to be accepted even if the device offers them.
 	Refuse virtio.Features
+	// Request are features to be accepted if the device offers them, beyond those that
+	// the driver accepts by default: see [Features].
+	Request virtio.Features
+	// Require are features without which Open fails, with an [*Error] that is
+	// [errors.ErrUnsupported]. They are requested as well.
+	Require virtio.Features
 	// MAC is an address to use in place of the device's own. The feature MAC
 	// is then not accepted, because accepting it is to promise to use the
 	// device's address.

@@ -7,34 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"runtime"
 	"runtime/debug"
 	"slices"
 
 	"github.com/virtio-pmd/virtio-pmd/driver/transport"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
-
-// implemented are the features that this driver implements. Every other bit that a
-// device offers is ignored (2.2.1).
-var implemented = virtio.FeatureSet(
-	virtio.Version1, virtio.AccessPlatform,
-	virtio.RingPacked, virtio.InOrder, virtio.RingIndirectDesc, virtio.RingEventIdx,
-	virtio.NotificationData, virtio.NotifConfigData,
-	virtio.NetMrgRxbuf, virtio.NetMAC, virtio.NetMTU, virtio.NetStatus, virtio.NetSpeedDuplex,
-	virtio.NetCtrlVQ, virtio.NetMQ,
-).Or(platformFeatures(runtime.GOARCH))
-
-// platformFeatures are those that depend on the processor. With ORDER_PLATFORM a
-// driver has to order its memory accesses for hardware devices (6.1). On amd64 that
-// takes nothing more than for other processors. On arm64 it would take outer-shareable
-// barriers, and those of Go's atomic operations are inner-shareable.
-func platformFeatures(arch string) virtio.Features {
-	if arch == "amd64" {
-		return virtio.FeatureSet(virtio.OrderPlatform)
-	}
-	return virtio.Features{}
-}
 
 const (
 	maxMTU = 65535
@@ -181,7 +159,7 @@ func (d *device) selectFeatures() (*negotiated, error) {
 	if err := d.checkVersion(offered); err != nil {
 		return nil, err
 	}
-	n.allowed = offered.And(implemented).Minus(d.cfg.Refuse).Closure()
+	n.allowed = offered.And(d.cfg.acceptable()).Closure()
 	if before := d.current.Load(); before != nil {
 		// A device that is reset, or another back end, may offer less than
 		// before; more is not accepted.
@@ -196,6 +174,9 @@ func (d *device) selectFeatures() (*negotiated, error) {
 		return nil, err
 	}
 	if err := d.selectMTU(n); err != nil {
+		return nil, err
+	}
+	if err := d.checkRequired(n); err != nil {
 		return nil, err
 	}
 	return n, d.t.CheckFeatures(n.features)

@@ -9,6 +9,10 @@ const (
 	NetConfigMTU      = 10 // le16
 	NetConfigSpeed    = 12 // le32, Mbit/s
 	NetConfigDuplex   = 16 // u8
+
+	NetConfigRSSMaxKeySize = 17 // u8, bytes, with RSS or HASH_REPORT
+	NetConfigRSSMaxTable   = 18 // le16, entries, with RSS
+	NetConfigHashTypes     = 20 // le32 of HashType, with RSS or HASH_REPORT
 )
 
 // Bits of the status field of the network device configuration.
@@ -21,6 +25,18 @@ const (
 // without HASH_REPORT (5.1.9): num_buffers is there even without MRG_RXBUF.
 const NetHeaderLen = 12
 
+// NetHeaderHashLen is the size of struct virtio_net_hdr with HASH_REPORT, in both
+// directions.
+const NetHeaderHashLen = 20
+
+// HeaderLen returns the size of struct virtio_net_hdr with the negotiated features f.
+func HeaderLen(f Features) int {
+	if f.Has(NetHashReport) {
+		return NetHeaderHashLen
+	}
+	return NetHeaderLen
+}
+
 // Offsets inside struct virtio_net_hdr.
 const (
 	NetHeaderFlags      = 0  // u8
@@ -30,6 +46,8 @@ const (
 	NetHeaderCsumStart  = 6  // le16
 	NetHeaderCsumOffset = 8  // le16
 	NetHeaderNumBuffers = 10 // le16
+	NetHeaderHashValue  = 12 // le32, with HASH_REPORT
+	NetHeaderHashReport = 16 // le16, a HashReport, with HASH_REPORT
 )
 
 // Values of the flags and gso_type fields of struct virtio_net_hdr.

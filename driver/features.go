@@ -1,0 +1,154 @@
+package driver
+
+import (
+	"errors"
+	"runtime"
+	"slices"
+
+	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
+)
+
+// Acceptance says when the driver accepts a feature that a device offers.
+type Acceptance int
+
+const (
+	// Refused features are not accepted: the driver has no use for them.
+	Refused Acceptance = iota
+	// OnRequest features are accepted if Config.Request or Config.Require has them.
+	OnRequest
+	// ByDefault features are accepted unless Config.Refuse has them.
+	ByDefault
+)
+
+// String returns "refused", "on request" or "by default".
+func (a Acceptance) String() string {
+	return [...]string{"refused", "on request", "by default"}[a]
+}
+
+// FeatureStatus is a feature bit and what the driver does with it.
+type FeatureStatus struct {
+	Feature    virtio.Feature
+	Acceptance Acceptance
+	Reason     string // what it is for, or why it is refused
+}
+
+// featureTable has every feature bit of a network device (5.1.3, 6).
+var featureTable = []FeatureStatus{
+	{virtio.NetCSUM, Refused, "not implemented"},
+	{virtio.NetGuestCSUM, Refused, "not implemented"},
+	{virtio.NetCtrlOffloads, Refused, "not implemented"},
+	{virtio.NetMTU, ByDefault, "the largest packet is the device's"},
+	{virtio.NetMAC, ByDefault, "the address is the device's"},
+	{virtio.NetGuestTSO4, Refused, "not implemented"},
+	{virtio.NetGuestTSO6, Refused, "not implemented"},
+	{virtio.NetGuestECN, Refused, "not implemented"},
+	{virtio.NetGuestUFO, Refused, "fragments of UDP are not merged any more; USO is their successor"},
+	{virtio.NetHostTSO4, Refused, "not implemented"},
+	{virtio.NetHostTSO6, Refused, "not implemented"},
+	{virtio.NetHostECN, Refused, "not implemented"},
+	{virtio.NetHostUFO, Refused, "fragmentation of UDP is left to IP; USO is its successor"},
+	{virtio.NetMrgRxbuf, ByDefault, "a long packet takes several buffers"},
+	{virtio.NetStatus, ByDefault, "the link is reported"},
+	{virtio.NetCtrlVQ, ByDefault, "commands to the device"},
+	{virtio.NetCtrlRx, Refused, "not implemented"},
+	{virtio.NetCtrlVLAN, Refused, "not implemented"},
+	{virtio.NetCtrlRxExtra, Refused, "not implemented"},
+	{virtio.NetAnnounce, Refused, "not implemented"},
+	{virtio.NetMQ, ByDefault, "several queue pairs, if more than one is asked for"},
+	{virtio.NetCtrlMACAddr, Refused, "not implemented"},
+	{virtio.NetDeviceStats, Refused, "not implemented"},
+	{virtio.NetHashTunnel, Refused, "the hash of packets in tunnels is that of the outer header"},
+	{virtio.NetVQNotfCoal, Refused, "not implemented"},
+	{virtio.NetNotfCoal, Refused, "not implemented"},
+	{virtio.NetGuestUSO4, Refused, "not implemented"},
+	{virtio.NetGuestUSO6, Refused, "not implemented"},
+	{virtio.NetHostUSO, Refused, "not implemented"},
+	{virtio.NetHashReport, Refused, "not implemented"},
+	{virtio.NetGuestHdrLen, Refused, "not implemented"},
+	{virtio.NetRSS, Refused, "not implemented"},
+	{virtio.NetRSCExt, Refused, "counts of merged segments are of no use here"},
+	{virtio.NetStandby, Refused, "the driver has no second device to fail over to"},
+	{virtio.NetSpeedDuplex, ByDefault, "the link's speed is reported"},
+	{virtio.NetRSSContext, Refused, "one indirection table serves all packets"},
+	{virtio.NetGuestTunnel, Refused, "packets in tunnels are received one by one"},
+	{virtio.NetGuestTunnelC, Refused, "packets in tunnels are received one by one"},
+	{virtio.NetHostTunnel, Refused, "packets in tunnels are not segmented"},
+	{virtio.NetHostTunnelC, Refused, "packets in tunnels are not segmented"},
+	{virtio.NetOutNetHeader, Refused, "devices find the header themselves"},
+	{virtio.NetIPsec, Refused, "the driver does not manage security associations"},
+	{virtio.RingIndirectDesc, ByDefault, "a packet of several buffers takes one descriptor"},
+	{virtio.RingEventIdx, ByDefault, "fewer notifications"},
+	{virtio.Version1, ByDefault, "required: there is no legacy interface"},
+	{virtio.AccessPlatform, ByDefault, "addresses go through an IOMMU"},
+	{virtio.RingPacked, ByDefault, "a faster format of the ring"},
+	{virtio.InOrder, ByDefault, "cheaper completion"},
+	{virtio.OrderPlatform, ByDefault, "memory accesses ordered for hardware"},
+	{virtio.SRIOV, Refused, "the driver has no virtual functions to make"},
+	{virtio.NotificationData, ByDefault, "a notification says how far the driver is"},
+	{virtio.NotifConfigData, ByDefault, "a notification has the device's own number of the queue"},
+	{virtio.RingReset, Refused, "not implemented"},
+	{virtio.AdminVQ, Refused, "the driver does not administer other functions"},
+	{virtio.Suspend, Refused, "a device is reset and not suspended"},
+}
+
+// Features returns what the driver does with each feature bit that a network device can
+// offer, in the order of the bits. A bit that is not among them is ignored (2.2.1).
+func Features() []FeatureStatus {
+	return featuresOn(runtime.GOARCH)
+}
+
+// featuresOn is Features on a kind of processor. With ORDER_PLATFORM a driver has to order
+// its memory accesses for hardware devices (6.1). On amd64 that takes nothing more than
+// for other processors. On arm64 it would take outer-shareable barriers, and those of Go's
+// atomic operations are inner-shareable.
+func featuresOn(arch string) []FeatureStatus {
+	list := slices.Clone(featureTable)
+	for i := range list {
+		if list[i].Feature == virtio.OrderPlatform && arch != "amd64" {
+			list[i].Acceptance = Refused
+			list[i].Reason = "the barriers of Go's atomic operations do not reach hardware devices"
+		}
+	}
+	return list
+}
+
+// featuresBy returns the features that are accepted in this way or more readily.
+func featuresBy(least Acceptance) virtio.Features {
+	var f virtio.Features
+	for _, s := range Features() {
+		if s.Acceptance >= least {
+			f = f.With(s.Feature)
+		}
+	}
+	return f
+}
+
+// acceptable returns the features that a port of this configuration may accept.
+func (c *Config) acceptable() virtio.Features {
+	asked := c.Request.Or(c.Require).And(featuresBy(OnRequest))
+	return featuresBy(ByDefault).Or(asked).Minus(c.Refuse)
+}
+
+// checkRequired returns an error if features that the configuration requires were not
+// negotiated, and says why.
+func (d *device) checkRequired(n *negotiated) error {
+	missing := d.cfg.Require.Minus(n.features)
+	if missing.Empty() {
+		return nil
+	}
+	e := &Error{Device: d.name, Op: "negotiation", Field: "required features", Value: missing,
+		kind: errors.ErrUnsupported}
+	switch {
+	case !missing.And(d.cfg.Refuse).Empty():
+		e.Reason, e.Remedy = "the configuration refuses them as well", "take them out of Config.Refuse"
+	case !missing.Minus(featuresBy(OnRequest)).Empty():
+		e.Reason, e.Remedy = "the driver does not implement them", "take them out of Config.Require"
+	case !missing.Minus(n.offered).Empty():
+		e.Reason = "the device does not offer them"
+		e.Remedy = "have the host offer them, or request them in place of requiring them"
+	default:
+		e.Reason = "the device offers them without what they depend on, or they have no use here"
+		e.Remedy = "request them in place of requiring them"
+	}
+	return e
+}
