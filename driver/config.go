@@ -94,6 +94,11 @@ type Config struct {
 	// ControlTimeout bounds every command on the control queue; 0 means
 	// [DefaultControlTimeout].
 	ControlTimeout time.Duration
+	// Interrupts lets [RxQueue.Wait] and [Waiter] sleep until the device interrupts. A
+	// device that cannot, or refuses, fails Open with an error that is
+	// [errors.ErrUnsupported]. Polling costs no more with it: the device interrupts only
+	// while a goroutine sleeps.
+	Interrupts bool
 	// Recovery says how a port that failed is recovered.
 	Recovery Recovery
 }

@@ -31,6 +31,7 @@ func (s *supervisor) disconnect(cause error) (alive bool) {
 	}
 	s.disconnects.Add(1)
 	s.quiesce()
+	s.notify(Disconnected, cause)
 	return true
 }
 

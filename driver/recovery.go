@@ -84,6 +84,7 @@ func (s *supervisor) recover(cause error) (alive bool) {
 	}
 	s.log.Warn("recovering", "cause", cause)
 	s.quiesce()
+	s.notify(RecoveryStarted, cause)
 	var err error
 	for {
 		pause, more := s.attempts.next(s.cfg, time.Now())
@@ -195,6 +196,7 @@ func (s *supervisor) restart() error {
 	s.link.Store(&link)
 	s.device.openGates()
 	s.resets.Add(1) // last, so that the gates are open when Stats returns it
+	s.notify(Recovered, nil)
 	s.log.Info("recovered", "features", s.device.current.Load().features.String())
 	return nil
 }

@@ -39,6 +39,8 @@ type supervisor struct {
 	broken       atomic.Pointer[QueueBrokenError] // what a poller reported
 	brokenSignal chan struct{}                    // that it did
 
+	subscribers subscribers
+
 	link        atomic.Pointer[Link]
 	resets      atomic.Uint64
 	disconnects atomic.Uint64
@@ -116,6 +118,7 @@ func (s *supervisor) run() {
 			}
 			var handled bool
 			if handled, alive = s.handleEvent(event); !handled {
+				s.notify(ConfigurationChanged, nil)
 				alive = s.checkStatus()
 				events, pause = nil, time.After(eventPause)
 			}
@@ -190,6 +193,7 @@ func (s *supervisor) updateLink() error {
 	if old := *s.link.Load(); old != link {
 		s.log.Info("link", "state", link)
 		s.link.Store(&link)
+		s.notify(LinkChanged, nil)
 	}
 	return nil
 }
@@ -226,5 +230,6 @@ func (s *supervisor) finish(err error) {
 		s.link.Store(&Link{})
 		s.err = err
 		close(s.done)
+		s.notify(Ended, err)
 	})
 }

@@ -96,6 +96,21 @@ type QueuePairSetter interface {
 	SetQueuePairs(n int) error
 }
 
+// Interrupter is a [Transport] whose device can interrupt when it has used a buffer. The
+// methods are called by the same goroutine as those of Transport.
+type Interrupter interface {
+	// EnableInterrupts gives these queues an interrupt each when they are set up, from the
+	// Reset that precedes the call to the next; no other queue has one. Queues share an
+	// interrupt if there are too few. The error says why there are none, and is
+	// errors.ErrUnsupported if the device has none. With no queues it has no effect.
+	EnableInterrupts(queues []int) error
+	// Interrupt returns the eventfd of the interrupt of a queue that SetQueue has set up.
+	// It is written to when the device interrupts and never read, because queues may share
+	// it: a sleeper waits for edges. It belongs to the transport, and stays open until the
+	// next call of another method.
+	Interrupt(q int) (fd int, err error)
+}
+
 // DMA is the memory that can be mapped.
 type DMA struct {
 	// Physical says that device addresses are physical addresses. Memory then has to
