@@ -13,8 +13,9 @@ type Buf struct {
 	addr uint64     // device address of room[0], 0 until the pool is bound
 	view DriverView // where in room the data is, or notHeld
 
-	headerDirty bool    // see DriverBuf.SetHeaderDirty
-	_           [7]byte // fills the cache line
+	index       uint32 // of the buffer in its pool, and of its record in Pool.offloads
+	headerDirty bool   // see DriverBuf.SetHeaderDirty
+	_           [3]byte
 }
 
 // notHeld is the view of a buffer that the application does not hold. Its length
@@ -65,9 +66,8 @@ func (b *Buf) Prepend(n int) []byte {
 	if n < 0 || n > b.Headroom() || b.view == notHeld {
 		return nil
 	}
-	off := b.view.Offset() - uint32(n)
-	b.view = DriverViewOf(off, b.view.Len()+uint32(n))
-	return b.room[off:][:n:n]
+	b.view += DriverViewOf(0, uint32(n)) - DriverViewOf(uint32(n), 0)
+	return b.room[b.view.Offset():][:n:n]
 }
 
 // Append makes the data of this segment end n bytes later and returns these n
@@ -88,7 +88,7 @@ func (b *Buf) Adj(n int) bool {
 	if n < 0 || n > b.Len() || b.view == notHeld {
 		return false
 	}
-	b.view = DriverViewOf(b.view.Offset()+uint32(n), b.view.Len()-uint32(n))
+	b.view += DriverViewOf(uint32(n), 0) - DriverViewOf(0, uint32(n))
 	return true
 }
 

@@ -20,6 +20,15 @@
 // are about one segment; [Buf.Segments], [Buf.PacketLen], [Buf.AppendBytes],
 // [Buf.CopyTo], [Buf.Linearize], [Buf.Free] and [Pool.Clone] about the packet.
 //
+// # Offloads
+//
+// What a device found out about a received packet goes with its first segment:
+// [Buf.Checksum], [Buf.Hash], [Buf.SegmentSize]. What is to be done when it is sent is
+// asked for with [Buf.PrepareChecksum] and [Buf.PrepareSegmentation], or, by who has
+// parsed the packet already, with [Buf.RequestChecksum] and [Buf.RequestSegmentation]. A
+// packet that was received with a request is sent with it, whether the device that
+// sends it can do that or not. Reset, Free and the transmit Burst forget all of it.
+//
 // # Ownership
 //
 // At any time a Buf is in one of three places: free in its pool or in one of the

@@ -11,10 +11,10 @@ import (
 var ErrInUse = errors.New("mbuf: the pool is in use")
 
 // Error is a [Config] that makes no pool, device addresses that a pool cannot have,
-// or a released pool that is to be attached, in which errors.Is finds [os.ErrClosed].
-// Nothing was changed.
+// a released pool that is to be attached, in which errors.Is finds [os.ErrClosed], or an
+// offload that a packet cannot have. Nothing was changed.
 type Error struct {
-	Op     string // "new pool", "bind pool" or "attach pool"
+	Op     string // "new pool", "bind pool", "attach pool", or that of an offload
 	Field  string // the field of Config, or "page 3" of the pool's memory; "" for all of them
 	Value  any    // of the field, or the device address of the page
 	Reason string

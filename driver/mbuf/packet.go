@@ -99,7 +99,11 @@ func (b *Buf) Linearize() bool {
 		end += copy(b.room[end:], s.Data())
 	}
 	b.next = nil
-	b.view = DriverViewOf(uint32(off), uint32(n))
+	marks := b.view & (viewDescribed | viewRequest)
+	if o := b.offload(); o != nil {
+		o.Start += uint32(off) - b.view.Offset()
+	}
+	b.view = DriverViewOf(uint32(off), uint32(n)) | marks
 	rest.Free()
 	return true
 }
@@ -155,8 +159,9 @@ func (b *Buf) fill(data []byte) {
 }
 
 // copyFrom appends the data of packet to the segments of an empty packet, which
-// has room for it.
+// has room for it, and gives it what is known of the packet and asked for.
 func (b *Buf) copyFrom(packet *Buf) {
+	b.copyOffload(packet)
 	for ; packet != nil; packet = packet.following() {
 		for data := packet.Data(); len(data) > 0; {
 			if b.Tailroom() == 0 {

@@ -17,6 +17,7 @@ type Pool struct {
 	empty    DriverView // of a new packet
 	dataRoom int
 	bufs     []Buf
+	offloads []DriverOffload // one for each of bufs
 
 	// hunger counts the times that buffers were wanted and not there, or that the
 	// limits below became smaller. A cache that sees it change gives back what it
@@ -53,12 +54,14 @@ func NewPool(cfg Config) (*Pool, error) {
 		empty:    DriverViewOf(uint32(cfg.Headroom), 0),
 		dataRoom: cfg.DataRoom,
 		bufs:     make([]Buf, cfg.Count),
+		offloads: make([]DriverOffload, cfg.Count),
 		free:     make([]*Buf, 0, cfg.Count),
 	}
 	room := memory.Bytes()
 	for i := range p.bufs {
 		off := g.offset(i)
-		p.bufs[i] = Buf{pool: p, room: room[off : off+g.room : off+g.room], view: notHeld}
+		p.bufs[i] = Buf{pool: p, room: room[off : off+g.room : off+g.room], view: notHeld,
+			index: uint32(i)}
 		p.free = append(p.free, &p.bufs[i])
 	}
 	p.mu.Lock()
@@ -134,8 +137,8 @@ func (p *Pool) Get(bufs []*Buf) int {
 func (p *Pool) GetOne() *Buf { return p.getChain(1) }
 
 // Clone returns a copy of the packet that begins with b: its data, in as few
-// buffers of p as hold it. It returns nil and takes no buffer if p has too few, or
-// if b is not held. b may belong to any pool.
+// buffers of p as hold it, and its checksum state, hash and requests. It returns nil
+// and takes no buffer if p has too few, or if b is not held. b may belong to any pool.
 func (p *Pool) Clone(b *Buf) *Buf {
 	if b.view == notHeld {
 		return nil

@@ -36,7 +36,7 @@ var edges = map[string][]string{
 	"driver/internal/unixsock": {"driver/internal/nofile"},
 	"driver/internal/virtq":    {"driver/internal/stat", "driver/mbuf", "driver/virtio"},
 	"driver/lcore":             {"driver/internal/stat"},
-	"driver/mbuf":              {"driver/internal/stat", "hugepages"},
+	"driver/mbuf":              {"driver/internal/stat", "driver/virtio", "hugepages"},
 	"driver/poll":              {"driver", "driver/internal/stat", "driver/lcore", "driver/mbuf"},
 	"driver/transport":         {"driver/virtio", "hugepages"},
 	"driver/transport/vhostuser": {
