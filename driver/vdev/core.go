@@ -35,6 +35,7 @@ type core struct {
 	mem      memory
 	accepted virtio.Features
 	net      netConfig
+	hash     hashing // of received packets
 	queues   []*queue
 	running  bool // the driver started the device, and nothing stopped it since
 	noDMA    bool // the device must not reach memory

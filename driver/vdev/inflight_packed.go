@@ -287,7 +287,7 @@ func (q *queue) catchUp(from, to cursor) bool {
 		}
 		q.push(&c, 0)
 		q.dev.dropped.Add(1)
-		q.dev.droppedBytes.Add(max(c.out, headerLen) - headerLen)
+		q.dev.droppedBytes.Add(max(c.out, uint64(q.headerLen)) - uint64(q.headerLen))
 	}
 	q.flush()
 	q.at, q.used, q.marked = to, to, to

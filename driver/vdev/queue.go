@@ -41,6 +41,8 @@ type queue struct {
 	minBuffer     uint64        // receiveq: bytes that a buffer must have at least
 	minBufferRule string        // what a smaller one breaks
 	mergeable     bool          // receiveq: MRG_RXBUF
+	headerLen     int           // of virtio_net_hdr, in both directions
+	hashReport    bool          // receiveq: HASH_REPORT
 }
 
 func newQueue(d *core, index int) *queue {

@@ -15,16 +15,21 @@ type stage struct {
 
 func (s *stage) clear() { s.next, s.n = 0, 0 }
 
+// minPlainBuffer is how long a receive buffer without MRG_RXBUF and receive offloads is
+// behind its header at least (5.1.9.3.1).
+const minPlainBuffer = 1514
+
 // prepare sets what depends on the accepted features.
 func (q *queue) prepare() {
 	f := q.dev.accepted
+	q.headerLen, q.hashReport = virtio.HeaderLen(f), f.Has(virtio.NetHashReport)
 	switch {
 	case f.Has(virtio.NetMrgRxbuf):
-		q.minBuffer, q.minBufferRule = headerLen, "net/rxbuf/3"
+		q.minBuffer, q.minBufferRule = uint64(q.headerLen), "net/rxbuf/3"
 	case f.Has(virtio.NetMTU):
-		q.minBuffer, q.minBufferRule = headerLen+etherHeader+uint64(q.dev.net.mtu), "net/config/8"
+		q.minBuffer, q.minBufferRule = uint64(q.headerLen+etherHeader+q.dev.net.mtu), "net/config/8"
 	default:
-		q.minBuffer, q.minBufferRule = 1526, "net/rxbuf/2"
+		q.minBuffer, q.minBufferRule = uint64(q.headerLen)+minPlainBuffer, "net/rxbuf/2"
 	}
 	q.mergeable = f.Has(virtio.NetMrgRxbuf)
 }
@@ -81,7 +86,7 @@ func (d *core) receiveAny() int {
 // deliver writes a frame into buffers of a receiveq. It returns false if there
 // are not enough of them; none is taken then.
 func (d *core) deliver(q *queue, frame []byte) bool {
-	need := headerLen + len(frame)
+	need := q.headerLen + len(frame)
 	c := q.take(0)
 	if c == nil {
 		return false
@@ -90,19 +95,22 @@ func (d *core) deliver(q *queue, frame []byte) bool {
 		return d.scatter(q, frame)
 	}
 	b := c.segs[0][:need]
-	putHeader(b, 1)
-	copy(b[headerLen:], frame)
+	q.putHeader(b, 1, frame)
+	copy(b[q.headerLen:], frame)
 	q.push(c, need)
 	q.received(len(frame), 1, need)
 	return true
 }
 
 // putHeader writes a virtio_net_hdr without offloads, with the number of buffers
-// that the packet takes (5.1.9.4).
-func putHeader(b []byte, buffers uint16) {
-	_ = b[headerLen-1]
+// that the packet takes and, with HASH_REPORT, its hash (5.1.9.4).
+func (q *queue) putHeader(b []byte, buffers uint16, frame []byte) {
+	_ = b[virtio.NetHeaderLen-1]
 	binary.LittleEndian.PutUint64(b, 0)
 	binary.LittleEndian.PutUint32(b[8:], uint32(buffers)<<16)
+	if q.hashReport {
+		q.dev.putHash(b, frame)
+	}
 }
 
 func (q *queue) received(frame, buffers, bytes int) {
@@ -115,7 +123,7 @@ func (q *queue) received(frame, buffers, bytes int) {
 // scatter is deliver for a frame that takes several pieces of memory, and with
 // MRG_RXBUF several buffers. Buffer 0 is in q.bufs already.
 func (d *core) scatter(q *queue, frame []byte) bool {
-	need := uint64(headerLen + len(frame))
+	need := uint64(q.headerLen + len(frame))
 	n := 1
 	for have := q.bufs[0].in; have < need; n++ {
 		if !q.mergeable {
@@ -131,9 +139,9 @@ func (d *core) scatter(q *queue, frame []byte) bool {
 		}
 		have += c.in
 	}
-	var header [headerLen]byte
-	putHeader(header[:], uint16(n))
-	rest := [2][]byte{header[:], frame}
+	var header [maxHeaderLen]byte
+	q.putHeader(header[:], uint16(n), frame)
+	rest := [2][]byte{header[:q.headerLen], frame}
 	for i := range q.bufs[:n] {
 		q.push(&q.bufs[i], q.bufs[i].fill(&rest))
 	}

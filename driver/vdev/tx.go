@@ -7,9 +7,9 @@ import (
 )
 
 const (
-	headerLen   = virtio.NetHeaderLen
-	etherHeader = 14
-	vlanTag     = 4
+	maxHeaderLen = virtio.NetHeaderHashLen
+	etherHeader  = 14
+	vlanTag      = 4
 
 	// scratchSize is room for the frames of a burst that lie in several pieces.
 	// A single one always fits.
@@ -131,7 +131,8 @@ func (d *core) txFrame(q *queue, c *chain) (frame []byte, full bool) {
 	if c.readable != len(c.segs) {
 		d.violate("x/net/tx-writable", q.index, "a transmitted packet has writable descriptors")
 	}
-	if c.out < headerLen+etherHeader || c.out > headerLen+maxFrame {
+	headerLen := q.headerLen
+	if c.out < uint64(headerLen+etherHeader) || c.out > uint64(headerLen+maxFrame) {
 		d.violate("x/net/tx-length", q.index, "a transmitted packet of %d bytes, including the header of %d", c.out, headerLen)
 		d.stats.TxErrors++
 		return nil, false
@@ -143,15 +144,15 @@ func (d *core) txFrame(q *queue, c *chain) (frame []byte, full bool) {
 	case len(first) == headerLen && c.readable == 2:
 		frame = c.segs[1]
 	default:
-		if frame, full = d.work.assemble(c); full {
+		if frame, full = d.work.assemble(c, headerLen); full {
 			return nil, true
 		}
 	}
 	if len(first) < headerLen {
-		var header [headerLen]byte
-		first = c.gather(header[:], 0)
+		var header [maxHeaderLen]byte
+		first = c.gather(header[:headerLen], 0)
 	}
-	// flags and gso_type are the first two bytes, num_buffers the last two.
+	// flags and gso_type are the first two bytes.
 	if binary.LittleEndian.Uint16(first)|binary.LittleEndian.Uint16(first[virtio.NetHeaderNumBuffers:]) != 0 {
 		d.checkHeader(q, first)
 	}
@@ -163,8 +164,8 @@ func (d *core) txFrame(q *queue, c *chain) (frame []byte, full bool) {
 	return frame, false
 }
 
-// assemble copies a frame that lies in several pieces.
-func (w *scratch) assemble(c *chain) (frame []byte, full bool) {
+// assemble copies a frame that lies in several pieces, behind its header.
+func (w *scratch) assemble(c *chain, headerLen int) (frame []byte, full bool) {
 	if w.copies == nil {
 		w.copies = make([]byte, scratchSize)
 	}
