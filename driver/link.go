@@ -12,11 +12,11 @@ import (
 type Link struct {
 	// Up is whether there is a link. A device without STATUS always has one, a
 	// port that failed or is being recovered never.
-	Up bool
+	Up bool `json:"up"`
 	// Speed is in Mbit/s, 0 if unknown.
-	Speed int
+	Speed int `json:"speed_mbps"`
 	// Duplex is [UnknownDuplex] unless the device says which it is.
-	Duplex Duplex
+	Duplex Duplex `json:"duplex"`
 }
 
 // Duplex is whether a link carries frames both ways at once.
@@ -54,6 +54,9 @@ func (d Duplex) String() string {
 	}
 	return "unknown duplex"
 }
+
+// MarshalText returns the words of String.
+func (d Duplex) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
 
 // Speed and duplex as the device says them (5.1.4.2).
 const (

@@ -35,6 +35,18 @@ type negotiated struct {
 	deviceMTU int             // 0 if the device does not say
 	mtu       int             // to be used
 	mac       net.HardwareAddr
+	dropped   map[virtio.Feature]string // why features that the driver accepts were not
+}
+
+// drop takes a feature out of those to be accepted, if it is there, and remembers why.
+func (n *negotiated) drop(f virtio.Feature, why string) {
+	if !n.features.Has(f) {
+		return
+	}
+	if n.dropped == nil {
+		n.dropped = map[virtio.Feature]string{}
+	}
+	n.features, n.dropped[f] = n.features.Without(f), why
 }
 
 // start brings the device from any state to one in which packets flow, and
@@ -168,7 +180,7 @@ func (d *device) selectFeatures() (*negotiated, error) {
 	n.features = offered.And(n.allowed).Closure()
 	if d.cfg.MAC != nil {
 		// With MAC accepted the device's address would have to be used (5.1.4.2).
-		n.features = n.features.Without(virtio.NetMAC)
+		n.drop(virtio.NetMAC, "the configuration has another address, and accepting it is to use the device's")
 	}
 	if err := d.selectPairs(n); err != nil {
 		return nil, err
@@ -234,10 +246,11 @@ func (d *device) selectPairs(n *negotiated) error {
 		n.pairs = min(wanted, pairs)
 	}
 	if n.pairs == 1 {
-		n.features = n.features.Without(virtio.NetMQ).Without(virtio.NetCtrlVQ)
+		n.drop(virtio.NetMQ, "one queue pair is used")
+		n.drop(virtio.NetCtrlVQ, "one queue pair takes no commands")
 	}
 	if sets { // there is no control queue, and no need for one
-		n.features = n.features.Without(virtio.NetCtrlVQ)
+		n.drop(virtio.NetCtrlVQ, "the transport enables queue pairs itself")
 	}
 	if n.pairs < wanted {
 		d.log.Warn("fewer queue pairs than asked for", "asked", wanted, "pairs", n.pairs)
@@ -256,7 +269,7 @@ func (d *device) selectMTU(n *negotiated) error {
 		}
 		if mtu < virtio.MinMTU {
 			d.log.Warn("the device's MTU is below 68 and ignored", "mtu", mtu)
-			n.features = n.features.Without(virtio.NetMTU)
+			n.drop(virtio.NetMTU, "the device's MTU is below 68")
 		} else {
 			n.deviceMTU, n.mtu = mtu, mtu
 		}

@@ -10,14 +10,18 @@ import (
 // Path says in words how packets are received and transmitted, and why not
 // faster.
 type Path struct {
-	Rx, Tx string
+	Rx string `json:"rx"`
+	Tx string `json:"tx"`
 	// Rejected are the faster paths that were not chosen, with the reason, the one
 	// that would gain most first.
-	Rejected []Rejected
+	Rejected []Rejected `json:"rejected,omitempty"`
 }
 
 // Rejected is a faster path and why it was not chosen.
-type Rejected struct{ Path, Reason string }
+type Rejected struct {
+	Path   string `json:"path"`
+	Reason string `json:"reason"`
+}
 
 // String returns the path on one line.
 func (p Path) String() string {

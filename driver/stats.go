@@ -13,7 +13,7 @@ type Stats struct {
 	TxErrors           uint64 // taken and not sent: freed before, of an unknown pool, too long a chain
 	TxLost             uint64 // of TxPackets: buffers that the device had when it was reset, sent or not
 	Polls, EmptyPolls  uint64 // calls of RxQueue.Burst, and those that found nothing
-	Kicks              uint64 // times the device was notified
+	Kicks, Suppressed  uint64 // notifications of the device, and those that it did not ask for
 	Resets             uint64 // times the port was recovered by a reset
 	Disconnects        uint64 // times the back end disconnected
 	Refusals           uint64 // times a back end that connected again could not be set up
@@ -32,6 +32,7 @@ type RxQueueStats struct {
 	Packets, Bytes    uint64 // received
 	Polls, EmptyPolls uint64 // calls of Burst, and those that found nothing
 	Kicks, Rekicks    uint64 // notifications, and those sent again because nothing moved
+	Suppressed        uint64 // notifications not sent, because the device did not ask for them
 	NoMbuf            uint64 // times the ring could not be refilled: the pool was empty
 	Dropped           uint64 // packets lost for one of the next two reasons
 	LengthErrors      uint64 // an invalid length
@@ -48,6 +49,7 @@ type TxQueueStats struct {
 	Packets, Bytes uint64 // made available to the device
 	Polls, Full    uint64 // calls of Burst, and those that could not take everything
 	Kicks, Rekicks uint64 // notifications, and those sent again because nothing moved
+	Suppressed     uint64 // notifications not sent, because the device did not ask for them
 	Dropped        uint64 // packets taken and not sent for one of the next reasons
 	LengthDrops    uint64 // shorter than an Ethernet header or longer than the MTU allows
 	ChainDrops     uint64 // more segments than the ring can take
@@ -90,6 +92,7 @@ func (p *Port) Stats() Stats {
 		s.Polls += rx.Polls
 		s.EmptyPolls += rx.EmptyPolls
 		s.Kicks += rx.Kicks + tx.Kicks
+		s.Suppressed += rx.Suppressed + tx.Suppressed
 	}
 	drops = min(drops, s.TxPackets)
 	s.TxPackets -= drops
@@ -111,6 +114,7 @@ func (q *RxQueue) total() RxQueueStats {
 	s.Concurrent = q.gate.Refused()
 	if q.ring != nil {
 		s.add(q.ring.Stats())
+		s.Suppressed += q.ring.Suppressed()
 		s.Posted = q.ring.Posted()
 	}
 	return s
@@ -146,6 +150,7 @@ func (q *TxQueue) total() TxQueueStats {
 	s.Concurrent = q.gate.Refused()
 	if q.ring != nil {
 		s.add(q.ring.Stats())
+		s.Suppressed += q.ring.Suppressed()
 		s.Posted = q.ring.Posted()
 	}
 	return s

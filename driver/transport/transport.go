@@ -111,6 +111,23 @@ type Interrupter interface {
 	Interrupt(q int) (fd int, err error)
 }
 
+// Describer is a [Transport] that says more about itself than its name, for people who
+// look for a fault.
+type Describer interface {
+	// Describe returns what kind of transport this is, "PCI" or "vhost-user", and what else
+	// there is to say, in the order in which it is shown. It is called by the same
+	// goroutine as the methods of Transport.
+	Describe() (kind string, details []Detail)
+	// QueueVector returns the MSI-X vector of virtqueue q, -1 if it has none.
+	QueueVector(q int) int
+}
+
+// Detail is a line of what a [Describer] says.
+type Detail struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
 // DMA is the memory that can be mapped.
 type DMA struct {
 	// Physical says that device addresses are physical addresses. Memory then has to

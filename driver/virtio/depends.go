@@ -61,3 +61,19 @@ func (s Features) Closure() Features {
 func (r requirement) met(s Features) bool {
 	return r.all.Minus(s).Empty() && (r.any.Empty() || !r.any.And(s).Empty())
 }
+
+// Missing returns what keeps f from being accepted with s: the features that it requires and
+// s does not have. Of those of which one is enough, it returns all if s has none.
+func (s Features) Missing(f Feature) Features {
+	var missing Features
+	for _, r := range requirements {
+		if r.feature != f {
+			continue
+		}
+		missing = missing.Or(r.all.Minus(s))
+		if r.any.And(s).Empty() {
+			missing = missing.Or(r.any)
+		}
+	}
+	return missing
+}

@@ -103,6 +103,9 @@ func (f Feature) String() string {
 	return fmt.Sprintf("bit %d", uint8(f))
 }
 
+// MarshalText returns the name.
+func (f Feature) MarshalText() ([]byte, error) { return []byte(f.String()), nil }
+
 // Features is a set of feature bits. The zero value is the empty set.
 // Word 0 holds bits 0 to 63, word 1 bits 64 to 127.
 type Features [2]uint64

@@ -42,3 +42,6 @@ func (s Status) String() string {
 	}
 	return strings.Join(names, "|")
 }
+
+// MarshalText returns the names of the bits.
+func (s Status) MarshalText() ([]byte, error) { return []byte(s.String()), nil }

@@ -76,6 +76,9 @@ func New(cfg virtq.Config) (*Queue, error) {
 // Areas returns the device addresses of the areas of the ring.
 func (q *Queue) Areas() (desc, driver, device uint64) { return q.ring.Areas() }
 
+// Ring returns the ring, to look at while no command is sent.
+func (q *Queue) Ring() *virtq.Control { return q.ring }
+
 // Start is called when DRIVER_OK is set; no command can be sent before. bell and id
 // are those of the transport's notifier.
 func (q *Queue) Start(bell virtio.Doorbell, id uint16) { q.ring.Start(bell, id) }

@@ -93,11 +93,14 @@ func (r *ring) kickPacked() {
 	event, count := packedEvent(load32(r.deviceEvent)), r.unkicked
 	r.unkicked = 0
 	if event.flags() == virtio.EventDisable {
+		r.suppressed.Add(1)
 		return
 	}
 	next, wrap := r.tail(), r.tailFlags == packedAvail
 	if event.wants(next, count, r.size(), wrap, r.eventIdx) || event.passed(next, count, r.size(), wrap) && r.usedBefore(count) {
 		r.notify(position(next, wrap))
+	} else {
+		r.suppressed.Add(1)
 	}
 }
 

@@ -27,9 +27,10 @@ type ring struct {
 	stopped  bool // not started yet, drained or broken: bursts do nothing
 	drained  bool
 
-	kicks  *stat.Counter
-	posted stat.Gauge // buffers that the device has, for other goroutines
-	broken atomic.Pointer[BrokenError]
+	kicks      *stat.Counter
+	suppressed stat.Counter // decisions not to notify the device, because it did not ask
+	posted     stat.Gauge   // buffers that the device has, for other goroutines
+	broken     atomic.Pointer[BrokenError]
 
 	slots
 	desc []desc
@@ -95,6 +96,10 @@ func (r *ring) Broken() error {
 // Posted returns how many buffers the device has: segments, not packets. It may
 // be called from any goroutine.
 func (r *ring) Posted() int { return int(r.posted.Load()) }
+
+// Suppressed returns how often the device was not notified of something new, because it did
+// not ask for that. It may be called from any goroutine.
+func (r *ring) Suppressed() uint64 { return r.suppressed.Load() }
 
 // notOutstanding is the reason for an identifier that is out of range, not
 // posted, or in the middle of a chain.

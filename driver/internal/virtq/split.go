@@ -191,6 +191,8 @@ func (r *ring) kickSplit() {
 func (r *ring) kickFencedSplit() {
 	if r.wantsKickSplit() {
 		r.notify(r.nextSplit())
+	} else {
+		r.suppressed.Add(1)
 	}
 }
 

@@ -82,6 +82,7 @@ var (
 	_ transport.Transport       = (*Device)(nil)
 	_ transport.QueuePairSetter = (*Device)(nil)
 	_ transport.Disconnecter    = (*Device)(nil)
+	_ transport.Describer       = (*Device)(nil)
 )
 
 // connector makes connections to back ends, one after the other.

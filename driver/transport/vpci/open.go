@@ -42,7 +42,10 @@ type Device struct {
 	closeErr error
 }
 
-var _ transport.Transport = (*Device)(nil)
+var (
+	_ transport.Transport = (*Device)(nil)
+	_ transport.Describer = (*Device)(nil)
+)
 
 // Open takes ownership of fn: Close closes it, and so does Open if it fails.
 //
