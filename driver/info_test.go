@@ -212,3 +212,24 @@ func TestInfoOfEndedPort(t *testing.T) {
 		t.Errorf("%+v", info)
 	}
 }
+
+// TestFeatureTable: the table has every bit that has a name, in order, and says something
+// about each.
+func TestFeatureTable(t *testing.T) {
+	var bits []virtio.Feature
+	for _, s := range Features() {
+		bits = append(bits, s.Feature)
+		if s.Reason == "" || s.Acceptance < Refused || s.Acceptance > ByDefault {
+			t.Errorf("%+v", s)
+		}
+	}
+	var named []virtio.Feature
+	for f := virtio.Feature(0); f < 128; f++ {
+		if !strings.HasPrefix(f.String(), "bit ") {
+			named = append(named, f)
+		}
+	}
+	if !slices.Equal(bits, named) {
+		t.Errorf("the table has %v, names are there for %v", bits, named)
+	}
+}

@@ -55,6 +55,13 @@ const (
 	NetIPsec        Feature = 70
 )
 
+// Features of the legacy interface (5.1.3.2, 6.3). A modern device may still offer them.
+const (
+	LegacyGSO           Feature = 6
+	LegacyNotifyOnEmpty Feature = 24
+	LegacyAnyLayout     Feature = 27
+)
+
 // Features that every device type shares (6).
 const (
 	RingIndirectDesc Feature = 28
@@ -91,6 +98,7 @@ var featureNames = map[Feature]string{
 	Version1: "VERSION_1", AccessPlatform: "ACCESS_PLATFORM", RingPacked: "RING_PACKED",
 	InOrder: "IN_ORDER", OrderPlatform: "ORDER_PLATFORM", SRIOV: "SR_IOV",
 	NotificationData: "NOTIFICATION_DATA", NotifConfigData: "NOTIF_CONFIG_DATA",
+	LegacyGSO: "GSO", LegacyNotifyOnEmpty: "NOTIFY_ON_EMPTY", LegacyAnyLayout: "ANY_LAYOUT",
 	RingReset: "RING_RESET", AdminVQ: "ADMIN_VQ", Suspend: "SUSPEND",
 }
 
