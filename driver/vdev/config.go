@@ -14,8 +14,9 @@ import (
 type Config struct {
 	// Offer is the feature set offered to the driver. Empty means all that
 	// [Implemented] returns and that fits the other fields: no MQ with one pair, no
-	// IN_ORDER with OutOfOrder. It may have bits that the device does not
-	// implement, to see whether a driver accepts them.
+	// IN_ORDER with OutOfOrder, and offloads only with an [OffloadBackend], because with
+	// another one the device has to do their work. It may have bits that the device does
+	// not implement, to see whether a driver accepts them.
 	Offer virtio.Features
 	// Refuse is taken out of what is offered.
 	Refuse virtio.Features
@@ -74,6 +75,10 @@ type Faults struct {
 	ResetReads int
 	// RefuseFeatures clears FEATURES_OK independently of what the driver accepted.
 	RefuseFeatures bool
+	// RxHeader changes the header of every packet for the driver, all of it but
+	// num_buffers, which is set afterwards. It is called with the device's lock held and
+	// must not call the device. nil changes nothing.
+	RxHeader func(header []byte)
 	// GenerationFlaps is how many reads of the device configuration are each
 	// followed by a change of its generation. -1: all.
 	GenerationFlaps int
@@ -144,7 +149,8 @@ func Implemented() virtio.Features {
 	return virtio.FeatureSet(
 		virtio.NetMTU, virtio.NetMAC, virtio.NetMrgRxbuf, virtio.NetStatus, virtio.NetCtrlVQ, virtio.NetMQ, virtio.NetSpeedDuplex,
 		virtio.RingIndirectDesc, virtio.RingEventIdx, virtio.Version1, virtio.AccessPlatform, virtio.RingPacked,
-		virtio.InOrder, virtio.OrderPlatform, virtio.NotificationData, virtio.NotifConfigData, virtio.RingReset)
+		virtio.InOrder, virtio.OrderPlatform, virtio.NotificationData, virtio.NotifConfigData, virtio.RingReset).
+		Or(allOffloads)
 }
 
 // offer returns the features that a device of this configuration offers.
@@ -158,6 +164,13 @@ func (c Config) offer() virtio.Features {
 		if c.OutOfOrder {
 			f = f.Without(virtio.InOrder)
 		}
+		if _, ok := c.Backend.(OffloadBackend); !ok {
+			f = f.Minus(allOffloads)
+		}
+		// Not those that depend on what is refused. (Over vhost-user MQ is offered without
+		// CTRL_VQ, which the front end has.)
+		f = f.Minus(c.Refuse)
+		return f.Minus(allOffloads.Minus(f.Closure()))
 	}
 	return f.Minus(c.Refuse)
 }

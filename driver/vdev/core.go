@@ -46,8 +46,16 @@ type core struct {
 	losses   LossReporter // the back end, nil if it loses nothing
 	closed   bool
 	work     scratch // of transmit
-	stage    stage   // of receiveAny
-	stats    Stats
+
+	// offloader is the back end if it passes offloads on, nil otherwise. rxOffloads are
+	// those that the driver takes; offloading is set from when it first took one on.
+	offloader  OffloadBackend
+	rxOffloads virtio.Features
+	offloading bool
+	forge      func(header []byte) // Faults.RxHeader
+
+	stage stage // of receiveAny
+	stats Stats
 
 	// dropped and droppedBytes count the transmitted frames that the back end refused
 	// or for which there was no link.
@@ -105,6 +113,7 @@ func (d *core) init(cfg Config, irq Interrupts, v variant, more int) error {
 	d.config, d.cfg, d.irq, d.log, d.variant = cfg, cfg, irq, cfg.Logger, v
 	d.hold, d.traits = cfg.Hold, cfg.Backend.Traits()
 	d.losses, _ = cfg.Backend.(LossReporter)
+	d.offloader, _ = cfg.Backend.(OffloadBackend)
 	d.cfg.Offer = cfg.offer()
 	d.net = newNetConfig(cfg)
 	for i := range 2*cfg.Pairs + more {

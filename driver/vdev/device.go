@@ -35,7 +35,7 @@ func New(cfg Config, irq Interrupts) (*Device, error) {
 	if err := d.init(cfg, irq, d, 1); err != nil {
 		return nil, err
 	}
-	d.faults = d.cfg.Faults
+	d.setFaults(d.cfg.Faults)
 	d.registers = make([]queueRegisters, len(d.queues))
 	d.clear()
 	d.reset = resetState{wanted: true}
@@ -57,7 +57,12 @@ func (d *Device) Close() error {
 func (d *Device) SetFaults(f Faults) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.faults = f
+	d.setFaults(f)
+}
+
+func (d *Device) setFaults(f Faults) {
+	d.faults, d.forge = f, f.RxHeader
+	d.offloading = d.offloading || d.forge != nil
 }
 
 // SetDMA allows or forbids the device to reach memory, as the Bus Master Enable

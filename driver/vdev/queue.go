@@ -31,6 +31,7 @@ type queue struct {
 	max   int // the largest size; 0: the queue does not exist
 
 	ring
+	sent          int           // transmitq: frames of the first packet that the back end has
 	disabled      bool          // a VhostDevice's: what is on it is used and discarded
 	stats         QueueStats    // dev.mu guards it
 	doorbells     atomic.Uint64 // counted without dev.mu
@@ -43,6 +44,8 @@ type queue struct {
 	mergeable     bool          // receiveq: MRG_RXBUF
 	headerLen     int           // of virtio_net_hdr, in both directions
 	hashReport    bool          // receiveq: HASH_REPORT
+
+	header [maxHeaderLen]byte // receiveq: of the frame at hand
 }
 
 func newQueue(d *core, index int) *queue {
@@ -71,5 +74,6 @@ func (q *queue) setFormat() {
 // stop ends the ring. Its memory is not touched any more.
 func (q *queue) stop() {
 	q.ring.close()
+	q.sent = 0
 	q.held = q.held[:0]
 }

@@ -11,13 +11,38 @@ type stage struct {
 	frames [maxBurst][]byte
 	next   int // the first one that was neither delivered nor dropped
 	n      int
+
+	// offloads are what is left to be done on the frames, if the device has to do with
+	// offloads; cut is what the next frame was cut into and not delivered yet.
+	offloads [maxBurst]Offload
+	cut      segments
 }
 
-func (s *stage) clear() { s.next, s.n = 0, 0 }
+func (s *stage) clear() {
+	s.next, s.n = 0, 0
+	s.cut.clear()
+}
+
+// fill gets the next burst from the back end, as much as s.next and s.n say is wanted.
+func (s *stage) fill(d *core, pair int) {
+	s.next = 0
+	switch {
+	case !d.offloading:
+		s.n = d.cfg.Backend.Receive(pair, s.frames[:d.cfg.Burst])
+	case d.offloader != nil:
+		s.n = d.offloader.ReceiveOffloads(pair, s.frames[:d.cfg.Burst], s.offloads[:d.cfg.Burst])
+	default:
+		s.n = d.cfg.Backend.Receive(pair, s.frames[:d.cfg.Burst])
+		clear(s.offloads[:s.n])
+	}
+}
 
 // minPlainBuffer is how long a receive buffer without MRG_RXBUF and receive offloads is
 // behind its header at least (5.1.9.3.1).
 const minPlainBuffer = 1514
+
+// minLargeBuffer is the same with receive offloads of large packets.
+const minLargeBuffer = 65589
 
 // prepare sets what depends on the accepted features.
 func (q *queue) prepare() {
@@ -26,6 +51,8 @@ func (q *queue) prepare() {
 	switch {
 	case f.Has(virtio.NetMrgRxbuf):
 		q.minBuffer, q.minBufferRule = uint64(q.headerLen), "net/rxbuf/3"
+	case !f.And(largeReceive).Empty():
+		q.minBuffer, q.minBufferRule = uint64(q.headerLen)+minLargeBuffer, "net/rxbuf/1"
 	case f.Has(virtio.NetMTU):
 		q.minBuffer, q.minBufferRule = uint64(q.headerLen+etherHeader+q.dev.net.mtu), "net/config/8"
 	default:
@@ -37,7 +64,6 @@ func (q *queue) prepare() {
 // receive moves frames from the back end to the driver. It returns how many it
 // delivered or dropped.
 func (d *core) receive() int {
-	b := d.cfg.Backend
 	if !d.traits.PerPair {
 		return d.receiveAny()
 	}
@@ -49,9 +75,9 @@ func (d *core) receive() int {
 		}
 		s := &q.stage
 		if s.next == s.n {
-			s.next, s.n = 0, b.Receive(pair, s.frames[:d.cfg.Burst])
+			s.fill(d, pair)
 		}
-		for ; s.next < s.n && d.deliver(q, s.frames[s.next]); s.next++ {
+		for ; s.next < s.n && d.deliverNext(q, s); s.next++ {
 			n++
 		}
 		q.flush()
@@ -64,16 +90,16 @@ func (d *core) receive() int {
 func (d *core) receiveAny() int {
 	s := &d.stage
 	if s.next == s.n {
-		s.next, s.n = 0, d.cfg.Backend.Receive(AnyPair, s.frames[:d.cfg.Burst])
+		s.fill(d, AnyPair)
 	}
 	n := 0
 	for ; s.next < s.n; s.next++ {
 		q := d.queues[virtio.RxQueueIndex(d.steer(s.frames[s.next]))]
-		if !d.net.link || !q.alive || !d.deliver(q, s.frames[s.next]) {
+		if !d.net.link || !q.alive || !d.deliverNext(q, s) {
 			if (d.hold || d.traits.Lossless) && d.net.link && q.alive {
 				break
 			}
-			d.missed.Add(1)
+			d.missed.Add(s.skip())
 		}
 		n++
 	}
@@ -81,6 +107,14 @@ func (d *core) receiveAny() int {
 		d.queues[virtio.RxQueueIndex(pair)].flush()
 	}
 	return n
+}
+
+// deliverNext delivers the next frame of a stage, or what is left of it.
+func (d *core) deliverNext(q *queue, s *stage) bool {
+	if d.offloading {
+		return d.deliverOffload(q, s)
+	}
+	return d.deliver(q, s.frames[s.next])
 }
 
 // deliver writes a frame into buffers of a receiveq. It returns false if there
@@ -92,7 +126,7 @@ func (d *core) deliver(q *queue, frame []byte) bool {
 		return false
 	}
 	if len(c.segs[0]) < need {
-		return d.scatter(q, frame)
+		return d.scatter(q, frame, Offload{})
 	}
 	b := c.segs[0][:need]
 	q.putHeader(b, 1, frame)
@@ -121,8 +155,8 @@ func (q *queue) received(frame, buffers, bytes int) {
 }
 
 // scatter is deliver for a frame that takes several pieces of memory, and with
-// MRG_RXBUF several buffers. Buffer 0 is in q.bufs already.
-func (d *core) scatter(q *queue, frame []byte) bool {
+// MRG_RXBUF several buffers, or has an offload. Buffer 0 is in q.bufs already.
+func (d *core) scatter(q *queue, frame []byte, o Offload) bool {
 	need := uint64(q.headerLen + len(frame))
 	n := 1
 	for have := q.bufs[0].in; have < need; n++ {
@@ -139,9 +173,14 @@ func (d *core) scatter(q *queue, frame []byte) bool {
 		}
 		have += c.in
 	}
-	var header [maxHeaderLen]byte
-	q.putHeader(header[:], uint16(n), frame)
-	rest := [2][]byte{header[:q.headerLen], frame}
+	header := q.header[:q.headerLen]
+	q.putHeader(header, uint16(n), frame)
+	o.put(header)
+	if d.forge != nil {
+		d.forge(header)
+		binary.LittleEndian.PutUint16(header[virtio.NetHeaderNumBuffers:], uint16(n))
+	}
+	rest := [2][]byte{header, frame}
 	for i := range q.bufs[:n] {
 		q.push(&q.bufs[i], q.bufs[i].fill(&rest))
 	}

@@ -3,15 +3,18 @@ package vdev
 import "time"
 
 // Stats counts what went through a device since it was made. Frames are counted
-// without the virtio header.
+// without the virtio header, and as the driver has them: a packet that the device cuts is
+// one transmitted frame, and dropped if the back end did not take all of it.
 type Stats struct {
 	TxFrames, TxBytes uint64 // taken by the back end
 	TxDropped         uint64 // refused or lost by the back end, or the link was down
-	TxErrors          uint64 // frames of an invalid length; they are dropped
+	TxErrors          uint64 // frames with an invalid length or header; they are dropped
+	TxSegments        uint64 // frames that packets were cut into
 
 	RxFrames, RxBytes uint64 // delivered to the driver
 	RxDropped         uint64 // no buffer, or the link was down
 	RxErrors          uint64 // frames too large for a buffer without MRG_RXBUF
+	RxSegments        uint64 // frames that those of the back end were cut into
 
 	Doorbells  uint64 // rung by the driver
 	Interrupts uint64 // queue interrupts that were due and not masked
@@ -61,8 +64,9 @@ func (d *core) countStats() Stats {
 func (d *core) withLosses(s Stats) Stats {
 	if d.losses != nil {
 		frames, bytes := d.losses.Lost()
-		s.TxFrames -= frames
-		s.TxBytes -= bytes
+		// It may have lost more frames than there were packets.
+		s.TxFrames -= min(frames, s.TxFrames)
+		s.TxBytes -= min(bytes, s.TxBytes)
 		s.TxDropped += frames
 	}
 	return s

@@ -71,6 +71,7 @@ func (d *Device) clear() {
 	d.reset.asked = false
 	d.halt()
 	d.stopQueues()
+	d.setReceiveOffloads(virtio.Features{})
 	for i := range d.queues {
 		d.clearQueue(i)
 	}
@@ -154,6 +155,7 @@ func (d *Device) begin() {
 		return
 	}
 	d.running, d.armed = true, true
+	d.setReceiveOffloads(d.accepted)
 	for i := range d.registers {
 		if d.registers[i].enabled && !d.startQueue(i) {
 			return

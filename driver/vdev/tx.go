@@ -24,6 +24,8 @@ type scratch struct {
 	owner  [maxBurst]int // which chain a frame is from
 	copies []byte        // frames that were in several pieces
 	copied int
+	header [maxHeaderLen]byte // one that was in several pieces
+	out    outgoing
 }
 
 // transmit takes a burst from the transmitq of a pair, passes it to the back end
@@ -32,6 +34,9 @@ func (d *core) transmit(pair int) int {
 	q := d.queues[virtio.TxQueueIndex(pair)]
 	if !q.alive {
 		return 0
+	}
+	if d.accepted.Has(virtio.NetCSUM) {
+		return d.transmitOffloads(pair, q)
 	}
 	w := &d.work
 	w.copied = 0
@@ -128,6 +133,29 @@ func (q *queue) pick(n uint32) uint32 {
 // in one piece; nil if it is dropped. full is true if the scratch memory of this
 // burst has no room for a frame in several pieces.
 func (d *core) txFrame(q *queue, c *chain) (frame []byte, full bool) {
+	header, frame, full := d.txPacket(q, c)
+	if frame == nil {
+		return nil, full
+	}
+	// flags and gso_type are the first two bytes.
+	if binary.LittleEndian.Uint16(header)|binary.LittleEndian.Uint16(header[virtio.NetHeaderNumBuffers:]) != 0 {
+		d.checkHeader(q, header)
+	}
+	if !d.fits(frame) {
+		d.tooLong(q, frame)
+		return nil, false
+	}
+	return frame, false
+}
+
+func (d *core) tooLong(q *queue, frame []byte) {
+	d.violate("net/config/9", q.index, "a frame of %d bytes with an MTU of %d", len(frame), d.net.mtu)
+	d.stats.TxErrors++
+}
+
+// txPacket returns header and frame of a transmitted packet, each in one piece; see
+// txFrame.
+func (d *core) txPacket(q *queue, c *chain) (header, frame []byte, full bool) {
 	if c.readable != len(c.segs) {
 		d.violate("x/net/tx-writable", q.index, "a transmitted packet has writable descriptors")
 	}
@@ -135,7 +163,7 @@ func (d *core) txFrame(q *queue, c *chain) (frame []byte, full bool) {
 	if c.out < uint64(headerLen+etherHeader) || c.out > uint64(headerLen+maxFrame) {
 		d.violate("x/net/tx-length", q.index, "a transmitted packet of %d bytes, including the header of %d", c.out, headerLen)
 		d.stats.TxErrors++
-		return nil, false
+		return nil, nil, false
 	}
 	first := c.segs[0]
 	switch {
@@ -145,23 +173,13 @@ func (d *core) txFrame(q *queue, c *chain) (frame []byte, full bool) {
 		frame = c.segs[1]
 	default:
 		if frame, full = d.work.assemble(c, headerLen); full {
-			return nil, true
+			return nil, nil, true
 		}
 	}
 	if len(first) < headerLen {
-		var header [maxHeaderLen]byte
-		first = c.gather(header[:headerLen], 0)
+		first = c.gather(d.work.header[:headerLen], 0)
 	}
-	// flags and gso_type are the first two bytes.
-	if binary.LittleEndian.Uint16(first)|binary.LittleEndian.Uint16(first[virtio.NetHeaderNumBuffers:]) != 0 {
-		d.checkHeader(q, first)
-	}
-	if !d.fits(frame) {
-		d.violate("net/config/9", q.index, "a frame of %d bytes with an MTU of %d", len(frame), d.net.mtu)
-		d.stats.TxErrors++
-		return nil, false
-	}
-	return frame, false
+	return first, frame, false
 }
 
 // assemble copies a frame that lies in several pieces, behind its header.
@@ -188,8 +206,8 @@ func (d *core) fits(frame []byte) bool {
 	return tagged && len(frame) <= d.net.mtu+etherHeader+vlanTag
 }
 
-// checkHeader records what is wrong with a header: this device has no offloads, so
-// all fields are 0 or ignored.
+// checkHeader records what is wrong with a header without CSUM: all fields are 0 or
+// ignored.
 func (d *core) checkHeader(q *queue, h []byte) {
 	if flags := h[virtio.NetHeaderFlags]; flags != 0 {
 		d.violate("net/tx/3", q.index, "header flags %#x without CSUM", flags)

@@ -97,6 +97,7 @@ func (d *VhostDevice) Replace(irq Interrupts) (*VhostDevice, error) {
 	next.oversize.Store(d.oversize.Load())
 	next.dropped.Store(d.dropped.Load())
 	next.droppedBytes.Store(d.droppedBytes.Load())
+	next.offloading = next.offloader != nil // the back end was perhaps told of offloads
 	next.wakeTarget = d.wakeTarget
 	next.wakeTarget.Store(&next.core)
 	return next, nil
@@ -128,6 +129,7 @@ func (d *VhostDevice) Begin(f virtio.Features) {
 	d.discard()
 	d.failure.Store(nil)
 	d.accepted, d.active, d.running, d.armed = f, 0, true, true
+	d.setReceiveOffloads(f)
 	for _, q := range d.queues {
 		q.disabled = true
 	}
@@ -139,6 +141,9 @@ func (d *VhostDevice) End() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.stopQueues()
+	if !d.replaced.Load() {
+		d.setReceiveOffloads(virtio.Features{})
+	}
 }
 
 // maxDiscard is how many frames discard drops at most: twice what a cable holds.

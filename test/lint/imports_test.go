@@ -54,7 +54,7 @@ var edges = map[string][]string{
 	"driver/vdev/vhostback/internal/raw": {
 		"driver/internal/stat", "driver/vdev", "driver/virtio",
 	},
-	"driver/vdev/wire":         {"driver/vdev", "driver/vdev/wire/capture"},
+	"driver/vdev/wire":         {"driver/vdev", "driver/vdev/wire/capture", "driver/virtio"},
 	"driver/vdev/wire/capture": {},
 	"driver/virtio":            {},
 	"apps/devbind": {

@@ -18,6 +18,8 @@ var (
 	_ vdev.Backend = (*TAPDevice)(nil)
 	_ vdev.Backend = (*Impairment)(nil)
 
+	_ vdev.OffloadBackend = (*End)(nil)
+
 	_ vdev.LinkReporter = (*TAPDevice)(nil)
 	_ vdev.LossReporter = (*TAPDevice)(nil)
 	_ vdev.LossReporter = (*Capture)(nil)

@@ -193,7 +193,7 @@ func (t *TAPDevice) read() {
 			t.checkLink() // or the device would drop the first frames
 		}
 		frame := [][]byte{b[:n]}
-		for t.in.put(frame) == 0 {
+		for t.in.put(frame, nil) == 0 {
 			if _, open := <-t.room; !open {
 				return
 			}
@@ -222,7 +222,7 @@ func (t *TAPDevice) Transmit(_ int, frames [][]byte) int {
 }
 
 // Receive implements [vdev.Backend].
-func (t *TAPDevice) Receive(_ int, frames [][]byte) int { return t.in.get(frames) }
+func (t *TAPDevice) Receive(_ int, frames [][]byte) int { return t.in.get(frames, nil) }
 
 // Traits implements [vdev.Backend].
 func (t *TAPDevice) Traits() vdev.Traits { return vdev.Traits{} }

@@ -1,0 +1,77 @@
+package vdev
+
+import "github.com/virtio-pmd/virtio-pmd/driver/virtio"
+
+// deliverOffload is deliverNext with offloads: a frame that the driver does not take as it
+// is gets a complete checksum or is cut.
+func (d *core) deliverOffload(q *queue, s *stage) bool {
+	if len(s.cut.frames) > 0 {
+		return d.deliverCut(q, s)
+	}
+	frame, o := s.frames[s.next], &s.offloads[s.next]
+	if !d.acceptable(frame, o) {
+		d.missed.Add(1)
+		return true
+	}
+	switch {
+	case *o == Offload{} && d.rxOffloads.Has(virtio.NetGuestCSUM):
+		if h, ok := parse(frame); ok && h.valid(frame) {
+			o.Flags = virtio.NetHeaderDataValid
+		}
+	case o.within(d.rxOffloads, frame):
+	case o.GSOType == virtio.GSONone:
+		if o.Flags&virtio.NetHeaderNeedsCsum != 0 {
+			complete(frame, *o)
+		}
+		*o = Offload{}
+	default:
+		if !s.cut.cut(frame, *o) {
+			d.missed.Add(1)
+			return true
+		}
+		d.stats.RxSegments += uint64(len(s.cut.frames))
+		return d.deliverCut(q, s)
+	}
+	return d.deliverWith(q, frame, *o)
+}
+
+// acceptable checks and completes the offload of a frame from the back end.
+func (d *core) acceptable(frame []byte, o *Offload) bool {
+	if o.GSOType != virtio.GSONone {
+		h, ok := parse(frame)
+		if !ok || o.GSOType&^virtio.GSOECN != h.gso() || o.GSOSize == 0 || o.Flags&virtio.NetHeaderNeedsCsum == 0 {
+			return false
+		}
+		o.HdrLen = uint16(h.payload)
+	}
+	return o.Flags&virtio.NetHeaderNeedsCsum == 0 || o.inside(len(frame))
+}
+
+// deliverCut delivers the segments of the next frame. It returns false if there are not
+// enough buffers; the first segments may have been delivered then.
+func (d *core) deliverCut(q *queue, s *stage) bool {
+	for i, frame := range s.cut.frames {
+		var o Offload
+		if d.rxOffloads.Has(virtio.NetGuestCSUM) {
+			o.Flags = virtio.NetHeaderDataValid // computed here
+		}
+		if !d.deliverWith(q, frame, o) {
+			s.cut.frames = s.cut.frames[:copy(s.cut.frames, s.cut.frames[i:])]
+			return false
+		}
+	}
+	s.cut.clear()
+	return true
+}
+
+// skip drops what is left of the next frame and returns how many frames that is.
+func (s *stage) skip() uint64 {
+	n := max(len(s.cut.frames), 1)
+	s.cut.clear()
+	return uint64(n)
+}
+
+// deliverWith is deliver for a frame with an offload.
+func (d *core) deliverWith(q *queue, frame []byte, o Offload) bool {
+	return q.take(0) != nil && d.scatter(q, frame, o)
+}
