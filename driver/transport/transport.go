@@ -49,8 +49,8 @@ type Transport interface {
 	// QueueSize returns the largest size of virtqueue q, 0 if it does not exist.
 	QueueSize(q int) (int, error)
 	// SetQueue gives the device the areas of virtqueue q and enables it. The device
-	// may access the areas until a Reset is confirmed. The Notifier is valid until
-	// then. That the device refuses the queue may be the error of a later call, at the
+	// may access the areas until a Reset, or one of this queue, is confirmed. The Notifier
+	// is valid until then. That the device refuses the queue may be the error of a later call, at the
 	// latest of SetStatus with DRIVER_OK.
 	SetQueue(q int, areas Queue) (Notifier, error)
 
@@ -126,6 +126,20 @@ type Describer interface {
 type Detail struct {
 	Name  string `json:"name"`
 	Value string `json:"value"`
+}
+
+// QueueResetter is a [Transport] that can take one virtqueue from its device while the
+// others are in use (2.6.1). Its methods are called as those of Transport are.
+type QueueResetter interface {
+	// CheckQueueReset returns nil if that is possible with this device and the features
+	// that were accepted, otherwise a [*FeatureError] with reason and remedy.
+	CheckQueueReset() error
+	// ResetQueue has the device stop using virtqueue q and waits until it has confirmed
+	// that: it does not access the areas of the queue and the buffers in it any more, and
+	// SetQueue sets the queue up again, with the size and areas that are given then. When
+	// it fails, or ctx ends first, the device may still be using them until the next Reset
+	// is confirmed.
+	ResetQueue(ctx context.Context, q int) error
 }
 
 // DMA is the memory that can be mapped.

@@ -52,8 +52,8 @@ type Options struct {
 }
 
 // Device is a virtio network device behind a vhost-user socket. It implements
-// [transport.Transport], [transport.QueuePairSetter] and [transport.Disconnecter],
-// whose rules on goroutines apply.
+// [transport.Transport], [transport.QueuePairSetter], [transport.QueueResetter] and
+// [transport.Disconnecter], whose rules on goroutines apply.
 type Device struct {
 	path string
 	name string
@@ -83,6 +83,7 @@ var (
 	_ transport.QueuePairSetter = (*Device)(nil)
 	_ transport.Disconnecter    = (*Device)(nil)
 	_ transport.Describer       = (*Device)(nil)
+	_ transport.QueueResetter   = (*Device)(nil)
 )
 
 // connector makes connections to back ends, one after the other.

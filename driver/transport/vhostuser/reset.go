@@ -73,7 +73,7 @@ func (s *session) reset() error {
 			return err
 		}
 	}
-	s.dirty, s.features, s.packed = false, 0, false
+	s.dirty, s.features, s.packed, s.active = false, 0, false, 0
 	return nil
 }
 

@@ -1,6 +1,8 @@
 package vhostuser
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -62,15 +64,83 @@ func (d *Device) SetQueue(q int, areas transport.Queue) (transport.Notifier, err
 	if err != nil {
 		return transport.Notifier{}, fileError(d.name, fmt.Sprintf("eventfd of ring %d", q), err)
 	}
+	notifier := transport.Notifier{Doorbell: doorbell, ID: uint16(q)}
+	if s.written.Has(virtio.StatusDriverOK) {
+		return notifier, s.restart(q, areas, kickFD, d.eventfds.callFD)
+	}
 	s.unsettled = true
-	err = s.batch(false, func() error {
-		err := s.start(q, areas, kickFD, d.eventfds.callFD)
-		if err == nil && q < 2 {
-			err = s.enable(q, true)
+	return notifier, s.batch(false, func() error {
+		return s.startInUse(q, areas, kickFD, d.eventfds.callFD)
+	})
+}
+
+// startInUse starts ring i, and enables it if its pair is in use.
+func (s *session) startInUse(i int, areas transport.Queue, kickFD, callFD int) error {
+	err := s.start(i, areas, kickFD, callFD)
+	if err == nil && i < 2*s.activePairs() {
+		err = s.enable(i, true)
+	}
+	return err
+}
+
+// activePairs returns how many pairs are in use: one before SetQueuePairs.
+func (s *session) activePairs() int { return max(s.active, 1) }
+
+// restart starts ring i, which was stopped while the others are in use, and waits for the
+// answers. A ring that the back end refuses is stopped again.
+func (s *session) restart(i int, areas transport.Queue, kickFD, callFD int) error {
+	return s.withBudget(func() error {
+		err := s.batch(true, func() error { return s.startInUse(i, areas, kickFD, callFD) })
+		if err == nil {
+			err = s.fence()
+		}
+		if err != nil && s.rings[i] != nil {
+			err = errors.Join(err, s.stopOne(i))
 		}
 		return err
 	})
-	return transport.Notifier{Doorbell: doorbell, ID: uint16(q)}, err
+}
+
+// stopOne stops ring i, while the others are in use.
+func (s *session) stopOne(i int) error {
+	if err := s.enableAll([]int{i}, false); err != nil {
+		return err
+	}
+	return s.batch(true, func() error { return s.stop(i) })
+}
+
+// CheckQueueReset implements transport.QueueResetter: rings are stopped and started
+// independently of each other.
+func (d *Device) CheckQueueReset() error {
+	_, err := d.current()
+	return err
+}
+
+// ResetQueue implements transport.QueueResetter. The ring is disabled and stopped, by
+// GET_VRING_BASE. The connection to a back end that does not confirm that is ended, as by
+// Reset.
+//
+// The protocol leaves the other rings alone. A back end may take its device from its
+// application for as long as a ring of the first pair is stopped, as DPDK's does: nothing
+// is received or transmitted then.
+func (d *Device) ResetQueue(ctx context.Context, q int) error {
+	s, err := d.current()
+	if err != nil {
+		return err
+	}
+	if s.rings[q] == nil {
+		return d.queueError(q, "queue_enable", 0, "this queue has not been set up")
+	}
+	stop := s.endWith(ctx, "a reset of one ring")
+	defer stop()
+	return s.withBudget(func() error {
+		err := s.stopOne(q)
+		if err != nil {
+			s.end(err)
+			return s.disconnected()
+		}
+		return nil
+	})
 }
 
 // start describes ring i to the back end; the last message starts it. kickFD and
@@ -180,6 +250,7 @@ func (d *Device) SetQueuePairs(n int) error {
 		if err := s.enableAll(rings[unused:], false); err != nil {
 			return err
 		}
+		s.active = n
 		return s.fence()
 	})
 }
@@ -197,7 +268,7 @@ func (d *Device) checkQueue(s *session, q int, a transport.Queue) error {
 		return wrong("queue_size", uint64(size), "no features have been accepted")
 	case s.rings[q] != nil:
 		return wrong("queue_size", uint64(size),
-			"the queue is in use; the device has to be reset first")
+			"the queue is in use; it or the device has to be reset first")
 	case size < 1 || size > virtio.MaxQueueSize:
 		return wrong("queue_size", uint64(size), "a queue has 1 to %d entries", virtio.MaxQueueSize)
 	case !s.packed && size&(size-1) != 0:

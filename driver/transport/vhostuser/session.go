@@ -51,6 +51,7 @@ type session struct {
 	written  virtio.Status
 	memory   []region
 	rings    map[int]*ring // started, by their numbers
+	active   int           // pairs in use, 0 before SetQueuePairs
 	faults   *faultPipe
 }
 

@@ -22,7 +22,7 @@ type Options struct {
 }
 
 // Device is a modern virtio network device behind a PCI function. It implements
-// [transport.Transport], whose rules on goroutines apply.
+// [transport.Transport] and [transport.QueueResetter], whose rules on goroutines apply.
 type Device struct {
 	fn   pci.Function
 	log  *slog.Logger
@@ -43,8 +43,9 @@ type Device struct {
 }
 
 var (
-	_ transport.Transport = (*Device)(nil)
-	_ transport.Describer = (*Device)(nil)
+	_ transport.Transport     = (*Device)(nil)
+	_ transport.Describer     = (*Device)(nil)
+	_ transport.QueueResetter = (*Device)(nil)
 )
 
 // Open takes ownership of fn: Close closes it, and so does Open if it fails.

@@ -20,21 +20,34 @@ func (d *Device) Reset(ctx context.Context) error {
 	if err := d.write8(regDeviceStatus, 0); err != nil {
 		return err
 	}
+	var status virtio.Status
+	done, err := awaitRegister(ctx, func() (_ bool, err error) {
+		status, err = d.Status()
+		return status == 0, err
+	})
+	switch {
+	case err != nil:
+		return err
+	case !done:
+		return &transport.ResetError{Device: d.Name(), Status: status,
+			Waited: time.Since(start), Err: ctx.Err()}
+	}
+	d.prepared, d.mayDMA, d.accepted = false, false, virtio.Features{}
+	return nil
+}
+
+// awaitRegister reads a register, with pauses that grow, until it is as it has to be. It returns
+// false if ctx ends first.
+func awaitRegister(ctx context.Context, read func() (bool, error)) (bool, error) {
 	pause := time.NewTimer(minResetPoll)
 	defer pause.Stop()
 	for next := minResetPoll; ; {
-		status, err := d.Status()
-		if err != nil {
-			return err
-		}
-		if status == 0 {
-			d.prepared, d.mayDMA, d.accepted = false, false, virtio.Features{}
-			return nil
+		if done, err := read(); done || err != nil {
+			return done, err
 		}
 		select {
 		case <-ctx.Done():
-			return &transport.ResetError{Device: d.Name(), Status: status,
-				Waited: time.Since(start), Err: ctx.Err()}
+			return false, nil
 		case <-pause.C:
 		}
 		next = min(2*next, maxResetPoll)
