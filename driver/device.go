@@ -57,7 +57,14 @@ type device struct {
 	gateMu    sync.Mutex
 	gatesOpen bool
 
+	steering steering                // what the application asked for
+	steered  atomic.Pointer[steered] // what the device does, nil before the first start
+	key      []byte                  // of hashes, where the application gives none
+
+	plans       []ringPlan          // the rings that are set up, by the numbers of their virtqueues
+	resized     map[int]int         // sizes that virtqueues were given in place of the Config's
 	rings       *hugepages.Memory   // of all virtqueues, nil before the first set-up
+	larger      []*hugepages.Memory // of rings that have outgrown rings, until the next reset
 	mapped      []*hugepages.Memory // for the device: rings and pools
 	attachments []*attachment       // of pools
 	pool        *mbuf.Pool          // where received packets go
@@ -159,19 +166,27 @@ func (d *device) setUpQueues(n *negotiated) error {
 		return err
 	}
 	d.makeQueues(n.pairs)
-	for i := range n.pairs {
-		rx, tx := &rings[2*i], &rings[2*i+1]
-		if err := d.rx[i].setUp(rx.cfg, d.enableRing(rx)); err != nil {
+	d.plans = rings[:2*n.pairs]
+	for q := range d.plans {
+		if err := d.setUpRing(&d.plans[q]); err != nil {
 			return err
 		}
-		if err := d.tx[i].setUp(tx.cfg, d.attachedPools(), d.enableRing(tx)); err != nil {
-			return err
-		}
+		d.putIn(q, outReset)
 	}
 	if control := rings[2*n.pairs:]; len(control) != 0 {
 		return d.setUpControl(&control[0])
 	}
 	return nil
+}
+
+// setUpRing gives the device one virtqueue of a pair, filled if it is for receiving. d.mu
+// is held.
+func (d *device) setUpRing(r *ringPlan) error {
+	i := r.cfg.Index / 2
+	if r.name == rxQueueSize {
+		return d.rx[i].setUp(r.cfg, d.enableRing(r))
+	}
+	return d.tx[i].setUp(r.cfg, d.attachedPools(), d.enableRing(r))
 }
 
 // makeQueues makes the queues once, with their gates closed. d.mu is held.
@@ -227,28 +242,29 @@ func (d *device) startQueues() {
 	}
 }
 
-// enablePairs has the device use all the queue pairs: before it does so it uses
-// one (5.1.9.5.5). d.mu is held.
-func (d *device) enablePairs(ctx context.Context, pairs int) error {
-	if pairs == 1 {
-		return nil
-	}
-	if setter, ok := d.t.(transport.QueuePairSetter); ok {
-		return setter.SetQueuePairs(pairs)
-	}
-	ctx, cancel := context.WithTimeout(ctx, d.cfg.ControlTimeout)
-	defer cancel()
-	return d.ctrl.SetQueuePairs(ctx, pairs)
-}
-
-// openGates lets the pollers use the queues.
+// openGates lets the pollers use the queues, but for those that are out of use.
 func (d *device) openGates() {
 	d.gateMu.Lock()
 	defer d.gateMu.Unlock()
 	d.gatesOpen = true
-	for _, g := range d.gates() {
+	for i := range 2 * len(d.rx) {
+		d.openGate(i)
+	}
+}
+
+// openGate lets the poller use a virtqueue, if nothing keeps it out. d.gateMu is held.
+func (d *device) openGate(q int) {
+	if queue, g := d.queue(q); d.gatesOpen && queue.out == 0 {
 		g.Open()
 	}
+}
+
+// queue returns what virtqueue q of a pair has in common with the others, and its gate.
+func (d *device) queue(q int) (*queue, *gate.Gate) {
+	if q%2 == 0 {
+		return &d.rx[q/2].queue, &d.rx[q/2].gate
+	}
+	return &d.tx[q/2].queue, &d.tx[q/2].gate
 }
 
 // closeGates takes the queues from their pollers. It fails if a poller is still inside
@@ -261,7 +277,12 @@ func (d *device) closeGates(limit time.Duration) error {
 	if busy < 0 {
 		return nil
 	}
-	return &Error{Device: d.name, Field: "virtqueue", Value: busy,
+	return d.busyError(busy)
+}
+
+// busyError is the error of a virtqueue whose poller does not leave its burst.
+func (d *device) busyError(q int) error {
+	return &Error{Device: d.name, Field: "virtqueue", Value: q,
 		Reason: "its poller is in the middle of a burst",
 		Remedy: "end the goroutine that polls it before the port is closed, " +
 			"and if it only waits for a CPU, give it one of its own"}

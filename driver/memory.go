@@ -77,11 +77,8 @@ func (d *device) mapPool(a *attachment, need mbuf.DriverNeed) error {
 	if err := driver.CheckBind(); err != nil {
 		return err
 	}
-	if least, ok := a.user.Claim(need); !ok {
-		return &PoolError{Device: d.name, Value: a.pool.Size(), Need: least,
-			Reason: fmt.Sprintf("buffers, of which those in the receive rings of all its ports "+
-				"and %d for each of their transmit queues are taken", MinSpare),
-			Remedy: "make the pool as large, or ask for a smaller RxQueueSize or fewer Queues"}
+	if err := d.claim(a, need); err != nil {
+		return err
 	}
 	pages, err := d.mapMemory(driver.Memory())
 	if err != nil {
@@ -97,6 +94,18 @@ func (d *device) mapPool(a *attachment, need mbuf.DriverNeed) error {
 	}
 	a.detached = false
 	return nil
+}
+
+// claim says what the port needs of a pool. d.mu is held.
+func (d *device) claim(a *attachment, need mbuf.DriverNeed) error {
+	least, ok := a.user.Claim(need)
+	if ok {
+		return nil
+	}
+	return &PoolError{Device: d.name, Value: a.pool.Size(), Need: least,
+		Reason: fmt.Sprintf("buffers, of which those in the receive rings of all its ports "+
+			"and %d for each of their transmit queues are taken", MinSpare),
+		Remedy: "make the pool as large, or ask for a smaller RxQueueSize or fewer Queues"}
 }
 
 // attachment returns that of a pool, nil if there is none. d.mu is held.
@@ -151,13 +160,11 @@ func (d *device) removePool(pool *mbuf.Pool) error {
 	for i, q := range d.tx {
 		gates[i] = &q.gate
 	}
-	if d.gatesOpen {
-		defer func() {
-			for _, g := range gates {
-				g.Open()
-			}
-		}()
-	}
+	defer func() {
+		for i := range gates {
+			d.openGate(virtio.TxQueueIndex(i))
+		}
+	}()
 	if gate.Close(gates, burstLimit) >= 0 {
 		return d.poolInUse(fmt.Sprintf("a transmit queue has been in a burst for %v", burstLimit),
 			"end the goroutine that polls it")
@@ -262,11 +269,21 @@ func (d *device) providePool(n *negotiated, rings []ringPlan) error {
 	if err := d.checkPool(n, need, rings); err != nil {
 		return err
 	}
-	want := mbuf.DriverNeed{TxQueues: n.pairs}
-	for i := range n.pairs {
-		want.RxBuffers += rings[2*i].cfg.Size
+	return d.attachPool(d.pool, poolNeed(rings))
+}
+
+// poolNeed returns what these rings need of the pool that they are filled from.
+func poolNeed(rings []ringPlan) mbuf.DriverNeed {
+	var need mbuf.DriverNeed
+	for _, r := range rings {
+		switch r.name {
+		case rxQueueSize:
+			need.RxBuffers += r.cfg.Size
+		case txQueueSize:
+			need.TxQueues++
+		}
 	}
-	return d.attachPool(d.pool, want)
+	return need
 }
 
 // makePool makes the port's own pool. d.mu is held.
@@ -301,12 +318,23 @@ func (d *device) checkPool(n *negotiated, dataRoom int, rings []ringPlan) error 
 			Reason: "bytes of data room in a buffer, without MRG_RXBUF",
 			Remedy: "take a pool with a larger DataRoom, or have the host offer MRG_RXBUF or a smaller MTU"}
 	}
-	for i := range n.pairs {
-		if room := have * rings[2*i].cfg.Size; n.deviceMTU != 0 && room < n.deviceMTU+l2Header+vlanTag {
-			return &PoolError{Device: d.name, Value: room, Need: n.deviceMTU + l2Header + vlanTag,
-				Reason: "bytes of data room in all buffers of a receive queue",
-				Remedy: "take a larger RxQueueSize, or a pool with a larger DataRoom"}
+	for i := range rings {
+		if err := d.checkRoom(n, &rings[i]); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// checkRoom refuses a receive ring that cannot hold the largest packet that the device may
+// send (5.1.4.2). d.mu is held.
+func (d *device) checkRoom(n *negotiated, r *ringPlan) error {
+	least := n.deviceMTU + l2Header + vlanTag
+	room := d.pool.DataRoom() * r.cfg.Size
+	if r.name != rxQueueSize || n.deviceMTU == 0 || room >= least {
+		return nil
+	}
+	return &PoolError{Device: d.name, Value: room, Need: least,
+		Reason: "bytes of data room in all buffers of a receive queue",
+		Remedy: "take a larger RxQueueSize, or a pool with a larger DataRoom"}
 }

@@ -35,6 +35,7 @@ type negotiated struct {
 	deviceMTU int             // 0 if the device does not say
 	mtu       int             // to be used
 	mac       net.HardwareAddr
+	rss       RSSLimits                 // none without RSS and HASH_REPORT
 	dropped   map[virtio.Feature]string // why features that the driver accepts were not
 }
 
@@ -72,6 +73,9 @@ func (d *device) restart(ctx context.Context) (Link, error) {
 	}
 	d.drain()
 	d.unmapDetached()
+	if err := d.releaseLarger(); err != nil {
+		return Link{}, err
+	}
 	d.ctrl = nil
 	if err := d.populate(); err != nil {
 		return Link{}, err
@@ -122,7 +126,10 @@ func (d *device) initialize(ctx context.Context) (_ Link, err error) {
 	}
 	d.current.Store(n)
 	d.startQueues()
-	if err := d.enablePairs(ctx, n.pairs); err != nil {
+	if err := d.steerAgain(ctx, n); err != nil {
+		return Link{}, err
+	}
+	if err := d.stopAgain(ctx); err != nil {
 		return Link{}, err
 	}
 	return readLink(d.t, n.features)
@@ -185,6 +192,9 @@ func (d *device) selectFeatures() (*negotiated, error) {
 	if err := d.selectPairs(n); err != nil {
 		return nil, err
 	}
+	if err := d.selectRSS(n); err != nil {
+		return nil, err
+	}
 	if err := d.selectMTU(n); err != nil {
 		return nil, err
 	}
@@ -219,7 +229,7 @@ func (d *device) selectPairs(n *negotiated) error {
 		wanted = len(d.rx)
 	}
 	_, sets := d.t.(transport.QueuePairSetter)
-	if n.features.Has(virtio.NetMQ) && wanted > 1 {
+	if (n.features.Has(virtio.NetMQ) || n.features.Has(virtio.NetRSS)) && wanted > 1 {
 		if !sets {
 			// QEMU's device has one pair and a control queue until the driver
 			// has written that it accepts MQ. What is written here is not final

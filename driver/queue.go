@@ -53,6 +53,10 @@ type queue struct {
 	reported bool // the ring is broken, and onBroken was called; the poller's
 
 	statMu sync.Mutex // guards which ring the counters are read from
+
+	// out is why the gate stays closed while the port's gates are open, 0 for no reason.
+	// The device's gateMu guards it.
+	out outOfUse
 }
 
 // enableFunc gives a ring to the device, and enables it. It is called with the
@@ -250,7 +254,7 @@ func (q *RxQueue) start() { q.ring.Start(q.notifier.Doorbell, q.notifier.ID) }
 func (q *TxQueue) start() { q.ring.Start(q.notifier.Doorbell, q.notifier.ID) }
 
 // drain ends the ring: its buffers go back to their pools and its counters are
-// kept. The device has been reset and the gate is closed.
+// kept. The device or this queue has been reset, and the gate is closed.
 func (q *RxQueue) drain() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -266,7 +270,7 @@ func (q *RxQueue) drain() {
 }
 
 // drain ends the ring: its buffers go back to their pools and its counters are
-// kept. The device has been reset and the gate is closed.
+// kept. The device or this queue has been reset, and the gate is closed.
 func (q *TxQueue) drain() {
 	q.mu.Lock()
 	defer q.mu.Unlock()

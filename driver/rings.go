@@ -1,6 +1,7 @@
 package driver
 
 import (
+	"errors"
 	"fmt"
 	"math/bits"
 
@@ -26,8 +27,12 @@ const (
 type ringPlan struct {
 	cfg    virtq.Config
 	name   string // rxQueueSize, txQueueSize or controlQueue
+	limit  int    // descriptors that the device allows
 	bytes  int    // of memory that it needs
 	offset int    // in the memory of all rings
+
+	room    []byte // the memory that it has, which may be more than it needs
+	address uint64 // of room, as the device sees it
 }
 
 // planRings lists the virtqueues to be used with their sizes, receiveq and
@@ -49,57 +54,66 @@ func (d *device) planRings(n *negotiated) ([]ringPlan, error) {
 	for i := range rings {
 		r := &rings[i]
 		r.cfg.Features = n.features
+		if size, ok := d.resized[r.cfg.Index]; ok {
+			r.cfg.Size = size
+		}
+		if err := d.readLimit(r); err != nil {
+			return nil, err
+		}
 		if err := d.selectSize(r); err != nil {
 			return nil, err
-		}
-		layout, err := r.cfg.Layout()
-		if err != nil {
-			return nil, err
-		}
-		r.bytes = layout.Bytes
-		if r.name == controlQueue {
-			r.bytes += ctrlq.BufferSize
 		}
 	}
 	return rings, nil
 }
 
-// selectSize selects the size of a ring. What the Config asks for is taken or
-// refused, never changed. d.mu is held.
-func (d *device) selectSize(r *ringPlan) error {
+// readLimit reads the largest size of a ring, which the device shows until the ring is set
+// up. d.mu is held.
+func (d *device) readLimit(r *ringPlan) error {
 	limit, err := d.t.QueueSize(r.cfg.Index)
-	if err != nil {
+	r.limit = min(limit, virtio.MaxQueueSize)
+	if err != nil || r.limit >= 1 {
 		return err
 	}
-	limit = min(limit, virtio.MaxQueueSize)
+	return &Error{Device: d.name,
+		Field:  fmt.Sprintf("size of virtqueue %d", r.cfg.Index),
+		Value:  limit,
+		Reason: "the device does not have this virtqueue",
+		Remedy: "ask for fewer queue pairs, or restart or update what provides the device"}
+}
+
+// selectSize selects the size of a ring. What was asked for is taken or refused, never
+// changed.
+func (d *device) selectSize(r *ringPlan) error {
 	split := !r.cfg.Features.Has(virtio.RingPacked)
-	if limit < 1 {
-		return &Error{Device: d.name,
-			Field:  fmt.Sprintf("size of virtqueue %d", r.cfg.Index),
-			Value:  limit,
-			Reason: "the device does not have this virtqueue",
-			Remedy: "ask for fewer queue pairs, or restart or update what provides the device"}
-	}
 	size := r.cfg.Size
 	switch {
 	case size == 0:
-		size = min(limit, DefaultQueueSize)
+		size = min(r.limit, DefaultQueueSize)
 		if r.name == controlQueue {
-			size = min(limit, ctrlq.QueueSize)
+			size = min(r.limit, ctrlq.QueueSize)
 		}
 		if split { // the maximum of a device may be a size that no split ring can have
 			size = 1 << (bits.Len(uint(size)) - 1)
 		}
-	case size > limit:
+	case size > r.limit:
 		return &Error{Device: d.name, Field: r.name, Value: size,
-			Reason: fmt.Sprintf("virtqueue %d of the device has at most %d descriptors", r.cfg.Index, limit),
-			Remedy: fmt.Sprintf("ask for %d or less, or have the host offer more", limit)}
+			Reason: fmt.Sprintf("virtqueue %d of the device has at most %d descriptors", r.cfg.Index, r.limit),
+			Remedy: fmt.Sprintf("ask for %d or less, or have the host offer more", r.limit)}
 	case split:
 		if size&(size-1) != 0 {
 			return splitSizeError(d.name, r.name, size)
 		}
 	}
 	r.cfg.Size = size
+	layout, err := r.cfg.Layout()
+	if err != nil {
+		return err
+	}
+	r.bytes = layout.Bytes
+	if r.name == controlQueue {
+		r.bytes += ctrlq.BufferSize
+	}
 	return nil
 }
 
@@ -115,16 +129,21 @@ func (d *device) placeRings(rings []ringPlan, page int) (int, error) {
 			end = (end + page - 1) / page * page
 		}
 		if page != 0 && r.bytes > page {
-			return 0, &Error{Device: d.name,
-				Op: fmt.Sprintf("virtqueue %d", r.cfg.Index), Field: "bytes of ring", Value: r.bytes,
-				Reason: fmt.Sprintf("the device takes physical addresses, "+
-					"so it needs the ring in one page of %d bytes", page),
-				Remedy: "take a smaller queue, refuse INDIRECT_DESC, or set Memory.PageSize to 1 GiB"}
+			return 0, d.pageError(r, page)
 		}
 		r.offset = end
 		end += r.bytes
 	}
 	return end, nil
+}
+
+// pageError is the error of a ring that is larger than a page.
+func (d *device) pageError(r *ringPlan, page int) error {
+	return &Error{Device: d.name,
+		Op: fmt.Sprintf("virtqueue %d", r.cfg.Index), Field: "bytes of ring", Value: r.bytes,
+		Reason: fmt.Sprintf("the device takes physical addresses, "+
+			"so it needs the ring in one page of %d bytes", page),
+		Remedy: "take a smaller queue, refuse INDIRECT_DESC, or set Memory.PageSize to 1 GiB"}
 }
 
 // allocateRings gives the rings memory that the device can reach. d.mu is held.
@@ -139,8 +158,50 @@ func (d *device) allocateRings(rings []ringPlan) error {
 	size := d.rings.PageSize()
 	for i := range rings {
 		r := &rings[i]
-		r.cfg.Memory = d.rings.Bytes()[r.offset : r.offset+r.bytes : r.offset+r.bytes]
-		r.cfg.Address = pages[r.offset/size] + uint64(r.offset%size)
+		r.room = d.rings.Bytes()[r.offset : r.offset+r.bytes : r.offset+r.bytes]
+		r.address = pages[r.offset/size] + uint64(r.offset%size)
+		r.useRoom()
+	}
+	return nil
+}
+
+// useRoom puts the ring at the beginning of its room.
+func (r *ringPlan) useRoom() {
+	r.cfg.Memory, r.cfg.Address = r.room[:r.bytes:r.bytes], r.address
+}
+
+// allocateLarger gives a ring that has outgrown its room memory of its own, of a power of
+// two, so that rings which grow step by step take no more than twice what they need. The
+// next reset puts it beside the others again. d.mu is held.
+func (d *device) allocateLarger(r *ringPlan) error {
+	mem, err := hugepages.Allocate(d.memoryOptions(1 << bits.Len(uint(r.bytes-1))))
+	if err != nil {
+		return err
+	}
+	if page := mem.PageSize(); d.t.DMA().Physical && r.bytes > page {
+		return errors.Join(d.pageError(r, page), mem.Release())
+	}
+	pages, err := d.mapMemory(mem)
+	if err != nil {
+		return errors.Join(err, mem.Release())
+	}
+	d.larger = append(d.larger, mem)
+	r.room, r.address = mem.Bytes(), pages[0]
+	return nil
+}
+
+// releaseLarger releases the memory of rings that had outgrown the common one. The device
+// has been reset. d.mu is held.
+func (d *device) releaseLarger() error {
+	for len(d.larger) != 0 {
+		mem := d.larger[0]
+		if err := d.unmapMemory(mem); err != nil {
+			return err
+		}
+		d.larger = d.larger[1:]
+		if err := mem.Release(); err != nil {
+			return err
+		}
 	}
 	return nil
 }

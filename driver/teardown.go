@@ -77,6 +77,9 @@ func (d *device) keptBytes() int {
 	if d.rings != nil {
 		n += len(d.rings.Bytes())
 	}
+	for _, mem := range d.larger {
+		n += len(mem.Bytes())
+	}
 	if d.ownPool {
 		n += len((*mbuf.DriverPool)(d.pool).Memory().Bytes())
 	}
@@ -103,6 +106,10 @@ func (d *device) releaseMemory() error {
 	if d.rings != nil {
 		errs = append(errs, d.rings.Release())
 	}
+	for _, mem := range d.larger {
+		errs = append(errs, mem.Release())
+	}
+	d.larger = nil
 	for _, a := range d.attachments {
 		errs = append(errs, a.user.Close())
 	}

@@ -1,0 +1,248 @@
+package driver
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/virtio-pmd/virtio-pmd/driver/internal/ctrlq"
+	"github.com/virtio-pmd/virtio-pmd/driver/transport"
+	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
+)
+
+// SetQueuePairs has the device use the first n queue pairs and no others (5.1.9.5.5), 1 to
+// [Port.Queues]. It may be called from any goroutine, while packets flow, and is set again
+// after a recovery.
+//
+// Transmit queues beyond n take nothing from then on, and Burst returns 0. What they had
+// taken is sent before, as far as the device does so within a tenth of a second; what is
+// left goes back to its pool when the pair is used again, or with the next reset. Packets
+// that are in receive queues beyond n can still be received. With RSS the entries of the
+// table that name a pair beyond n name others in its place: see [Port.SetRSS].
+//
+// The error is an [*Error] for an n that is out of range, or for one of the n pairs that
+// has a stopped queue. After any other error that is not a refusal of the device, it is
+// not known how many pairs that uses, and the port transmits on those that are safe.
+func (p *Port) SetQueuePairs(ctx context.Context, n int) error { return p.device.setPairs(ctx, n) }
+
+// ActivePairs returns how many queue pairs the device uses: the first ones of
+// [Port.Queues].
+func (p *Port) ActivePairs() int { return p.device.steered.Load().pairs }
+
+// steering is how the application wants received packets to be spread.
+type steering struct {
+	pairs int         // that are active
+	rss   *RSS        // nil: the device spreads them by itself
+	hash  *HashConfig // what it reports then, nil for nothing
+}
+
+// steered is steering as a device has it, with all fields filled in.
+type steered = steering
+
+// sendTime bounds for how long packets of a transmit queue are waited for that is about to
+// be inactive.
+const sendTime = 100 * time.Millisecond
+
+// setPairs has the device use n queue pairs.
+func (d *device) setPairs(ctx context.Context, n int) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	before := d.steered.Load()
+	if err := d.checkPairs(n); err != nil || before.pairs == n {
+		return err
+	}
+	for i := n; i < before.pairs; i++ {
+		if err := d.deactivate(ctx, i); err != nil {
+			d.activate(before.pairs)
+			return err
+		}
+	}
+	want := d.steering
+	want.pairs = n
+	return d.setSteering(ctx, want)
+}
+
+// checkPairs returns why the device cannot use n pairs, nil if it can. d.mu is held.
+func (d *device) checkPairs(n int) error {
+	if err := d.checkUsable(0); err != nil {
+		return err
+	}
+	if n < 1 || n > len(d.rx) {
+		return &Error{Device: d.name, Op: "SetQueuePairs", Field: "queue pairs", Value: n,
+			Reason: fmt.Sprintf("the port has %d", len(d.rx)),
+			Remedy: fmt.Sprintf("ask for 1 to %d, or for more in Config.Queues", len(d.rx))}
+	}
+	return d.checkRunning("SetQueuePairs", n)
+}
+
+// checkRunning refuses to use pairs that have a stopped queue: the device may only be told
+// to use those that it has (5.1.9.5.5). d.mu is held.
+func (d *device) checkRunning(op string, pairs int) error {
+	for q := range 2 * pairs {
+		if d.isOut(q, outReset) {
+			return &Error{Device: d.name, Op: op, Field: "virtqueue", Value: q,
+				Reason: "it is stopped, and the device can only use a pair that it has",
+				Remedy: "start it first"}
+		}
+	}
+	return nil
+}
+
+// setSteering has the device do what is wanted. When it refuses, it goes on as before.
+// When it is not known what it does, packets are transmitted on the pairs that it uses in
+// either case. d.mu is held.
+func (d *device) setSteering(ctx context.Context, want steering) error {
+	before := *d.steered.Load()
+	now, err := d.steer(ctx, d.current.Load(), want)
+	switch {
+	case err == nil:
+		d.steering = want
+	case errors.Is(err, ctrlq.ErrRefused):
+		now = before
+	default:
+		now = before
+		now.pairs = min(before.pairs, want.pairs)
+		d.steering.pairs = now.pairs
+	}
+	d.steered.Store(&now)
+	d.activate(now.pairs)
+	return err
+}
+
+// steerAgain has a device that was set up steer packets as the application wants, or at
+// first over all pairs. d.mu is held.
+func (d *device) steerAgain(ctx context.Context, n *negotiated) error {
+	if d.steering.pairs == 0 {
+		d.steering.pairs = n.pairs
+		switch {
+		case n.features.Has(virtio.NetRSS):
+			d.steering.rss = &RSS{}
+		case n.features.Has(virtio.NetHashReport):
+			d.steering.hash = &HashConfig{}
+		}
+	}
+	d.forgetUnsupported(n)
+	now, err := d.steer(ctx, n, d.steering)
+	if err != nil {
+		return err
+	}
+	d.steered.Store(&now)
+	for i := now.pairs; i < n.pairs; i++ {
+		d.setOut(virtio.TxQueueIndex(i), outInactive)
+	}
+	return nil
+}
+
+// forgetUnsupported has defaults take the place of what a device does not take that was
+// reset, or is another one. d.mu is held.
+func (d *device) forgetUnsupported(n *negotiated) {
+	s := &d.steering
+	if n.features.Has(virtio.NetRSS) && s.rss != nil {
+		if err := n.rss.checkRSS(d.name, *s.rss, n.pairs); err != nil {
+			d.log.Warn("the device does not take what SetRSS has set any more; defaults are used", "err", err)
+			s.rss = &RSS{}
+		}
+	}
+	if n.features.Has(virtio.NetHashReport) && s.hash != nil {
+		if err := n.rss.checkHash(d.name, "SetHash", s.hash.Key, s.hash.Types); err != nil {
+			d.log.Warn("the device does not take what SetHash has set any more; defaults are used", "err", err)
+			s.hash = &HashConfig{}
+		}
+	}
+}
+
+// steer sends the commands for what is wanted, and returns what the device does then. The
+// last command of the class MQ counts, and before the first one the device uses one pair
+// (5.1.9.5.5). d.mu is held.
+func (d *device) steer(ctx context.Context, n *negotiated, want steering) (steered, error) {
+	now := steered{pairs: want.pairs}
+	if want.rss != nil && n.features.Has(virtio.NetRSS) {
+		rss := n.rss.fold(*want.rss, want.pairs, d.hashKey())
+		now.rss = &rss
+		return now, d.sendMQ(ctx, virtio.CtrlMQRSSConfig, encodeRSS(&rss, want.pairs))
+	}
+	if err := d.sendPairs(ctx, n, want.pairs); err != nil {
+		return now, err
+	}
+	if want.hash == nil || !n.features.Has(virtio.NetHashReport) {
+		return now, nil
+	}
+	hash := n.rss.completeHash(*want.hash, d.hashKey())
+	now.hash = &hash
+	return now, d.sendMQ(ctx, virtio.CtrlMQHashConfig, encodeHash(&hash))
+}
+
+// sendPairs has the device use this many pairs, and spread packets over them by itself.
+// d.mu is held.
+func (d *device) sendPairs(ctx context.Context, n *negotiated, pairs int) error {
+	if setter, ok := d.t.(transport.QueuePairSetter); ok {
+		if n.pairs == 1 {
+			return nil
+		}
+		return setter.SetQueuePairs(pairs)
+	}
+	if !n.features.Has(virtio.NetMQ) {
+		return nil
+	}
+	return d.sendMQ(ctx, virtio.CtrlMQPairsSet, binary.LittleEndian.AppendUint16(nil, uint16(pairs)))
+}
+
+// sendMQ sends a command of the class MQ. d.mu is held.
+func (d *device) sendMQ(ctx context.Context, command uint8, data []byte) error {
+	ctx, cancel := context.WithTimeout(ctx, d.cfg.ControlTimeout)
+	defer cancel()
+	return d.ctrl.Do(ctx, virtio.CtrlMQ, command, data)
+}
+
+// deactivate takes the transmit queue of pair i from its poller and waits for what it has
+// taken to be sent. d.mu is held.
+func (d *device) deactivate(ctx context.Context, i int) error {
+	if err := d.closeGate(virtio.TxQueueIndex(i), outInactive); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, sendTime)
+	defer cancel()
+	timer := time.NewTimer(minSendPause)
+	defer timer.Stop()
+	for pause := minSendPause; d.tx[i].reclaimAll() > 0; pause = min(2*pause, maxSendPause) {
+		timer.Reset(pause)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-timer.C:
+		}
+	}
+	return nil
+}
+
+// The bounds of the pauses between two looks at what was sent.
+const (
+	minSendPause = 20 * time.Microsecond
+	maxSendPause = 2 * time.Millisecond
+)
+
+// activate lets the pollers use the transmit queues of this many pairs.
+func (d *device) activate(pairs int) {
+	for i := range pairs {
+		d.putIn(virtio.TxQueueIndex(i), outInactive)
+	}
+}
+
+// reclaimAll takes back what the device has sent, and returns how many buffers it still
+// has, 0 if nothing more is to be expected. The gate is closed: the cache that SetCache
+// gave is in use by a goroutine that goes on polling other queues with it.
+func (q *TxQueue) reclaimAll() (posted int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.ring == nil || q.ring.SetCache(q.own) != nil {
+		return 0
+	}
+	q.ring.Reclaim()
+	q.own.Flush()
+	if err := q.ring.SetCache(q.cache); err != nil || q.ring.Stopped() {
+		return 0
+	}
+	return q.ring.Posted()
+}

@@ -1,0 +1,320 @@
+package driver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+
+	"github.com/virtio-pmd/virtio-pmd/driver/internal/gate"
+	"github.com/virtio-pmd/virtio-pmd/driver/transport"
+	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
+)
+
+// StopRxQueue takes receive queue i from the device alone (2.6.1, RING_RESET), while the
+// other queues go on: its buffers are back in their pool, Burst returns 0, and packets
+// that the device has for it are dropped. It may be called from any goroutine. A queue
+// stays stopped across recoveries until StartRxQueue.
+//
+// A device without RING_RESET cannot do that: the error is [errors.ErrUnsupported].
+func (p *Port) StopRxQueue(ctx context.Context, i int) error {
+	return p.device.stopQueue(ctx, virtio.RxQueueIndex(i))
+}
+
+// StopTxQueue is [Port.StopRxQueue] for a transmit queue. Packets that the device has not
+// sent yet are lost and count as TxLost.
+func (p *Port) StopTxQueue(ctx context.Context, i int) error {
+	return p.device.stopQueue(ctx, virtio.TxQueueIndex(i))
+}
+
+// StartRxQueue gives a stopped receive queue back to the device.
+func (p *Port) StartRxQueue(ctx context.Context, i int) error {
+	return p.device.startQueue(ctx, virtio.RxQueueIndex(i))
+}
+
+// StartTxQueue gives a stopped transmit queue back to the device.
+func (p *Port) StartTxQueue(ctx context.Context, i int) error {
+	return p.device.startQueue(ctx, virtio.TxQueueIndex(i))
+}
+
+// ResizeRxQueue gives receive queue i another number of descriptors, while the other
+// queues go on: it is stopped and started with a ring of that size, which it keeps across
+// recoveries. A stopped queue stays stopped. The bounds are those of Config.RxQueueSize.
+//
+// The error is a [*PoolError] if the pool has too few buffers for a larger ring, and
+// [errors.ErrUnsupported] for a device without RING_RESET. The queue then has the size
+// that it had.
+func (p *Port) ResizeRxQueue(ctx context.Context, i, size int) error {
+	return p.device.resizeQueue(ctx, virtio.RxQueueIndex(i), size)
+}
+
+// ResizeTxQueue is [Port.ResizeRxQueue] for a transmit queue. Packets that the device has
+// not sent yet are lost and count as TxLost.
+func (p *Port) ResizeTxQueue(ctx context.Context, i, size int) error {
+	return p.device.resizeQueue(ctx, virtio.TxQueueIndex(i), size)
+}
+
+// outOfUse is a set of reasons for which a queue is kept from its poller, while others
+// are in use.
+type outOfUse uint8
+
+const (
+	outStopped  outOfUse = 1 << iota // by the application
+	outInactive                      // its pair is beyond those that the device uses
+	outReset                         // it was reset and has not been set up since
+)
+
+// stopQueue takes virtqueue q of a pair from the device.
+func (d *device) stopQueue(ctx context.Context, q int) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := d.checkReset(q); err != nil || d.isOut(q, outStopped) {
+		return err
+	}
+	if err := d.takeRing(ctx, q); err != nil {
+		return err
+	}
+	d.setOut(q, outStopped)
+	return nil
+}
+
+// stopAgain stops the virtqueues that were stopped before the device was reset. They were
+// set up with the others, because a pair has to be before it is used. A device without
+// RING_RESET keeps them, and only their pollers do not. d.mu is held.
+func (d *device) stopAgain(ctx context.Context) error {
+	for q := range d.plans {
+		if !d.isOut(q, outStopped) || d.checkReset(q) != nil {
+			continue
+		}
+		if err := d.takeRing(ctx, q); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// startQueue gives virtqueue q, which was stopped, back to the device.
+func (d *device) startQueue(ctx context.Context, q int) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := errors.Join(d.checkUsable(q), ctx.Err()); err != nil || !d.isOut(q, outStopped) {
+		return err
+	}
+	if d.isOut(q, outReset) {
+		if err := d.giveRing(&d.plans[q]); err != nil {
+			return err
+		}
+	}
+	d.putIn(q, outStopped)
+	return nil
+}
+
+// resizeQueue gives virtqueue q another size. What can be refused is refused before the
+// queue is touched.
+func (d *device) resizeQueue(ctx context.Context, q, size int) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := d.checkReset(q); err != nil || d.plans[q].cfg.Size == size {
+		return err
+	}
+	old, next := d.plans[q], d.plans[q]
+	if next.cfg.Size = size; size < 1 {
+		return &Error{Device: d.name, Field: next.name, Value: size,
+			Reason: "a queue has at least one descriptor", Remedy: fmt.Sprintf("ask for 1 to %d", next.limit)}
+	}
+	if err := d.selectSize(&next); err != nil {
+		return err
+	}
+	if err := d.checkRoom(d.current.Load(), &next); err != nil {
+		return err
+	}
+	if len(next.room) < next.bytes {
+		if err := d.allocateLarger(&next); err != nil {
+			return err
+		}
+		old.room, old.address = next.room, next.address
+		old.useRoom() // the next ring of the old size is there as well
+	}
+	next.useRoom()
+	if err := d.claimRings(q, next); err != nil {
+		return err
+	}
+	err := d.replaceRing(ctx, &next, &old)
+	if err != nil {
+		return errors.Join(err, d.claimRings(q, old))
+	}
+	if d.resized == nil {
+		d.resized = map[int]int{}
+	}
+	d.resized[q] = size
+	return nil
+}
+
+// claimRings makes r the plan of virtqueue q, if the pool has enough buffers. d.mu is
+// held.
+func (d *device) claimRings(q int, r ringPlan) error {
+	before := d.plans[q]
+	d.plans[q] = r
+	err := d.claim(d.attachment(d.pool), poolNeed(d.plans))
+	if err != nil {
+		d.plans[q] = before
+	}
+	return err
+}
+
+// replaceRing ends the ring of a virtqueue and gives it the next one, or if the device
+// refuses that, one as it had. d.mu is held.
+func (d *device) replaceRing(ctx context.Context, next, old *ringPlan) error {
+	q := next.cfg.Index
+	if d.isOut(q, outStopped) {
+		return nil
+	}
+	if err := d.takeRing(ctx, q); err != nil {
+		return err
+	}
+	err := d.giveRing(next)
+	if err == nil {
+		return nil
+	}
+	if again := d.giveRing(old); again != nil {
+		err = errors.Join(err, again)
+		d.failQueue(q, err)
+	}
+	return err
+}
+
+// checkReset returns why virtqueue q cannot be reset alone now, nil if it can. d.mu is
+// held.
+func (d *device) checkReset(q int) error {
+	if err := d.checkUsable(q); err != nil {
+		return err
+	}
+	t, ok := d.t.(transport.QueueResetter)
+	if !ok {
+		return &transport.FeatureError{Device: d.name, Missing: virtio.FeatureSet(virtio.RingReset),
+			Reason: "the transport cannot reset a single virtqueue",
+			Remedy: "close the port and open it again"}
+	}
+	return t.CheckQueueReset()
+}
+
+// checkUsable returns why nothing can be done to virtqueue q now, nil if it can. d.mu is
+// held.
+func (d *device) checkUsable(q int) error {
+	switch {
+	case d.closed:
+		return closedError(d.name)
+	case q < 0 || q >= len(d.plans):
+		return &Error{Device: d.name, Field: "virtqueue", Value: q,
+			Reason: fmt.Sprintf("the port has %d queue pairs, counted from 0", len(d.rx)),
+			Remedy: "ask for more of them in Config.Queues"}
+	case !d.status.Has(virtio.StatusDriverOK):
+		return &Error{Device: d.name, Field: "device status", Value: d.status,
+			Reason: "the device is not set up at the moment",
+			Remedy: "try again when the port has recovered"}
+	}
+	return nil
+}
+
+// takeRing takes virtqueue q from its poller and from the device. Its buffers are back in
+// their pools then. A device that does not confirm the reset is recovered. d.mu is held.
+func (d *device) takeRing(ctx context.Context, q int) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := d.closeGate(q, outReset); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, d.cfg.ControlTimeout)
+	defer cancel()
+	if err := d.t.(transport.QueueResetter).ResetQueue(ctx, q); err != nil {
+		d.failQueue(q, err)
+		return err
+	}
+	d.drainRing(q)
+	return nil
+}
+
+// drainRing returns every buffer of virtqueue q to its pool, those that its own cache has
+// in advance too. d.mu is held.
+func (d *device) drainRing(q int) {
+	if q%2 == 0 {
+		d.rx[q/2].drain()
+	} else {
+		d.tx[q/2].drain()
+	}
+	queue, _ := d.queue(q)
+	queue.flush()
+}
+
+// giveRing gives the device the ring of a virtqueue that it does not have, and the queue
+// to its poller unless something else keeps it out. It writes to memory that a back end
+// may remove at any time. d.mu is held.
+func (d *device) giveRing(r *ringPlan) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer d.catchFault(&err)
+	q := r.cfg.Index
+	if err := d.setUpRing(r); err != nil {
+		d.drainRing(q) // nothing was in it
+		return err
+	}
+	if q%2 == 0 {
+		d.rx[q/2].start()
+	} else {
+		d.tx[q/2].start()
+	}
+	d.putIn(q, outReset)
+	return nil
+}
+
+// closeGate takes virtqueue q from its poller, for a reason that stands until putIn.
+func (d *device) closeGate(q int, why outOfUse) error {
+	d.gateMu.Lock()
+	defer d.gateMu.Unlock()
+	queue, g := d.queue(q)
+	if gate.Close([]*gate.Gate{g}, burstLimit) < 0 {
+		queue.out |= why
+		return nil
+	}
+	d.openGate(q)
+	return d.busyError(q)
+}
+
+// isOut reports whether virtqueue q is out of use for a reason.
+func (d *device) isOut(q int, why outOfUse) bool {
+	d.gateMu.Lock()
+	defer d.gateMu.Unlock()
+	queue, _ := d.queue(q)
+	return queue.out&why != 0
+}
+
+// setOut adds a reason for which virtqueue q, whose gate is closed, is out of use.
+func (d *device) setOut(q int, why outOfUse) {
+	d.gateMu.Lock()
+	defer d.gateMu.Unlock()
+	queue, _ := d.queue(q)
+	queue.out |= why
+}
+
+// putIn ends a reason for which virtqueue q is out of use, and lets its poller use it if
+// there is no other.
+func (d *device) putIn(q int, why outOfUse) {
+	d.gateMu.Lock()
+	defer d.gateMu.Unlock()
+	queue, _ := d.queue(q)
+	queue.out &^= why
+	d.openGate(q)
+}
+
+// failQueue asks for a recovery of the device, because it may or may not have a ring of
+// virtqueue q, which stays out of use until then.
+func (d *device) failQueue(q int, cause error) {
+	d.onBroken(&QueueBrokenError{Device: d.name, Queue: q, Err: cause})
+}
+
+// flush gives back what the queue's own cache has in advance. The gate is closed.
+func (q *queue) flush() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.own.Flush()
+}
