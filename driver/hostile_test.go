@@ -67,6 +67,7 @@ func scribbled(t *testing.T, without virtio.Features, random *rand.Rand) uint64 
 	}
 	r.dev.ClearViolations() // what it complains about it wrote itself
 	s := r.port.Stats()
+	checkStatSums(t, s)
 	return s.Resets + s.RxErrors
 }
 

@@ -78,6 +78,7 @@ func (a *attempts) pause(r Recovery, factor time.Duration) time.Duration {
 // recover recovers from a failure: quiesce, reset, renegotiate, refill, go on. More
 // often than Config.Recovery allows it ends the port.
 func (s *supervisor) recover(cause error) (alive bool) {
+	s.faults.count(cause)
 	if errors.Is(cause, transport.ErrRemoved) || s.cfg.MaxResets < 0 {
 		s.fail(cause)
 		return false

@@ -17,6 +17,9 @@ type Stats struct {
 	Resets             uint64 // times the port was recovered by a reset
 	Disconnects        uint64 // times the back end disconnected
 	Refusals           uint64 // times a back end that connected again could not be set up
+	Faults             FaultStats
+
+	TxDeviceDrops uint64 // of TxDropped: taken and dropped by the device, where it can be asked
 
 	Queues []QueueStats // one for each queue pair
 }
@@ -68,7 +71,7 @@ func (p *Port) Stats() Stats {
 	d, sup := p.device, p.supervisor
 	s := Stats{
 		Resets: sup.resets.Load(), Disconnects: sup.disconnects.Load(), Refusals: sup.refusals.Load(),
-		Queues: make([]QueueStats, len(d.rx)),
+		Faults: sup.faults.load(), Queues: make([]QueueStats, len(d.rx)),
 	}
 	var drops, dropBytes uint64
 	if d.cfg.DeviceDrops != nil {
@@ -98,6 +101,7 @@ func (p *Port) Stats() Stats {
 	s.TxPackets -= drops
 	s.TxBytes -= min(dropBytes, s.TxBytes)
 	s.TxDropped += drops
+	s.TxDeviceDrops = drops
 	return s
 }
 

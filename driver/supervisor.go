@@ -45,6 +45,7 @@ type supervisor struct {
 	resets      atomic.Uint64
 	disconnects atomic.Uint64
 	refusals    atomic.Uint64
+	faults      faultCounters
 
 	attempts     attempts // resets
 	refused      attempts // set-ups that back ends refused since the last that worked

@@ -21,6 +21,7 @@ var generated = []struct {
 	text       func() string
 }{
 	{"README.md", "features", featureTable},
+	{"apps/README.md", "extended statistics", extendedTable},
 }
 
 // TestGenerated compares the generated parts of the documentation with the code, or writes
@@ -62,6 +63,16 @@ func featureTable() string {
 	b.WriteString("| bit | feature | accepted | what for, or why not |\n| ---: | --- | --- | --- |\n")
 	for _, s := range driver.Features() {
 		fmt.Fprintf(&b, "| %d | %v | %v | %s |\n", s.Feature, s.Feature, s.Acceptance, s.Reason)
+	}
+	return b.String()
+}
+
+// extendedTable returns a table of the extended statistics of a port.
+func extendedTable() string {
+	var b strings.Builder
+	b.WriteString("| name | counts |\n| --- | --- |\n")
+	for _, c := range (driver.Stats{Queues: make([]driver.QueueStats, 1)}).Extended() {
+		fmt.Fprintf(&b, "| `%s` | %s |\n", strings.Replace(c.Name, "_q0_", "_qN_", 1), c.Help)
 	}
 	return b.String()
 }

@@ -1,0 +1,143 @@
+package driver
+
+import (
+	"math/rand/v2"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev/pcifn"
+)
+
+// statSums are the counters that add up to others: the sum over those that match of on the
+// one side is that of the others. They are written here a second time, by hand.
+var statSums = []struct{ whole, parts string }{
+	{`rx_good_packets`, `rx_q\d+_packets`}, {`rx_good_packets`, `rx_q\d+_good_packets`},
+	{`rx_good_bytes`, `rx_q\d+_bytes`}, {`rx_good_bytes`, `rx_q\d+_good_bytes`},
+	{`rx_errors`, `rx_q\d+_errors`}, {`rx_q\d+_errors`, `rx_q\d+_(length|header)_errors`},
+	{`rx_mbuf_allocation_errors`, `rx_q\d+_refill_failures`},
+	{`tx_good_packets|tx_device_drops`, `tx_q\d+_packets`}, {`tx_q\d+_packets`, `tx_q\d+_good_packets`},
+	{`tx_q\d+_bytes`, `tx_q\d+_good_bytes`},
+	{`tx_dropped`, `tx_device_drops|tx_q\d+_length_drops`},
+	{`tx_errors`, `tx_q\d+_(chain|pool|owner)_drops`},
+	{`tx_lost`, `tx_q\d+_lost`},
+	{`polls`, `rx_q\d+_polls`}, {`empty_polls`, `rx_q\d+_empty_polls`},
+	{`kicks`, `[rt]x_q\d+_kicks`}, {`kicks_suppressed`, `[rt]x_q\d+_kicks_suppressed`},
+	{`faults`, `fault_.*`},
+}
+
+// checkStatSums checks that what a port counts adds up.
+func checkStatSums(t *testing.T, s Stats) map[string]uint64 {
+	t.Helper()
+	values := map[string]uint64{}
+	list := s.Extended()
+	for _, c := range list {
+		if _, twice := values[c.Name]; twice || c.Help == "" {
+			t.Errorf("%s is there twice, or without help", c.Name)
+		}
+		values[c.Name] = c.Value
+	}
+	sum := func(pattern string) (n uint64) {
+		re := regexp.MustCompile("^(" + pattern + ")$")
+		found := false
+		for _, c := range list {
+			if re.MatchString(c.Name) {
+				n, found = n+c.Value, true
+			}
+		}
+		if !found {
+			t.Errorf("nothing is named %s", pattern)
+		}
+		return n
+	}
+	for _, c := range statSums {
+		if whole, parts := sum(c.whole), sum(c.parts); whole != parts {
+			t.Errorf("%s is %d, but %s is %d", c.whole, whole, c.parts, parts)
+		}
+	}
+	return values
+}
+
+// TestExtendedStats: packets of every kind, on two queue pairs, to a device that drops some
+// and has to be reset: all that was handed in and received is counted once, and the sums
+// hold at any time.
+func TestExtendedStats(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	strange := newPool(t, mbuf.Config{Count: 64})
+	var r *rig
+	r = newRig(t, pcifn.Config{Device: vdev.Config{Pairs: 2}}, Config{Queues: 2, Recovery: eager,
+		DeviceDrops: func() (uint64, uint64) {
+			if r == nil {
+				return 0, 0
+			}
+			return r.dev.TxDrops()
+		}})
+	var handed, received, refused uint64
+	for round := range 300 {
+		pair := random.IntN(2)
+		in := make([]*mbuf.Buf, random.IntN(40))
+		r.port.Pool().Get(in)
+		for i, b := range in {
+			switch random.IntN(20) {
+			case 0:
+				b.Free()
+				in[i] = nil
+			case 1:
+				b.Append(5)
+			case 2:
+				b.Free()
+				in[i] = strange.GetOne()
+				in[i].Append(60)
+			default:
+				b.Append(60 + random.IntN(1000))
+			}
+		}
+		r.dev.SetLink(random.IntN(5) > 0)
+		n := r.port.TxQueue(pair).Burst(in)
+		handed += uint64(n)
+		refused += uint64(len(in) - n)
+		mbuf.Free(in[n:])
+		r.dev.Poll()
+		r.wire.deliver(pair, make([]byte, 60), make([]byte, 100))
+		received += uint64(len(r.receive(pair)))
+		if round%100 == 99 {
+			r.dev.SetLink(true)
+			r.dev.Start() // it has a command to answer
+			r.dev.NeedReset()
+			r.recovered(uint64(round/100 + 1))
+			r.dev.Stop()
+			r.wire.deliver(pair, make([]byte, 60))
+		}
+		checkStatSums(t, r.port.Stats())
+	}
+	v := checkStatSums(t, r.port.Stats())
+	if got := v["tx_good_packets"] + v["tx_dropped"] + v["tx_errors"]; got != handed {
+		t.Errorf("%d packets were handed in, counted are %d", handed, got)
+	}
+	if v["rx_good_packets"] != received {
+		t.Errorf("%d packets were received, counted are %d", received, v["rx_good_packets"])
+	}
+	for _, name := range []string{"tx_device_drops", "tx_q0_length_drops", "tx_q1_pool_drops", "tx_q0_owner_drops", "kicks"} {
+		if v[name] == 0 {
+			t.Errorf("%s is 0: the test does not test it", name)
+		}
+	}
+	if v["fault_needs_reset"] != 3 || v["faults"] != 3 || v["resets"] != 3 {
+		t.Errorf("3 resets are counted as %d, of %d faults", v["fault_needs_reset"], v["faults"])
+	}
+}
+
+// TestExtendedStatsOrder: the counters that DPDK has come first, in its order.
+func TestExtendedStatsOrder(t *testing.T) {
+	var names []string
+	for _, c := range (Stats{Queues: make([]QueueStats, 2)}).Extended() {
+		names = append(names, c.Name)
+	}
+	want := "rx_good_packets tx_good_packets rx_good_bytes tx_good_bytes rx_missed_errors rx_errors tx_errors " +
+		"rx_mbuf_allocation_errors rx_q0_packets rx_q0_bytes rx_q0_errors "
+	if got := strings.Join(names, " "); !strings.HasPrefix(got, want) || !strings.Contains(got, " tx_q1_good_bytes tx_dropped ") {
+		t.Errorf("%s", got)
+	}
+}
