@@ -32,6 +32,16 @@ type Config struct {
 	// queue does not exist.
 	QueueSizes map[int]int
 
+	// MACTable is how many unicast and how many multicast addresses the device filters
+	// by; if a driver sets more, all such addresses pass. 0: 64.
+	MACTable int
+
+	// RSSKeySize and RSSTable are the longest key and the longest indirection table that
+	// a driver may set, and HashTypes the packets that the device calculates a hash for.
+	// 0: 40 bytes, 128 entries, and all. The specification has 40 and 128 at least.
+	RSSKeySize, RSSTable int
+	HashTypes            virtio.HashTypes
+
 	// Backend is what the device is connected to, see package wire; nil: transmitted
 	// frames are discarded and none are received.
 	Backend Backend
@@ -82,6 +92,13 @@ type Faults struct {
 	// GenerationFlaps is how many reads of the device configuration are each
 	// followed by a change of its generation. -1: all.
 	GenerationFlaps int
+
+	// Ctrl is what happens to commands on the control queue. The first CtrlAfter of them
+	// since SetFaults are carried out, then it happens to CtrlTimes, 0: to all.
+	Ctrl                 CtrlFault
+	CtrlAfter, CtrlTimes int
+	// IgnoreAnnounceAck goes on asking for an announcement when it was acknowledged.
+	IgnoreAnnounceAck bool
 }
 
 const (
@@ -90,6 +107,7 @@ const (
 	defaultBurst     = 32
 	maxBurst         = 64
 	defaultIdleTurns = 256
+	maxRSSTable      = 32768
 )
 
 // complete fills in the defaults and checks the configuration.
@@ -99,6 +117,12 @@ func (c Config) complete() (Config, error) {
 	orDefault(&c.QueueSize, defaultQueueSize)
 	orDefault(&c.Burst, defaultBurst)
 	orDefault(&c.IdleTurns, defaultIdleTurns)
+	orDefault(&c.MACTable, defaultMACTable)
+	orDefault(&c.RSSKeySize, virtio.MinRSSKeySize)
+	orDefault(&c.RSSTable, virtio.MinRSSTable)
+	if c.HashTypes == 0 {
+		c.HashTypes = virtio.HashAll
+	}
 	if c.MAC == nil {
 		c.MAC = net.HardwareAddr{2, 0, 0, 0, 0, 1}
 	}
@@ -133,6 +157,12 @@ func (c Config) check() error {
 		return bad("Burst", c.Burst, outOfRange, fmt.Sprintf("give 1 to %d", maxBurst))
 	case c.QueueSize < 0 || c.QueueSize > 0xffff:
 		return bad("QueueSize", c.QueueSize, register, "give 1 to 32768")
+	case c.MACTable < 0:
+		return bad("MACTable", c.MACTable, "negative", "give a positive number")
+	case c.RSSKeySize < 0 || c.RSSKeySize > 255:
+		return bad("RSSKeySize", c.RSSKeySize, "the field has 8 bits", "give 1 to 255")
+	case c.RSSTable < 0 || c.RSSTable > maxRSSTable:
+		return bad("RSSTable", c.RSSTable, outOfRange, fmt.Sprintf("give 1 to %d", maxRSSTable))
 	case c.IdleTurns < 0:
 		return bad("IdleTurns", c.IdleTurns, "negative", "give a positive number")
 	}
@@ -147,7 +177,10 @@ func (c Config) check() error {
 // Implemented returns the features that a [Device] implements.
 func Implemented() virtio.Features {
 	return virtio.FeatureSet(
-		virtio.NetMTU, virtio.NetMAC, virtio.NetMrgRxbuf, virtio.NetStatus, virtio.NetCtrlVQ, virtio.NetMQ, virtio.NetSpeedDuplex,
+		virtio.NetCtrlOffloads, virtio.NetMTU, virtio.NetMAC, virtio.NetMrgRxbuf, virtio.NetStatus, virtio.NetCtrlVQ,
+		virtio.NetCtrlRx, virtio.NetCtrlVLAN, virtio.NetCtrlRxExtra, virtio.NetAnnounce, virtio.NetMQ,
+		virtio.NetCtrlMACAddr, virtio.NetDeviceStats, virtio.NetVQNotfCoal, virtio.NetNotfCoal, virtio.NetHashReport,
+		virtio.NetRSS, virtio.NetSpeedDuplex,
 		virtio.RingIndirectDesc, virtio.RingEventIdx, virtio.Version1, virtio.AccessPlatform, virtio.RingPacked,
 		virtio.InOrder, virtio.OrderPlatform, virtio.NotificationData, virtio.NotifConfigData, virtio.RingReset).
 		Or(allOffloads)

@@ -31,21 +31,25 @@ type core struct {
 
 	// mu guards everything below it up to the next blank line. A turn of Poll
 	// holds it, so that memory is not unmapped while the device uses it.
-	mu       sync.Mutex
-	mem      memory
-	accepted virtio.Features
-	net      netConfig
-	hash     hashing // of received packets
-	queues   []*queue
-	running  bool // the driver started the device, and nothing stopped it since
-	noDMA    bool // the device must not reach memory
-	active   int  // queue pairs in use
-	armed    bool // the driver may be ringing doorbells
-	hold     bool
-	traits   Traits       // of the back end
-	losses   LossReporter // the back end, nil if it loses nothing
-	closed   bool
-	work     scratch // of transmit
+	mu           sync.Mutex
+	mem          memory
+	accepted     virtio.Features
+	net          netConfig
+	filter       filter  // of received frames
+	hash         hashing // of received packets
+	rss          rss     // where they go
+	queues       []*queue
+	running      bool // the driver started the device, and nothing stopped it since
+	noDMA        bool // the device must not reach memory
+	active       int  // queue pairs that receive
+	transmitting int  // queue pairs of a Device that transmit
+	coalescing   bool // an interrupt may be held back
+	armed        bool // the driver may be ringing doorbells
+	hold         bool
+	traits       Traits       // of the back end
+	losses       LossReporter // the back end, nil if it loses nothing
+	closed       bool
+	work         scratch // of transmit
 
 	// offloader is the back end if it passes offloads on, nil otherwise. rxOffloads are
 	// those that the driver takes; offloading is set from when it first took one on.

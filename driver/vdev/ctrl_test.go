@@ -62,12 +62,16 @@ func TestPairsSet(t *testing.T) {
 
 func TestOtherCommandsAreAnsweredWithError(t *testing.T) {
 	g, ctrl := multiQueue(t, split, wire.Null(), 2)
-	for _, c := range [][2]byte{{0, 0}, {1, 1}, {virtio.CtrlMQ, 1}, {5, 0}, {6, 0}, {7, 0}, {9, 0}} {
+	for _, c := range [][2]byte{
+		{0, 0}, {0, 1}, {0, 2}, {0, 3}, {0, 4}, {0, 5}, {1, 0}, {1, 1}, {2, 0}, {2, 1}, {3, 0}, {virtio.CtrlMQ, 1}, {virtio.CtrlMQ, 2},
+		{5, 0}, {6, 0}, {6, 1}, {6, 2}, {6, 3}, {7, 0}, {8, 0}, {8, 1}, {9, 0},
+	} {
 		if ack := g.command(ctrl, c[0], c[1], 1); ack != virtio.CtrlErr {
 			t.Errorf("class %d: answer %d", c[0], ack)
 		}
 	}
-	g.wantRules("net/ctrl-rx/1", "net/ctrl-mac/1", "net/rss/1", "net/offloads/1", "net/coal/2", "net/hash-tunnel/1", "net/rss-ctx/1")
+	g.wantRules("net/ctrl-rx/1", "net/ctrl-rx/2", "net/ctrl-mac/1", "net/rss/1", "net/coal/2", "net/coal/3", "net/hash-tunnel/1",
+		"net/rss-ctx/1", "x/net/ctrl-feature")
 	g.d.ClearViolations()
 	if ack := g.command(ctrl, 200, 0); ack != virtio.CtrlErr {
 		t.Errorf("unknown class: answer %d", ack)
@@ -99,7 +103,7 @@ func TestControlQueueWithoutMQ(t *testing.T) {
 	if ack := g.command(ctrl, virtio.CtrlMQ, virtio.CtrlMQPairsSet, 1, 0); ack != virtio.CtrlErr {
 		t.Errorf("answer %d", ack)
 	}
-	g.clean()
+	g.wantRules("x/net/ctrl-feature")
 }
 
 func TestPairsNotEnabled(t *testing.T) {

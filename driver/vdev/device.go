@@ -20,9 +20,12 @@ type Device struct {
 	reset      resetState
 	faults     Faults
 	negotiated bool // FEATURES_OK was set: the accepted features are final
-	pairsSet   bool // VQ_PAIRS_SET was carried out
+	pairsSet   bool // VQ_PAIRS_SET or RSS_CONFIG was carried out
 	registers  []queueRegisters
-	command    chain // of control
+	ctrl       controlState
+
+	// coalDefault are the parameters of all receiveqs and of all transmitqs.
+	coalDefault [2]Coalescing
 
 	// doorbell is the DoorbellForm, for reading without the lock.
 	doorbell atomic.Uint32
@@ -53,16 +56,19 @@ func (d *Device) Close() error {
 	return err
 }
 
-// SetFaults replaces the misbehaviours from now on.
+// SetFaults replaces the misbehaviours from now on. Commands that CtrlLate keeps are answered
+// if f has another fault or none.
 func (d *Device) SetFaults(f Faults) {
 	d.mu.Lock()
-	defer d.mu.Unlock()
 	d.setFaults(f)
+	d.mu.Unlock()
+	d.wake()
 }
 
 func (d *Device) setFaults(f Faults) {
 	d.faults, d.forge = f, f.RxHeader
 	d.offloading = d.offloading || d.forge != nil
+	d.ctrl.skipped, d.ctrl.faulty = 0, 0
 }
 
 // SetDMA allows or forbids the device to reach memory, as the Bus Master Enable
@@ -103,7 +109,7 @@ func (d *Device) disarm() { d.disarmQueues() }
 
 func (d *Device) work() int {
 	n := 0
-	for pair := 0; pair < d.active && d.running; pair++ {
+	for pair := 0; pair < d.transmitting && d.running; pair++ {
 		n += d.transmit(pair)
 	}
 	if d.running {
@@ -112,7 +118,7 @@ func (d *Device) work() int {
 	if d.running {
 		n += d.control()
 	}
-	if d.running && d.active < d.cfg.Pairs {
+	if d.running && d.transmitting < d.cfg.Pairs {
 		d.checkInactive()
 	}
 	return n
@@ -120,7 +126,7 @@ func (d *Device) work() int {
 
 // checkInactive looks for packets on queues that are switched off (5.1.9.5.5).
 func (d *Device) checkInactive() {
-	for pair := d.active; pair < d.cfg.Pairs; pair++ {
+	for pair := d.transmitting; pair < d.cfg.Pairs; pair++ {
 		i := virtio.TxQueueIndex(pair)
 		q := d.queues[i]
 		if !q.alive || d.registers[i].inactiveReported {
@@ -131,7 +137,7 @@ func (d *Device) checkInactive() {
 			q.rewind(&c)
 			d.registers[i].inactiveReported = true
 			d.violate(d.inactiveRule(), q.index,
-				"a packet on the transmitq of pair %d, with %d pairs switched on", pair, d.active)
+				"a packet on the transmitq of pair %d, with %d switched on", pair, d.transmitting)
 		}
 	}
 }

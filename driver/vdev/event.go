@@ -74,6 +74,9 @@ func (q *queue) storeEvent(at cursor, flags uint32) {
 // interrupt signals the driver if it asked for an interrupt for the entries that
 // were used since the last call.
 func (q *queue) interrupt() {
+	if q.coal.holds(q) {
+		return
+	}
 	before, since := q.marked, q.since
 	q.marked, q.since = q.used, 0
 	if q.dev.irq.Masked(q.index) {

@@ -70,6 +70,7 @@ func (d *Device) UnmapMemory(addr uint64, size int) error {
 	if size <= 0 {
 		return mapError(addr, size, "the size has to be positive")
 	}
+	d.ctrl.late = nil // they may be in that memory
 	for i, q := range d.queues {
 		if d.running && q.alive && d.usesMemory(i, addr, uint64(size)) {
 			d.fail("basic/cleanup/2", i, "memory of a live ring unmapped (%d bytes at %#x)", size, addr)

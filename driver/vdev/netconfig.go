@@ -2,13 +2,13 @@ package vdev
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
-// netConfigSize is the device configuration up to and with the duplex field,
-// rounded up (5.1.4).
-const netConfigSize = 20
+// netConfigSize is the device configuration up to and with supported_hash_types (5.1.4).
+const netConfigSize = 24
 
 // netConfig is struct virtio_net_config as the driver reads it.
 type netConfig struct {
@@ -28,31 +28,38 @@ func newNetConfig(c Config) netConfig {
 	put(n.bytes[virtio.NetConfigMTU:], uint16(c.MTU))
 	binary.LittleEndian.PutUint32(n.bytes[virtio.NetConfigSpeed:], 10000)
 	n.bytes[virtio.NetConfigDuplex] = 1
+	n.bytes[virtio.NetConfigRSSMaxKeySize] = byte(c.RSSKeySize)
+	put(n.bytes[virtio.NetConfigRSSMaxTable:], uint16(c.RSSTable))
+	binary.LittleEndian.PutUint32(n.bytes[virtio.NetConfigHashTypes:], uint32(c.HashTypes))
 	return n
 }
 
 // ConfigSize returns the length of the device configuration in bytes.
 func (d *Device) ConfigSize() int { return netConfigSize }
 
-// configGates lists the feature that makes a field exist (5.1.4).
+// configGates lists the features of which each makes a field exist (5.1.4).
 var configGates = []struct {
 	first, end int
-	feature    virtio.Feature
+	features   []virtio.Feature
 }{
-	{virtio.NetConfigStatus, virtio.NetConfigMaxPairs, virtio.NetStatus},
-	{virtio.NetConfigMaxPairs, virtio.NetConfigMTU, virtio.NetMQ},
-	{virtio.NetConfigMTU, virtio.NetConfigSpeed, virtio.NetMTU},
-	{virtio.NetConfigSpeed, netConfigSize, virtio.NetSpeedDuplex},
+	{virtio.NetConfigStatus, virtio.NetConfigMaxPairs, []virtio.Feature{virtio.NetStatus}},
+	{virtio.NetConfigMaxPairs, virtio.NetConfigMTU, []virtio.Feature{virtio.NetMQ, virtio.NetRSS}},
+	{virtio.NetConfigMTU, virtio.NetConfigSpeed, []virtio.Feature{virtio.NetMTU}},
+	{virtio.NetConfigSpeed, virtio.NetConfigRSSMaxKeySize, []virtio.Feature{virtio.NetSpeedDuplex}},
+	{virtio.NetConfigRSSMaxKeySize, virtio.NetConfigRSSMaxTable, []virtio.Feature{virtio.NetRSS, virtio.NetHashReport}},
+	{virtio.NetConfigRSSMaxTable, virtio.NetConfigHashTypes, []virtio.Feature{virtio.NetRSS}},
+	{virtio.NetConfigHashTypes, netConfigSize, []virtio.Feature{virtio.NetRSS, virtio.NetHashReport}},
 }
 
 // configWidth returns the width of the field that begins at off, 0 if none does.
 func configWidth(off int) int {
 	switch {
-	case off < virtio.NetConfigStatus, off == virtio.NetConfigDuplex:
+	case off < virtio.NetConfigStatus, off == virtio.NetConfigDuplex, off == virtio.NetConfigRSSMaxKeySize:
 		return 1
-	case off == virtio.NetConfigStatus, off == virtio.NetConfigMaxPairs, off == virtio.NetConfigMTU:
+	case off == virtio.NetConfigStatus, off == virtio.NetConfigMaxPairs, off == virtio.NetConfigMTU,
+		off == virtio.NetConfigRSSMaxTable:
 		return 2
-	case off == virtio.NetConfigSpeed:
+	case off == virtio.NetConfigSpeed, off == virtio.NetConfigHashTypes:
 		return 4
 	}
 	return 0
@@ -69,8 +76,8 @@ func (d *Device) ReadConfig(off, width int) uint32 {
 		d.violate("pci/access/1", -1, "device configuration at %d read with %d bytes", off, width)
 	}
 	for _, g := range configGates {
-		if off < g.end && off+width > g.first && !d.cfg.Offer.Has(g.feature) {
-			d.violate("basic/config/3", -1, "device configuration at %d read, which needs %v", off, g.feature)
+		if off < g.end && off+width > g.first && !slices.ContainsFunc(g.features, d.cfg.Offer.Has) {
+			d.violate("basic/config/3", -1, "device configuration at %d read, which needs %v", off, g.features)
 		}
 	}
 	var b [4]byte

@@ -34,6 +34,8 @@ type queue struct {
 	sent          int           // transmitq: frames of the first packet that the back end has
 	disabled      bool          // a VhostDevice's: what is on it is used and discarded
 	stats         QueueStats    // dev.mu guards it
+	counts        queueCounts   // likewise
+	coal          coalescer     // likewise
 	doorbells     atomic.Uint64 // counted without dev.mu
 	bufs          []chain       // receiveq: the chains of the frame at hand
 	held          []chain       // receiveq, OutOfOrder: popped and waiting to be picked

@@ -163,6 +163,7 @@ func (d *Device) startQueue(i int) bool {
 		}
 	}
 	q.start(cursor{wrap: true}, cursor{wrap: true})
+	d.resetCoalescing(q)
 	if q.packed {
 		q.alive = q.checkPackedStart()
 	} else {

@@ -23,8 +23,9 @@ func (s *stage) clear() {
 	s.cut.clear()
 }
 
-// fill gets the next burst from the back end, as much as s.next and s.n say is wanted.
-func (s *stage) fill(d *core, pair int) {
+// fill gets the next burst from the back end, as much as s.next and s.n say is wanted. It
+// returns how many frames of it were filtered out.
+func (s *stage) fill(d *core, pair int) (filtered int) {
 	s.next = 0
 	switch {
 	case !d.offloading:
@@ -35,6 +36,10 @@ func (s *stage) fill(d *core, pair int) {
 		s.n = d.cfg.Backend.Receive(pair, s.frames[:d.cfg.Burst])
 		clear(s.offloads[:s.n])
 	}
+	if d.filter.on {
+		return d.filterStage(s)
+	}
+	return 0
 }
 
 // minPlainBuffer is how long a receive buffer without MRG_RXBUF and receive offloads is
@@ -75,7 +80,11 @@ func (d *core) receive() int {
 		}
 		s := &q.stage
 		if s.next == s.n {
-			s.fill(d, pair)
+			n += s.fill(d, pair)
+		}
+		if d.rss.on {
+			n += d.receiveScaled(s)
+			continue
 		}
 		for ; s.next < s.n && d.deliverNext(q, s); s.next++ {
 			n++
@@ -88,18 +97,17 @@ func (d *core) receive() int {
 // receiveAny is receive for a back end that leaves it to the device which pair
 // a frame goes to.
 func (d *core) receiveAny() int {
-	s := &d.stage
+	s, n := &d.stage, 0
 	if s.next == s.n {
-		s.fill(d, AnyPair)
+		n = s.fill(d, AnyPair)
 	}
-	n := 0
 	for ; s.next < s.n; s.next++ {
-		q := d.queues[virtio.RxQueueIndex(d.steer(s.frames[s.next]))]
+		q := d.steer(s.frames[s.next])
 		if !d.net.link || !q.alive || !d.deliverNext(q, s) {
 			if (d.hold || d.traits.Lossless) && d.net.link && q.alive {
 				break
 			}
-			d.missed.Add(s.skip())
+			q.miss(s.skip())
 		}
 		n++
 	}
@@ -150,8 +158,8 @@ func (q *queue) putHeader(b []byte, buffers uint16, frame []byte) {
 func (q *queue) received(frame, buffers, bytes int) {
 	q.stats.Chains += uint64(buffers)
 	q.stats.Bytes += uint64(bytes)
-	q.dev.stats.RxFrames++
-	q.dev.stats.RxBytes += uint64(frame)
+	q.counts.packets++
+	q.counts.bytes += uint64(frame)
 }
 
 // scatter is deliver for a frame that takes several pieces of memory, and with
@@ -164,6 +172,7 @@ func (d *core) scatter(q *queue, frame []byte, o Offload) bool {
 			// The buffer stays for a frame that fits.
 			q.putBack(1)
 			d.oversize.Add(1)
+			q.counts.drops++
 			return true
 		}
 		c := q.take(n)
@@ -273,11 +282,32 @@ func (q *queue) takeAny(c *chain) bool {
 	return true
 }
 
-// steer picks the queue pair for a received frame: the hash of its flow modulo
-// the pairs in use. The hash is the same in both directions of a flow.
-func (d *core) steer(frame []byte) int {
-	if d.active == 1 {
-		return 0
+// steer picks the receiveq for a frame: with RSS the one that it says; otherwise the hash
+// of its flow modulo the pairs in use, which is the same in both directions of a flow. Of
+// several queues one that is being reset is passed over then (5.1.9.5.5).
+func (d *core) steer(frame []byte) *queue {
+	switch {
+	case d.rss.on:
+		return d.scale(frame)
+	case d.active == 1:
+		return d.queues[virtio.RxQueueIndex(0)]
 	}
-	return int(flowHash(frame) % uint32(d.active))
+	pair := int(flowHash(frame) % uint32(d.active))
+	for range d.active - 1 {
+		if d.queues[virtio.RxQueueIndex(pair)].alive {
+			break
+		}
+		pair = (pair + 1) % d.active
+	}
+	return d.queues[virtio.RxQueueIndex(pair)]
+}
+
+// miss counts frames that are dropped for want of a buffer or a link, or because the queue
+// is being reset.
+func (q *queue) miss(n uint64) {
+	q.dev.missed.Add(n)
+	q.counts.drops += n
+	if q.alive && q.dev.net.link {
+		q.counts.overruns += n
+	}
 }

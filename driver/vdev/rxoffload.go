@@ -11,6 +11,7 @@ func (d *core) deliverOffload(q *queue, s *stage) bool {
 	frame, o := s.frames[s.next], &s.offloads[s.next]
 	if !d.acceptable(frame, o) {
 		d.missed.Add(1)
+		q.counts.drops++
 		return true
 	}
 	switch {
@@ -27,6 +28,7 @@ func (d *core) deliverOffload(q *queue, s *stage) bool {
 	default:
 		if !s.cut.cut(frame, *o) {
 			d.missed.Add(1)
+			q.counts.drops++
 			return true
 		}
 		d.stats.RxSegments += uint64(len(s.cut.frames))

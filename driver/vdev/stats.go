@@ -15,6 +15,7 @@ type Stats struct {
 	RxDropped         uint64 // no buffer, or the link was down
 	RxErrors          uint64 // frames too large for a buffer without MRG_RXBUF
 	RxSegments        uint64 // frames that those of the back end were cut into
+	RxFiltered        uint64 // frames that a filter of the driver keeps away, counted nowhere else
 
 	Doorbells  uint64 // rung by the driver
 	Interrupts uint64 // queue interrupts that were due and not masked
@@ -53,7 +54,11 @@ func (d *core) countStats() Stats {
 	s.TxDropped = d.dropped.Load()
 	s.RxDropped, s.RxErrors = d.missed.Load(), d.oversize.Load()
 	s.Doorbells, s.Interrupts = d.base.Doorbells, d.base.Interrupts
-	for _, q := range d.queues {
+	for i, q := range d.queues {
+		if i%2 == 0 { // not so of the control queue, which counts none
+			s.RxFrames += q.counts.packets
+			s.RxBytes += q.counts.bytes
+		}
 		s.Doorbells += q.doorbells.Load()
 		s.Interrupts += q.stats.Interrupts
 	}
@@ -99,8 +104,8 @@ func (d *core) QueueStats(i int) QueueStats {
 	return s
 }
 
-// ActivePairs returns how many queue pairs the driver uses: one, until it sends
-// VQ_PAIRS_SET.
+// ActivePairs returns how many queue pairs receive: one, until the driver sends
+// VQ_PAIRS_SET, or RSS_CONFIG, after which it is those up to the last that it names.
 func (d *core) ActivePairs() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -67,7 +67,11 @@ func (d *Device) beginReset() {
 // goroutine has d yet.
 func (d *Device) clear() {
 	d.status, d.negotiated = 0, false
-	d.active, d.pairsSet = 1, false
+	d.active, d.transmitting, d.pairsSet = 1, 1, false
+	d.hash, d.rss, d.coalDefault = hashing{}, rss{}, [2]Coalescing{}
+	d.ctrl = controlState{data: d.ctrl.data}
+	d.stopAnnouncing()
+	copy(d.net.bytes[virtio.NetConfigMAC:], d.cfg.MAC)
 	d.reset.asked = false
 	d.halt()
 	d.stopQueues()
@@ -156,11 +160,13 @@ func (d *Device) begin() {
 	}
 	d.running, d.armed = true, true
 	d.setReceiveOffloads(d.accepted)
+	d.filter.reset(d.accepted, d.cfg.MAC)
 	for i := range d.registers {
 		if d.registers[i].enabled && !d.startQueue(i) {
 			return
 		}
 	}
+	d.checkEarly()
 	d.doorbell.Store(doorbellState(d.accepted))
 	d.log.Debug("device runs", "features", d.accepted.String())
 }

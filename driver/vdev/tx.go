@@ -76,8 +76,11 @@ func (d *core) transmit(pair int) int {
 	}
 	d.stats.TxFrames += uint64(taken)
 	d.stats.TxBytes += uint64(bytes)
+	q.counts.packets += uint64(taken)
+	q.counts.bytes += uint64(bytes)
 	if taken < frames {
 		d.drop(w.frames[taken:frames])
+		q.counts.drops += uint64(frames - taken)
 	}
 	d.useTransmitted(q, w.chains[:chains])
 	return chains
@@ -150,7 +153,7 @@ func (d *core) txFrame(q *queue, c *chain) (frame []byte, full bool) {
 
 func (d *core) tooLong(q *queue, frame []byte) {
 	d.violate("net/config/9", q.index, "a frame of %d bytes with an MTU of %d", len(frame), d.net.mtu)
-	d.stats.TxErrors++
+	q.malformed()
 }
 
 // txPacket returns header and frame of a transmitted packet, each in one piece; see
@@ -162,7 +165,7 @@ func (d *core) txPacket(q *queue, c *chain) (header, frame []byte, full bool) {
 	headerLen := q.headerLen
 	if c.out < uint64(headerLen+etherHeader) || c.out > uint64(headerLen+maxFrame) {
 		d.violate("x/net/tx-length", q.index, "a transmitted packet of %d bytes, including the header of %d", c.out, headerLen)
-		d.stats.TxErrors++
+		q.malformed()
 		return nil, nil, false
 	}
 	first := c.segs[0]
@@ -221,4 +224,11 @@ func (d *core) checkHeader(q *queue, h []byte) {
 	if n := binary.LittleEndian.Uint16(h[virtio.NetHeaderNumBuffers:]); n != 0 {
 		d.violate("net/tx/2", q.index, "num_buffers %d", n)
 	}
+}
+
+// malformed counts a transmitted packet that is dropped for what the driver made of it.
+func (q *queue) malformed() {
+	q.dev.stats.TxErrors++
+	q.counts.drops++
+	q.counts.overruns++
 }

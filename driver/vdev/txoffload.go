@@ -57,7 +57,7 @@ func (d *core) transmitOffloads(pair int, q *queue) int {
 		out.lengths[chains] = len(frame)
 		if frame != nil && !d.add(q, chains, header, frame, passed) {
 			out.lengths[chains] = 0
-			d.stats.TxErrors++
+			q.malformed()
 		}
 		chains++
 	}
@@ -138,7 +138,10 @@ func (d *core) send(pair int, q *queue, chains int) int {
 		case i < dropped:
 			d.stats.TxFrames++
 			d.stats.TxBytes += uint64(n)
+			q.counts.packets++
+			q.counts.bytes += uint64(n)
 		default:
+			q.counts.drops++
 			d.dropped.Add(1)
 			d.droppedBytes.Add(uint64(n))
 		}

@@ -62,7 +62,9 @@ type Mapping struct {
 // notVhost are features that make no sense over vhost-user: what needs a
 // control queue, which front ends keep to themselves; what needs doorbells that
 // carry a value; resets of single queues; and addresses that an IOMMU translates.
-var notVhost = virtio.FeatureSet(virtio.NetCtrlVQ, virtio.NotificationData, virtio.NotifConfigData,
+var notVhost = virtio.FeatureSet(virtio.NetCtrlVQ, virtio.NetCtrlRx, virtio.NetCtrlVLAN, virtio.NetCtrlRxExtra,
+	virtio.NetCtrlMACAddr, virtio.NetCtrlOffloads, virtio.NetAnnounce, virtio.NetDeviceStats, virtio.NetVQNotfCoal,
+	virtio.NetNotfCoal, virtio.NetHashReport, virtio.NetRSS, virtio.NotificationData, virtio.NotifConfigData,
 	virtio.RingReset, virtio.AccessPlatform, virtio.OrderPlatform)
 
 // NewVhost makes a device. It owns cfg.Backend and closes it if it fails.

@@ -5,6 +5,7 @@ import (
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
@@ -74,7 +75,11 @@ func (d *core) turn() int {
 	if !d.canWork() {
 		return 0
 	}
-	return d.variant.work()
+	n := d.variant.work()
+	if d.coalescing && d.running {
+		d.interruptHeld()
+	}
+	return n
 }
 
 // canWork reports whether the rings are alive and in reach, and the back end is there.
@@ -108,10 +113,7 @@ func (d *core) run(stop, done chan struct{}) {
 		default:
 			idle = 0
 			if d.fallAsleep() {
-				select {
-				case <-d.worker.bell:
-				case <-stop:
-				}
+				d.sleep(stop)
 			}
 			d.wakeUp()
 		}
@@ -133,6 +135,25 @@ func (d *core) fallAsleep() bool {
 	}
 	d.stats.Sleeps++
 	return true
+}
+
+// sleep waits for the bell, stop, or the end of the time that an interrupt is held back.
+func (d *core) sleep(stop chan struct{}) {
+	var due <-chan time.Time
+	d.mu.Lock()
+	if d.coalescing {
+		if wait := d.interruptHeld(); wait > 0 {
+			t := time.NewTimer(wait)
+			defer t.Stop()
+			due = t.C
+		}
+	}
+	d.mu.Unlock()
+	select {
+	case <-d.worker.bell:
+	case <-stop:
+	case <-due:
+	}
 }
 
 func (d *core) wakeUp() {
