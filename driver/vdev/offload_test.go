@@ -21,7 +21,7 @@ type flow struct {
 	vlan    bool
 	options bool // of IPv4 and TCP, or an extension header
 	cwr     bool
-	payload int
+	payload int // 46 or more: the library pads shorter frames
 }
 
 // build returns the frame with complete checksums and the length of its headers. The

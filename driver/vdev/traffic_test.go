@@ -101,6 +101,14 @@ func (p *port) reclaim() {
 
 // recv returns the next frame, nil if there is none.
 func (p *port) recv() []byte {
+	if b := p.recvPacket(); b != nil {
+		return b[virtio.NetHeaderLen:]
+	}
+	return nil
+}
+
+// recvPacket returns the header and frame of the next packet, nil if there is none.
+func (p *port) recvPacket() []byte {
 	var frame []byte
 	for left := 1; left > 0; left-- {
 		id, n, ok := p.rx.take()
@@ -116,7 +124,6 @@ func (p *port) recv() []byte {
 		data := b.b[:n]
 		if frame == nil {
 			left, frame = numBuffers(data), []byte{}
-			data = data[virtio.NetHeaderLen:]
 		}
 		if left > 1 && int(n) != len(b.b) {
 			p.g.t.Errorf("a buffer that is not the last has %d of %d bytes", n, len(b.b))

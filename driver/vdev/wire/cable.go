@@ -11,6 +11,13 @@ import (
 // cableFrames is how many frames are under way in one direction of a cable.
 const cableFrames = 1024
 
+const (
+	// largeFrame is the length from which on frames count as large, and largeBytes how many
+	// bytes of them are under way at most, for the sake of memory.
+	largeFrame = 16 << 10
+	largeBytes = 8 << 20
+)
+
 // fifo is one direction of a cable: frames are copied in and lent out.
 type fifo struct {
 	mu     sync.Mutex
@@ -20,6 +27,8 @@ type fifo struct {
 	lent   uint32                    // frames from head on that get returned
 	tail   uint32                    // where the next one goes
 	full   bool                      // a frame was refused since the last time there was room
+	large  int                       // bytes of large frames
+	spare  [][]byte                  // memory that large frames had
 	reader atomic.Pointer[func()]
 	writer atomic.Pointer[func()]
 	takes  atomic.Pointer[virtio.Features] // the offloads that the reader takes; nil: none
@@ -41,8 +50,11 @@ func (f *fifo) copyIn(frames [][]byte, offloads []vdev.Offload) int {
 	// after the fault the other end still gets the lock.
 	defer f.mu.Unlock()
 	n := 0
-	for n < len(frames) && f.tail-f.head < cableFrames {
+	for n < len(frames) && f.room() {
 		slot := &f.slots[f.tail%cableFrames]
+		if len(frames[n]) >= largeFrame {
+			f.makeLarge(slot, len(frames[n]))
+		}
 		*slot = append((*slot)[:0], frames[n]...)
 		todo := &f.todo[f.tail%cableFrames]
 		if *todo = (vdev.Offload{}); offloads != nil {
@@ -55,10 +67,32 @@ func (f *fifo) copyIn(frames [][]byte, offloads []vdev.Offload) int {
 	return n
 }
 
+func (f *fifo) room() bool { return f.tail-f.head < cableFrames && f.large < largeBytes }
+
+// makeLarge gives a slot memory for a large frame of n bytes.
+func (f *fifo) makeLarge(slot *[]byte, n int) {
+	f.large += n
+	if last := len(f.spare) - 1; last >= 0 {
+		*slot, f.spare = f.spare[last], f.spare[:last]
+	}
+}
+
+// takeBack takes the frames back that were lent, and from large ones their memory.
+func (f *fifo) takeBack() {
+	for ; f.lent > 0; f.lent-- {
+		slot := &f.slots[f.head%cableFrames]
+		if n := len(*slot); n >= largeFrame {
+			f.large -= n
+			f.spare, *slot = append(f.spare, *slot), nil
+		}
+		f.head++
+	}
+}
+
 // get lends out frames until the next get. offloads are nil or as many as the frames.
 func (f *fifo) get(frames [][]byte, offloads []vdev.Offload) int {
 	f.mu.Lock()
-	f.head += f.lent
+	f.takeBack()
 	f.lent = min(uint32(len(frames)), f.tail-f.head)
 	for i := range f.lent {
 		frames[i] = f.slots[(f.head+i)%cableFrames]
@@ -68,7 +102,7 @@ func (f *fifo) get(frames [][]byte, offloads []vdev.Offload) int {
 			offloads[i] = f.todo[(f.head+i)%cableFrames]
 		}
 	}
-	room := f.full && f.tail-f.head < cableFrames
+	room := f.full && f.room()
 	if room {
 		f.full = false
 	}

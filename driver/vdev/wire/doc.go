@@ -19,6 +19,7 @@ var (
 	_ vdev.Backend = (*Impairment)(nil)
 
 	_ vdev.OffloadBackend = (*End)(nil)
+	_ vdev.OffloadBackend = (*TAPDevice)(nil)
 
 	_ vdev.LinkReporter = (*TAPDevice)(nil)
 	_ vdev.LossReporter = (*TAPDevice)(nil)

@@ -16,11 +16,17 @@ import (
 // the driver transmits arrive there, frames that the machine sends there are
 // received by the driver. The link is up while the interface is, and gone when the
 // interface was deleted.
+//
+// Large packets and incomplete checksums pass both ways, as far as the driver takes them:
+// segmentation and checksums are the machine's then, which for packets that stay on it
+// does neither.
 type TAPDevice struct {
 	name string
 	fd   int // of file, for writing without waiting
 	file *os.File
 	in   fifo
+	uso  bool          // the kernel knows the segmentation of UDP
+	out  tapHeader     // of the frame that is transmitted
 	room chan struct{} // rung when in has room again
 	done chan struct{} // closed when the reader has ended
 
@@ -82,12 +88,17 @@ func TAP(ifname string) (*TAPDevice, error) {
 	if err != nil {
 		return nil, tapError(ifname, err)
 	}
-	request.SetUint16(unix.IFF_TAP | unix.IFF_NO_PI)
-	if err := unix.IoctlIfreq(fd, unix.TUNSETIFF, request); err != nil {
+	request.SetUint16(unix.IFF_TAP | unix.IFF_NO_PI | unix.IFF_VNET_HDR)
+	err = unix.IoctlIfreq(fd, unix.TUNSETIFF, request)
+	uso := false
+	if err == nil {
+		uso, err = setTAPHeader(fd)
+	}
+	if err != nil {
 		_ = unix.Close(fd)
 		return nil, tapError(ifname, err)
 	}
-	t := &TAPDevice{name: request.Name(), fd: fd, room: make(chan struct{}, 1), done: make(chan struct{}),
+	t := &TAPDevice{name: request.Name(), fd: fd, uso: uso, room: make(chan struct{}, 1), done: make(chan struct{}),
 		look: make(chan struct{}, 1), stop: make(chan struct{})}
 	// Only when it is attached to its interface can the runtime wait for the
 	// descriptor.
@@ -182,18 +193,18 @@ func (t *TAPDevice) Attach(wake func()) error {
 // there is no room it stops reading; the kernel drops what comes then.
 func (t *TAPDevice) read() {
 	defer close(t.done)
-	b := make([]byte, maxFrame)
+	b := make([]byte, tapHeaderLen+maxFrame)
 	for {
 		n, err := t.file.Read(b)
-		if err != nil || n == 0 {
+		if err != nil || n < tapHeaderLen {
 			t.lookAtLink() // the interface is gone, or the file is closed
 			return
 		}
 		if !t.up.Load() {
 			t.checkLink() // or the device would drop the first frames
 		}
-		frame := [][]byte{b[:n]}
-		for t.in.put(frame, nil) == 0 {
+		frame, offload := [][]byte{b[tapHeaderLen:n]}, []vdev.Offload{readTAPHeader(b)}
+		for t.in.put(frame, offload) == 0 {
 			if _, open := <-t.room; !open {
 				return
 			}
@@ -212,13 +223,19 @@ func (t *TAPDevice) lookAtLink() {
 // Transmit implements [vdev.Backend].
 func (t *TAPDevice) Transmit(_ int, frames [][]byte) int {
 	for _, f := range frames {
-		if _, err := unix.Write(t.fd, f); err != nil {
-			t.lost.Add(1)
-			t.lostBytes.Add(uint64(len(f)))
-			t.lookAtLink()
-		}
+		t.write(f, vdev.Offload{})
 	}
 	return len(frames)
+}
+
+// write passes a frame to the kernel.
+func (t *TAPDevice) write(frame []byte, o vdev.Offload) {
+	t.out.set(o, frame)
+	if _, err := unix.Writev(t.fd, t.out.pieces[:]); err != nil {
+		t.lost.Add(1)
+		t.lostBytes.Add(uint64(len(frame)))
+		t.lookAtLink()
+	}
 }
 
 // Receive implements [vdev.Backend].
