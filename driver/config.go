@@ -3,6 +3,7 @@ package driver
 import (
 	"log/slog"
 	"net"
+	"slices"
 	"time"
 
 	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
@@ -42,9 +43,10 @@ type Config struct {
 	// Require are features without which Open fails, with an [*Error] that is
 	// [errors.ErrUnsupported]. They are requested as well.
 	Require virtio.Features
-	// MAC is an address to use in place of the device's own. The feature MAC
-	// is then not accepted, because accepting it is to promise to use the
-	// device's address.
+	// MAC is an address to use in place of the device's own. A device with CTRL_RX and
+	// CTRL_MAC_ADDR is told, so that it receives packets for it. Of any other the feature
+	// MAC is then not accepted, because accepting it is to promise to use the device's
+	// address, and whether packets for this one arrive is up to the device.
 	MAC net.HardwareAddr
 	// MTU is the largest packet without its Ethernet header, 68 to 65535. 0
 	// means the device's, or [DefaultMTU] if it has none. One above the
@@ -103,6 +105,9 @@ type Config struct {
 	Recovery Recovery
 }
 
+// macRemedy says what the address of an interface is.
+const macRemedy = "6 bytes, not all zero, the lowest bit of the first one 0, as 02:00:00:00:00:01"
+
 // complete checks what can be checked without the device and fills in defaults.
 func (c *Config) complete() error {
 	if c.Queues < 0 || c.Queues > virtio.MaxQueuePairs {
@@ -121,10 +126,11 @@ func (c *Config) complete() error {
 		return &Error{Op: "config", Field: "MTU", Value: c.MTU,
 			Reason: "not between 68 and 65535", Remedy: "0 leaves it to the device"}
 	}
+	c.MAC = slices.Clone(c.MAC)
 	if c.MAC != nil && !usable(c.MAC) {
 		return &Error{Op: "config", Field: "MAC", Value: c.MAC,
 			Reason: "not the address of one Ethernet interface",
-			Remedy: "6 bytes, not all zero, the lowest bit of the first one 0, as 02:00:00:00:00:01"}
+			Remedy: macRemedy}
 	}
 	c.Queues = max(c.Queues, 1)
 	if c.Logger == nil {

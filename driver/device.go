@@ -32,10 +32,13 @@ const runningStatus = virtio.StatusAcknowledge | virtio.StatusDriver |
 // The transport is only used with mu held. Methods lock mu unless their comment says
 // that it is held.
 type device struct {
-	name     string
-	cfg      Config
-	log      *slog.Logger
-	onBroken func(*QueueBrokenError) // called by pollers
+	name string
+	cfg  Config
+	log  *slog.Logger
+	// onBroken is called by pollers, and by users of the control queue.
+	onBroken func(*QueueBrokenError)
+	// onUnanswered is called when the device did not answer a command in time.
+	onUnanswered func()
 
 	// current is what was negotiated last, nil before the first start.
 	current atomic.Pointer[negotiated]
@@ -52,6 +55,10 @@ type device struct {
 	tx           []*TxQueue
 	ctrl         *ctrlq.Queue // nil if there is no control queue
 	ctrlNotifier transport.Notifier
+
+	// control says who uses ctrl: with mu held it is suspended first.
+	control  control
+	settings settings
 
 	// gateMu keeps those apart who close and open the gates. It is locked after mu.
 	gateMu    sync.Mutex
@@ -72,12 +79,16 @@ type device struct {
 }
 
 // newDevice returns the device behind t. A queue that finds itself broken calls
-// onBroken, on the goroutine that polls it.
-func newDevice(t transport.Transport, cfg Config, onBroken func(*QueueBrokenError)) *device {
-	return &device{
-		name: t.Name(), cfg: cfg, log: cfg.Logger.With("port", t.Name()), onBroken: onBroken,
+// onBroken, on the goroutine that uses it, and onUnanswered if the device did not answer a
+// command in time.
+func newDevice(t transport.Transport, cfg Config, onBroken func(*QueueBrokenError), onUnanswered func()) *device {
+	d := &device{
+		name: t.Name(), cfg: cfg, log: cfg.Logger.With("port", t.Name()),
+		onBroken: onBroken, onUnanswered: onUnanswered,
 		t: t, pool: cfg.Pool,
 	}
+	d.settings.mac.address = cfg.MAC
+	return d
 }
 
 // events returns the events of the transport.

@@ -51,7 +51,7 @@ func (d *device) controlInfo(descriptors bool) QueueInfo {
 	info := d.queueInfo(virtio.CtrlQueueIndex(n.features, n.maxPairs), "control")
 	ring := d.ctrl.Ring()
 	info.Kicks, info.Posted = ring.Kicks(), ring.Posted()
-	d.inspectRing(&info, ring, nil, descriptors)
+	d.control.exclude(pollerLimit, func() { d.inspectRing(&info, ring, nil, descriptors) })
 	return info
 }
 

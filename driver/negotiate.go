@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net"
 	"runtime/debug"
-	"slices"
 
 	"github.com/virtio-pmd/virtio-pmd/driver/transport"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
@@ -124,9 +123,13 @@ func (d *device) initialize(ctx context.Context) (_ Link, err error) {
 	if err := d.setStatusBits(virtio.StatusDriverOK); err != nil {
 		return Link{}, err
 	}
+	first := d.current.Load() == nil
 	d.current.Store(n)
 	d.startQueues()
 	if err := d.steerAgain(ctx, n); err != nil {
+		return Link{}, err
+	}
+	if err := d.restoreSettings(ctx, n, first); err != nil {
 		return Link{}, err
 	}
 	if err := d.stopAgain(ctx); err != nil {
@@ -185,11 +188,10 @@ func (d *device) selectFeatures() (*negotiated, error) {
 		n.allowed = before.allowed
 	}
 	n.features = offered.And(n.allowed).Closure()
-	if d.cfg.MAC != nil {
-		// With MAC accepted the device's address would have to be used (5.1.4.2).
-		n.drop(virtio.NetMAC, "the configuration has another address, and accepting it is to use the device's")
-	}
 	if err := d.selectPairs(n); err != nil {
+		return nil, err
+	}
+	if err := d.selectControl(n); err != nil {
 		return nil, err
 	}
 	if err := d.selectRSS(n); err != nil {
@@ -220,9 +222,8 @@ func (d *device) checkVersion(offered virtio.Features) error {
 	return nil
 }
 
-// selectPairs selects the number of queue pairs. MQ and the control queue are
-// accepted only if more than one pair comes of it: an unused control queue is
-// one more thing that can go wrong. d.mu is held.
+// selectPairs selects the number of queue pairs. MQ is accepted only if more than one
+// pair comes of it. d.mu is held.
 func (d *device) selectPairs(n *negotiated) error {
 	wanted := d.cfg.Queues
 	if len(d.rx) != 0 { // after a reset: as many as there are
@@ -257,13 +258,37 @@ func (d *device) selectPairs(n *negotiated) error {
 	}
 	if n.pairs == 1 {
 		n.drop(virtio.NetMQ, "one queue pair is used")
-		n.drop(virtio.NetCtrlVQ, "one queue pair takes no commands")
-	}
-	if sets { // there is no control queue, and no need for one
-		n.drop(virtio.NetCtrlVQ, "the transport enables queue pairs itself")
 	}
 	if n.pairs < wanted {
 		d.log.Warn("fewer queue pairs than asked for", "asked", wanted, "pairs", n.pairs)
+	}
+	return nil
+}
+
+// selectControl drops the control queue if there is none, and features that are of no use
+// without others. d.mu is held.
+func (d *device) selectControl(n *negotiated) error {
+	if _, sets := d.t.(transport.QueuePairSetter); sets {
+		// The transport offers nothing else that needs it.
+		n.drop(virtio.NetCtrlVQ, "the transport enables queue pairs itself")
+	} else if n.features.Has(virtio.NetCtrlVQ) {
+		queues, err := d.t.Queues()
+		if err != nil {
+			return err
+		}
+		if need := virtio.CtrlQueueIndex(n.features, n.maxPairs) + 1; queues < need {
+			d.log.Warn("the device offers CTRL_VQ and has no virtqueue for it; it is not accepted",
+				"virtqueues", queues, "needed", need)
+			n.drop(virtio.NetCtrlVQ, "the device has no virtqueue for it")
+			n.features = n.features.Closure()
+		}
+	}
+	if n.features.And(guestOffloads).Empty() {
+		n.drop(virtio.NetCtrlOffloads, "no receive offload was accepted")
+	}
+	if d.settings.mac.address != nil && !macNeeds.Minus(n.features).Empty() {
+		// With MAC accepted the device's address would have to be used (5.1.4.2).
+		n.drop(virtio.NetMAC, "another address was set, and the device cannot be told")
 	}
 	return nil
 }
@@ -332,8 +357,8 @@ func (n *negotiated) maxFrame(asked int) int {
 // last is the address before the device was reset, nil if there was none. d.mu is
 // held.
 func (d *device) selectMAC(f virtio.Features, last net.HardwareAddr) (net.HardwareAddr, error) {
-	if d.cfg.MAC != nil {
-		return slices.Clone(d.cfg.MAC), nil
+	if mac := d.settings.mac.address; mac != nil {
+		return mac, nil
 	}
 	if f.Has(virtio.NetMAC) {
 		mac := make(net.HardwareAddr, macBytes)

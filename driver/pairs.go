@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/virtio-pmd/virtio-pmd/driver/internal/ctrlq"
 	"github.com/virtio-pmd/virtio-pmd/driver/transport"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
@@ -47,6 +46,10 @@ const sendTime = 100 * time.Millisecond
 
 // setPairs has the device use n queue pairs.
 func (d *device) setPairs(ctx context.Context, n int) error {
+	return d.configure(ctx, "SetQueuePairs", func(c *commander) error { return d.setPairsBy(c, n) })
+}
+
+func (d *device) setPairsBy(c *commander, n int) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	before := d.steered.Load()
@@ -54,14 +57,14 @@ func (d *device) setPairs(ctx context.Context, n int) error {
 		return err
 	}
 	for i := n; i < before.pairs; i++ {
-		if err := d.deactivate(ctx, i); err != nil {
+		if err := d.deactivate(c.ctx, i); err != nil {
 			d.activate(before.pairs)
 			return err
 		}
 	}
 	want := d.steering
 	want.pairs = n
-	return d.setSteering(ctx, want)
+	return d.setSteering(c, want)
 }
 
 // checkPairs returns why the device cannot use n pairs, nil if it can. d.mu is held.
@@ -93,13 +96,13 @@ func (d *device) checkRunning(op string, pairs int) error {
 // setSteering has the device do what is wanted. When it refuses, it goes on as before.
 // When it is not known what it does, packets are transmitted on the pairs that it uses in
 // either case. d.mu is held.
-func (d *device) setSteering(ctx context.Context, want steering) error {
+func (d *device) setSteering(c *commander, want steering) error {
 	before := *d.steered.Load()
-	now, err := d.steer(ctx, d.current.Load(), want)
+	now, err := d.steer(c, want)
 	switch {
 	case err == nil:
 		d.steering = want
-	case errors.Is(err, ctrlq.ErrRefused):
+	case errors.Is(err, ErrRefused):
 		now = before
 	default:
 		now = before
@@ -124,7 +127,9 @@ func (d *device) steerAgain(ctx context.Context, n *negotiated) error {
 		}
 	}
 	d.forgetUnsupported(n)
-	now, err := d.steer(ctx, n, d.steering)
+	ctx, cancel := context.WithTimeout(ctx, d.cfg.ControlTimeout)
+	defer cancel()
+	now, err := d.steer(&commander{device: d, ctx: ctx, op: "set up queue pairs", n: n}, d.steering)
 	if err != nil {
 		return err
 	}
@@ -156,14 +161,14 @@ func (d *device) forgetUnsupported(n *negotiated) {
 // steer sends the commands for what is wanted, and returns what the device does then. The
 // last command of the class MQ counts, and before the first one the device uses one pair
 // (5.1.9.5.5). d.mu is held.
-func (d *device) steer(ctx context.Context, n *negotiated, want steering) (steered, error) {
-	now := steered{pairs: want.pairs}
+func (d *device) steer(c *commander, want steering) (steered, error) {
+	n, now := c.n, steered{pairs: want.pairs}
 	if want.rss != nil && n.features.Has(virtio.NetRSS) {
 		rss := n.rss.fold(*want.rss, want.pairs, d.hashKey())
 		now.rss = &rss
-		return now, d.sendMQ(ctx, virtio.CtrlMQRSSConfig, encodeRSS(&rss, want.pairs))
+		return now, d.sendMQ(c, virtio.CtrlMQRSSConfig, encodeRSS(&rss, want.pairs))
 	}
-	if err := d.sendPairs(ctx, n, want.pairs); err != nil {
+	if err := d.sendPairs(c, want.pairs); err != nil {
 		return now, err
 	}
 	if want.hash == nil || !n.features.Has(virtio.NetHashReport) {
@@ -171,29 +176,28 @@ func (d *device) steer(ctx context.Context, n *negotiated, want steering) (steer
 	}
 	hash := n.rss.completeHash(*want.hash, d.hashKey())
 	now.hash = &hash
-	return now, d.sendMQ(ctx, virtio.CtrlMQHashConfig, encodeHash(&hash))
+	return now, d.sendMQ(c, virtio.CtrlMQHashConfig, encodeHash(&hash))
 }
 
 // sendPairs has the device use this many pairs, and spread packets over them by itself.
 // d.mu is held.
-func (d *device) sendPairs(ctx context.Context, n *negotiated, pairs int) error {
+func (d *device) sendPairs(c *commander, pairs int) error {
 	if setter, ok := d.t.(transport.QueuePairSetter); ok {
-		if n.pairs == 1 {
+		if c.n.pairs == 1 {
 			return nil
 		}
 		return setter.SetQueuePairs(pairs)
 	}
-	if !n.features.Has(virtio.NetMQ) {
+	if !c.n.features.Has(virtio.NetMQ) {
 		return nil
 	}
-	return d.sendMQ(ctx, virtio.CtrlMQPairsSet, binary.LittleEndian.AppendUint16(nil, uint16(pairs)))
+	return d.sendMQ(c, virtio.CtrlMQPairsSet, binary.LittleEndian.AppendUint16(nil, uint16(pairs)))
 }
 
 // sendMQ sends a command of the class MQ. d.mu is held.
-func (d *device) sendMQ(ctx context.Context, command uint8, data []byte) error {
-	ctx, cancel := context.WithTimeout(ctx, d.cfg.ControlTimeout)
-	defer cancel()
-	return d.ctrl.Do(ctx, virtio.CtrlMQ, command, data)
+func (d *device) sendMQ(c *commander, command uint8, data []byte) error {
+	_, err := c.send(virtio.CtrlMQ, command, data, nil)
+	return err
 }
 
 // deactivate takes the transmit queue of pair i from its poller and waits for what it has

@@ -43,7 +43,7 @@ func OpenContext(ctx context.Context, t transport.Transport, cfg Config) (*Port,
 		return nil, errors.Join(err, t.Close())
 	}
 	s := newSupervisor(cfg.Recovery)
-	d := newDevice(t, cfg, s.reportBroken)
+	d := newDevice(t, cfg, s.reportBroken, s.reportUnanswered)
 	s.device, s.log = d, d.log
 	if err := s.start(ctx); err != nil {
 		return nil, errors.Join(err, d.release())
@@ -100,8 +100,8 @@ func (p *Port) TxQueue(i int) *TxQueue {
 	return p.device.tx[i]
 }
 
-// MAC returns the port's Ethernet address: the device's, or the one in the
-// Config, or a random one for a device that has none.
+// MAC returns the port's Ethernet address: the one that [Port.SetMAC] has set, or that in
+// the Config, or the device's, or a random one for a device that has none.
 func (p *Port) MAC() net.HardwareAddr { return slices.Clone(p.device.current.Load().mac) }
 
 // MTU returns the largest packet of the link, without its Ethernet header: the

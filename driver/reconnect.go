@@ -30,7 +30,7 @@ func (s *supervisor) disconnect(cause error) (alive bool) {
 		s.lost = cause
 	}
 	s.disconnects.Add(1)
-	s.quiesce()
+	s.quiesce(cause)
 	s.notify(Disconnected, cause)
 	return true
 }

@@ -84,7 +84,7 @@ func (s *supervisor) recover(cause error) (alive bool) {
 		return false
 	}
 	s.log.Warn("recovering", "cause", cause)
-	s.quiesce()
+	s.quiesce(cause)
 	s.notify(RecoveryStarted, cause)
 	var err error
 	for {
@@ -154,9 +154,11 @@ func (s *supervisor) backoff(pause time.Duration) (handled, alive bool) {
 }
 
 // quiesce takes the queues from their pollers: no further burst begins. One that is
-// under way may go on until awaitPollers returns.
-func (s *supervisor) quiesce() {
+// under way may go on until awaitPollers returns. A command that is under way ends, with
+// cause.
+func (s *supervisor) quiesce(cause error) {
 	s.link.Store(&Link{})
+	s.device.control.suspend(cause)
 	_ = s.device.closeGates(0) // awaitPollers waits
 }
 
@@ -196,6 +198,7 @@ func (s *supervisor) restart() error {
 	}
 	s.link.Store(&link)
 	s.device.openGates()
+	s.device.control.resume()
 	s.resets.Add(1) // last, so that the gates are open when Stats returns it
 	s.notify(Recovered, nil)
 	s.log.Info("recovered", "features", s.device.current.Load().features.String())

@@ -91,6 +91,10 @@ func (p *Port) RSSLimits() RSSLimits { return p.device.current.Load().rss }
 
 // setRSS has the device spread packets as r says.
 func (d *device) setRSS(ctx context.Context, r RSS) error {
+	return d.configure(ctx, "SetRSS", func(c *commander) error { return d.setRSSBy(c, r) })
+}
+
+func (d *device) setRSSBy(c *commander, r RSS) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err := d.checkUsable(0); err != nil {
@@ -109,11 +113,15 @@ func (d *device) setRSS(ctx context.Context, r RSS) error {
 	}
 	r.Key, r.Table = slices.Clone(r.Key), slices.Clone(r.Table)
 	want.rss, want.hash = &r, nil
-	return d.setSteering(ctx, want)
+	return d.setSteering(c, want)
 }
 
 // setHash has the device report hashes as h says.
 func (d *device) setHash(ctx context.Context, h HashConfig) error {
+	return d.configure(ctx, "SetHash", func(c *commander) error { return d.setHashBy(c, h) })
+}
+
+func (d *device) setHashBy(c *commander, h HashConfig) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err := d.checkUsable(0); err != nil {
@@ -135,7 +143,7 @@ func (d *device) setHash(ctx context.Context, h HashConfig) error {
 	}
 	h.Key = slices.Clone(h.Key)
 	want.rss, want.hash = nil, &h
-	return d.setSteering(ctx, want)
+	return d.setSteering(c, want)
 }
 
 // noFeature is the error of a method that needs a feature which was not negotiated. d.mu

@@ -38,6 +38,7 @@ type supervisor struct {
 
 	broken       atomic.Pointer[QueueBrokenError] // what a poller reported
 	brokenSignal chan struct{}                    // that it did
+	unanswered   chan struct{}                    // the device did not answer a command
 
 	subscribers subscribers
 
@@ -60,7 +61,7 @@ type supervisor struct {
 // newSupervisor returns a supervisor, whose device still has to be set.
 func newSupervisor(cfg Recovery) *supervisor {
 	s := &supervisor{
-		cfg: cfg, brokenSignal: make(chan struct{}, 1),
+		cfg: cfg, brokenSignal: make(chan struct{}, 1), unanswered: make(chan struct{}, 1),
 		stopped: make(chan struct{}), done: make(chan struct{}),
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
@@ -73,6 +74,15 @@ func (s *supervisor) reportBroken(err *QueueBrokenError) {
 	s.broken.CompareAndSwap(nil, err)
 	select {
 	case s.brokenSignal <- struct{}{}:
+	default:
+	}
+}
+
+// reportUnanswered is called when the device did not answer a command: it may have lost its
+// state. The control queue is not used before that was looked at.
+func (s *supervisor) reportUnanswered() {
+	select {
+	case s.unanswered <- struct{}{}:
 	default:
 	}
 }
@@ -90,6 +100,7 @@ func (s *supervisor) start(ctx context.Context) error {
 	}
 	s.link.Store(&link)
 	s.device.openGates()
+	s.device.control.resume()
 	go s.run()
 	return nil
 }
@@ -128,6 +139,10 @@ func (s *supervisor) run() {
 		case <-ticker.C:
 			s.device.reportMisuse()
 			alive = s.checkStatus()
+		case <-s.unanswered:
+			if alive = s.checkStatus(); alive && !s.disconnected {
+				s.device.control.resume()
+			}
 		case <-s.brokenSignal:
 			if broken := s.broken.Swap(nil); broken != nil {
 				alive = s.handleFailure(broken)
@@ -219,6 +234,8 @@ func (s *supervisor) handleFailure(cause error) (alive bool) {
 // The device stays as it is until Close.
 func (s *supervisor) fail(cause error) {
 	s.log.Error("the port failed", "err", cause)
+	s.device.control.end(&Error{Device: s.device.name, Reason: "the port has failed", Err: cause,
+		Remedy: "close it, and open it again"})
 	// A poller that does not leave its burst changes nothing here: Close deals
 	// with it.
 	_ = s.device.closeGates(0)

@@ -11,6 +11,7 @@ import (
 // close takes the queues from their pollers for good: no pool is attached and no
 // cache is set any more. It fails if a poller is still inside a burst.
 func (d *device) close() error {
+	d.control.end(closedError(d.name))
 	busy := d.closeGates(burstLimit)
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -55,16 +55,38 @@ const (
 	CtrlNotfCoalTxSet = 0 // le32 packets, le32 microseconds
 	CtrlNotfCoalRxSet = 1 // likewise
 	CtrlNotfCoalVQSet = 2 // le16 virtqueue, le16 reserved, le32 packets, le32 microseconds
-	// CtrlNotfCoalVQGet has the form of VQSet, and the device answers behind the ack
-	// with le32 packets and le32 microseconds.
+	// CtrlNotfCoalVQGet has le16 virtqueue and le16 reserved, and the device answers
+	// behind the ack with le32 packets and le32 microseconds.
 	CtrlNotfCoalVQGet = 3
 )
 
 // Commands of [CtrlStats] (5.1.9.5, Device Statistics).
 const (
+	// CtrlStatsQuery has no data, and the device answers with the le64 set of the types
+	// of statistics that it has.
 	CtrlStatsQuery = 0
-	CtrlStatsGet   = 1
+	// CtrlStatsGet has, for each virtqueue asked for, le16 virtqueue, 6 bytes reserved and
+	// the le64 set of types. The device answers with one record for each type: u8 type, u8
+	// reserved, le16 virtqueue, le16 reserved, le16 bytes of the record with this header,
+	// and le64 counters.
+	CtrlStatsGet = 1
 )
+
+// Types of statistics, by their bit in a set of them.
+const (
+	StatsRxBasic = 0
+	StatsRxCsum  = 1 // with GUEST_CSUM
+	StatsRxGSO   = 2 // with GUEST_TSO4 or GUEST_TSO6
+	StatsRxSpeed = 3
+	StatsTxBasic = 16
+	StatsTxCsum  = 17 // with CSUM
+	StatsTxGSO   = 18 // with HOST_TSO4, HOST_TSO6 or HOST_USO
+	StatsTxSpeed = 19
+	StatsCtrl    = 32
+)
+
+// StatsHeaderLen is the length of the header of a record of [CtrlStatsGet].
+const StatsHeaderLen = 8
 
 // Values of the ack byte of a command.
 const (

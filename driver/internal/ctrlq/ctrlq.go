@@ -4,7 +4,6 @@ package ctrlq
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
 	"runtime"
 	"time"
@@ -14,18 +13,27 @@ import (
 )
 
 const (
-	// QueueSize is enough descriptors: a command has at most three segments,
-	// and there is one command at a time.
+	// QueueSize is enough descriptors: a command has at most four segments, and the
+	// device has one command and those that it has not answered in time.
 	QueueSize = 64
 	// BufferSize is how many bytes of device memory a Queue needs behind its ring,
-	// for the command.
-	BufferSize = virtq.RingAlign
+	// for the commands.
+	BufferSize = Slots * slotSize
+	// Slots is how many commands the device can have: one, and those that it has not
+	// answered in time, whose memory it may still use.
+	Slots = 4
 	// MaxData is the longest data of a command.
-	MaxData = ackOffset - dataOffset
+	MaxData = replyOffset - dataOffset
+	// MaxReply is the longest answer behind the ack.
+	MaxReply = ackOffset - replyOffset
 
-	headerLen  = 2 // class, command
-	dataOffset = 64
-	ackOffset  = BufferSize - 64
+	// The parts of a slot. What the device reads and what it writes are in cache lines
+	// of their own.
+	slotSize    = 4 * virtq.RingAlign
+	headerLen   = 2 // class, command
+	dataOffset  = 64
+	replyOffset = 3 * virtq.RingAlign
+	ackOffset   = slotSize - 64
 
 	// ackUnset is what the ack byte holds before the device answers. It is
 	// neither OK nor ERR, so that an ack that was not written is not taken for one.
@@ -40,11 +48,18 @@ const (
 
 // Queue is the control queue. It is used by one goroutine at a time.
 type Queue struct {
-	index   int
-	ring    *virtq.Control
+	index int
+	ring  *virtq.Control
+	slots [Slots]slot
+}
+
+// slot is the memory of one command.
+type slot struct {
 	buffer  []byte
 	address uint64 // of buffer[0], as the device sees it
-	broken  error
+	busy    bool   // the device has it
+	token   uint16 // of the command that it has
+	written uint32 // what the device says it wrote
 }
 
 // New makes the queue in cfg.Memory, which is BufferSize bytes longer than the
@@ -58,7 +73,7 @@ func New(cfg virtq.Config) (*Queue, error) {
 	if len(cfg.Memory) < need {
 		return nil, &virtq.Error{
 			Queue: cfg.Index, Field: "Memory", Value: fmt.Sprintf("at %#x", cfg.Address), Limit: need,
-			Reason: fmt.Sprintf("%d bytes have no room for a command", len(cfg.Memory)),
+			Reason: fmt.Sprintf("%d bytes have no room for commands", len(cfg.Memory)),
 			Remedy: fmt.Sprintf("give %d bytes aligned to %d", need, virtq.RingAlign),
 		}
 	}
@@ -66,12 +81,19 @@ func New(cfg virtq.Config) (*Queue, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Queue{
-		index: cfg.Index, ring: ring,
-		buffer:  cfg.Memory[layout.Bytes:need:need],
-		address: cfg.Address + uint64(layout.Bytes),
-	}, nil
+	q := &Queue{index: cfg.Index, ring: ring}
+	for i := range q.slots {
+		at := layout.Bytes + i*slotSize
+		q.slots[i] = slot{
+			buffer:  cfg.Memory[at : at+slotSize : at+slotSize],
+			address: cfg.Address + uint64(at),
+		}
+	}
+	return q, nil
 }
+
+// Index returns the number of the virtqueue.
+func (q *Queue) Index() int { return q.index }
 
 // Areas returns the device addresses of the areas of the ring.
 func (q *Queue) Areas() (desc, driver, device uint64) { return q.ring.Areas() }
@@ -85,91 +107,126 @@ func (q *Queue) Start(bell virtio.Doorbell, id uint16) { q.ring.Start(bell, id) 
 
 // Broken returns why no command can be sent any more before a reset of the
 // device, nil if one can.
-func (q *Queue) Broken() error { return q.broken }
+func (q *Queue) Broken() error { return q.ring.Broken() }
 
-// SetQueuePairs has the device use n queue pairs (5.1.9.5.5). MQ was negotiated, n is
-// between 1 and what the device has, and these pairs have been set up.
-func (q *Queue) SetQueuePairs(ctx context.Context, n int) error {
-	var data [2]byte
-	binary.LittleEndian.PutUint16(data[:], uint16(n))
-	return q.Do(ctx, virtio.CtrlMQ, virtio.CtrlMQPairsSet, data[:])
+// Poll takes note of answers that came too late, and returns Broken: the device may have
+// answered what it was not asked.
+func (q *Queue) Poll() error {
+	for {
+		token, written, ok := q.ring.Used()
+		if !ok {
+			return q.ring.Broken()
+		}
+		for i := range q.slots {
+			if s := &q.slots[i]; s.busy && s.token == token {
+				s.busy, s.written = false, written
+			}
+		}
+	}
 }
 
 // Do sends a command and waits for the device's answer, until ctx is done. A ctx
-// that is never done is refused: the device may never answer.
+// that is never done is refused: the device may never answer. What the device writes
+// behind the ack is copied to reply; n is how many bytes that are.
 //
-// The error of a command that the device refuses is [ErrRefused]. That of one
-// which it did not answer in time is the error of ctx, and the queue is broken
-// from then on: the device may still read the command and write its answer at any
-// time, so their memory is not used again before a reset.
-func (q *Queue) Do(ctx context.Context, class, command uint8, data []byte) error {
-	if q.broken != nil {
-		return q.broken
-	}
-	if ctx.Done() == nil {
-		return &Error{Queue: q.index, Class: class, Command: command,
-			Reason: "no deadline, and the device may never answer",
-			Remedy: "use context.WithTimeout"}
-	}
-	if len(data) > MaxData {
-		return &Error{Queue: q.index, Class: class, Command: command, Value: len(data),
-			Reason: fmt.Sprintf("%d bytes of data, and at most %d can be sent", len(data), MaxData)}
+// The error is an [*Error], for a queue that the device broke a [*virtq.BrokenError]. That
+// of a command that the device refuses is [ErrRefused]. That of one which it did not
+// answer in time has the error of ctx: the device may still read the command and write
+// its answer at any time, so that its memory is not used again before it has, and the
+// next command takes another slot. Without one the error is [ErrNoSlot].
+func (q *Queue) Do(ctx context.Context, class, command uint8, data, reply []byte) (n int, err error) {
+	failed := &Error{Queue: q.index, Class: class, Command: command}
+	s, err := q.prepare(ctx, failed, len(data), len(reply))
+	if err != nil {
+		return 0, err
 	}
 	start := time.Now()
-	token, err := q.send(class, command, data)
-	if err != nil {
-		return q.fail(err)
+	if err := q.send(s, class, command, data, len(reply)); err != nil {
+		return 0, err
 	}
-	if err := q.await(ctx, token); err != nil {
+	if err := q.await(ctx, s); err != nil {
 		if ctx.Err() != nil {
-			err = &Error{Queue: q.index, Class: class, Command: command, Err: ctx.Err(),
-				Reason: fmt.Sprintf("no answer after %v", time.Since(start).Round(time.Millisecond)),
-				Remedy: "no more commands can be sent before a reset; packets are not affected"}
+			failed.Err = context.Cause(ctx)
+			failed.Reason = fmt.Sprintf("no answer after %v", time.Since(start).Round(time.Millisecond))
+			failed.Remedy = "packets are not affected; whether the device carries it out is unknown"
+			err = failed
 		}
-		return q.fail(err)
+		return 0, err
 	}
 	// The ack byte is what the driver left there unless the device wrote it,
 	// whatever the device says about the number of bytes it wrote. It is read
 	// once: the device can change it at any time.
-	if ack := q.buffer[ackOffset]; ack != virtio.CtrlOK {
-		reason := fmt.Sprintf("the ack is %d", ack)
+	if ack := s.buffer[ackOffset]; ack != virtio.CtrlOK {
+		failed.Value, failed.Err = int(ack), ErrRefused
+		failed.Reason = fmt.Sprintf("the ack is %d", ack)
 		if ack == ackUnset {
-			reason = "the device is done and wrote no ack"
+			failed.Reason = "the device is done and wrote no ack"
 		}
-		return &Error{Queue: q.index, Class: class, Command: command,
-			Value: int(ack), Reason: reason, Err: ErrRefused}
+		return 0, failed
 	}
-	return nil
+	n = min(max(0, int(s.written)-1), len(reply))
+	return copy(reply[:n], s.buffer[replyOffset:]), nil
 }
 
-func (q *Queue) fail(err error) error {
-	q.broken = err
-	return err
+// prepare checks a command and finds a slot for it. failed is its error, apart from the
+// reason.
+func (q *Queue) prepare(ctx context.Context, failed *Error, data, reply int) (*slot, error) {
+	switch {
+	case ctx.Done() == nil:
+		failed.Reason = "no deadline, and the device may never answer"
+		failed.Remedy = "use context.WithTimeout"
+		return nil, failed
+	case data > MaxData:
+		failed.Value = data
+		failed.Reason = fmt.Sprintf("%d bytes of data, and at most %d can be sent", data, MaxData)
+		return nil, failed
+	case reply > MaxReply:
+		failed.Value = reply
+		failed.Reason = fmt.Sprintf("room for %d bytes of answer, and there is room for %d", reply, MaxReply)
+		return nil, failed
+	}
+	if err := q.Poll(); err != nil {
+		return nil, err
+	}
+	for i := range q.slots {
+		if s := &q.slots[i]; !s.busy {
+			return s, nil
+		}
+	}
+	failed.Err = ErrNoSlot
+	failed.Reason = fmt.Sprintf("the device has answered none of the last %d commands", Slots)
+	failed.Remedy = "close the port and open it again, which resets the device; packets are not affected"
+	return nil, failed
 }
 
 // send makes a command available. Class, command and data are for the device to
-// read, the ack for it to write (5.1.9.5).
-func (q *Queue) send(class, command uint8, data []byte) (token uint16, err error) {
-	q.buffer[0], q.buffer[1] = class, command
-	q.buffer[ackOffset] = ackUnset
-	out := []virtq.Segment{{Address: q.address, Len: headerLen}}
+// read, the ack and the answer for it to write (5.1.9.5).
+func (q *Queue) send(s *slot, class, command uint8, data []byte, reply int) error {
+	s.buffer[0], s.buffer[1] = class, command
+	s.buffer[ackOffset] = ackUnset
+	out := []virtq.Segment{{Address: s.address, Len: headerLen}}
 	if len(data) != 0 {
-		copy(q.buffer[dataOffset:ackOffset], data)
-		out = append(out, virtq.Segment{Address: q.address + dataOffset, Len: uint32(len(data))})
+		copy(s.buffer[dataOffset:replyOffset], data)
+		out = append(out, virtq.Segment{Address: s.address + dataOffset, Len: uint32(len(data))})
 	}
-	token, err = q.ring.Add(out, []virtq.Segment{{Address: q.address + ackOffset, Len: 1}})
+	in := []virtq.Segment{{Address: s.address + ackOffset, Len: 1}}
+	if reply != 0 {
+		in = append(in, virtq.Segment{Address: s.address + replyOffset, Len: uint32(reply)})
+	}
+	token, err := q.ring.Add(out, in)
 	if err != nil {
-		return 0, err
+		return err
 	}
+	s.busy, s.token = true, token
 	q.ring.Kick()
-	return token, nil
+	return nil
 }
 
-// await polls until the device is done with the command: first without a pause,
+// await polls until the device is done with the command in s: first without a pause,
 // then with pauses that grow.
-func (q *Queue) await(ctx context.Context, token uint16) error {
+func (q *Queue) await(ctx context.Context, s *slot) error {
 	for spun := time.Now(); ; runtime.Gosched() {
-		if done, err := q.done(token); done || err != nil {
+		if err := q.Poll(); err != nil || !s.busy {
 			return err
 		}
 		if time.Since(spun) > spin {
@@ -181,23 +238,16 @@ func (q *Queue) await(ctx context.Context, token uint16) error {
 	for pause := minBackoff; ; {
 		select {
 		case <-ctx.Done():
+			if q.ring.Overrun() { // it answered, as if it had answered another before
+				return q.ring.Broken()
+			}
 			return ctx.Err()
 		case <-timer.C:
 		}
-		if done, err := q.done(token); done || err != nil {
+		if err := q.Poll(); err != nil || !s.busy {
 			return err
 		}
 		pause = min(2*pause, maxBackoff)
 		timer.Reset(pause)
 	}
-}
-
-// done reports whether the device is done with the command. There is no other one
-// that it could be done with.
-func (q *Queue) done(token uint16) (bool, error) {
-	got, _, ok := q.ring.Used()
-	if err := q.ring.Broken(); err != nil {
-		return false, err
-	}
-	return ok && got == token, nil
 }

@@ -8,8 +8,13 @@ import (
 // ErrRefused says that the device answered a command with something else than OK.
 var ErrRefused = errors.New("the device refuses the command")
 
+// ErrNoSlot says that the device has as many commands that it has not answered as it can
+// have.
+var ErrNoSlot = errors.New("no room for another command")
+
 // Error is a command that failed. errors.Is finds [ErrRefused] in it if the device
-// refused it, and the error of the context if the device did not answer in time.
+// refused it, [ErrNoSlot] if it was not sent for that reason, and the cause of the
+// context's end if the device did not answer in time.
 type Error struct {
 	Queue          int // the virtqueue
 	Class, Command uint8

@@ -88,6 +88,9 @@ func (c *Control) Used() (token uint16, written uint32, ok bool) {
 func (c *Control) collect() bool {
 	id, written, ok := c.peek()
 	if !ok {
+		if c.packed && c.count == 0 && c.used(c.head, c.headFlags) {
+			c.fail(notOutstanding, uint64(packedID(load64(&c.desc[c.head].meta))), uint64(c.size()))
+		}
 		return false
 	}
 	c.written = written
@@ -102,6 +105,31 @@ func (c *Control) collect() bool {
 	}
 	c.done = d + int(c.chain[c.wrap(c.head+d)])
 	return c.packed || c.skip(c.done)
+}
+
+// Overrun reports whether the device has used a descriptor behind all that it was given,
+// which breaks the queue: it has used one too many before, and Used would wait for its
+// answers in the wrong place. On a split ring that shows in the used index.
+func (c *Control) Overrun() bool {
+	if !c.packed || c.count == 0 || c.free() == 0 {
+		return false
+	}
+	flags := uint64(0) // the tail's state when it is used, in its lap
+	if c.tailFlags == packedAvail {
+		flags = packedState
+	}
+	if !c.used(c.tail(), flags) {
+		return false
+	}
+	c.fail("the device used a descriptor behind those that it was given",
+		uint64(c.tail()), uint64(c.size()))
+	return true
+}
+
+// used reports whether the descriptor at a position of a packed ring is used, with the
+// flags that mean so in its lap.
+func (c *Control) used(at int, flags uint64) bool {
+	return load64(&c.desc[at].meta)&packedState == flags
 }
 
 // Drain drops every command that was not used and returns the number of their
