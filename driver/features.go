@@ -70,7 +70,7 @@ var featureTable = []FeatureStatus{
 	{virtio.SRIOV, Refused, "the driver has no virtual functions to make"},
 	{virtio.NotificationData, ByDefault, "a notification says how far the driver is"},
 	{virtio.NotifConfigData, ByDefault, "a notification has the device's own number of the queue"},
-	{virtio.RingReset, Refused, "not implemented"},
+	{virtio.RingReset, ByDefault, "a queue is stopped or resized while the others are in use"},
 	{virtio.AdminVQ, Refused, "the driver does not administer other functions"},
 	{virtio.Suspend, Refused, "a device is reset and not suspended"},
 	{virtio.NetDeviceStats, ByDefault, "what the device counted itself"},

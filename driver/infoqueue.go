@@ -77,7 +77,7 @@ func (d *device) inspectRing(info *QueueInfo, ring inspectedRing, g *gate.Gate, 
 	if descriptors {
 		info.Descriptors = make([]Descriptor, 0, info.Size) // not while the queue stands still
 	}
-	d.alone(g, func() {
+	d.alone(info.Virtqueue, g, func() {
 		if err := d.readRing(info, ring, descriptors); err != nil {
 			info.Broken = err.Error()
 		}
@@ -99,18 +99,16 @@ func (d *device) readRing(info *QueueInfo, ring inspectedRing, descriptors bool)
 	return nil
 }
 
-// alone calls do while no poller uses the queue behind a gate, unless its poller
-// stays in a burst for longer than pollerLimit.
-func (d *device) alone(g *gate.Gate, do func()) {
+// alone calls do while no poller uses virtqueue q, which is behind a gate, unless its
+// poller stays in a burst for longer than pollerLimit.
+func (d *device) alone(q int, g *gate.Gate, do func()) {
 	if g == nil {
 		do()
 		return
 	}
 	d.gateMu.Lock()
 	defer d.gateMu.Unlock()
-	if d.gatesOpen {
-		defer g.Open()
-	}
+	defer d.openGate(q)
 	if gate.Close([]*gate.Gate{g}, pollerLimit) < 0 {
 		do()
 	}

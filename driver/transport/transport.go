@@ -50,8 +50,8 @@ type Transport interface {
 	QueueSize(q int) (int, error)
 	// SetQueue gives the device the areas of virtqueue q and enables it. The device
 	// may access the areas until a Reset, or one of this queue, is confirmed. The Notifier
-	// is valid until then. That the device refuses the queue may be the error of a later call, at the
-	// latest of SetStatus with DRIVER_OK.
+	// is valid until then. That the device refuses the queue may be the error of a later
+	// call, at the latest of SetStatus with DRIVER_OK.
 	SetQueue(q int, areas Queue) (Notifier, error)
 
 	// DMA returns which device addresses can be used, and whether they are

@@ -83,6 +83,11 @@ type Faults struct {
 	// reset was requested; until then the device goes on using its rings. -1: the
 	// reset never completes.
 	ResetReads int
+	// QueueResetReads is the same for the reset of a virtqueue and reads of queue_reset.
+	QueueResetReads int
+	// LargestQueue, unless it is 0, has queue_size ignore larger sizes, although it shows
+	// that they are possible.
+	LargestQueue int
 	// RefuseFeatures clears FEATURES_OK independently of what the driver accepted.
 	RefuseFeatures bool
 	// RxHeader changes the header of every packet for the driver, all of it but

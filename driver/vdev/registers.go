@@ -7,8 +7,15 @@ type queueRegisters struct {
 	size    int // what queue_size reads as
 	addr    [3]uint64
 	enabled bool
+	reset   queueReset
 
 	inactiveReported bool // checkInactive recorded a violation
+}
+
+// queueReset follows the reset of a virtqueue from the write of 1 to the read of 0.
+type queueReset struct {
+	asked bool // 1 was written and 0 has not been read yet
+	left  int  // reads until it completes; -1: never
 }
 
 // clearQueue puts virtqueue i into its state after a reset. d.mu is held.
@@ -46,6 +53,7 @@ func (d *Device) SetQueueSize(i, size int) {
 		d.violate("pci/common/3", i, "queue_size written as %d, which is no power of two", size)
 	case size > d.queues[i].max:
 		d.violate("x/pci/queue-size", i, "queue_size written as %d, above the largest, %d", size, d.queues[i].max)
+	case d.faults.LargestQueue != 0 && size > d.faults.LargestQueue: // ignored
 	default:
 		r.size = size
 	}
@@ -81,6 +89,9 @@ func (d *Device) configurable(i int, field string) *queueRegisters {
 		return nil
 	case !d.negotiated:
 		d.violate("basic/init/1", i, "%s written while the status is %v: FEATURES_OK comes first", field, d.status)
+		return nil
+	case d.registers[i].reset.asked:
+		d.violate("pci/common/7", i, "%s written before the reset of the queue was seen to be over", field)
 		return nil
 	case d.registers[i].enabled:
 		d.violate("pci/common/4", i, "%s written while the queue is enabled", field)
@@ -184,9 +195,9 @@ func (d *Device) usesMemory(i int, addr, size uint64) bool {
 	return false
 }
 
-// ResetQueue resets one virtqueue (2.6.1): its ring stops at once and its
-// fields take their values after a device reset. It reports whether RING_RESET
-// was negotiated, without which nothing happens.
+// ResetQueue resets one virtqueue (2.6.1): its ring stops and its fields take their values
+// after a device reset, at once without Faults.QueueResetReads. It reports whether
+// RING_RESET was negotiated, without which nothing happens.
 func (d *Device) ResetQueue(i int) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -194,6 +205,32 @@ func (d *Device) ResetQueue(i int) bool {
 		d.violate("basic/vqreset/1", i, "queue reset without RING_RESET or without such a queue")
 		return false
 	}
-	d.clearQueue(i)
+	reset := queueReset{asked: true, left: d.faults.QueueResetReads}
+	if reset.left == 0 {
+		d.clearQueue(i)
+	}
+	d.registers[i].reset = reset
+	return true
+}
+
+// QueueInReset reads queue_reset: whether the reset of a virtqueue is in progress.
+func (d *Device) QueueInReset(i int) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.queue(i) == nil || !d.registers[i].reset.asked {
+		return false
+	}
+	r := &d.registers[i].reset
+	if r.left == 0 {
+		r.asked = false
+		return false
+	}
+	if r.left < 0 {
+		return true
+	}
+	if r.left--; r.left == 0 {
+		d.clearQueue(i)
+		d.registers[i].reset = queueReset{asked: true}
+	}
 	return true
 }

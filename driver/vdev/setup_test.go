@@ -147,6 +147,10 @@ func TestQueueSetUp(t *testing.T) {
 			g.driverOK()
 		}},
 		"queue reset not negotiated": {split, "basic/vqreset/1", func(g *guest) { g.d.ResetQueue(0) }},
+		"queue set up in its reset": {split.With(virtio.RingReset), "pci/common/7", func(g *guest) {
+			g.d.ResetQueue(0)
+			g.d.SetQueueSize(0, 8)
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := newGuest(t, vdev.Config{}, 1<<16)
@@ -195,7 +199,7 @@ func TestQueueReset(t *testing.T) {
 				tx.publish()
 				return g.d.Poll()
 			}
-			if send() != 1 || !g.d.ResetQueue(1) || g.d.QueueEnabled(1) || g.d.QueueSize(1) != 256 {
+			if send() != 1 || !g.d.ResetQueue(1) || g.d.QueueInReset(1) || g.d.QueueEnabled(1) || g.d.QueueSize(1) != 256 {
 				t.Fatal("the queue was not reset")
 			}
 			if send() != 0 {

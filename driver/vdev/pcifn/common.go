@@ -77,7 +77,7 @@ var commonRegisters = [...]register{
 	{0x34, 4, "queue_device (high)", addressHigh(vdev.DeviceArea), setAddressHigh(vdev.DeviceArea)},
 	{0x38, 2, "queue_notif_config_data",
 		func(f *Function) uint32 { return uint32(notifyData(f.selected())) }, nil},
-	{0x3a, 2, "queue_reset", func(*Function) uint32 { return 0 }, (*Function).setQueueReset},
+	{0x3a, 2, "queue_reset", (*Function).queueReset, (*Function).setQueueReset},
 	{0x3c, 2, "admin_queue_index", func(*Function) uint32 { return 0 }, nil},
 	{0x3e, 2, "admin_queue_num", func(*Function) uint32 { return 0 }, nil},
 }
@@ -168,6 +168,13 @@ func (f *Function) vector(q int, v uint32) uint16 {
 		return n
 	}
 	return virtio.NoVector
+}
+
+func (f *Function) queueReset() uint32 {
+	if f.dev.QueueInReset(f.selected()) {
+		return 1
+	}
+	return 0
 }
 
 func (f *Function) setQueueReset(v uint32) {
