@@ -13,6 +13,9 @@ import (
 // featureInfo lists what the device offers and what is asked for. d.mu is held.
 func (d *device) featureInfo(n *negotiated) []FeatureInfo {
 	wanted := d.cfg.acceptable()
+	if d.cfg.Queues == 1 {
+		wanted = wanted.Without(virtio.NetMQ)
+	}
 	status := map[virtio.Feature]FeatureStatus{}
 	for _, s := range Features() {
 		status[s.Feature] = s

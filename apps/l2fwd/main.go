@@ -28,7 +28,7 @@ func main() {
 			Usage: "`PAIRS` of ports by their place: (0,1)(2,3)"},
 		&cli.BoolFlag{Name: "no-mac-updating", Usage: "leave the addresses of packets as they are"},
 	}
-	app := command.New("l2fwd", "forward packets between pairs of ports", own, forward)
+	app := command.New("l2fwd", "forward packets between pairs of ports", append(command.InfoFlags(), own...), forward)
 	os.Exit(command.Run(app, os.Args, os.Stdout, os.Stderr))
 }
 

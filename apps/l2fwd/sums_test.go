@@ -14,6 +14,7 @@ import (
 // up while packets flow.
 func TestSums(t *testing.T) {
 	p := emulated(t, "", "emu:gen", "emu:null")
+	p.options.XStats, p.options.Info = true, true
 	functions := ownFunctions(p)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -59,6 +60,22 @@ func TestSums(t *testing.T) {
 		s := d.Stats()
 		if missed := s.RxDropped + s.RxErrors; missed != o.Ports[i].RxMissed {
 			t.Errorf("device %d dropped %d, the port says %d", i, missed, o.Ports[i].RxMissed)
+		}
+	}
+	for i, p := range o.Ports {
+		x := p.XStats
+		for name, want := range map[string]uint64{
+			"rx_good_packets": p.RxPackets, "tx_good_packets": p.TxPackets, "rx_missed_errors": p.RxMissed,
+			"tx_dropped": p.TxDropped - p.Unsent.Full, "tx_errors": p.TxErrors, "kicks": p.Kicks,
+			"kicks_suppressed": p.Suppressed, "resets": p.Resets, "faults": p.Faults,
+			"tx_q0_packets": p.TxPackets + x["tx_device_drops"], "fault_needs_reset": p.Resets,
+		} {
+			if got, ok := x[name]; !ok || got != want {
+				t.Errorf("port %d: %s is %d, want %d", i, name, got, want)
+			}
+		}
+		if info, ok := p.Info.(map[string]any); !ok || info["transport"] != "PCI" || len(info["features"].([]any)) == 0 {
+			t.Errorf("port %d is described as %v", i, p.Info)
 		}
 	}
 	if all := o.Total; all.RxPackets != all.TxPackets+all.TxDropped+all.TxErrors {

@@ -40,6 +40,8 @@ type Options struct {
 	Burst       int           // packets a burst, 1 to MaxBurst
 	PoolSize    int           // packet buffers, 0 for as many as the ports need
 	NoHuge      bool          // ordinary pages
+	Info        bool          // say what the ports are: see InfoFlags
+	XStats      bool          // extended statistics in the outcome
 	Logger      *slog.Logger
 }
 

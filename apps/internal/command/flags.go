@@ -26,6 +26,16 @@ func flags() []cli.Flag {
 	)
 }
 
+// InfoFlags are the options of a command whose outcome is that of package report: --info and
+// --xstats.
+func InfoFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.BoolFlag{Name: "info", Usage: "print what each port is before packets flow: features and why some " +
+			"are not used, path, queues; with --json in the object (SIGUSR1 prints it at any time)"},
+		&cli.BoolFlag{Name: "xstats", Usage: "print the extended statistics of each port at the end; with --json in the object"},
+	}
+}
+
 // OutputFlags are the options of a command that runs for a while and reports on
 // it: --duration with the given usage, --stats-period, --json, --quiet and --log-level.
 func OutputFlags(duration string) []cli.Flag {
@@ -44,7 +54,8 @@ func OutputFlags(duration string) []cli.Flag {
 
 // read checks the values of the common options.
 func read(c *cli.Context) (Options, error) {
-	o := Options{Burst: c.Int("burst"), PoolSize: c.Int("pool-size"), NoHuge: c.Bool("no-huge")}
+	o := Options{Burst: c.Int("burst"), PoolSize: c.Int("pool-size"), NoHuge: c.Bool("no-huge"),
+		Info: c.Bool("info"), XStats: c.Bool("xstats")}
 	for _, err := range []error{
 		o.ReadOutput(c),
 		between("burst", o.Burst, 1, MaxBurst, "32 is what most use"),

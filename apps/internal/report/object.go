@@ -50,7 +50,10 @@ type Totals struct {
 	Polls      uint64 `json:"polls"`
 	EmptyPolls uint64 `json:"empty_polls"`
 	Kicks      uint64 `json:"kicks"`
+	// Suppressed are notifications that were not sent, because the device did not ask.
+	Suppressed uint64 `json:"kicks_suppressed"`
 	Resets     uint64 `json:"resets"`
+	Faults     uint64 `json:"faults"` // reasons for resets, and for a failure
 	// TxLost are those of TxPackets that the device had when it was reset, sent or not.
 	TxLost      uint64 `json:"tx_lost"`
 	Disconnects uint64 `json:"disconnects"`
@@ -69,12 +72,24 @@ type PortObject struct {
 	Unsent Unsent `json:"tx_unsent"`
 	// Queues is there if the port has more than one queue pair.
 	Queues []QueueObject `json:"queues,omitempty"`
+	// XStats are the extended statistics and Info the [driver.Info] of the port, if they were
+	// asked for.
+	XStats map[string]uint64 `json:"xstats,omitempty"`
+	Info   any               `json:"info,omitempty"`
 }
 
 // QueueObject is one queue pair in a PortObject.
 type QueueObject struct {
-	RxPackets uint64 `json:"rx_packets"`
-	TxPackets uint64 `json:"tx_packets"`
+	RxPackets  uint64 `json:"rx_packets"`
+	RxBytes    uint64 `json:"rx_bytes"`
+	RxErrors   uint64 `json:"rx_errors"`
+	RxNoMbuf   uint64 `json:"rx_nombuf"`
+	TxPackets  uint64 `json:"tx_packets"`
+	TxBytes    uint64 `json:"tx_bytes"`
+	TxDropped  uint64 `json:"tx_dropped"` // for any reason
+	RingFull   uint64 `json:"tx_ring_full"`
+	Kicks      uint64 `json:"kicks"`
+	Suppressed uint64 `json:"kicks_suppressed"`
 }
 
 func queues(n driver.Stats) []QueueObject {
@@ -83,7 +98,11 @@ func queues(n driver.Stats) []QueueObject {
 	}
 	var list []QueueObject
 	for _, q := range n.Queues {
-		list = append(list, QueueObject{RxPackets: q.Rx.Packets, TxPackets: q.Tx.Packets})
+		list = append(list, QueueObject{
+			RxPackets: q.Rx.Packets, RxBytes: q.Rx.Bytes, RxErrors: q.Rx.Dropped, RxNoMbuf: q.Rx.NoMbuf,
+			TxPackets: q.Tx.Packets, TxBytes: q.Tx.Bytes, TxDropped: q.Tx.Dropped, RingFull: q.Tx.Full,
+			Kicks: q.Rx.Kicks + q.Tx.Kicks, Suppressed: q.Rx.Suppressed + q.Tx.Suppressed,
+		})
 	}
 	return list
 }
@@ -116,6 +135,7 @@ func (n counts) totals(elapsed time.Duration) Totals {
 		RxNoMbuf: n.RxNoMbuf, TxLost: n.TxLost, Disconnects: n.Disconnects, Refusals: n.Refusals,
 		RxPPS: perSecond(n.RxPackets, elapsed), TxPPS: perSecond(n.TxPackets, elapsed),
 		Polls: n.Polls, EmptyPolls: n.EmptyPolls, Kicks: n.Kicks, Resets: n.Resets,
+		Suppressed: n.Suppressed, Faults: n.Faults.Total(),
 	}
 }
 

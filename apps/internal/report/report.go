@@ -21,6 +21,9 @@ type Report struct {
 	Pollers func() string
 	// Cycles is what packets cost, nil if that was not recorded.
 	Cycles *Cycles
+	// ShowInfo and XStats add what the ports are, and their extended statistics, to the
+	// outcome.
+	ShowInfo, XStats bool
 	// Traffic is what a generator shows beside its ports.
 	Traffic Traffic
 }
@@ -36,6 +39,8 @@ type Port struct {
 	// State is the link's state in words.
 	State func() string
 	MTU   int // 0 if unknown
+	// Info describes the port. It may be nil.
+	Info func() driver.Info
 	// Stats counts from the opening of the port.
 	Stats func() driver.Stats
 	// Full returns how many packets the command dropped because the queues of the
@@ -78,6 +83,12 @@ func sum(ports []counts) counts {
 		all.Polls += n.Polls
 		all.EmptyPolls += n.EmptyPolls
 		all.Kicks += n.Kicks
+		all.Suppressed += n.Suppressed
+		all.Faults.BrokenQueue += n.Faults.BrokenQueue
+		all.Faults.NeedsReset += n.Faults.NeedsReset
+		all.Faults.LostStatus += n.Faults.LostStatus
+		all.Faults.Memory += n.Faults.Memory
+		all.Faults.Removed += n.Faults.Removed
 		all.Resets += n.Resets
 		all.Disconnects += n.Disconnects
 		all.Refusals += n.Refusals

@@ -70,8 +70,8 @@ func TestScreen(t *testing.T) {
 func TestObject(t *testing.T) {
 	s, stats := testReport(time.Now())
 	*stats[0] = driver.Stats{RxPackets: 3000, RxBytes: 180000, RxErrors: 1, RxNoMbuf: 2, TxPackets: 1500, TxBytes: 90000,
-		TxDropped: 3, TxErrors: 7, Polls: 4, EmptyPolls: 5, Kicks: 6, Resets: 8,
-		RxMissed: 11, TxLost: 12, Disconnects: 13, Refusals: 14,
+		TxDropped: 3, TxErrors: 7, Polls: 4, EmptyPolls: 5, Kicks: 6, Suppressed: 15, Resets: 8,
+		RxMissed: 11, TxLost: 12, Disconnects: 13, Refusals: 14, Faults: driver.FaultStats{BrokenQueue: 2, Removed: 1},
 		Queues: []driver.QueueStats{{Tx: driver.TxQueueStats{LengthDrops: 2, ChainDrops: 4, PoolDrops: 1, OwnerDrops: 2}}}}
 	s.Ports[0].Full = func() uint64 { return 10 }
 	stats[1].TxErrors = 5
@@ -92,7 +92,7 @@ func TestObject(t *testing.T) {
 	}
 	totals := map[string]any{"rx_packets": 3000., "rx_bytes": 180000., "tx_packets": 1500., "tx_bytes": 90000.,
 		"tx_dropped": 13., "tx_errors": 12., "rx_errors": 1., "rx_nombuf": 2., "rx_pps": 2000., "tx_pps": 1000.,
-		"polls": 4., "empty_polls": 5., "kicks": 6., "resets": 8.,
+		"polls": 4., "empty_polls": 5., "kicks": 6., "kicks_suppressed": 15., "resets": 8., "faults": 3.,
 		"rx_missed": 11., "tx_lost": 12., "disconnects": 13., "refusals": 14.}
 	if !reflect.DeepEqual(got["total"], totals) {
 		t.Errorf("got  %v\nwant %v", got["total"], totals)
@@ -148,12 +148,14 @@ func TestObjectQueues(t *testing.T) {
 	s, stats := testReport(time.Now())
 	stats[0].Queues = make([]driver.QueueStats, 1)
 	stats[1].Queues = make([]driver.QueueStats, 2)
-	stats[1].Queues[1].Rx.Packets, stats[1].Queues[1].Tx.Packets = 5, 7
+	stats[1].Queues[1].Rx = driver.RxQueueStats{Packets: 5, Bytes: 6, Dropped: 1, NoMbuf: 2, Kicks: 3, Suppressed: 4}
+	stats[1].Queues[1].Tx = driver.TxQueueStats{Packets: 7, Bytes: 8, Dropped: 9, Full: 10, Kicks: 11, Suppressed: 12}
 	o := s.object(time.Second, s.sample())
 	if o.Ports[0].Queues != nil {
 		t.Errorf("one queue: %+v", o.Ports[0].Queues)
 	}
-	if want := []QueueObject{{}, {RxPackets: 5, TxPackets: 7}}; !slices.Equal(o.Ports[1].Queues, want) {
+	if want := []QueueObject{{}, {RxPackets: 5, RxBytes: 6, RxErrors: 1, RxNoMbuf: 2,
+		TxPackets: 7, TxBytes: 8, TxDropped: 9, RingFull: 10, Kicks: 14, Suppressed: 16}}; !slices.Equal(o.Ports[1].Queues, want) {
 		t.Errorf("got %+v, want %+v", o.Ports[1].Queues, want)
 	}
 }
@@ -203,4 +205,30 @@ func keys(m map[string]any) []string {
 	}
 	slices.Sort(list)
 	return list
+}
+
+// TestDescribe: what was asked for is in the object and in the summary, and nothing of it
+// otherwise.
+func TestDescribe(t *testing.T) {
+	s, stats := testReport(time.Now())
+	*stats[0] = driver.Stats{RxPackets: 3, Queues: []driver.QueueStats{{Rx: driver.RxQueueStats{Packets: 3}}}}
+	s.Ports[0].Info = func() driver.Info { return driver.Info{Name: "that one", MTU: 1234} }
+	for _, asked := range []bool{false, true} {
+		s.ShowInfo, s.XStats = asked, asked
+		var out, notes bytes.Buffer
+		if err := s.Print(time.Second, true, &out, &notes); err != nil {
+			t.Fatal(err)
+		}
+		for text, in := range map[string]string{
+			`"rx_q0_good_packets":3`: out.String(), `"mtu":1234`: out.String(), "\n  rx_q0_good_packets: 3\n": notes.String(),
+		} {
+			if strings.Contains(in, text) != asked {
+				t.Errorf("asked: %t, and %q is there: %t\n%s", asked, text, !asked, in)
+			}
+		}
+	}
+	var page bytes.Buffer
+	if err := s.WriteInfo(&page); err != nil || !strings.Contains(page.String(), "port that one\n") {
+		t.Errorf("%v, %q", err, &page)
+	}
 }

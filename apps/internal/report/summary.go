@@ -21,7 +21,9 @@ func (r *Report) Print(elapsed time.Duration, asJSON bool, stdout, notes io.Writ
 	if !asJSON {
 		return errors.Join(append(errs, r.writeSummary(stdout, elapsed, all))...)
 	}
-	errs = append(errs, r.writeSummary(notes, elapsed, all), r.object(elapsed, all).writeJSON(stdout))
+	o := r.object(elapsed, all)
+	r.describe(&o, all)
+	errs = append(errs, r.writeSummary(notes, elapsed, all), o.writeJSON(stdout))
 	return errors.Join(errs...)
 }
 
@@ -40,6 +42,11 @@ func (r *Report) writeSummary(w io.Writer, elapsed time.Duration, all []counts) 
 			fmt.Fprintf(&b, "  %s\n", n.recoveries())
 		}
 		fmt.Fprintf(&b, "  path: %s\n", p.Path)
+	}
+	if r.XStats {
+		for i, p := range r.Ports {
+			writeXStats(&b, p.Number, all[i])
+		}
 	}
 	fmt.Fprintf(&b, "\n  ++++++++ Accumulated forward statistics for all ports\n")
 	totals(&b, sum(all), elapsed)

@@ -109,9 +109,15 @@ func (s *Session) run(ctx context.Context, set *portset.Set, stdout, stderr io.W
 		return err
 	}
 	r := s.report(set, work)
+	defer infoOnSignal(r, stderr)()
 	notes := Notes(s.Options, stderr)
 	for _, p := range r.Ports {
 		fmt.Fprintf(notes, "%s: port %d: %s %s, path: %s\n", s.App, p.Number, p.Name, p.Role, p.Path)
+	}
+	if s.Options.Info && !s.Options.JSON {
+		if err := r.WriteInfo(stdout); err != nil {
+			return err
+		}
 	}
 	r.Start = time.Now()
 	if err := work.survive(work.Begin); err != nil {
@@ -187,13 +193,13 @@ func (w *Work) survive(do func()) (err error) {
 
 // report describes the ports for those who read about them.
 func (s *Session) report(set *portset.Set, work Work) *report.Report {
-	r := &report.Report{App: s.App, Planned: s.Options.Duration}
+	r := &report.Report{App: s.App, Planned: s.Options.Duration, ShowInfo: s.Options.Info, XStats: s.Options.XStats}
 	for i, port := range set.Ports {
 		r.Ports = append(r.Ports, report.Port{
 			Number: s.Ports[i].Number, Name: s.Ports[i].Spec.Text, Role: s.Ports[i].Role,
 			Path: port.Path().String(), Features: port.Features().Names(),
 			State: func() string { return "link " + port.Link().String() },
-			MTU:   port.MTU(), Stats: port.Stats,
+			MTU:   port.MTU(), Stats: port.Stats, Info: port.Info,
 		})
 		if work.Dropped != nil {
 			r.Ports[i].Full = func() uint64 { return work.Dropped(i) }
