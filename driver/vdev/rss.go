@@ -40,7 +40,8 @@ func (d *core) receiveScaled(s *stage) int {
 		}
 		n++
 	}
-	for pair := 0; n > 0 && pair < d.active; pair++ {
+	moved := n > 0 || len(s.cut.frames) > 0
+	for pair := 0; moved && pair < d.active; pair++ {
 		d.queues[virtio.RxQueueIndex(pair)].flush()
 	}
 	return n
