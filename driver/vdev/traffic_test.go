@@ -68,7 +68,7 @@ func (p *port) send(frame []byte) bool {
 		return false
 	}
 	b := p.txFree[len(p.txFree)-1]
-	n := copy(b.b, packet(frame))
+	n := copy(b.b, append(make([]byte, virtio.HeaderLen(p.g.f)), frame...))
 	var pieces []piece
 	for i := range p.pieces {
 		from, to := n*i/p.pieces, n*(i+1)/p.pieces
