@@ -10,7 +10,9 @@ import (
 type engine struct {
 	plan    *plan
 	set     *portset.Set
-	to      []int // the port that each one's packets leave by
+	ports   []int       // those that take part
+	to      map[int]int // the port that each one's packets leave by
+	streams []*stream   // in their order
 	pollers []poller
 	outs    [][]*stream // per port, those that transmit on it
 	meters  []*meter
@@ -39,6 +41,13 @@ func (p *poller) poll() bool {
 	return busy
 }
 
+// relax polls the emulated devices once.
+func (p *poller) relax(busy bool) {
+	if p.devices.Any() {
+		p.devices.Poll(busy)
+	}
+}
+
 // function is poll, or the burst itself if that is all there is.
 func (p *poller) function() func() bool {
 	if len(p.bursts) == 1 && !p.devices.Any() {
@@ -65,21 +74,22 @@ func (p *poller) abandon(cause error) bool {
 // newEngine makes the streams of the mode and deals them out to pollers.
 func newEngine(p *plan, set *portset.Set) (*engine, error) {
 	e := &engine{
-		plan: p, set: set, to: portset.Pairs(len(set.Ports)),
-		pollers: make([]poller, len(set.Caches)), outs: make([][]*stream, len(set.Ports)),
+		plan: p, set: set, ports: p.forwarding(set.Ports), outs: make([][]*stream, len(set.Ports)),
 	}
+	e.to = p.pairs(e.ports)
+	e.pollers = make([]poller, p.pollers(len(set.Caches)))
 	for i := range e.pollers {
 		e.pollers[i].uses = map[int]bool{}
 	}
 	dealt := 0
-	for i := range set.Ports {
+	for _, i := range e.ports {
 		n, err := e.deal(i, dealt)
 		if err != nil {
 			return nil, err
 		}
 		dealt += n
 	}
-	devices := set.Devices(func(i, port int) bool { return e.pollers[i].uses[port] })
+	devices := set.Devices(func(i, port int) bool { return i < len(e.pollers) && e.pollers[i].uses[port] })
 	for i := range e.pollers {
 		e.pollers[i].devices = devices[i]
 	}
@@ -92,7 +102,7 @@ func newEngine(p *plan, set *portset.Set) (*engine, error) {
 // streams that share a transmit queue go to the same poller.
 func (e *engine) deal(i, first int) (owners int, err error) {
 	in, out := e.set.Ports[i], e.set.Ports[e.to[i]]
-	streams, queues := in.Queues(), out.Queues()
+	streams, queues := least(in.Queues(), e.plan.rxq), least(out.Queues(), e.plan.txq)
 	switch {
 	case !e.plan.mode.transmits:
 		queues = streams
@@ -108,24 +118,31 @@ func (e *engine) deal(i, first int) (owners int, err error) {
 	return min(streams, queues), nil
 }
 
+// least returns the number of queues to use of those there are: limit, unless that is 0.
+func least(queues, limit int) int {
+	if limit == 0 {
+		return queues
+	}
+	return min(queues, limit)
+}
+
 // add makes the stream from receive queue rx of port i to transmit queue tx of
 // the paired one.
 func (e *engine) add(i, rx, tx, owner int) error {
-	cache := e.set.Caches[owner]
-	bufs := make([]*mbuf.Buf, e.plan.options.Burst)
-	s := &stream{cache: cache, bufs: bufs, number: e.to[i], out: e.set.Ports[e.to[i]]}
-	if e.plan.mode.receives {
-		s.rx = e.set.Ports[i].RxQueue(rx)
-		if err := s.rx.SetCache(cache); err != nil {
+	p := &e.pollers[owner]
+	s := e.newStream(i, rx, tx, owner)
+	if s.rx != nil {
+		if err := s.rx.SetCache(s.cache); err != nil {
 			return err
 		}
+		p.uses[i] = true
 	}
-	if e.plan.mode.transmits {
-		s.tx = s.out.TxQueue(tx)
-		if err := s.tx.SetCache(cache); err != nil {
+	if s.tx != nil {
+		if err := s.tx.SetCache(s.cache); err != nil {
 			return err
 		}
 		e.outs[s.number] = append(e.outs[s.number], s)
+		p.uses[s.number] = true
 	}
 	burst := e.plan.mode.burst(s, e.plan)
 	if e.plan.cycles {
@@ -133,13 +150,40 @@ func (e *engine) add(i, rx, tx, owner int) error {
 		e.meters = append(e.meters, m)
 		burst = m.poll
 	}
-	p := &e.pollers[owner]
-	if s.rx != nil {
-		p.uses[i] = true
-	}
-	if s.tx != nil {
-		p.uses[s.number] = true
-	}
+	e.streams = append(e.streams, s)
 	p.streams, p.bursts = append(p.streams, s), append(p.bursts, burst)
 	return nil
+}
+
+// newStream describes a stream of a poller.
+func (e *engine) newStream(i, rx, tx, owner int) *stream {
+	to := e.to[i]
+	s := &stream{
+		cache: e.set.Caches[owner], bufs: make([]*mbuf.Buf, e.plan.options.Burst),
+		in: e.set.Ports[i], from: i, rxQueue: rx, out: e.set.Ports[to], number: to, txQueue: tx, peer: e.plan.peer(to),
+	}
+	if e.plan.mode.receives {
+		s.rx = s.in.RxQueue(rx)
+	}
+	if e.plan.mode.transmits {
+		s.tx = s.out.TxQueue(tx)
+	}
+	if e.plan.retry {
+		s.retry = &retry{times: e.plan.retries, delay: e.plan.retryDelay, relax: e.pollers[owner].relax}
+	}
+	s.watch = e.plan.newWatch()
+	return s
+}
+
+// release gives the queues their own caches back, so that a port can be closed while the others are
+// polled. No poller runs.
+func (e *engine) release() {
+	for _, s := range e.streams {
+		if s.rx != nil {
+			_ = s.rx.SetCache(nil)
+		}
+		if s.tx != nil {
+			_ = s.tx.SetCache(nil)
+		}
+	}
 }

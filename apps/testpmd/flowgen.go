@@ -36,7 +36,7 @@ func newFlowGen(s *stream, p *plan) func() bool {
 }
 
 func (g *flowGen) burst() bool {
-	got := g.rx.Burst(g.bufs)
+	got := len(g.receive())
 	g.cache.Put(g.bufs[:got])
 	n := g.cache.Get(g.bufs)
 	flow := g.flow

@@ -4,10 +4,10 @@ package main
 func newIO(s *stream, _ *plan) func() bool { return s.io }
 
 func (s *stream) io() bool {
-	n := s.rx.Burst(s.bufs)
-	if n == 0 {
+	got := s.receive()
+	if len(got) == 0 {
 		return false
 	}
-	s.send(n)
+	s.send(len(got))
 	return true
 }

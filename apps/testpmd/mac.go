@@ -9,16 +9,16 @@ type macStream struct {
 }
 
 func newMAC(s *stream, _ *plan) func() bool {
-	m := &macStream{stream: s, header: frame.NewMAC(s.number, s.out.MAC())}
+	m := &macStream{stream: s, header: frame.NewMACTo(s.peer, s.out.MAC())}
 	return m.burst
 }
 
 func (m *macStream) burst() bool {
-	n := m.rx.Burst(m.bufs)
-	if n == 0 {
+	got := m.receive()
+	if len(got) == 0 {
 		return false
 	}
-	m.header.Write(m.bufs[:n])
-	m.send(n)
+	m.header.Write(got)
+	m.send(len(got))
 	return true
 }

@@ -6,11 +6,11 @@ import "github.com/virtio-pmd/virtio-pmd/apps/internal/frame"
 func newMACSwap(s *stream, _ *plan) func() bool { return s.macSwap }
 
 func (s *stream) macSwap() bool {
-	n := s.rx.Burst(s.bufs)
-	if n == 0 {
+	got := s.receive()
+	if len(got) == 0 {
 		return false
 	}
-	frame.Swap(s.bufs[:n])
-	s.send(n)
+	frame.Swap(got)
+	s.send(len(got))
 	return true
 }

@@ -66,7 +66,7 @@ func (m *mode) packets(s driver.Stats) uint64 {
 // aside for measuring, on the discard port.
 func onlyFlow(s *stream, length int) frame.UDP {
 	return frame.UDP{
-		Dst: frame.Peer(s.number), Src: s.out.MAC(), Len: length,
+		Dst: s.peer, Src: s.out.MAC(), Len: length,
 		SrcIP: netip.AddrFrom4([4]byte{198, 18, 0, 1}), DstIP: netip.AddrFrom4([4]byte{198, 18, 0, 2}),
 		SrcPort: 9, DstPort: 9,
 	}

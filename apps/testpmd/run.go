@@ -22,8 +22,13 @@ func (p *plan) run(ctx context.Context, stdout, stderr io.Writer) error {
 // that a port between two of them takes one CPU and not three.
 func (p *plan) session() *session.Session {
 	s := &session.Session{App: "testpmd", Options: p.options, PollDevices: true, Cables: p.cables}
-	for i, to := range portset.Pairs(len(p.specs)) {
-		s.Ports = append(s.Ports, session.Port{Spec: p.specs[i], Number: i, Role: p.mode.role(to)})
+	all := make([]*driver.Port, len(p.specs))
+	for i := range all {
+		all[i] = new(driver.Port) // only which ones there are counts here
+	}
+	to := p.pairs(p.forwarding(all))
+	for i, spec := range p.specs {
+		s.Ports = append(s.Ports, session.Port{Spec: spec, Number: i, Role: p.mode.role(to[i])})
 	}
 	s.Prepare = func(set *portset.Set) (session.Work, error) {
 		e, err := newEngine(p, set)
@@ -61,10 +66,11 @@ func (e *engine) begin() {
 	if e.plan.txFirst == 0 {
 		return
 	}
-	for i, port := range e.set.Ports {
-		for q := range port.Queues() {
+	for _, i := range e.ports {
+		port := e.set.Ports[i]
+		for q := range least(port.Queues(), e.plan.txq) {
 			bufs := make([]*mbuf.Buf, e.plan.options.Burst)
-			s := &stream{tx: port.TxQueue(q), cache: e.set.Caches[0], bufs: bufs, number: i, out: port}
+			s := &stream{tx: port.TxQueue(q), cache: e.set.Caches[0], bufs: bufs, number: i, out: port, peer: e.plan.peer(i)}
 			e.outs[i] = append(e.outs[i], s)
 			send := newTxOnly(s, e.plan)
 			for range e.plan.txFirst {
@@ -99,7 +105,8 @@ func (e *engine) coreCycles() *report.Cycles {
 	for _, m := range e.meters {
 		c.Busy += m.cycles.Load()
 	}
-	for _, port := range e.set.Ports {
+	for _, i := range e.ports {
+		port := e.set.Ports[i]
 		c.Packets += e.plan.mode.packets(port.Stats())
 	}
 	if c.Packets > 0 {

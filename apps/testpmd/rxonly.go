@@ -4,10 +4,10 @@ package main
 func newRxOnly(s *stream, _ *plan) func() bool { return s.rxOnly }
 
 func (s *stream) rxOnly() bool {
-	n := s.rx.Burst(s.bufs)
-	if n == 0 {
+	got := s.receive()
+	if len(got) == 0 {
 		return false
 	}
-	s.cache.Put(s.bufs[:n])
+	s.cache.Put(got)
 	return true
 }

@@ -21,9 +21,12 @@ type MAC struct {
 
 // NewMAC returns the addresses of packets that leave by the port of the given
 // number, 0 to 255: destination Peer(number), source the port's own address.
-func NewMAC(number int, source net.HardwareAddr) *MAC {
+func NewMAC(number int, source net.HardwareAddr) *MAC { return NewMACTo(Peer(number), source) }
+
+// NewMACTo returns the addresses of packets to a destination.
+func NewMACTo(destination, source net.HardwareAddr) *MAC {
 	var b [addresses]byte
-	copy(b[:], Peer(number))
+	copy(b[:], destination)
 	copy(b[6:], source)
 	return &MAC{low: binary.LittleEndian.Uint64(b[:]), high: binary.LittleEndian.Uint32(b[8:])}
 }

@@ -56,6 +56,11 @@ type Config struct {
 	// which port waits, and what for.
 	Waiting func(what string)
 
+	// Spare is how many ports there may be more than Specs, with [Set.Add].
+	Spare int
+	// Least has a PoolSize that is too small for the rings raised, and not refused.
+	Least bool
+
 	root string // where sys is: tests have their own
 }
 
@@ -71,6 +76,8 @@ type Set struct {
 	EmuPolls []func() int
 	names    []string
 	left     bool // a port is still being opened, over the pool
+	config   Config
+	options  devargs.Options // of every port
 }
 
 // Parse reads the texts of ports. A failure is a [*devargs.Error].
@@ -104,7 +111,7 @@ func Open(ctx context.Context, c Config) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Set{EmuPolls: make([]func() int, len(c.Specs))}
+	s := &Set{EmuPolls: make([]func() int, len(c.Specs)), config: c}
 	memory, err := c.newPool(ctx, s, count)
 	if err != nil {
 		return nil, fmt.Errorf("packet buffers: %w%s", err, c.hint(err))
@@ -113,6 +120,7 @@ func Open(ctx context.Context, c Config) (*Set, error) {
 	if o.Cables == nil {
 		o.Cables = new(devargs.Cables)
 	}
+	s.options = o
 	for i, spec := range c.Specs {
 		if c.PollDevices {
 			o.EmuPoll = &s.EmuPolls[i]
@@ -283,15 +291,17 @@ func (c *Config) dataRoom() int {
 // two thirds of what is not in receive rings.
 func (c *Config) buffers() (int, error) {
 	least, good := 0, len(c.Specs)*c.Pollers*cacheSize
-	for _, spec := range c.Specs {
+	for _, spec := range append(slices.Clone(c.Specs), c.spare()...) {
 		queues := max(spec.Queues, 1)
 		least += queues * (spec.RxRing() + driver.MinSpare)
 		good += queues * (spec.RxRing() + max(spec.TxRing()*3/2+c.Burst, driver.MinSpare))
 	}
-	if c.PoolSize == 0 {
+	switch {
+	case c.PoolSize == 0:
 		return max(good, minPool), nil
-	}
-	if c.PoolSize < least {
+	case c.PoolSize < least && c.Least:
+		return least, nil
+	case c.PoolSize < least:
 		return 0, &poolSizeError{size: c.PoolSize, need: least}
 	}
 	return c.PoolSize, nil
@@ -348,6 +358,9 @@ func (s *Set) PageSize() int { return (*mbuf.DriverPool)(s.Pool).Memory().PageSi
 func (s *Set) Failed() <-chan error {
 	failed := make(chan error, len(s.Ports))
 	for i, port := range s.Ports {
+		if port == nil {
+			continue
+		}
 		go func() {
 			<-port.Done()
 			failed <- fmt.Errorf("port %s: %w", s.names[i], port.Err())
@@ -361,9 +374,9 @@ func (s *Set) Failed() <-chan error {
 // must be freed or sent; a missing one is a [*mbuf.BusyError].
 func (s *Set) Close() error {
 	var errs []error
-	for i, port := range s.Ports {
-		if err := port.Close(); err != nil {
-			errs = append(errs, fmt.Errorf("closing port %s: %w", s.names[i], err))
+	for i := range s.Ports {
+		if err := s.Remove(i); err != nil {
+			errs = append(errs, err)
 		}
 	}
 	for _, c := range s.Caches {

@@ -1,0 +1,144 @@
+package dpdk
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/virtio-pmd/virtio-pmd/pci"
+)
+
+// Line is what a DPDK command line means here.
+type Line struct {
+	// Main is the CPU of the main core, which does not poll, and Workers are those of the
+	// others, in order. Workers is empty if there are no others.
+	Main    int
+	Workers []int
+	cores   []core
+
+	// Args are options of this project's commands that stand for EAL options, Ports the texts
+	// of ports, in the order in which DPDK numbers them.
+	Args  []string
+	Ports []string
+
+	PCI         bool          // a PCI function was allowed by its address
+	NoPCI       bool          // others are not to be used
+	Blocked     []pci.Address // nor are these
+	ShowVersion bool
+
+	// Notes are for the user, a line each: what was translated into something else.
+	Notes   []string
+	ignored []string // options without effect
+
+	functions int // of Ports, those in front that are PCI functions
+}
+
+// own are the options of the EAL that this project's commands have too: they do not make a command
+// line one of DPDK's.
+var own = []string{"no-huge", "log-level", "help", "h", "v"}
+
+// Is reports whether a command line, without the name of the program, is written as for a program of
+// DPDK: it has an option of the EAL, or options behind "--".
+func Is(words []string) bool {
+	before, behind := Split(words)
+	if len(behind) > 0 && strings.HasPrefix(behind[0], "-") {
+		return true
+	}
+	for _, word := range before {
+		if len(word) < 2 || word[0] != '-' {
+			continue
+		}
+		name, _, _ := strings.Cut(word, "=")
+		if !strings.HasPrefix(word, "--") {
+			name = word[:2]
+		}
+		name = strings.TrimLeft(name, "-")
+		for _, o := range eal {
+			if slices.Contains(o.names(), name) && !slices.Contains(own, name) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Split returns the words before and behind the first "--".
+func Split(words []string) (before, behind []string) {
+	i := slices.Index(words, "--")
+	if i < 0 {
+		return words, nil
+	}
+	return words[:i], words[i+1:]
+}
+
+// Parse reads the options of the EAL, without those of the program behind "--".
+func Parse(words []string) (*Line, error) {
+	settings, rest, err := read(eal, words)
+	if err != nil {
+		return nil, err
+	}
+	l := &Line{Ports: rest}
+	for _, s := range settings {
+		if err := l.apply(s); err != nil {
+			return nil, err
+		}
+	}
+	l.assign()
+	return l, nil
+}
+
+// Options reads the options of a program, of which a table says what becomes of them. What is no
+// option is a port.
+func (l *Line) Options(table []Option, words []string) error {
+	settings, rest, err := read(table, words)
+	if err != nil {
+		return err
+	}
+	l.Ports = append(l.Ports, rest...)
+	for _, s := range settings {
+		if err := l.apply(s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *Line) apply(s setting) error {
+	switch o := s.option; {
+	case o.Refused != "":
+		reason, remedy, _ := strings.Cut(o.Refused, "; ")
+		return usage(o.Name(), s.value, reason, remedy)
+	case o.Ignored != "":
+		if !slices.Contains(l.ignored, o.Name()) {
+			l.ignored = append(l.ignored, o.Name())
+		}
+		return nil
+	default:
+		return o.Set(l, s.value)
+	}
+}
+
+// add adds a port. PCI functions come before virtual devices, as they are probed first.
+func (l *Line) add(p *port) error {
+	text := p.String()
+	if p.option == "allow" {
+		l.Ports = slices.Insert(l.Ports, l.functions, text)
+		l.functions++
+		return nil
+	}
+	l.Ports = append(l.Ports, text)
+	return nil
+}
+
+func (l *Line) note(format string, args ...any) {
+	l.Notes = append(l.Notes, fmt.Sprintf(format, args...))
+}
+
+// Remarks returns what the user is told: the notes, and one about all options that have no effect.
+func (l *Line) Remarks() []string {
+	list := slices.Clone(l.Notes)
+	if len(l.ignored) > 0 {
+		list = append(list, "accepted, and without a meaning here: "+strings.Join(l.ignored, " "))
+	}
+	return list
+}
