@@ -171,12 +171,12 @@ func (e *engine) newStream(i, rx, tx, owner int) *stream {
 	if e.plan.retry {
 		s.retry = &retry{times: e.plan.retries, delay: e.plan.retryDelay, relax: e.pollers[owner].relax}
 	}
-	s.watch = e.plan.newWatch()
+	s.watch.Store(e.plan.newWatch())
 	return s
 }
 
-// release gives the queues their own caches back, so that a port can be closed while the others are
-// polled. No poller runs.
+// release gives the queues their own caches back, so that a port can be closed while the others
+// are polled. No poller runs.
 func (e *engine) release() {
 	for _, s := range e.streams {
 		if s.rx != nil {

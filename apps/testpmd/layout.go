@@ -9,7 +9,8 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver"
 )
 
-// The blocks of statistics have the layout of testpmd of DPDK 22.11: scripts search for their lines.
+// The blocks of statistics have the layout of testpmd of DPDK 22.11: scripts search for their
+// lines.
 const (
 	forwardHead = "----------------------"
 	forwardFoot = "----------------------------------------------------------------------------"

@@ -17,38 +17,57 @@ package main
 
 import (
 	"fmt"
+	"io"
+	"net"
 	"os"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/command"
-	"github.com/virtio-pmd/virtio-pmd/apps/internal/portset"
+	"github.com/virtio-pmd/virtio-pmd/apps/internal/dpdk"
 	"github.com/virtio-pmd/virtio-pmd/driver/devargs"
 )
 
 func main() {
-	own := []cli.Flag{
-		&cli.StringFlag{Name: "forward-mode", Value: "io",
-			Usage: "what is done with packets: " + modeNames()},
-		&cli.StringFlag{Name: "txpkts", Value: "64",
-			Usage: "`LENGTH` of the packets that are made, or of each of their segments: 64 or 64,128"},
-		&cli.IntFlag{Name: "tx-first",
-			Usage: "bursts of txonly's packets that every transmit queue sends first"},
-		&cli.BoolFlag{Name: "record-core-cycles",
-			Usage: "count the CPU cycles of bursts, shown for each packet at the end"},
+	os.Exit(run(os.Args, os.Stdin, os.Stdout, os.Stderr))
+}
+
+// run runs a command line and returns the exit status.
+func run(args []string, stdin *os.File, stdout, stderr io.Writer) int {
+	var line *dpdk.Line
+	app := command.New("testpmd", "forward, receive or make packets", flags(), func(c *cli.Context, o command.Options) error {
+		return test(c, o, line, stdin)
+	})
+	command.AddTopic(app, "dpdk", dpdkHelp)
+	command.AddTopic(app, "prompt", promptHelp)
+	if dpdk.Is(args[1:]) {
+		var err error
+		if line, args, err = translate(args); err != nil {
+			app.Action = func(*cli.Context) error { return err }
+			args = args[:1]
+		}
 	}
-	app := command.New("testpmd", "forward, receive or make packets", own, test)
-	os.Exit(command.Run(app, os.Args, os.Stdout, os.Stderr))
+	return command.Run(app, args, stdout, stderr)
 }
 
 // test moves packets as the command line says.
-func test(c *cli.Context, o command.Options) error {
-	p, err := newPlan(c, o)
+func test(c *cli.Context, o command.Options, line *dpdk.Line, stdin *os.File) error {
+	p, err := newPlan(c, o, line)
 	if err != nil {
 		return err
 	}
+	for _, r := range p.remarks {
+		fmt.Fprintf(c.App.ErrWriter, "testpmd: %s\n", r)
+	}
 	ctx, stop := command.Until(0)
 	defer stop()
+	switch {
+	case p.interactive:
+		return p.interact(ctx, stdin, c.App.Writer, c.App.ErrWriter)
+	case p.dpdk && !o.JSON:
+		return p.forward(ctx, stdin, c.App.Writer, c.App.ErrWriter)
+	}
 	return p.run(ctx, c.App.Writer, c.App.ErrWriter)
 }
 
@@ -61,30 +80,28 @@ type plan struct {
 	cycles   bool
 	specs    []devargs.Spec
 	cables   *devargs.Cables // set by tests, which have the other ends
-}
 
-// newPlan checks what command.New did not.
-func newPlan(c *cli.Context, o command.Options) (*plan, error) {
-	p := &plan{options: o, txFirst: c.Int("tx-first"), cycles: c.Bool("record-core-cycles")}
-	var err error
-	if p.mode, err = modeOf(c.String("forward-mode")); err != nil {
-		return nil, err
-	}
-	if p.segments, err = parseSegments(c.String("txpkts")); err != nil {
-		return nil, err
-	}
-	if p.mode.name == "flowgen" {
-		if err := checkFlowGen(p.segments); err != nil {
-			return nil, err
-		}
-	}
-	if p.txFirst < 0 || p.txFirst > maxTxFirst {
-		return nil, &command.UsageError{Option: "tx-first", Value: c.String("tx-first"),
-			Reason: fmt.Sprintf("not between 0 and %d", maxTxFirst), Remedy: "a burst or two keep a loop going"}
-	}
-	if err := command.CheckPorts(c.NArg()); err != nil {
-		return nil, err
-	}
-	p.specs, err = portset.Parse(c.Args().Slice())
-	return p, err
+	chosen   []int // numbers of the ports that take part, nil for all
+	topology string
+	peers    map[int]net.HardwareAddr // where packets of a port go, if it was given
+	cores    int                      // pollers, 0 for all that there are
+	rxq, txq int                      // queues of a port, 0 for all that there are
+	rxd, txd int                      // descriptors of a queue at most, 0 for no limit
+	mbufSize int                      // bytes of a packet buffer with its headroom, 0 for the default
+	maxFrame int                      // longest frame, 0 if not given
+
+	retry      bool // what finds a transmit queue full is sent again
+	retries    int
+	retryDelay time.Duration
+	burstStats bool      // lengths of bursts are counted
+	verbose    int       // see showReceived
+	screen     io.Writer // where packets are shown
+	flush      bool      // what was received before the start is freed
+
+	interactive bool
+	autoStart   bool
+	cmdlineFile string
+	// dpdk is set for a command line of DPDK: what is shown has the layout of its testpmd.
+	dpdk    bool
+	remarks []string // for the user, about the command line
 }

@@ -18,6 +18,8 @@ type mode struct {
 	// does where packets are made, and not only those in which some came. The
 	// cycles are then divided by the packets that were sent.
 	everyRound bool
+	// answers is set if packets leave by the port that they came from, whatever the topology.
+	answers bool
 	// burst returns the function that moves one burst of a stream and reports
 	// whether there was a packet. One poller calls it; it does not wait and does not
 	// allocate.

@@ -9,6 +9,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/portset"
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/report"
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/session"
+	"github.com/virtio-pmd/virtio-pmd/driver"
 	"github.com/virtio-pmd/virtio-pmd/driver/lcore"
 	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
 )
@@ -102,9 +103,7 @@ func (e *engine) dropped(i int) uint64 {
 // coreCycles returns what the meters counted for the packets of the mode.
 func (e *engine) coreCycles() *report.Cycles {
 	c := &report.Cycles{Mode: e.plan.mode.name, Clock: lcore.ClockName, MHz: e.clock.mhz()}
-	for _, m := range e.meters {
-		c.Busy += m.cycles.Load()
-	}
+	c.Busy = e.busy()
 	for _, i := range e.ports {
 		port := e.set.Ports[i]
 		c.Packets += e.plan.mode.packets(port.Stats())
@@ -113,4 +112,13 @@ func (e *engine) coreCycles() *report.Cycles {
 		c.PerPacket = float64(c.Busy) / float64(c.Packets)
 	}
 	return c
+}
+
+// busy returns the cycles of all bursts.
+func (e *engine) busy() uint64 {
+	var n uint64
+	for _, m := range e.meters {
+		n += m.cycles.Load()
+	}
+	return n
 }

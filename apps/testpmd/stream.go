@@ -22,15 +22,27 @@ type stream struct {
 	from, number     int          // and their places on the command line
 	rxQueue, txQueue int          // places in the ports
 	peer             net.HardwareAddr
-	watch            *watch // nil if nothing is recorded or shown of bursts
-	retry            *retry // nil if what finds the queue full is dropped at once
+	rxBegun, txBegun uint64                // packets of the queues when the run began
+	watch            atomic.Pointer[watch] // nil if nothing is recorded or shown of bursts
+	retry            *retry                // nil if what finds the queue full is dropped at once
+}
+
+// moved returns how many packets the queues of the stream have received and sent.
+func (s *stream) moved() (received, sent uint64) {
+	if s.rx != nil {
+		received = s.rx.Stats().Packets
+	}
+	if s.tx != nil {
+		sent = s.tx.Stats().Packets
+	}
+	return received, sent
 }
 
 // receive takes a burst from the receive queue.
 func (s *stream) receive() []*mbuf.Buf {
 	n := s.rx.Burst(s.bufs)
-	if s.watch != nil {
-		s.watch.received(s, s.bufs[:n])
+	if w := s.watch.Load(); w != nil {
+		w.received(s, s.bufs[:n])
 	}
 	return s.bufs[:n]
 }
@@ -38,8 +50,9 @@ func (s *stream) receive() []*mbuf.Buf {
 // send transmits the first n packets of the burst, and drops those the queue
 // has no room for. It returns how many were sent.
 func (s *stream) send(n int) int {
-	if s.watch != nil {
-		s.watch.sending(s, s.bufs[:n])
+	w := s.watch.Load()
+	if w != nil {
+		w.sending(s, s.bufs[:n])
 	}
 	sent := s.tx.Burst(s.bufs[:n])
 	if sent < n {
@@ -49,8 +62,8 @@ func (s *stream) send(n int) int {
 		s.cache.Put(s.bufs[sent:n])
 		s.dropped.Add(uint64(n - sent))
 	}
-	if s.watch != nil {
-		s.watch.sent(sent)
+	if w != nil {
+		w.sent(sent)
 	}
 	return sent
 }

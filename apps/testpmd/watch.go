@@ -16,8 +16,8 @@ const (
 	showSent     = 2
 )
 
-// watch records bursts of a stream, or shows their packets. It belongs to the poller; the counters
-// are read by others.
+// watch records bursts of a stream, or shows their packets. It belongs to the poller; the
+// counters are read by others.
 type watch struct {
 	rxBursts, txBursts *bursts // nil if they are not recorded
 	verbose            int
@@ -34,6 +34,18 @@ func (p *plan) newWatch() *watch {
 		w.rxBursts, w.txBursts = new(bursts), new(bursts)
 	}
 	return w
+}
+
+// show has the streams of a run show packets from now on, or no more.
+func (e *engine) show(verbose int, screen io.Writer) {
+	e.plan.verbose, e.plan.screen = verbose, screen
+	for _, s := range e.streams {
+		next := e.plan.newWatch()
+		if w := s.watch.Load(); w != nil && next != nil {
+			next.rxBursts, next.txBursts = w.rxBursts, w.txBursts
+		}
+		s.watch.Store(next)
+	}
 }
 
 // received takes note of a burst that was received.
@@ -72,8 +84,8 @@ func (b *bursts) add(others *bursts) {
 	}
 }
 
-// words lists how long bursts were, as testpmd does: the share of those without packets, of the two
-// most frequent lengths, and of the others.
+// words lists how long bursts were, as testpmd does: the share of those without packets, of the
+// two most frequent lengths, and of the others.
 func (b *bursts) words() string {
 	var total uint64
 	type count struct {

@@ -22,8 +22,9 @@ func (p *port) refuse(reason, remedy string) error {
 	return usage(p.option, p.text, reason, remedy)
 }
 
-// key says what a key of a DPDK device becomes: key=value of a port, for each name in To. With no
-// name it is left to the kind of device, which finds it in port.values, or is named in a note.
+// key says what a key of a DPDK device becomes: key=value of a port, for each name in To. With
+// no name it is left to the kind of device, which finds it in port.values, or is named in a
+// note.
 type key struct {
 	To     []string
 	Note   string // the key has no effect
@@ -62,7 +63,8 @@ var (
 	ringKeys = map[string]key{"nodeaction": {Note: "the frames that are sent come back"}}
 )
 
-// kinds are the virtual devices that have a counterpart, by their driver, with and without "net_".
+// kinds are the virtual devices that have a counterpart, by their driver, with and without
+// "net_".
 var kinds = []struct {
 	driver string
 	keys   map[string]key
@@ -96,8 +98,8 @@ func (l *Line) device(text string) error {
 	return l.add(p)
 }
 
-// Device returns the port that a device of DPDK is: the address of a PCI function, or a virtual device.
-// It reports false for a text that is neither.
+// Device returns the port that a device of DPDK is: the address of a PCI function, or a virtual
+// device. It reports false for a text that is neither.
 func Device(text string) (port string, notes []string, ok bool, err error) {
 	driver, _, _ := strings.Cut(text, ",")
 	if kind(driver) < 0 && !strings.HasPrefix(driver, "net_") {
@@ -169,8 +171,8 @@ func escape(path string) string {
 	return strings.NewReplacer(`\`, `\\`, ",", `\,`).Replace(path)
 }
 
-// virtioUser is a front end of vhost-user, or one of the kernel's back end, whose TAP interface the
-// software device serves as well.
+// virtioUser is a front end of vhost-user, or one of the kernel's back end, whose TAP interface
+// the software device serves as well.
 func (p *port) virtioUser() error {
 	path, iface := p.values["path"], p.values["iface"]
 	switch {
@@ -197,8 +199,8 @@ func (p *port) virtioUser() error {
 	return nil
 }
 
-// vhost is a back end, behind which DPDK is the device: what this end of the port sends, the front
-// end receives.
+// vhost is a back end, behind which DPDK is the device: what this end of the port sends, the
+// front end receives.
 func (p *port) vhost() error {
 	path := p.values["iface"]
 	if path == "" {

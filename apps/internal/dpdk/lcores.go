@@ -113,8 +113,8 @@ func (l *Line) main(text string) error {
 	return nil
 }
 
-// assign makes workers of all cores but the main one. Several cores on one CPU are one worker: more
-// would only take turns.
+// assign makes workers of all cores but the main one. Several cores on one CPU are one worker:
+// more would only take turns.
 func (l *Line) assign() {
 	if len(l.cores) == 0 {
 		return

@@ -2,10 +2,12 @@ package dpdk
 
 import (
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
 	"github.com/virtio-pmd/virtio-pmd/pci"
+	"github.com/virtio-pmd/virtio-pmd/pci/sysfs"
 )
 
 // Line is what a DPDK command line means here.
@@ -33,12 +35,12 @@ type Line struct {
 	functions int // of Ports, those in front that are PCI functions
 }
 
-// own are the options of the EAL that this project's commands have too: they do not make a command
-// line one of DPDK's.
+// own are the options of the EAL that this project's commands have too: they do not make a
+// command line one of DPDK's.
 var own = []string{"no-huge", "log-level", "help", "h", "v"}
 
-// Is reports whether a command line, without the name of the program, is written as for a program of
-// DPDK: it has an option of the EAL, or options behind "--".
+// Is reports whether a command line, without the name of the program, is written as for a program
+// of DPDK: it has an option of the EAL, or options behind "--".
 func Is(words []string) bool {
 	before, behind := Split(words)
 	if len(behind) > 0 && strings.HasPrefix(behind[0], "-") {
@@ -134,11 +136,66 @@ func (l *Line) note(format string, args ...any) {
 	l.Notes = append(l.Notes, fmt.Sprintf(format, args...))
 }
 
-// Remarks returns what the user is told: the notes, and one about all options that have no effect.
+// Remarks returns what the user is told: the notes, and one about all options that have no
+// effect.
 func (l *Line) Remarks() []string {
 	list := slices.Clone(l.Notes)
 	if len(l.ignored) > 0 {
 		list = append(list, "accepted, and without a meaning here: "+strings.Join(l.ignored, " "))
 	}
 	return list
+}
+
+// AllPorts returns the texts of all ports: those of the command line or, if it allows no PCI
+// function and does not forbid them either, those that are bound to vfio-pci, in front.
+func (l *Line) AllPorts() []string {
+	if l.PCI || l.NoPCI {
+		return l.Ports
+	}
+	infos, err := sysfs.FS{Root: "/"}.Functions()
+	if err != nil {
+		return l.Ports // a machine without PCI
+	}
+	var found []string
+	for _, i := range infos {
+		if i.VirtioNet() && i.Driver == "vfio-pci" && !slices.Contains(l.Blocked, i.Address) {
+			found = append(found, i.Address.String())
+		}
+	}
+	return append(found, l.Ports...)
+}
+
+// WriteHelp lists the options of the EAL, and what becomes of them.
+func WriteHelp(w io.Writer) {
+	for _, kind := range []struct {
+		title string
+		of    func(Option) bool
+	}{
+		{"These options of the EAL have an effect", func(o Option) bool { return o.Ignored == "" && o.Refused == "" }},
+		{"These are accepted and have none", func(o Option) bool { return o.Ignored != "" }},
+		{"These are refused", func(o Option) bool { return o.Refused != "" }},
+	} {
+		fmt.Fprintf(w, "\n%s:\n", kind.title)
+		for _, o := range eal {
+			if kind.of(o) {
+				fmt.Fprintf(w, "  %-26s %s\n", o.words(), o.Usage+why(o))
+			}
+		}
+	}
+}
+
+func why(o Option) string {
+	if reason := o.Ignored + o.Refused; reason != "" {
+		return ": " + reason
+	}
+	return ""
+}
+
+// words returns the names of the option as they are typed, and its value.
+func (o *Option) words() string {
+	var list []string
+	for _, n := range o.names() {
+		list = append(list, typed(n))
+	}
+	return strings.TrimRight(strings.Join(list, ", ")+" "+o.Arg, " ")
 }

@@ -22,8 +22,8 @@ func (c *Config) spare() []devargs.Spec {
 	return list
 }
 
-// Add opens one port more, or a port again whose place is empty after [Set.Remove]. A place beyond
-// the last is made. The pool must have room for it, which Spare is for: if not, the error
+// Add opens one port more, or a port again whose place is empty after [Set.Remove]. A place
+// beyond the last is made. The pool must have room for it, which Spare is for: if not, the error
 // is one of the command line.
 func (s *Set) Add(ctx context.Context, i int, spec devargs.Spec) error {
 	for len(s.Ports) <= i {

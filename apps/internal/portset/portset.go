@@ -30,6 +30,10 @@ const cacheSize = 256
 // l2Header is what the MTU leaves out: an Ethernet header with a VLAN tag.
 const l2Header = 18
 
+// Headers is what a frame has beside the payload that its MTU counts, with the checksum and
+// without a VLAN tag, as DPDK counts it.
+const Headers = 18
+
 // minPool is the least number of buffers, as in DPDK's l2fwd.
 const minPool = 8192
 

@@ -56,7 +56,8 @@ func TestOpenAndClose(t *testing.T) {
 	}
 }
 
-// TestUnboundFunctionInUse: what a function is used for comes before the command that would end it.
+// TestUnboundFunctionInUse: what a function is used for comes before the command that would end
+// it.
 func TestUnboundFunctionInUse(t *testing.T) {
 	runtime.LockOSThread() // the thread ends with the test, and its network namespace with it
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {

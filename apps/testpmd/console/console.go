@@ -28,8 +28,8 @@ type Config struct {
 	Interrupted func()
 }
 
-// Console is where lines come from and text goes to. ReadLine and Close belong to one goroutine; any
-// may write.
+// Console is where lines come from and text goes to. ReadLine and Close belong to one goroutine;
+// any may write.
 type Console interface {
 	io.Writer
 	// ReadLine returns the next line, without its end. It returns [ErrInterrupt] for a

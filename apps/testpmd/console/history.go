@@ -20,7 +20,8 @@ type history struct {
 	lines []string // the oldest first
 }
 
-// HistoryFile returns where the lines of a program are kept, "" if the environment names no place.
+// HistoryFile returns where the lines of a program are kept, "" if the environment names no
+// place.
 func HistoryFile(name string) string {
 	state := os.Getenv("XDG_STATE_HOME")
 	if !filepath.IsAbs(state) {

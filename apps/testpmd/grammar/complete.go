@@ -88,8 +88,8 @@ func first(text string) string {
 	return sentence
 }
 
-// Prefix returns the longest text that all candidates that can be typed begin with, "" if there is
-// none or if a value is among them.
+// Prefix returns the longest text that all candidates that can be typed begin with, "" if there
+// is none or if a value is among them.
 func Prefix(candidates []Candidate) string {
 	prefix := ""
 	for i, c := range candidates {

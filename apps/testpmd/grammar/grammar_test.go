@@ -57,10 +57,10 @@ func TestErrors(t *testing.T) {
 		"foo":                "Command not found",
 		"set":                "Bad arguments\n  \"set\" is not complete: here can stand burst or fwd",
 		"set fwd bogus":      "Bad arguments\n  \"bogus\" after \"set fwd\": here can stand io, mac or macswap",
-		"set burst 1000":     "Bad arguments\n  \"1000\" after \"set burst\": not a number from 0 to 512; here can stand N",
+		"set burst 1000":     "Bad arguments\n  \"1000\" after \"set burst\": not a number from 0 to 512; here can stand a number",
 		"set fwd io again":   "Bad arguments\n  \"again\" after \"set fwd io\": here can stand retry or the end",
 		"start now":          "Bad arguments\n  \"now\" after \"start\": here can stand the end or tx_first",
-		"show port info x":   "Bad arguments\n  \"x\" after \"show port info\": not a number from 0 to 512; here can stand PORT or all",
+		"show port info x":   "Bad arguments\n  \"x\" after \"show port info\": not a number from 0 to 512; here can stand 0, 1 or all",
 		"show port info 0 1": "Bad arguments\n  \"1\" after \"show port info 0\": here can stand the end",
 	} {
 		_, err := g.Parse(line)

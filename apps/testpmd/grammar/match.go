@@ -41,8 +41,8 @@ func (m Match) Int(i int) int {
 // Has reports whether the line has a word at a place.
 func (m Match) Has(i int, word string) bool { return i < len(m.Words) && m.Words[i] == word }
 
-// Words splits a line into words. What follows "#" at its beginning or after a space is a comment, and
-// so is a line that begins with "!".
+// Words splits a line into words. What follows "#" at its beginning or after a space is a
+// comment, and so is a line that begins with "!".
 func Words(line string) []string {
 	words := strings.Fields(line)
 	if len(words) > 0 && strings.HasPrefix(words[0], "!") {
@@ -120,12 +120,28 @@ func (g *Grammar) is(alternative, word string) (bool, error) {
 func (g *Grammar) expected(f *form, n int) []string {
 	var list []string
 	if n < len(f.elements) {
-		list = append(list, f.elements[n]...)
+		for _, alternative := range f.elements[n] {
+			list = append(list, g.says(alternative)...)
+		}
 	}
 	if f.mayEnd(n) {
 		list = append(list, end)
 	}
 	return list
+}
+
+// says returns what an alternative stands for: a word, the values of a kind, or what it is.
+func (g *Grammar) says(alternative string) []string {
+	if !isKind(alternative) {
+		return []string{alternative}
+	}
+	switch kind := g.kinds[alternative]; {
+	case kind.Values != nil && len(kind.Values()) > 0:
+		return kind.Values()
+	case kind.Says != "":
+		return []string{kind.Says}
+	}
+	return []string{alternative}
 }
 
 // end stands for the end of the line in [Error.Expected].

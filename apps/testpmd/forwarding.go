@@ -1,0 +1,196 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"strings"
+
+	"github.com/virtio-pmd/virtio-pmd/apps/internal/pollers"
+	"github.com/virtio-pmd/virtio-pmd/driver"
+	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
+)
+
+// testRun is one run of forwarding, from start to stop.
+type testRun struct {
+	engine *engine
+	group  *pollers.Group
+	begun  map[int]driver.Stats // counters of the ports at its start, or when they were cleared
+	ended  map[int]driver.Stats // at its end, nil before
+	unsent map[int]uint64       // of drops, those that were cleared
+	cycles uint64               // of bursts, those that were cleared
+}
+
+// start starts forwarding. txFirst is how many bursts every transmit queue sends before.
+func (t *tester) start(txFirst int) error {
+	if t.busy {
+		return errors.New("Packet forwarding already started") //nolint:staticcheck // the words of testpmd
+	}
+	p := *t.plan // a run goes on with what it began with
+	p.txFirst = txFirst
+	p.screen = t.screen
+	if p.mode.name == "flowgen" {
+		if err := checkFlowGen(p.segments); err != nil {
+			return err
+		}
+	}
+	ports := p.forwarding(t.set.Ports)
+	if len(ports) == 0 {
+		return errors.New("No port is to forward: port attach PORT adds one") //nolint:staticcheck // as testpmd's
+	}
+	for _, i := range ports {
+		if t.ports[i].stopped {
+			return errors.New("Not all ports were started") //nolint:staticcheck // the words of testpmd
+		}
+	}
+	e, err := newEngine(&p, t.set)
+	if err != nil {
+		return err
+	}
+	r := &testRun{engine: e, begun: map[int]driver.Stats{}, unsent: map[int]uint64{}}
+	if p.flush {
+		e.flush()
+	}
+	r.begin(t.set.Ports)
+	t.describeForwarding(e)
+	t.describeRings(e)
+	if err := survive(e, e.begin); err != nil {
+		return err
+	}
+	var list []pollers.Poller
+	for i := range e.pollers {
+		p := &e.pollers[i]
+		list = append(list, pollers.Poller{Poll: p.function(), Abandon: p.abandon})
+	}
+	cpus := p.options.CPUs
+	cpus = cpus[:min(len(cpus), len(list))]
+	if r.group, err = pollers.Start(cpus, list, p.options.Logger); err != nil {
+		e.release()
+		return err
+	}
+	t.run, t.busy = r, true
+	return nil
+}
+
+// begin makes the counters of the run begin at 0.
+func (r *testRun) begin(ports []*driver.Port) {
+	for _, i := range r.engine.ports {
+		r.begun[i] = ports[i].Stats()
+		r.unsent[i] = r.engine.dropped(i)
+	}
+	for _, s := range r.engine.streams {
+		s.rxBegun, s.txBegun = s.moved()
+	}
+	r.cycles = r.engine.busy()
+}
+
+// stop ends forwarding and shows what it did.
+func (t *tester) stop() {
+	fmt.Fprintln(t.screen, "Telling cores to stop...\nWaiting for lcores to finish...")
+	t.halt()
+	t.showForwarding()
+	fmt.Fprintln(t.screen, "\nDone.")
+}
+
+// halt ends forwarding.
+func (t *tester) halt() {
+	r := t.run
+	r.group.Stop()
+	for range r.engine.pollers {
+		if err := <-r.group.Failed(); err != nil {
+			t.report(err)
+		}
+	}
+	if err := survive(r.engine, r.engine.end); err != nil {
+		t.report(err)
+	}
+	r.engine.release()
+	t.busy = false
+	r.ended = map[int]driver.Stats{}
+	for _, i := range r.engine.ports {
+		if dev := t.set.Ports[i]; dev != nil {
+			r.ended[i] = dev.Stats()
+		}
+	}
+}
+
+// survive calls do, which has all queues for itself. A memory fault is an error.
+func survive(e *engine, do func()) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		cause, isError := recover().(error)
+		if !isError {
+			return
+		}
+		err = cause
+		for i := range e.pollers {
+			e.pollers[i].abandon(cause)
+		}
+	}()
+	do()
+	return nil
+}
+
+// flushRounds bounds the bursts that are taken from a queue before forwarding.
+const flushRounds = 1024
+
+// flush frees what is in the receive queues.
+func (e *engine) flush() {
+	for _, s := range e.streams {
+		if s.rx == nil {
+			continue
+		}
+		for range flushRounds {
+			n := s.rx.Burst(s.bufs)
+			if n == 0 {
+				break
+			}
+			mbuf.Free(s.bufs[:n])
+		}
+	}
+}
+
+// traffic returns what port i did in the run.
+func (t *tester) traffic(i int) traffic {
+	r := t.run
+	now, ok := r.ended[i]
+	if !ok {
+		now = t.set.Ports[i].Stats()
+	}
+	last := r.begun[i]
+	drops := r.engine.dropped(i) - r.unsent[i]
+	return traffic{
+		rx: now.RxPackets - last.RxPackets, rxDropped: now.RxMissed - last.RxMissed,
+		rxErrors: now.RxErrors - last.RxErrors, noMbuf: now.RxNoMbuf - last.RxNoMbuf,
+		tx:        now.TxPackets - last.TxPackets,
+		txDropped: now.TxDropped - last.TxDropped + now.TxErrors - last.TxErrors + drops,
+	}
+}
+
+// showForwarding shows what the run did so far.
+func (t *tester) showForwarding() {
+	r := t.run
+	var b strings.Builder
+	several := len(r.engine.streams) > len(r.engine.ports)
+	if several {
+		r.engine.writeStreams(&b)
+	}
+	var total traffic
+	for _, i := range r.engine.ports {
+		n := t.traffic(i)
+		total.add(n)
+		fmt.Fprintf(&b, "\n  %s Forward statistics for port %-2d %s\n", forwardHead, i, forwardHead)
+		n.write(&b, r.engine.plan.mode.name == "csum")
+		if !several {
+			r.engine.writeBursts(&b, i)
+		}
+		fmt.Fprintf(&b, "  %s\n", forwardFoot)
+	}
+	total.writeTotal(&b)
+	if r.engine.plan.cycles {
+		c := r.cyclesOf(t)
+		fmt.Fprintf(&b, "\n  CPU cycles/packet=%.2f (total cycles=%d / total %s packets=%d) at %.0f MHz Clock\n",
+			c.PerPacket, c.Busy, c.Mode, c.Packets, c.MHz)
+	}
+	fmt.Fprint(t.screen, b.String())
+}

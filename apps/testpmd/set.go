@@ -1,0 +1,222 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/virtio-pmd/virtio-pmd/apps/internal/command"
+	"github.com/virtio-pmd/virtio-pmd/apps/internal/dpdk"
+	"github.com/virtio-pmd/virtio-pmd/apps/testpmd/grammar"
+)
+
+// setCommands change what is done with packets when forwarding is started next.
+func (t *tester) setCommands() []grammar.Command {
+	return []grammar.Command{
+		{Form: "set fwd MODE [retry]", Section: inConfig, Help: "Set packet forwarding mode. With retry, packets that find a transmit queue full are sent again.", Do: t.setForward},
+		{Form: "set burst N", Section: inConfig, Help: "Set number of packets per burst.", Do: t.setBurst},
+		{Form: "set burst tx delay N retry N", Section: inConfig, Help: "Set the transmit delay time, in microseconds, and number of retries, effective when retry is enabled.", Do: t.setRetry},
+		{Form: "set txpkts LENGTHS", Section: inConfig, Help: "Set the length of each segment of packets that txonly makes, or of the one of flowgen.", Do: t.setLengths},
+		{Form: "set verbose N", Section: inConfig, Help: "Show packets: 1 those received, 2 those sent, 3 both, 0 none.", Do: t.setVerbose},
+		{Form: "set record-core-cycles (on|off)", Section: inConfig, Help: "Set the option to enable measurement of CPU cycles.", Do: t.setSwitch(&t.plan.cycles)},
+		{Form: "set record-burst-stats (on|off)", Section: inConfig, Help: "Set the option to enable display of RX and TX bursts.", Do: t.setSwitch(&t.plan.burstStats)},
+		{Form: "set flush_rx (on|off)", Section: inConfig, Help: "Flush (default) or don't flush receive queues before forwarding.", Do: t.setSwitch(&t.plan.flush)},
+		{Form: "set nbport N", Section: inConfig, Help: "Set number of ports.", Do: t.setPortCount},
+		{Form: "set nbcore N", Section: inConfig, Help: "Set number of cores.", Do: t.setCoreCount},
+		{Form: "set portlist LIST", Section: inConfig, Help: "Set the list of forwarding ports.", Do: func(m grammar.Match) error {
+			list, err := parseList(m.Words[2])
+			if err != nil {
+				return err
+			}
+			return t.choose(list)
+		}},
+		{Form: "set portmask MASK", Section: inConfig, Help: "Set the forwarding ports hexadecimal mask.", Do: func(m grammar.Match) error {
+			list, err := dpdk.Mask(m.Words[2])
+			if err != nil {
+				return err
+			}
+			return t.choose(list)
+		}},
+		{Form: "set corelist LIST", Section: inConfig, Help: "Set the list of forwarding cores.", Do: func(m grammar.Match) error {
+			list, err := parseList(m.Words[2])
+			if err != nil {
+				return err
+			}
+			return t.setCores(list)
+		}},
+		{Form: "set coremask MASK", Section: inConfig, Help: "Set the forwarding cores hexadecimal mask.", Do: func(m grammar.Match) error {
+			list, err := dpdk.Mask(m.Words[2])
+			if err != nil {
+				return err
+			}
+			return t.setCores(list)
+		}},
+		{Form: "set eth-peer PORT MAC", Section: inConfig, Help: "Set the peer address for certain port.", Do: t.setPeer},
+		{Form: "set default", Section: inConfig, Help: "Reset forwarding to the default configuration.", Do: t.setDefault},
+	}
+}
+
+func (t *tester) setForward(m grammar.Match) error {
+	mode, err := modeOf(m.Words[2])
+	if err != nil {
+		return err
+	}
+	t.plan.mode, t.plan.retry = mode, m.Has(3, "retry")
+	fmt.Fprintf(t.screen, "Set %s packet forwarding mode%s\n", mode.name, withRetry(t.plan))
+	return nil
+}
+
+func (t *tester) setBurst(m grammar.Match) error {
+	n := m.Int(2)
+	switch {
+	case n < 1:
+		return textError("nb pkt per burst: 0 < 1 (minimum packet per burst)  ignored")
+	case n > command.MaxBurst:
+		return fmt.Errorf("nb pkt per burst: %d > %d (maximum packet per burst)  ignored", n, command.MaxBurst)
+	}
+	t.plan.options.Burst = n
+	fmt.Fprintf(t.screen, "Number of packets per burst set to %d\n", n)
+	return nil
+}
+
+func (t *tester) setRetry(m grammar.Match) error {
+	delay, retries := m.Int(4), m.Int(6)
+	if delay > 1e6 || retries > 1e6 {
+		return errors.New("set burst tx: delay and retry are at most 1000000: a burst must not take longer than a command")
+	}
+	t.plan.retryDelay, t.plan.retries = time.Duration(delay)*time.Microsecond, retries
+	return nil
+}
+
+func (t *tester) setLengths(m grammar.Match) error {
+	segments, err := parseSegments(m.Words[2])
+	if err != nil {
+		return fmt.Errorf("set txpkts: %w", usageText(err))
+	}
+	t.plan.segments = segments
+	return nil
+}
+
+// usageText returns an error of the command line without the name of the option.
+func usageText(err error) error {
+	var usage *command.UsageError
+	if errors.As(err, &usage) {
+		return fmt.Errorf("%s: %s; %s", usage.Value, usage.Reason, usage.Remedy)
+	}
+	return err
+}
+
+func (t *tester) setVerbose(m grammar.Match) error {
+	n := m.Int(2)
+	fmt.Fprintf(t.screen, "Change verbose level from %d to %d\n", t.plan.verbose, n)
+	t.plan.verbose = n
+	if t.busy {
+		t.run.engine.show(n, t.screen)
+	}
+	return nil
+}
+
+func (t *tester) setSwitch(on *bool) func(grammar.Match) error {
+	return func(m grammar.Match) error {
+		*on = m.Words[2] == "on"
+		return nil
+	}
+}
+
+// choose sets the ports that take part.
+func (t *tester) choose(list []int) error {
+	if t.busy {
+		return textError("Packet forwarding already started - stop it first")
+	}
+	for _, i := range list {
+		if i >= len(t.ports) || t.ports[i] == nil {
+			return fmt.Errorf("Invalid port %d\n%s", i, t.validPorts()) //nolint:staticcheck // the words of testpmd
+		}
+	}
+	former := len(t.plan.forwarding(t.set.Ports))
+	t.plan.chosen = list
+	if former != len(list) {
+		fmt.Fprintf(t.screen, "previous number of forwarding ports %d - changed to number of configured ports %d\n", former, len(list))
+	}
+	return nil
+}
+
+func (t *tester) setPortCount(m grammar.Match) error {
+	n, all := m.Int(2), len(t.portNumbers())
+	if n < 1 || n > all {
+		return fmt.Errorf("nb_ports %d > %d, the number of ports, or 0  ignored", n, all)
+	}
+	var list []int
+	for i, p := range t.ports {
+		if p != nil && len(list) < n {
+			list = append(list, i)
+		}
+	}
+	t.plan.chosen = list
+	fmt.Fprintf(t.screen, "Number of forwarding ports set to %d\n", n)
+	return nil
+}
+
+func (t *tester) setCoreCount(m grammar.Match) error {
+	n, most := m.Int(2), len(t.set.Caches)
+	if n < 1 || n > most {
+		return fmt.Errorf("nb fwd cores %d > %d (max. number of configured lcores), or 0  ignored", n, most)
+	}
+	t.plan.cores = n
+	fmt.Fprintf(t.screen, "Number of forwarding cores set to %d\n", n)
+	return nil
+}
+
+// setCores sets the CPUs that poll: some of those that the command line names.
+func (t *tester) setCores(list []int) error {
+	if t.busy {
+		return textError("Packet forwarding already started - stop it first")
+	}
+	cpus := t.plan.options.CPUs
+	for _, cpu := range list {
+		if !slices.Contains(cpus, cpu) {
+			return fmt.Errorf("lcore %d is not one that forwards: the command line gives %s", cpu, words(cpus))
+		}
+	}
+	rest := slices.DeleteFunc(slices.Clone(cpus), func(cpu int) bool { return slices.Contains(list, cpu) })
+	t.plan.options.CPUs = append(slices.Clone(list), rest...)
+	t.plan.cores = len(list)
+	return nil
+}
+
+func words(list []int) string {
+	if len(list) == 0 {
+		return "none"
+	}
+	return strings.Trim(strings.ReplaceAll(fmt.Sprint(list), " ", ","), "[]")
+}
+
+func (t *tester) setPeer(m grammar.Match) error {
+	p, err := t.port(m.Words[2])
+	if err != nil {
+		return err
+	}
+	mac, err := net.ParseMAC(m.Words[3])
+	if err != nil {
+		return err
+	}
+	if t.plan.peers == nil {
+		t.plan.peers = map[int]net.HardwareAddr{}
+	}
+	t.plan.peers[p.number] = mac
+	return nil
+}
+
+func (t *tester) setDefault(grammar.Match) error {
+	if t.busy {
+		return textError("Packet forwarding already started - stop it first")
+	}
+	fmt.Fprintln(t.screen, "Reset to default forwarding configuration...")
+	t.plan.chosen, t.plan.cores = nil, min(t.plan.cores, 1)
+	t.plan.mode, _ = modeOf("io")
+	t.plan.retry = false
+	return nil
+}

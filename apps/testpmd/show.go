@@ -1,0 +1,119 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/virtio-pmd/virtio-pmd/apps/internal/report"
+)
+
+// describeForwarding shows which core forwards what, as testpmd does at the start.
+func (t *tester) describeForwarding(e *engine) {
+	var b strings.Builder
+	p := e.plan
+	fmt.Fprintf(&b, "%s packet forwarding%s - ports=%d - cores=%d - streams=%d - NUMA support enabled, MP allocation mode: native\n",
+		p.mode.name, withRetry(p), len(e.ports), len(e.pollers), len(e.streams))
+	if p.retry {
+		fmt.Fprintf(&b, "TX retry num: %d, delay between TX retries: %dus\n", p.retries, p.retryDelay.Microseconds())
+	}
+	for i := range e.pollers {
+		fmt.Fprintf(&b, "Logical Core %d (socket 0) forwards packets on %d streams:\n", t.core(i), len(e.pollers[i].streams))
+		for _, s := range e.pollers[i].streams {
+			fmt.Fprintf(&b, "  RX P=%d/Q=%d (socket 0) -> TX P=%d/Q=%d (socket 0) peer=%s\n",
+				s.from, s.rxQueue, s.number, s.txQueue, address(s.peer))
+		}
+	}
+	fmt.Fprintln(&b)
+	fmt.Fprint(t.screen, b.String())
+}
+
+func withRetry(p *plan) string {
+	if p.retry {
+		return " with retry"
+	}
+	return ""
+}
+
+// core returns the CPU of a poller, or its number, from 1, if it may run on any.
+func (t *tester) core(i int) int {
+	if i < len(t.plan.options.CPUs) {
+		return t.plan.options.CPUs[i]
+	}
+	return i + 1
+}
+
+// describeRings shows the queues of the ports that take part, as testpmd does at the start.
+func (t *tester) describeRings(e *engine) {
+	var b strings.Builder
+	fmt.Fprintf(&b, "  %s packet forwarding%s packets/burst=%d\n", e.plan.mode.name, withRetry(e.plan), e.plan.options.Burst)
+	fmt.Fprintf(&b, "  nb forwarding cores=%d - nb forwarding ports=%d\n", len(e.pollers), len(e.ports))
+	for _, i := range e.ports {
+		p := t.ports[i]
+		fmt.Fprintf(&b, "  port %d: RX queue number: %d Tx queue number: %d\n", i,
+			least(p.dev.Queues(), e.plan.rxq), least(p.dev.Queues(), e.plan.txq))
+		fmt.Fprintf(&b, "    Rx offloads=0x0 Tx offloads=0x0\n")
+		fmt.Fprintf(&b, "    RX queue: 0\n      RX desc=%d - RX free threshold=0\n", p.spec.RxRing())
+		fmt.Fprintf(&b, "      RX threshold registers: pthresh=0 hthresh=0  wthresh=0\n      RX Offloads=0x0\n")
+		fmt.Fprintf(&b, "    TX queue: 0\n      TX desc=%d - TX free threshold=0\n", p.spec.TxRing())
+		fmt.Fprintf(&b, "      TX threshold registers: pthresh=0 hthresh=0  wthresh=0\n      TX offloads=0x0 - TX RS bit threshold=0\n")
+	}
+	fmt.Fprint(t.screen, b.String())
+}
+
+// writeStreams shows the streams that moved packets.
+func (e *engine) writeStreams(w io.Writer) {
+	for _, s := range e.streams {
+		received, sent := s.moved()
+		received, sent = received-s.rxBegun, sent-s.txBegun
+		dropped := s.dropped.Load()
+		if received+sent+dropped == 0 {
+			continue
+		}
+		fmt.Fprintf(w, "\n  ------- Forward Stats for RX Port=%2d/Queue=%2d -> TX Port=%2d/Queue=%2d -------\n",
+			s.from, s.rxQueue, s.number, s.txQueue)
+		fmt.Fprintf(w, "  RX-packets: %-14d TX-packets: %-14d TX-dropped: %-14d\n", received, sent, dropped)
+		s.watch.Load().write(w, s.rx != nil, s.tx != nil)
+	}
+}
+
+// writeBursts shows how long the bursts of the streams that receive at a port were.
+func (e *engine) writeBursts(w io.Writer, port int) {
+	for _, s := range e.streams {
+		if s.from == port {
+			s.watch.Load().write(w, s.rx != nil, s.tx != nil)
+		}
+	}
+}
+
+// write shows how long bursts were, if that was recorded.
+func (w *watch) write(out io.Writer, received, sent bool) {
+	if w == nil || w.rxBursts == nil {
+		return
+	}
+	if received {
+		fmt.Fprintf(out, "  RX-bursts : %s\n", w.rxBursts.words())
+	}
+	if sent {
+		fmt.Fprintf(out, "  TX-bursts : %s\n", w.txBursts.words())
+	}
+}
+
+// cyclesOf returns what the packets of the run cost, since the counters were cleared.
+func (r *testRun) cyclesOf(t *tester) *report.Cycles {
+	c := r.engine.coreCycles()
+	c.Busy -= r.cycles
+	c.Packets = 0
+	for _, i := range r.engine.ports {
+		n := t.traffic(i)
+		if r.engine.plan.mode.everyRound {
+			c.Packets += n.tx
+		} else {
+			c.Packets += n.rx
+		}
+	}
+	if c.PerPacket = 0; c.Packets > 0 {
+		c.PerPacket = float64(c.Busy) / float64(c.Packets)
+	}
+	return c
+}
