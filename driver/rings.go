@@ -15,6 +15,19 @@ import (
 // the largest packet wherever it starts, and one more entry its header.
 const indirectSize = 18
 
+// largeIndirectSize is indirectSize with offloads that send packets as they were received:
+// in buffers of 2 KiB.
+const largeIndirectSize = 36
+
+// indirectSize returns the number of entries of an indirect table.
+func (n *negotiated) indirectSize() int {
+	if n.features.Has(virtio.NetHostTSO4) || n.features.Has(virtio.NetHostTSO6) ||
+		n.features.Has(virtio.NetHostUSO) {
+		return largeIndirectSize
+	}
+	return indirectSize
+}
+
 // The names of rings: the field of Config that has their size, or for the control queue,
 // for which there is none, what it is.
 const (
@@ -45,7 +58,7 @@ func (d *device) planRings(n *negotiated) ([]ringPlan, error) {
 				Index: virtio.RxQueueIndex(i), Size: d.cfg.RxQueueSize}},
 			ringPlan{name: txQueueSize, cfg: virtq.Config{
 				Index: virtio.TxQueueIndex(i), Size: d.cfg.TxQueueSize,
-				IndirectSize: indirectSize, MaxFrame: n.maxFrame(d.cfg.MTU)}})
+				IndirectSize: n.indirectSize(), MaxFrame: n.maxFrame(d.cfg.MTU)}})
 	}
 	if n.features.Has(virtio.NetCtrlVQ) {
 		rings = append(rings, ringPlan{name: controlQueue, cfg: virtq.Config{

@@ -10,7 +10,7 @@ type Stats struct {
 	RxNoMbuf           uint64 // times a receive queue could not be refilled: the pool was empty
 	TxPackets, TxBytes uint64 // made available to the device, less what that dropped
 	TxDropped          uint64 // taken and not sent: shorter or longer than a frame may be, or dropped by the device
-	TxErrors           uint64 // taken and not sent: freed before, of an unknown pool, too long a chain
+	TxErrors           uint64 // taken and not sent: freed before, of an unknown pool, too long a chain, an impossible offload
 	TxLost             uint64 // of TxPackets: buffers that the device had when it was reset, sent or not
 	Polls, EmptyPolls  uint64 // calls of RxQueue.Burst, and those that found nothing
 	Kicks, Suppressed  uint64 // notifications of the device, and those that it did not ask for
@@ -37,9 +37,13 @@ type RxQueueStats struct {
 	Kicks, Rekicks    uint64 // notifications, and those sent again because nothing moved
 	Suppressed        uint64 // notifications not sent, because the device did not ask for them
 	NoMbuf            uint64 // times the ring could not be refilled: the pool was empty
-	Dropped           uint64 // packets lost for one of the next two reasons
+	ChecksumGood      uint64 // packets of which the device has verified the checksum
+	ChecksumPartial   uint64 // packets of which the checksum is to be completed
+	LargePackets      uint64 // packets that would be several frames on a cable
+	Dropped           uint64 // packets lost for one of the next three reasons
 	LengthErrors      uint64 // an invalid length
 	HeaderErrors      uint64 // an invalid number of buffers
+	OffloadErrors     uint64 // a checksum field outside the packet, or an invalid segmentation
 	ShortMerges       uint64 // buffers in the middle of a packet that were not full
 	FlagErrors        uint64 // bursts with reserved flags in used descriptors
 	CountErrors       uint64 // packets of one buffer, of a sample, with another number of buffers
@@ -53,16 +57,24 @@ type TxQueueStats struct {
 	Polls, Full    uint64 // calls of Burst, and those that could not take everything
 	Kicks, Rekicks uint64 // notifications, and those sent again because nothing moved
 	Suppressed     uint64 // notifications not sent, because the device did not ask for them
-	Dropped        uint64 // packets taken and not sent for one of the next reasons
-	LengthDrops    uint64 // shorter than an Ethernet header or longer than the MTU allows
-	ChainDrops     uint64 // more segments than the ring can take
-	PoolDrops      uint64 // buffers of a pool that is not attached: see [Port.Attach]
-	OwnerDrops     uint64 // nil, and buffers that were freed or sent before
-	UsedLengths    uint64 // completions with a length, although nothing was to be written
-	FlagErrors     uint64 // completions with reserved flags in used descriptors
-	Concurrent     uint64 // bursts refused because another was in progress: see TxQueue
-	Lost           uint64 // buffers that the device had when it was reset, sent or not
-	Posted         int    // buffers that the device has now
+
+	Checksums         uint64 // packets of which the device completes the checksum
+	LargePackets      uint64 // packets that the device cuts into frames
+	SoftwareChecksums uint64 // packets of which the queue has completed the checksum, and frames
+	SoftwareLarge     uint64 // packets that the queue has cut into frames; Packets counts them once
+	SoftwareFrames    uint64 // the frames of these
+
+	Dropped      uint64 // packets taken and not sent for one of the next reasons
+	LengthDrops  uint64 // shorter than an Ethernet header or longer than the MTU allows
+	ChainDrops   uint64 // more segments than the ring can take
+	PoolDrops    uint64 // buffers of a pool that is not attached: see [Port.Attach]
+	OwnerDrops   uint64 // nil, and buffers that were freed or sent before
+	OffloadDrops uint64 // a request that the packet cannot have, or no buffers to cut it
+	UsedLengths  uint64 // completions with a length, although nothing was to be written
+	FlagErrors   uint64 // completions with reserved flags in used descriptors
+	Concurrent   uint64 // bursts refused because another was in progress: see TxQueue
+	Lost         uint64 // buffers that the device had when it was reset, sent or not
+	Posted       int    // buffers that the device has now
 }
 
 // Stats returns the counters. Each is exact and may be a burst behind; they are not
@@ -133,9 +145,13 @@ func (s *RxQueueStats) add(c *virtq.RxStats) {
 	s.Kicks += c.Kicks.Load()
 	s.Rekicks += c.Rekicks.Load()
 	s.NoMbuf += c.NoMbuf.Load()
+	s.ChecksumGood += c.ChecksumGood.Load()
+	s.ChecksumPartial += c.ChecksumPartial.Load()
+	s.LargePackets += c.LargePackets.Load()
 	s.Dropped += c.Dropped.Load()
 	s.LengthErrors += c.LengthErrors.Load()
 	s.HeaderErrors += c.HeaderErrors.Load()
+	s.OffloadErrors += c.OffloadErrors.Load()
 	s.ShortMerges += c.ShortMerges.Load()
 	s.CountErrors += c.CountErrors.Load()
 	s.FlagErrors += c.FlagErrors.Load()
@@ -167,11 +183,17 @@ func (s *TxQueueStats) add(c *virtq.TxStats) {
 	s.Full += c.Full.Load()
 	s.Kicks += c.Kicks.Load()
 	s.Rekicks += c.Rekicks.Load()
+	s.Checksums += c.Checksums.Load()
+	s.LargePackets += c.LargePackets.Load()
+	s.SoftwareChecksums += c.SoftwareChecksums.Load()
+	s.SoftwareLarge += c.SoftwareLarge.Load()
+	s.SoftwareFrames += c.SoftwareFrames.Load()
 	s.Dropped += c.Dropped.Load()
 	s.LengthDrops += c.LengthDrops.Load()
 	s.ChainDrops += c.ChainDrops.Load()
 	s.PoolDrops += c.PoolDrops.Load()
 	s.OwnerDrops += c.OwnerDrops.Load()
+	s.OffloadDrops += c.OffloadDrops.Load()
 	s.UsedLengths += c.UsedLengths.Load()
 	s.FlagErrors += c.FlagErrors.Load()
 }

@@ -16,7 +16,7 @@ func (b *Buf) CompleteChecksum() bool {
 		return true
 	}
 	start := int(o.Start) - int(b.view.Offset())
-	if start < 0 || !b.putChecksum(start, start+int(o.Offset)) {
+	if o.State == ChecksumPartial && (start < 0 || !b.putChecksum(start, start+int(o.Offset))) {
 		return false
 	}
 	hash, report := b.Hash()
@@ -37,9 +37,18 @@ func (b *Buf) putChecksum(start, field int) bool {
 	if sum == 0 {
 		sum = 0xffff // the same value; in UDP, 0 is no checksum at all
 	}
-	b.setByte(field, byte(sum>>8))
-	b.setByte(field+1, byte(sum))
+	b.put16(field, sum)
 	return true
+}
+
+// put16 writes v at byte i of the packet.
+func (b *Buf) put16(i int, v uint16) {
+	if data := b.Data(); i+2 <= len(data) {
+		binary.BigEndian.PutUint16(data[i:], v)
+		return
+	}
+	b.setByte(i, byte(v>>8))
+	b.setByte(i+1, byte(v))
 }
 
 // setByte sets byte i of the packet, which has it.

@@ -176,8 +176,7 @@ func (b *Buf) RequestSegmentation(kind Segmentation, start, size int) error {
 // the header of a packet.
 func (b *Buf) checkChecksum(op string, start, offset int) error {
 	if b.view == notHeld {
-		return &Error{Op: op, Reason: "the buffer is not held by the application: " +
-			"it was freed or sent"}
+		return errNotHeld(op)
 	}
 	n := b.PacketLen()
 	if start < 0 || start > math.MaxUint16 || start >= n {
@@ -189,6 +188,11 @@ func (b *Buf) checkChecksum(op string, start, offset int) error {
 			Reason: fmt.Sprintf("the packet has %d bytes behind byte %d", n-start, start)}
 	}
 	return nil
+}
+
+// errNotHeld is the error of an offload for a packet that is not the application's.
+func errNotHeld(op string) error {
+	return &Error{Op: op, Reason: "the buffer is not held by the application: it was freed or sent"}
 }
 
 // request puts a request into the record, and leaves a hash there.
@@ -238,7 +242,7 @@ type DriverOffload struct {
 func (b *DriverBuf) Describe(o *DriverOffload) {
 	b.pool.offloads[b.index] = *o
 	b.view |= viewDescribed
-	if o.State == ChecksumPartial {
+	if o.State == ChecksumPartial || o.Kind != SegmentNone {
 		b.view |= viewRequest
 	}
 }

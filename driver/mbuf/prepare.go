@@ -33,7 +33,8 @@ func (b *Buf) PrepareChecksum() error {
 	if err != nil {
 		return err
 	}
-	return b.prepare(op, h, func() error { return b.RequestChecksum(h.start, h.field()) })
+	field := int(h.Kind().checksumField())
+	return b.prepare(op, &h, func() error { return b.RequestChecksum(h.Start, field) })
 }
 
 // PrepareSegmentation asks for the TCP or UDP packet that begins with b to be cut into
@@ -47,19 +48,12 @@ func (b *Buf) PrepareSegmentation(size int) error {
 	if err != nil {
 		return err
 	}
-	kind := SegmentUDP
-	if h.protocol == protocolTCP {
-		kind = SegmentTCPv4
-		if h.v6 {
-			kind = SegmentTCPv6
-		}
-	}
-	return b.prepare(op, h, func() error { return b.RequestSegmentation(kind, h.start, size) })
+	return b.prepare(op, &h, func() error { return b.RequestSegmentation(h.Kind(), h.Start, size) })
 }
 
 // prepare makes a request, and writes the sum of the pseudo-header if it is accepted.
-func (b *Buf) prepare(op string, h transport, request func() error) error {
-	for i := h.end; i < b.PacketLen(); i++ {
+func (b *Buf) prepare(op string, h *DriverTransport, request func() error) error {
+	for i := h.End; i < b.PacketLen(); i++ {
 		if b.byteAt(i) != 0 {
 			return &Error{Op: op, Reason: "bytes behind the IP packet would be summed as well",
 				Remedy: "cut them off"}
@@ -68,49 +62,73 @@ func (b *Buf) prepare(op string, h transport, request func() error) error {
 	if err := request(); err != nil {
 		return err
 	}
-	b.setByte(h.start+h.field(), byte(h.pseudo>>8))
-	b.setByte(h.start+h.field()+1, byte(h.pseudo))
+	b.putPseudo(h)
 	return nil
 }
 
-// transport says where in a packet the TCP or UDP header is.
-type transport struct {
-	start    int // of the header
-	end      int // of the IP packet
-	v6       bool
-	protocol byte
-	pseudo   uint16 // sum of the pseudo-header
+// putPseudo writes the sum of the pseudo-header to the checksum field.
+func (b *Buf) putPseudo(h *DriverTransport) {
+	b.put16(h.Start+int(h.Kind().checksumField()), h.pseudo)
 }
 
-// field returns where in the header the checksum is.
-func (h transport) field() int {
-	if h.protocol == protocolUDP {
-		return udpChecksum
+// DriverTransport says where in a packet the TCP or UDP header is. Offsets are in bytes
+// from the start of the packet.
+type DriverTransport struct {
+	IP      int // where the IP header begins
+	Start   int // where the TCP or UDP header begins
+	Payload int // where it ends
+	End     int // where the IP packet ends
+	V6      bool
+	UDP     bool
+	CWR     bool // flag of a TCP header
+
+	pseudo uint16 // sum of the pseudo-header
+}
+
+// Kind returns how a packet with this header is cut into frames.
+func (h *DriverTransport) Kind() Segmentation {
+	switch {
+	case h.UDP:
+		return SegmentUDP
+	case h.V6:
+		return SegmentTCPv6
 	}
-	return tcpChecksum
+	return SegmentTCPv4
 }
 
-// findTransport finds the TCP or UDP header of a packet.
-func (b *Buf) findTransport(op string) (transport, error) {
+// Transport finds the TCP or UDP header of the packet that begins with b, which the
+// application holds, and whose chain has an end.
+func (b *DriverBuf) Transport() (h DriverTransport, ok bool) {
+	var space [longestHeaders]byte
+	h, reason := parse((*Buf)(b).front(&space), (*Buf)(b).PacketLen())
+	return h, reason == ""
+}
+
+// findTransport is Transport with an error.
+func (b *Buf) findTransport(op string) (h DriverTransport, err error) {
 	if b.view == notHeld {
-		return transport{}, &Error{Op: op, Reason: "the buffer is not held by the application: " +
-			"it was freed or sent"}
+		return h, errNotHeld(op)
 	}
-	front := b.Data()
-	if b.next != nil && len(front) < longestHeaders {
-		front = make([]byte, longestHeaders)
-		front = front[:b.CopyTo(front)]
-	}
-	h, reason := parse(front, b.PacketLen())
+	var space [longestHeaders]byte
+	h, reason := parse(b.front(&space), b.PacketLen())
 	if reason != "" {
-		return transport{}, &Error{Op: op, Reason: reason}
+		return h, &Error{Op: op, Reason: reason}
 	}
 	return h, nil
 }
 
+// front returns the first bytes of the packet, all or longestHeaders at least, which it
+// copies to space if several segments have them.
+func (b *Buf) front(space *[longestHeaders]byte) []byte {
+	if front := b.Data(); b.next == nil || len(front) >= len(space) {
+		return front
+	}
+	return space[:b.CopyTo(space[:])]
+}
+
 // parse finds the TCP or UDP header in a packet of n bytes that begins with front. reason
 // is why there is none.
-func parse(front []byte, n int) (h transport, reason string) {
+func parse(front []byte, n int) (h DriverTransport, reason string) {
 	at, ethertype := macPair, uint16(0)
 	for tags := 0; ; tags++ {
 		if len(front) < at+2 || tags > maxTags {
@@ -123,83 +141,103 @@ func parse(front []byte, n int) (h transport, reason string) {
 		}
 		at += 2
 	}
+	protocol := byte(0)
+	h.IP = at
 	switch ethertype {
 	case etherIPv4:
-		h, reason = parseIPv4(front, at)
+		protocol, reason = h.parseIPv4(front)
 	case etherIPv6:
-		h, reason = parseIPv6(front, at)
+		protocol, reason = h.parseIPv6(front)
 	default:
-		return h, fmt.Sprintf("frames of type %#04x are neither IPv4 nor IPv6", ethertype)
-	}
-	if reason != "" {
-		return h, reason
-	}
-	least := 8
-	if h.protocol == protocolTCP {
-		least = 20
+		reason = fmt.Sprintf("frames of type %#04x are neither IPv4 nor IPv6", ethertype)
 	}
 	switch {
-	case h.protocol != protocolTCP && h.protocol != protocolUDP:
-		return h, fmt.Sprintf("protocol %d is neither TCP nor UDP", h.protocol)
-	case h.end > n:
-		return h, fmt.Sprintf("the IP packet ends at byte %d and the packet has %d", h.end, n)
-	case h.start+least > h.end || h.start+least > len(front):
-		return h, "the TCP or UDP header is not complete"
+	case reason != "":
+		return h, reason
+	case h.End > n:
+		return h, fmt.Sprintf("the IP packet ends at byte %d and the packet has %d", h.End, n)
 	}
-	return h, ""
+	return h, h.parseTransport(front, protocol)
 }
 
-// parseIPv4 parses the IPv4 header at byte at.
-func parseIPv4(front []byte, at int) (h transport, reason string) {
-	if len(front) < at+20 || front[at]>>4 != 4 {
-		return h, "the IPv4 header is not complete"
+// parseIPv4 parses the IPv4 header at h.IP and returns the protocol of its payload.
+func (h *DriverTransport) parseIPv4(front []byte) (protocol byte, reason string) {
+	if len(front) < h.IP+20 || front[h.IP]>>4 != 4 {
+		return 0, "the IPv4 header is not complete"
 	}
-	ip := front[at:]
-	length := int(ip[0]&15) * 4
-	total := int(binary.BigEndian.Uint16(ip[2:]))
+	ip := front[h.IP:]
+	length, total := int(ip[0]&15)*4, int(binary.BigEndian.Uint16(ip[2:]))
 	if length < 20 || length > total {
-		return h, fmt.Sprintf("an IPv4 header of %d bytes in a packet of %d", length, total)
+		return 0, fmt.Sprintf("an IPv4 header of %d bytes in a packet of %d", length, total)
 	}
 	if binary.BigEndian.Uint16(ip[6:])&0x3fff != 0 {
-		return h, "a fragment has no checksum of its own"
+		return 0, "a fragment has no checksum of its own"
 	}
-	h = transport{start: at + length, end: at + total, protocol: ip[9]}
-	h.pseudo = fold(sumBytes(ip[12:20]) + uint64(h.protocol) + uint64(total-length))
-	return h, ""
+	protocol = ip[9]
+	h.Start, h.End = h.IP+length, h.IP+total
+	h.pseudo = fold(sumBytes(ip[12:20]) + uint64(protocol) + uint64(total-length))
+	return protocol, ""
 }
 
-// parseIPv6 parses the IPv6 header at byte at and its extension headers.
-func parseIPv6(front []byte, at int) (h transport, reason string) {
-	if len(front) < at+40 || front[at]>>4 != 6 {
-		return h, "the IPv6 header is not complete"
+// parseIPv6 parses the IPv6 header at h.IP and its extension headers, and returns the
+// protocol of its payload.
+func (h *DriverTransport) parseIPv6(front []byte) (protocol byte, reason string) {
+	if len(front) < h.IP+40 || front[h.IP]>>4 != 6 {
+		return 0, "the IPv6 header is not complete"
 	}
-	ip := front[at:]
-	h = transport{v6: true, start: at + 40, protocol: ip[6]}
-	h.end = h.start + int(binary.BigEndian.Uint16(ip[4:]))
-	destination := ip[24:40]
+	ip := front[h.IP:]
+	protocol = ip[6]
+	h.V6, h.Start = true, h.IP+40
+	h.End = h.Start + int(binary.BigEndian.Uint16(ip[4:]))
 	for range maxExtensions {
-		ext := front[min(h.start, len(front)):min(h.end, len(front))]
-		if !isExtension(h.protocol) {
-			length := h.end - h.start
-			h.pseudo = fold(sumBytes(ip[8:24]) + sumBytes(destination) + uint64(h.protocol) +
-				uint64(length))
-			return h, ""
+		if !isExtension(protocol) {
+			h.pseudo = fold(sumBytes(ip[8:40]) + uint64(protocol) + uint64(max(h.End-h.Start, 0)))
+			return protocol, ""
 		}
-		if len(ext) < 8 {
-			return h, "an IPv6 extension header is not complete"
+		ext := front[min(h.Start, len(front)):]
+		switch {
+		case len(ext) < 8:
+			return 0, "an IPv6 extension header is not complete"
+		case protocol == extFragment:
+			return 0, "a fragment has no checksum of its own"
+		case protocol == extRouting && ext[3] != 0:
+			return 0, "the final destination is in a routing header"
 		}
-		switch h.protocol {
-		case extFragment:
-			return h, "a fragment has no checksum of its own"
-		case extRouting:
-			if ext[3] != 0 {
-				return h, "the final destination is in a routing header"
-			}
-		}
-		h.protocol, h.start = ext[0], h.start+8+int(ext[1])*8
+		protocol = ext[0]
+		h.Start += 8 + int(ext[1])*8
 	}
-	return h, "the packet has too many IPv6 extension headers"
+	return 0, "the packet has too many IPv6 extension headers"
 }
+
+// parseTransport parses the TCP or UDP header at h.Start.
+func (h *DriverTransport) parseTransport(front []byte, protocol byte) (reason string) {
+	length := 0
+	switch protocol {
+	case protocolTCP:
+		if len(front) < h.Start+20 {
+			return incomplete
+		}
+		length = int(front[h.Start+12]>>4) * 4
+		h.CWR = front[h.Start+13]&tcpCWR != 0
+		if length < 20 {
+			return fmt.Sprintf("a TCP header of %d bytes", length)
+		}
+	case protocolUDP:
+		h.UDP, length = true, 8
+	default:
+		return fmt.Sprintf("protocol %d is neither TCP nor UDP", protocol)
+	}
+	h.Payload = h.Start + length
+	if h.Payload > h.End || h.Payload > len(front) {
+		return incomplete
+	}
+	return ""
+}
+
+const (
+	incomplete = "the TCP or UDP header is not complete"
+	tcpCWR     = 0x80
+)
 
 // IPv6 extension headers.
 const (

@@ -117,6 +117,7 @@ var edges = map[string][]string{
 	},
 	"test/fdtest":                 {},
 	"test/frametest":              {"driver/mbuf"},
+	"test/inettest":               {},
 	"test/perf":                   {"test/perf/internal/hugepool"},
 	"test/perf/internal/hugepool": {},
 	"test/perf/limit": {

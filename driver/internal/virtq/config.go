@@ -16,7 +16,7 @@ type Config struct {
 	// Features are the negotiated features.
 	Features virtio.Features
 	// HeaderLen is the length of the header in front of every packet, in
-	// bytes. 0 means virtio.NetHeaderLen.
+	// bytes. 0 means virtio.HeaderLen of the features.
 	HeaderLen int
 	// IndirectSize is the number of entries of an indirect table: a packet of no
 	// more buffers takes one descriptor of the ring. 0 means none. It has no
@@ -45,7 +45,7 @@ func (c *Config) trimTables() {
 // complete fills in defaults, checks, and zeroes the memory.
 func (c *Config) complete() (Layout, error) {
 	if c.HeaderLen == 0 {
-		c.HeaderLen = virtio.NetHeaderLen
+		c.HeaderLen = virtio.HeaderLen(c.Features)
 	}
 	c.trimTables()
 	layout, err := c.Layout()

@@ -9,7 +9,12 @@ func (t *Tx) sendPacked(in []*mbuf.Buf) int {
 	n := t.run(at, min(len(in), t.room(), t.size()-at))
 	to := at + n
 	tag := t.tailFlags | uint64(t.id[at])<<packedIDShift
-	n, bytes := fillPacked(t.desc[at:to:to], in, tag, t.fast)
+	var bytes uint64
+	if t.offloads {
+		n, bytes = t.fillPackedOffload(t.desc[at:to:to], in, tag)
+	} else {
+		n, bytes = fillPacked(t.desc[at:to:to], in, tag, t.fast)
+	}
 	mbuf.DriverMove(t.buf[at:], in[:n])
 	t.enterPacked(n)
 	t.countPosted(n, n, bytes)
@@ -32,9 +37,9 @@ func fillPacked(d []desc, in []*mbuf.Buf, tag uint64, c fastCheck) (int, uint64)
 		zeroHeader(b, off)
 		mbuf.Driver(b).Consume()
 		d[i].addr = mbuf.Driver(b).RoomIOVA() + uint64(off)
-		publish64(&d[i].meta, tag|uint64(v.Len()+headerLen))
+		publish64(&d[i].meta, tag|uint64(v.PlainLen()+headerLen))
 		tag += packedNextID
-		bytes += uint64(v.Len())
+		bytes += uint64(v.PlainLen())
 	}
 	return len(d), bytes
 }

@@ -10,11 +10,14 @@ import (
 const (
 	// minFrame is the shortest frame there is: an Ethernet header.
 	minFrame = 14
-	// minSingleBuffer is the least size of a buffer without MRG_RXBUF: header and
-	// a frame with VLAN tag (5.1.9.3.1).
-	minSingleBuffer = 1526
-	// longestPacket bounds what a packet of several buffers can have.
-	longestPacket = 1<<16 + minFrame
+	// minSingle and minLargeSingle are the least room for a frame without MRG_RXBUF,
+	// for devices that do not merge received packets and for those that do: 1526 and
+	// 65601 bytes with a header of 12 (5.1.9.3.1).
+	minSingle      = 1514
+	minLargeSingle = 65589
+	// longestPacket bounds what a packet of several buffers can have: 65535 bytes behind
+	// an IPv6 header, with Ethernet header and VLAN tag.
+	longestPacket = 1<<16 - 1 + 40 + minFrame + vlanTag
 	// badLimit is how many invalid lengths or headers in a row break a queue.
 	badLimit = 64
 	// waitLimit is for how long the last buffers of a packet may be missing. All
@@ -41,6 +44,7 @@ type Rx struct {
 	ring
 	cache *mbuf.DriverCache
 	stats RxStats
+	rxOffload
 
 	header    uint32      // bytes of header
 	data      uint32      // offset of the frame in the room
@@ -102,6 +106,7 @@ func NewRx(cfg Config, cache *mbuf.Cache) (*Rx, error) {
 		view:  mbuf.DriverViewOf(r.data, 0) - mbuf.DriverViewOf(0, r.header),
 	}
 	r.mergeable = cfg.Features.Has(virtio.NetMrgRxbuf)
+	r.rxOffload = newRxOffload(cfg.Features)
 	r.maxMerge = min(cfg.Size, (longestPacket+cfg.HeaderLen+int(r.room)-1)/int(r.room))
 	r.batch = min(max(cfg.Size/4, 1), 32)
 	r.kickAfter = max(cfg.Size/4, 1)
@@ -129,11 +134,10 @@ func (r *Rx) checkPool(pool *mbuf.Pool) error {
 		e.Field, e.Value = "data room", pool.DataRoom()
 		e.Reason = "it is too short for a frame"
 		e.Remedy = remedyAtLeast(minFrame)
-	case !r.mergeable && r.room < minSingleBuffer:
+	case !r.mergeable && pool.DataRoom() < r.leastSingle():
 		e.Field, e.Value = "data room", pool.DataRoom()
-		e.Reason = "without MRG_RXBUF a frame must fit one buffer: " +
-			"1526 bytes of header and data"
-		e.Remedy = remedyAtLeast(minSingleBuffer - r.header)
+		e.Reason = "without MRG_RXBUF a packet must fit one buffer"
+		e.Remedy = remedyAtLeast(uint32(r.leastSingle()))
 	default:
 		return nil
 	}
@@ -185,6 +189,9 @@ func (r *Rx) Burst(bufs []*mbuf.Buf) int {
 		}
 	}
 	n := len(bufs) - len(left)
+	if r.describes && n > 0 {
+		n = r.describe(bufs[:n])
+	}
 	if r.free() >= r.batch {
 		r.Refill()
 	}

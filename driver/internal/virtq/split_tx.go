@@ -7,7 +7,13 @@ import "github.com/virtio-pmd/virtio-pmd/driver/mbuf"
 func (t *Tx) sendSplit(in []*mbuf.Buf) int {
 	at := t.tail()
 	n := t.run(at, min(len(in), t.room(), t.size()-at))
-	n, bytes := fillSplit(t.desc[t.id[at]:][:n], in, t.fast)
+	d := t.desc[t.id[at]:][:n]
+	var bytes uint64
+	if t.offloads {
+		n, bytes = t.fillSplitOffload(d, in)
+	} else {
+		n, bytes = fillSplit(d, in, t.fast)
+	}
 	mbuf.DriverMove(t.buf[at:], in[:n])
 	t.fillAvail(t.id[at:][:n])
 	t.count += n
@@ -32,9 +38,9 @@ func fillSplit(d []desc, in []*mbuf.Buf, c fastCheck) (int, uint64) {
 		mbuf.Driver(b).Consume()
 		d[i] = desc{
 			addr: mbuf.Driver(b).RoomIOVA() + uint64(off),
-			meta: uint64(v.Len() + headerLen),
+			meta: uint64(v.PlainLen() + headerLen),
 		}
-		bytes += uint64(v.Len())
+		bytes += uint64(v.PlainLen())
 	}
 	return len(d), bytes
 }

@@ -11,9 +11,14 @@ type RxStats struct {
 	Rekicks               stat.Counter // those of them that the watchdog rang
 	NoMbuf                stat.Counter // times the pool had too few buffers to fill the ring
 
-	Dropped      stat.Counter // packets lost for one of the next two reasons
-	LengthErrors stat.Counter // shorter than a header and a frame, or longer than what was posted
-	HeaderErrors stat.Counter // a full buffer with num_buffers of 0 or more than a packet can have
+	ChecksumGood    stat.Counter // packets of which the device has verified the checksum
+	ChecksumPartial stat.Counter // packets of which it is to be completed
+	LargePackets    stat.Counter // packets that the device merged, or that were never cut
+
+	Dropped       stat.Counter // packets lost for one of the next three reasons
+	LengthErrors  stat.Counter // shorter than a header and a frame, or longer than what was posted
+	HeaderErrors  stat.Counter // a full buffer with num_buffers of 0 or more than a packet can have
+	OffloadErrors stat.Counter // a checksum field outside the packet, an unknown segmentation, a segment of 0
 
 	ShortMerges stat.Counter // buffers but the last of a packet that were not full (accepted)
 	CountErrors stat.Counter // packets of one buffer with another num_buffers (accepted), of a sample
@@ -29,11 +34,18 @@ type TxStats struct {
 	Kicks          stat.Counter // doorbell rings
 	Rekicks        stat.Counter // those of them that the watchdog rang
 
-	Dropped     stat.Counter // packets taken and freed instead of sent, for one of the next reasons
-	LengthDrops stat.Counter // shorter than an Ethernet header or longer than MaxFrame
-	ChainDrops  stat.Counter // more segments than the ring can take
-	PoolDrops   stat.Counter // in memory that this device cannot reach
-	OwnerDrops  stat.Counter // nil, or not held by the application: freed or sent before
+	Checksums         stat.Counter // packets of which the device completes the checksum
+	LargePackets      stat.Counter // packets that the device cuts into frames
+	SoftwareChecksums stat.Counter // packets of which the queue completed the checksum
+	SoftwareLarge     stat.Counter // packets that the queue cut into frames
+	SoftwareFrames    stat.Counter // the frames of these
+
+	Dropped      stat.Counter // packets taken and freed instead of sent, for one of the next reasons
+	LengthDrops  stat.Counter // shorter than an Ethernet header or longer than MaxFrame
+	ChainDrops   stat.Counter // more segments than the ring can take
+	PoolDrops    stat.Counter // in memory that this device cannot reach
+	OwnerDrops   stat.Counter // nil, or not held by the application: freed or sent before
+	OffloadDrops stat.Counter // a request that the packet cannot have, or no buffers to cut it
 
 	UsedLengths stat.Counter // reclaims with a used length that is not 0 (ignored)
 	FlagErrors  stat.Counter // reclaims with reserved flags in used descriptors (ignored)

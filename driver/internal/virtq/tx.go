@@ -31,11 +31,12 @@ const (
 // goroutine; AddPool, Broken, Posted and Stats may be called from any.
 //
 // The header of a packet goes in its headroom, so that one descriptor is enough
-// for both. Every header is all zeros: nothing is offloaded.
+// for both. The header of a packet without a request is all zeros.
 type Tx struct {
 	ring
 	cache *mbuf.DriverCache
 	stats TxStats
+	txOffload
 
 	fast       fastCheck                    // the fast-path check
 	header     uint32                       // bytes of header
@@ -50,6 +51,7 @@ type Tx struct {
 	special int // packets among them that only reclaimSlow can take back
 
 	segs    []Segment // the packet being sent
+	total   int       // bytes of its frame
 	maxSegs int
 	full    int // bursts in a row that found no room
 	moved   int // positions written in this burst for what was used out of order
@@ -57,8 +59,8 @@ type Tx struct {
 	packets, bytes uint64 // sent in this burst
 }
 
-// headerLen is the length of the header that the loops are made for, in bytes.
-// With another one every packet takes the slow path.
+// headerLen is the length of the header that the plain loops are made for, in bytes.
+// A queue with another one, or with offloads, has loops of its own (offload_tx.go).
 const headerLen = virtio.NetHeaderLen
 
 // fastCheck is what the fast path compares packets with: it takes those that are
@@ -68,11 +70,11 @@ type fastCheck struct {
 	span uint32     // longest frame, less minFrame
 }
 
-// matches reports whether the fast path takes b, of which v is the view. The
-// length in the view of a buffer that is not held is out of bounds.
+// matches reports whether the fast path takes b, of which v is the view. The plain
+// length of a buffer that is not held, or of a packet with a request, is out of bounds.
 func (c fastCheck) matches(b *mbuf.Buf, v mbuf.DriverView) bool {
 	return b.Pool() == c.pool && b.Next() == nil &&
-		v.Len()-minFrame <= c.span && v.Offset() >= headerLen
+		v.PlainLen()-minFrame <= c.span && v.Offset() >= headerLen
 }
 
 // NewTx makes a transmit queue of the format that cfg.Features say. What was
@@ -85,10 +87,11 @@ func NewTx(cfg Config, cache *mbuf.Cache) (*Tx, error) {
 	}
 	t.header = uint32(cfg.HeaderLen)
 	t.zeroHeader = cfg.Address + uint64(t.layout.Header)
-	t.fast.span = 1<<32 - 1 - t.header - minFrame
+	t.fast.span = unlimitedSpan
 	if cfg.MaxFrame > 0 {
-		t.fast.span = uint32(max(cfg.MaxFrame, minFrame) - minFrame)
+		t.fast.span = min(uint32(max(cfg.MaxFrame, minFrame)-minFrame), unlimitedSpan)
 	}
+	t.txOffload = newTxOffload(&cfg)
 	t.maxSegs = max(cfg.IndirectSize, min(cfg.Size, maxChain))
 	t.segs = make([]Segment, 0, t.maxSegs+2)
 	t.pools.Store(new([]*mbuf.Pool))
@@ -133,9 +136,7 @@ func (t *Tx) room() int { return max(0, t.most-t.count) }
 // useCache makes the fast path take the packets of the pool of c.
 func (t *Tx) useCache(c *mbuf.Cache) {
 	t.cache = (*mbuf.DriverCache)(c)
-	if t.header == headerLen {
-		t.fast.pool = c.Pool()
-	}
+	t.fast.pool = c.Pool()
 }
 
 // AddPool makes the queue accept buffers of another pool, which must be bound
@@ -277,10 +278,23 @@ func (t *Tx) sendSlow(b *mbuf.Buf) bool {
 	if t.idle() || t.room() == 0 {
 		return false
 	}
-	if why := t.gather(b); why != nil {
+	why := t.gather(b)
+	if why == nil && mbuf.Driver(b).Request() != nil {
+		return t.sendRequest(b)
+	}
+	if why == nil {
+		why = t.checkLength(b, t.total)
+	}
+	if why != nil {
 		t.discard(b, why)
 		return true
 	}
+	return t.postSlow(b)
+}
+
+// postSlow makes a packet available of which t.segs are the descriptors. It returns
+// false if there is no room for it now.
+func (t *Tx) postSlow(b *mbuf.Buf) bool {
 	need := needs(len(t.segs), t.indirectSize)
 	if !t.fits(need) {
 		t.reclaim()
@@ -339,11 +353,25 @@ func (t *Tx) gather(b *mbuf.Buf) *stat.Counter {
 		}
 		total += uint64(b.Len())
 	}
-	most := uint64(t.fast.span)
-	if tagged(first.Data()) {
+	if total < minFrame || total > unlimitedSpan {
+		return &t.stats.LengthDrops
+	}
+	t.total = int(total)
+	return nil
+}
+
+// unlimitedSpan is the span of a queue without a longest frame, more than fits a ring.
+// With the mark of a request, a length is longer.
+const unlimitedSpan = 1 << 30
+
+// checkLength returns the counter of frames of so many bytes that begin with b, if they
+// are too long to be sent.
+func (t *Tx) checkLength(b *mbuf.Buf, n int) *stat.Counter {
+	most := int(t.fast.span) + minFrame
+	if tagged(b.Data()) {
 		most += vlanTag
 	}
-	if total < minFrame || total-minFrame > most {
+	if n > most {
 		return &t.stats.LengthDrops
 	}
 	return nil
