@@ -86,9 +86,17 @@ func (d *core) receive() int {
 			n += d.receiveScaled(s)
 			continue
 		}
-		for ; s.next < s.n && d.deliverNext(q, s); s.next++ {
-			n++
+		from := s.next
+		if d.offloading {
+			for s.next < s.n && d.deliverOffload(q, s) {
+				s.next++
+			}
+		} else {
+			for s.next < s.n && d.deliver(q, s.frames[s.next]) {
+				s.next++
+			}
 		}
+		n += s.next - from
 		q.flush()
 	}
 	return n
@@ -129,7 +137,8 @@ func (d *core) deliverNext(q *queue, s *stage) bool {
 // deliver writes a frame into buffers of a receiveq. It returns false if there
 // are not enough of them; none is taken then.
 func (d *core) deliver(q *queue, frame []byte) bool {
-	need := q.headerLen + len(frame)
+	headerLen := q.headerLen
+	need := headerLen + len(frame)
 	c := q.take(0)
 	if c == nil {
 		return false
@@ -138,22 +147,22 @@ func (d *core) deliver(q *queue, frame []byte) bool {
 		return d.scatter(q, frame, Offload{})
 	}
 	b := c.segs[0][:need]
-	q.putHeader(b, 1, frame)
-	copy(b[q.headerLen:], frame)
+	putHeader(b, 1)
+	if q.hashReport {
+		d.putHash(b, frame)
+	}
+	copy(b[headerLen:], frame)
 	q.push(c, need)
 	q.received(len(frame), 1, need)
 	return true
 }
 
-// putHeader writes a virtio_net_hdr without offloads, with the number of buffers
-// that the packet takes and, with HASH_REPORT, its hash (5.1.9.4).
-func (q *queue) putHeader(b []byte, buffers uint16, frame []byte) {
+// putHeader writes a virtio_net_hdr without offloads and hash, with the number of buffers
+// that the packet takes (5.1.9.4).
+func putHeader(b []byte, buffers uint16) {
 	_ = b[virtio.NetHeaderLen-1]
 	binary.LittleEndian.PutUint64(b, 0)
 	binary.LittleEndian.PutUint32(b[8:], uint32(buffers)<<16)
-	if q.hashReport {
-		q.dev.putHash(b, frame)
-	}
 }
 
 func (q *queue) received(frame, buffers, bytes int) {
@@ -184,8 +193,11 @@ func (d *core) scatter(q *queue, frame []byte, o Offload) bool {
 		have += c.in
 	}
 	header := q.header[:q.headerLen]
-	q.putHeader(header, uint16(n), frame)
+	putHeader(header, uint16(n))
 	o.put(header)
+	if q.hashReport {
+		d.putHash(header, frame)
+	}
 	if d.forge != nil {
 		d.forge(header)
 		binary.LittleEndian.PutUint16(header[virtio.NetHeaderNumBuffers:], uint16(n))

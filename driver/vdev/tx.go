@@ -136,8 +136,10 @@ func (q *queue) pick(n uint32) uint32 {
 // in one piece; nil if it is dropped. full is true if the scratch memory of this
 // burst has no room for a frame in several pieces.
 func (d *core) txFrame(q *queue, c *chain) (frame []byte, full bool) {
-	header, frame, full := d.txPacket(q, c)
-	if frame == nil {
+	header, n := c.segs[0], q.headerLen
+	if c.readable == 1 && len(c.segs) == 1 && len(header) >= n+etherHeader && len(header) <= n+maxFrame {
+		frame = header[n:]
+	} else if header, frame, full = d.txPacket(q, c); frame == nil {
 		return nil, full
 	}
 	// flags and gso_type are the first two bytes.
