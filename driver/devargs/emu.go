@@ -38,7 +38,7 @@ func (s Spec) emulate(o Options) (*pcifn.Function, error) {
 	}
 	cfg := vdev.Config{
 		Backend: backend, MAC: s.MAC, MTU: s.MTU, Pairs: max(s.Queues, 1), Logger: o.Logger,
-		QueueSize: s.emuQueueSize(),
+		QueueSize: s.emuQueueSize(), Offer: s.offer(max(s.Queues, 1)),
 		// Frames wait for the driver, unlike on a real wire: what is measured or
 		// tested is the driver and not which side is faster.
 		Hold: true,

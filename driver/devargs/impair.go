@@ -2,7 +2,6 @@ package devargs
 
 import (
 	"errors"
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -62,22 +61,4 @@ func (s *Spec) impair(backend vdev.Backend, end int) (vdev.Backend, error) {
 		return nil, errors.Join(err, backend.Close())
 	}
 	return impaired, nil
-}
-
-// writeImpairment writes the keys of the impairment.
-func (s *Spec) writeImpairment(b *strings.Builder) {
-	for _, p := range []struct {
-		key   string
-		value float64
-	}{{"loss", s.Impair.Loss}, {"reorder", s.Impair.Reorder}, {"duplicate", s.Impair.Duplicate}} {
-		if p.value != 0 {
-			b.WriteString("," + p.key + "=" + strconv.FormatFloat(p.value, 'g', -1, 64))
-		}
-	}
-	if s.Impair.Delay != 0 {
-		fmt.Fprintf(b, ",delay=%v", s.Impair.Delay)
-	}
-	if s.Impair.Jitter != 0 {
-		fmt.Fprintf(b, ",jitter=%v", s.Impair.Jitter)
-	}
 }

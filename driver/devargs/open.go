@@ -2,10 +2,12 @@ package devargs
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 
 	"github.com/virtio-pmd/virtio-pmd/driver"
 	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
+	"github.com/virtio-pmd/virtio-pmd/driver/transport"
 	"github.com/virtio-pmd/virtio-pmd/driver/transport/vpci"
 	"github.com/virtio-pmd/virtio-pmd/hugepages"
 )
@@ -52,7 +54,9 @@ func (s Spec) Open(ctx context.Context, o Options) (*driver.Port, error) {
 	cfg := driver.Config{
 		Queues: s.Queues, RxQueueSize: s.RxQueueSize, TxQueueSize: s.TxQueueSize,
 		Refuse: s.Refuse, MTU: s.MTU, Pool: o.Pool, Memory: o.Memory, Logger: o.Logger,
+		Interrupts: s.Interrupts,
 	}
+	cfg.Require, cfg.Request = s.features()
 	switch s.Kind {
 	case Emu:
 		cfg.Memory.SmallPages = cfg.Memory.PageSize == 0
@@ -65,7 +69,7 @@ func (s Spec) Open(ctx context.Context, o Options) (*driver.Port, error) {
 	if err != nil {
 		return nil, err
 	}
-	return driver.OpenContext(ctx, t, cfg)
+	return s.openPort(ctx, t, cfg)
 }
 
 // openEmu opens a device in software. The device has its own goroutine at least
@@ -81,7 +85,7 @@ func (s Spec) openEmu(ctx context.Context, cfg driver.Config, o Options) (*drive
 		return nil, err
 	}
 	cfg.DeviceDrops, cfg.DeviceMisses = fn.Device().TxDrops, fn.Device().RxMissed
-	port, err := driver.OpenContext(ctx, t, cfg)
+	port, err := s.openPort(ctx, t, cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -89,6 +93,18 @@ func (s Spec) openEmu(ctx context.Context, cfg driver.Config, o Options) (*drive
 		fn.Device().Stop()
 		fn.Device().Disarm()
 		*o.EmuPoll = fn.Device().Poll
+	}
+	return port, nil
+}
+
+// openPort opens a port and sets on it what the keys say.
+func (s Spec) openPort(ctx context.Context, t transport.Transport, cfg driver.Config) (*driver.Port, error) {
+	port, err := driver.OpenContext(ctx, t, cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.apply(ctx, port); err != nil {
+		return nil, errors.Join(err, port.Close())
 	}
 	return port, nil
 }

@@ -115,52 +115,6 @@ func (s *Spec) backend(text string) *Error {
 	return nil
 }
 
-// set applies one key.
-func (s *Spec) set(key, value string) *Error {
-	for _, sw := range switches {
-		if key == sw.key {
-			return s.feature(key, value, sw.feature)
-		}
-	}
-	switch key {
-	case "queues":
-		return number(&s.Queues, key, value, 1, virtio.MaxQueuePairs, "use between 1 and what the device has")
-	case "rx_queue_size":
-		return number(&s.RxQueueSize, key, value, 1, virtio.MaxQueueSize, "use 256 or 1024, or leave it out")
-	case "tx_queue_size":
-		return number(&s.TxQueueSize, key, value, 1, virtio.MaxQueueSize, "use 256 or 1024, or leave it out")
-	case "mtu":
-		return number(&s.MTU, key, value, virtio.MinMTU, 65535, "use 1500, or 9000 for jumbo frames")
-	case "mac":
-		return s.mac(value)
-	case "noiommu":
-		on, err := flag(key, value)
-		s.NoIOMMU = on
-		return err
-	case "record_limit":
-		return s.recordLimit(value)
-	case "loss":
-		return percentage(&s.Impair.Loss, key, value)
-	case "reorder":
-		return percentage(&s.Impair.Reorder, key, value)
-	case "duplicate":
-		return percentage(&s.Impair.Duplicate, key, value)
-	case "delay":
-		return delay(&s.Impair.Delay, key, value)
-	case "jitter":
-		return delay(&s.Impair.Jitter, key, value)
-	case "server":
-		return s.server(value)
-	case "server_timeout":
-		return s.serverTimeout(value)
-	case "socket_mode":
-		return s.socketMode(value)
-	case "socket_group":
-		return s.socketGroup(value)
-	}
-	return &Error{Key: key, Value: value, Reason: "unknown key", Remedy: "the keys are " + Keys()}
-}
-
 func (s *Spec) feature(key, value string, f virtio.Feature) *Error {
 	on, err := flag(key, value)
 	switch {
@@ -174,7 +128,8 @@ func (s *Spec) feature(key, value string, f virtio.Feature) *Error {
 	return nil
 }
 
-func (s *Spec) mac(value string) *Error {
+// mac reads the address of the port.
+func (s *Spec) mac(key, value string) *Error {
 	mac, err := net.ParseMAC(value)
 	reason := ""
 	switch {
@@ -186,7 +141,7 @@ func (s *Spec) mac(value string) *Error {
 		reason = "no port has the address zero"
 	}
 	if reason != "" {
-		return &Error{Key: "mac", Value: value, Reason: reason, Remedy: "write it like 02:00:00:00:00:01"}
+		return &Error{Key: key, Value: value, Reason: reason, Remedy: "write it like 02:00:00:00:00:01"}
 	}
 	s.MAC = mac
 	return nil
@@ -205,6 +160,12 @@ func (s *Spec) check() *Error {
 		return err
 	}
 	if err := s.checkImpairment(); err != nil {
+		return err
+	}
+	if err := s.checkControl(); err != nil {
+		return err
+	}
+	if err := s.checkSettings(); err != nil {
 		return err
 	}
 	if !s.Refuse.Has(virtio.RingPacked) {
@@ -248,14 +209,4 @@ func flag(key, value string) (bool, *Error) {
 			Remedy: "write " + key + "=0 or " + key + "=1"}
 	}
 	return value == "1", nil
-}
-
-// Keys names the keys of a port, in the order of the package comment.
-func Keys() string {
-	names := []string{"queues", "rx_queue_size", "tx_queue_size"}
-	for _, sw := range switches {
-		names = append(names, sw.key)
-	}
-	return strings.Join(append(names, "mac", "mtu", "record_limit", "loss", "reorder", "duplicate", "delay", "jitter",
-		"noiommu", "server", "server_timeout", "socket_mode", "socket_group"), ", ")
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/virtio-pmd/virtio-pmd/driver"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev/wire"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 	"github.com/virtio-pmd/virtio-pmd/pci"
@@ -15,6 +16,7 @@ import (
 
 func TestParse(t *testing.T) {
 	nic := pci.Address{Device: 3}
+	on, off := true, false
 	for _, c := range []struct {
 		text string
 		want Spec
@@ -52,6 +54,17 @@ func TestParse(t *testing.T) {
 		{"emu:vhost=/tmp/s=1", Spec{Kind: Emu, Backend: "vhost", Arg: "/tmp/s=1"}},
 		{"emu:vhost=/tmp/s,server=1", Spec{Kind: Emu, Backend: "vhost", Arg: "/tmp/s", Server: true}},
 		{"emu:vhost=/tmp/s,server=0,queues=2", Spec{Kind: Emu, Backend: "vhost", Arg: "/tmp/s", Client: true, Queues: 2}},
+		{"emu:null,queues=4,pairs=2,promisc=1,allmulti=0,vlan=100+0+4094,hash=1,intr=1,coalesce=32/50us", Spec{Kind: Emu,
+			Backend: "null", Queues: 4, Pairs: 2, Promiscuous: &on, AllMulticast: &off, VLANs: []uint16{100, 0, 4094}, Hash: true,
+			Interrupts: true, Coalesce: &driver.Coalescing{Packets: 32, Delay: 50 * time.Microsecond}}},
+		{"emu:null,queues=2,rss=ip+ipv4-tcp,rss_key=0a:ff,rss_table=0+0+1+1", Spec{Kind: Emu, Backend: "null", Queues: 2,
+			RSS:    virtio.HashIPv4 | virtio.HashIPv6 | virtio.HashIPv6Ex | virtio.HashTCPv4,
+			RSSKey: []byte{10, 255}, RSSTable: []uint16{0, 0, 1, 1}}},
+		{"00:03.0,rss=all", Spec{Kind: PCI, Address: nic, RSS: virtio.HashAll}},
+		{"00:03.0,csum=1,tso=1", Spec{Kind: PCI, Address: nic, Offloads: TxChecksum | RxChecksum | TSO}},
+		{"vhost-user:/a,csum=tx,uso=1,lro=1,announce=0", Spec{Kind: VhostUser, Socket: "/a", Offloads: TxChecksum | USO | LRO,
+			Refuse: virtio.FeatureSet(virtio.NetAnnounce)}},
+		{"vhost-user:/a,csum=rx,tso=0,lro=0", Spec{Kind: VhostUser, Socket: "/a", Offloads: RxChecksum}},
 		{"emu:loop,mac=52:54:00:00:00:01", Spec{Kind: Emu, Backend: "loop", MAC: net.HardwareAddr{0x52, 0x54, 0, 0, 0, 1}}},
 	} {
 		c.want.Text = c.text
@@ -137,6 +150,27 @@ func TestParseRefuses(t *testing.T) {
 		{"emu:gen,mac=01:00:5e:00:00:01", "mac", "01:00:5e:00:00:01", "multicast"},
 		{"emu:gen,mac=00:00:00:00:00:00", "mac", "00:00:00:00:00:00", "zero"},
 		{"emu:gen,mtu=67", "mtu", "67", "not a number from 68"},
+		{"emu:gen,promisc=yes", "promisc", "yes", "neither 0 nor 1"},
+		{"emu:gen,vlan=4095", "vlan", "4095", "not IDs of VLANs"},
+		{"emu:gen,vlan=", "vlan", "", "not IDs of VLANs"},
+		{"emu:gen,vlan=1+2+1", "vlan", "1+2+1", "VLAN 1 is there twice"},
+		{"emu:gen,rss=ipv5", "rss", "ipv5", "no kind of packets"},
+		{"emu:gen,rss=all,rss_key=xyz", "rss_key", "xyz", "not 1 to 255 bytes"},
+		{"emu:gen,rss_key=0a", "rss_key", "0a", "no hash"},
+		{"emu:gen,queues=2,rss_table=0+1", "rss_table", "0+1", "not spread by a hash"},
+		{"emu:gen,queues=2,rss=all,rss_table=0+1+0", "rss_table", "0+1+0", "no power of two"},
+		{"emu:gen,queues=2,rss=all,rss_table=0+2", "rss_table", "0+2", "no queue 2"},
+		{"emu:gen,queues=2,pairs=3", "pairs", "3", "more than there are queues"},
+		{"emu:gen,csum=2", "csum", "2", "neither 0, 1, tx nor rx"},
+		{"emu:gen,tso=yes", "tso", "yes", "neither 0 nor 1"},
+		{"emu:gen,coalesce=32", "coalesce", "32", "not packets and a time"},
+		{"emu:gen,coalesce=0/1us", "coalesce", "0/1us", "not packets and a time"},
+		{"emu:gen,coalesce=1/10ns", "coalesce", "1/10ns", "not packets and a time"},
+		{"vhost-user:/a,promisc=1", "promisc", "1", "no control queue"},
+		{"vhost-user:/a,vlan=7", "vlan", "7", "no control queue"},
+		{"vhost-user:/a,queues=2,rss=tcp", "rss", "tcp", "no control queue"},
+		{"vhost-user:/a,hash=1", "hash", "1", "no control queue"},
+		{"vhost-user:/a,coalesce=1/1us", "coalesce", "1/1µs", "no control queue"},
 		{"emu:gen,mtu=65536", "mtu", "65536", "not a number from 68"},
 		{"emu:gen,noiommu=1", "noiommu", "1", "only a PCI port"},
 		{"0000:00:03.0,noiommu=yes", "noiommu", "yes", "neither 0 nor 1"},

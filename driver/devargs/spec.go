@@ -1,10 +1,8 @@
 package devargs
 
 import (
-	"fmt"
 	"io/fs"
 	"net"
-	"strconv"
 	"strings"
 	"time"
 
@@ -47,27 +45,27 @@ type Spec struct {
 	Impair wire.ImpairConfig
 
 	Queues      int // queue pairs, 0 if not given
+	Pairs       int // of them, those that the device uses at first, 0 for all
 	RxQueueSize int // descriptors, 0 if not given
 	TxQueueSize int // descriptors, 0 if not given
 	MTU         int // bytes, 0 if not given
 	MAC         net.HardwareAddr
 	NoIOMMU     bool
 
+	// Promiscuous and AllMulticast are nil if they were not given.
+	Promiscuous, AllMulticast *bool
+	VLANs                     []uint16           // that pass the filter, nil for no filter
+	RSS                       virtio.HashTypes   // packets that are spread by their hash, 0 for none
+	RSSKey                    []byte             // nil for a random one
+	RSSTable                  []uint16           // nil for all queues in turn
+	Hash                      bool               // hashes are reported
+	Offloads                  Offload            // that the device has to have
+	Interrupts                bool               // queues can interrupt
+	Coalesce                  *driver.Coalescing // nil if not given
+
 	// Allow and Refuse are the features that were given the values 1 and 0. Features
 	// are allowed by default, and 1 does not require one.
 	Allow, Refuse virtio.Features
-}
-
-// switches are the keys that allow or refuse one feature.
-var switches = []struct {
-	key     string
-	feature virtio.Feature
-}{
-	{"packed", virtio.RingPacked},
-	{"mrg_rxbuf", virtio.NetMrgRxbuf},
-	{"in_order", virtio.InOrder},
-	{"event_idx", virtio.RingEventIdx},
-	{"indirect", virtio.RingIndirectDesc},
 }
 
 // String returns the port in its shortest form, keys in the order of the package
@@ -75,45 +73,10 @@ var switches = []struct {
 func (s Spec) String() string {
 	var b strings.Builder
 	b.WriteString(s.Device())
-	number := func(key string, v int) {
-		if v != 0 {
-			b.WriteString("," + key + "=" + strconv.Itoa(v))
+	for k := range keys {
+		if value := k.text(&s); value != "" {
+			b.WriteString("," + k.name + "=" + value)
 		}
-	}
-	number("queues", s.Queues)
-	number("rx_queue_size", s.RxQueueSize)
-	number("tx_queue_size", s.TxQueueSize)
-	for _, sw := range switches {
-		switch {
-		case s.Refuse.Has(sw.feature):
-			b.WriteString("," + sw.key + "=0")
-		case s.Allow.Has(sw.feature):
-			b.WriteString("," + sw.key + "=1")
-		}
-	}
-	if s.MAC != nil {
-		b.WriteString(",mac=" + s.MAC.String())
-	}
-	number("mtu", s.MTU)
-	number("record_limit", int(s.RecordLimit))
-	s.writeImpairment(&b)
-	if s.NoIOMMU {
-		b.WriteString(",noiommu=1")
-	}
-	if s.Server {
-		b.WriteString(",server=1")
-	}
-	if s.Client {
-		b.WriteString(",server=0")
-	}
-	if s.ServerTimeout != 0 {
-		b.WriteString(",server_timeout=" + s.ServerTimeout.String())
-	}
-	if s.SocketMode != 0 {
-		fmt.Fprintf(&b, ",socket_mode=%04o", s.SocketMode)
-	}
-	if s.SocketGroup != "" {
-		b.WriteString(",socket_group=" + s.SocketGroup)
 	}
 	return b.String()
 }

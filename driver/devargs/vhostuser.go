@@ -44,6 +44,23 @@ func (s *Spec) server(value string) *Error {
 	return err
 }
 
+func (s *Spec) serverText() string {
+	switch {
+	case s.Server:
+		return "1"
+	case s.Client:
+		return "0"
+	}
+	return ""
+}
+
+func (s *Spec) socketModeText() string {
+	if s.SocketMode == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%04o", s.SocketMode)
+}
+
 // serverTimeout reads how long a server waits for its first back end.
 func (s *Spec) serverTimeout(value string) *Error {
 	d, err := time.ParseDuration(value)
@@ -121,5 +138,5 @@ func (s Spec) openVhostUser(ctx context.Context, cfg driver.Config, o Options) (
 	if err != nil {
 		return nil, err
 	}
-	return driver.OpenContext(ctx, t, cfg)
+	return s.openPort(ctx, t, cfg)
 }

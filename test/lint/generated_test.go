@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/virtio-pmd/virtio-pmd/driver"
+	"github.com/virtio-pmd/virtio-pmd/driver/devargs"
 )
 
 var update = flag.Bool("update", false, "write the generated parts of the documentation")
@@ -21,6 +22,8 @@ var generated = []struct {
 	text       func() string
 }{
 	{"README.md", "features", featureTable},
+	{"apps/README.md", "devices", func() string { return topics("device", "what it is", devargs.Devices()) }},
+	{"apps/README.md", "keys", func() string { return topics("key", "value", devargs.KeyTopics()) }},
 	{"apps/README.md", "extended statistics", extendedTable},
 }
 
@@ -75,4 +78,43 @@ func extendedTable() string {
 		fmt.Fprintf(&b, "| `%s` | %s |\n", strings.Replace(c.Name, "_q0_", "_qN_", 1), c.Help)
 	}
 	return b.String()
+}
+
+// topics returns a table of what there is in the text of a port.
+func topics(left, right string, list []devargs.Topic) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "| %s | %s |\n| --- | --- |\n", left, right)
+	for _, t := range list {
+		fmt.Fprintf(&b, "| `%s` | %s |\n", strings.Join(t.Words, "`, `"), t.Help)
+	}
+	return b.String()
+}
+
+// TestGrammarInPackageComment: the package comment of devargs has the grammar, word for
+// word. With -update it is written there.
+func TestGrammarInPackageComment(t *testing.T) {
+	path := filepath.Join(top, "driver/devargs/doc.go")
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want strings.Builder
+	for line := range strings.Lines(devargs.Grammar()) {
+		want.WriteString(strings.TrimRight("//\t"+line, "\n\t") + "\n")
+	}
+	first, _, _ := strings.Cut(want.String(), "\n")
+	before, rest, found := strings.Cut(string(b), first)
+	_, after, closed := strings.Cut(rest, "//\n// # ")
+	whole := before + want.String() + "//\n// # " + after
+	switch {
+	case !found || !closed:
+		t.Fatal("the package comment has no grammar")
+	case whole == string(b):
+	case *update:
+		if err := os.WriteFile(path, []byte(whole), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	default:
+		t.Error("the package comment is not the grammar: run go test ./test/lint -update")
+	}
 }

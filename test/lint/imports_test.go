@@ -24,7 +24,7 @@ var edges = map[string][]string{
 		"driver/mbuf", "driver/transport", "driver/virtio", "hugepages",
 	},
 	"driver/devargs": {
-		"driver", "driver/mbuf", "driver/transport/vhostuser", "driver/transport/vpci",
+		"driver", "driver/mbuf", "driver/transport", "driver/transport/vhostuser", "driver/transport/vpci",
 		"driver/vdev", "driver/vdev/pcifn", "driver/vdev/vhostback", "driver/vdev/wire",
 		"driver/virtio", "hugepages", "pci", "pci/sysfs", "vfio",
 	},
