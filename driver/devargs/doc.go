@@ -42,8 +42,9 @@
 //	                          those for the port's addresses only. Without the key
 //	                          the device does as it likes
 //	vlan                      IDs of the VLANs whose packets the device lets through
-//	                          beside untagged ones, as 100 or 100+200; all others
-//	                          are dropped. Without the key there is no filter
+//	                          beside untagged ones, as 100 or 100+200. In
+//	                          promiscuous mode, in which most devices begin, it lets
+//	                          all through: give promisc=0 as well
 //	rss                       packets that are spread over the queues by a hash of
 //	                          their flow: all, or some of ip, tcp, udp, ipv4,
 //	                          ipv4-tcp, ipv4-udp, ipv6, ipv6-tcp, ipv6-udp, ipv6-ex,

@@ -61,8 +61,8 @@ var keyGroups = []keyGroup{
 		"1: receive every packet, every multicast packet; 0: those for the port's addresses only. Without " +
 			"the key the device does as it likes"},
 	{[]key{{name: "vlan", set: (*Spec).vlans, text: (*Spec).vlanText, controlled: true}},
-		"IDs of the VLANs whose packets the device lets through beside untagged ones, as 100 or 100+200; " +
-			"all others are dropped. Without the key there is no filter"},
+		"IDs of the VLANs whose packets the device lets through beside untagged ones, as 100 or 100+200. In " +
+			"promiscuous mode, in which most devices begin, it lets all through: give promisc=0 as well"},
 	{[]key{{name: "rss", set: (*Spec).rssTypes, text: (*Spec).rssText, controlled: true}},
 		"packets that are spread over the queues by a hash of their flow: all, or some of ip, tcp, udp, ipv4, " +
 			"ipv4-tcp, ipv4-udp, ipv6, ipv6-tcp, ipv6-udp, ipv6-ex, ipv6-tcp-ex, ipv6-udp-ex, joined by +"},
