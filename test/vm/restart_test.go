@@ -40,13 +40,14 @@ func (m *mortal) start(t *testing.T) {
 	}
 }
 
-// moved is how many packets the guest has sent by the vhostdev that runs.
-func (m *mortal) moved(t *testing.T) (n uint64) {
+// counters are those of the interface of the vhostdev that runs, whose RX is what the
+// guest has sent.
+func (m *mortal) counters(t *testing.T) (n netlink.LinkStatistics) {
 	t.Helper()
 	if err := m.ns.Do(func() error {
 		link, err := netlink.LinkByName("pod")
 		if err == nil {
-			n = link.Attrs().Statistics.RxPackets
+			n = *link.Attrs().Statistics
 		}
 		return err
 	}); err != nil {
@@ -55,12 +56,12 @@ func (m *mortal) moved(t *testing.T) (n uint64) {
 	return n
 }
 
-// kill kills vhostdev when the guest has sent some packets by it, and starts another one.
+// kill kills vhostdev when the guest has sent something by it, and starts another one.
 func (m *mortal) kill(t *testing.T) {
 	t.Helper()
-	for deadline := time.Now().Add(trafficTime); m.moved(t) < 1000; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(trafficTime); m.counters(t).RxBytes < 1<<20; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("%d packets moved after %v", m.moved(t), trafficTime)
+			t.Fatalf("%d bytes moved after %v", m.counters(t).RxBytes, trafficTime)
 		}
 	}
 	if err := m.running.cmd.Process.Kill(); err != nil {
@@ -104,15 +105,52 @@ func TestBackEndOfGuestIsKilled(t *testing.T) {
 	g := launch(t, qemu.Config{Name: "killed", MemoryMiB: plainMemory, CPUs: 1},
 		image.Content{Modules: []string{"virtio_pci", "virtio_console", "virtio_net"}}, nics)
 	g.await(t)
+	guests := make([]*guestHost, len(mortals))
+	for i := range mortals {
+		guests[i] = newGuestHost(t, g, nics[i].id, fmt.Sprintf("10.12.%d.1/24", i))
+	}
+	for i, m := range mortals[:2] {
+		t.Run("large packets, "+m.name, func(t *testing.T) { m.large(t, guests[i], podHost{m.ns}) })
+	}
 	t.Run("all", func(t *testing.T) { // at a time: most of it is waiting
 		for i, m := range mortals {
 			t.Run(m.name, func(t *testing.T) {
 				t.Parallel()
-				guest := newGuestHost(t, g, nics[i].id, fmt.Sprintf("10.12.%d.1/24", i))
-				m.talk(t, guest, podHost{m.ns})
+				m.talk(t, guests[i], podHost{m.ns})
 			})
 		}
 	})
+}
+
+// large has guest and namespace send to each other: Linux leaves checksums and segments to
+// the other end, so that a packet on the wire is many of the network's.
+func (m *mortal) large(t *testing.T, guest, pod host) {
+	ctx, cancel := context.WithTimeout(t.Context(), trafficTime)
+	defer cancel()
+	const size = 8 << 20
+	for _, way := range [][2]host{{guest, pod}, {pod, guest}} {
+		before, start := m.counters(t), time.Now()
+		end, err := way[1].receive(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sent, err := way[0].send(ctx, way[1].ip(), size)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := end(); err != nil || got != sent {
+			t.Fatalf("sent: %s; arrived: %s, %v", sent, got, err)
+		}
+		after, took := m.counters(t), time.Since(start)
+		packets, bytes := after.RxPackets-before.RxPackets, after.RxBytes-before.RxBytes
+		if way[0] == pod {
+			packets, bytes = after.TxPackets-before.TxPackets, after.TxBytes-before.TxBytes
+		}
+		if bytes < size || bytes/packets < 5*wireMTU {
+			t.Errorf("%d bytes in %d packets", bytes, packets)
+		}
+		t.Logf("%s > %s: %d bytes in %d packets, %.0f Mbit/s", way[0].ip(), way[1].ip(), bytes, packets, size*8e-6/took.Seconds())
+	}
 }
 
 // talk has the guest send to the namespace while vhostdev is killed again and again.
