@@ -55,7 +55,7 @@ var featureTable = []FeatureStatus{
 	{virtio.NetCtrlRx, ByDefault, "promiscuous and all-multicast mode, and the address filter"},
 	{virtio.NetCtrlVLAN, OnRequest, "the VLAN filter, which starts empty and drops every tagged packet"},
 	{virtio.NetCtrlRxExtra, ByDefault, "more receive modes, as no broadcast"},
-	{virtio.NetAnnounce, Refused, "not implemented"},
+	{virtio.NetAnnounce, ByDefault, "the application is told when the device asks for an announcement"},
 	{virtio.NetMQ, ByDefault, "several queue pairs, if more than one is asked for"},
 	{virtio.NetCtrlMACAddr, ByDefault, "the device filters by the address that was set"},
 	{virtio.LegacyNotifyOnEmpty, Refused, "of the legacy interface"},

@@ -283,6 +283,9 @@ func (d *device) selectControl(n *negotiated) error {
 			n.features = n.features.Closure()
 		}
 	}
+	if !n.features.Has(virtio.NetStatus) {
+		n.drop(virtio.NetAnnounce, "without STATUS the device has no field to ask in")
+	}
 	if n.features.And(guestOffloads).Empty() {
 		n.drop(virtio.NetCtrlOffloads, "no receive offload was accepted")
 	}

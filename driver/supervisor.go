@@ -48,6 +48,9 @@ type supervisor struct {
 	refusals    atomic.Uint64
 	faults      faultCounters
 
+	acknowledging atomic.Bool    // that the device asked for an announcement
+	background    sync.WaitGroup // of the goroutine that does that
+
 	attempts     attempts // resets
 	refused      attempts // set-ups that back ends refused since the last that worked
 	disconnected bool     // the back end has gone and is waited for
@@ -109,6 +112,7 @@ func (s *supervisor) start(ctx context.Context) error {
 func (s *supervisor) stop() {
 	s.cancel()
 	<-s.stopped
+	s.background.Wait()
 }
 
 // run watches the device until the port is closed or has failed.
@@ -195,10 +199,13 @@ func (s *supervisor) checkStatus() (alive bool) {
 	return err == nil || s.handleFailure(err)
 }
 
-// updateLink reads the state of the link, and returns why the port cannot go on,
-// nil if it can.
+// updateLink reads the state of the link, and whether the device asks for an
+// announcement. It returns why the port cannot go on, nil if it can.
 func (s *supervisor) updateLink() error {
 	link, err := s.device.readLink()
+	if err == nil {
+		err = s.checkAnnounce()
+	}
 	switch {
 	case errors.Is(err, transport.ErrRemoved), errors.Is(err, transport.ErrDisconnected):
 		return s.device.lost(err)

@@ -96,6 +96,15 @@ type QueuePairSetter interface {
 	SetQueuePairs(n int) error
 }
 
+// Announcer is a [Transport] whose back end can send packets that tell the network where
+// an address is.
+type Announcer interface {
+	// Announce has the back end announce mac. The error is errors.ErrUnsupported if it has
+	// not negotiated that it can. It is called by the same goroutine as the methods of
+	// Transport.
+	Announce(mac [6]byte) error
+}
+
 // Interrupter is a [Transport] whose device can interrupt when it has used a buffer. The
 // methods are called by the same goroutine as those of Transport.
 type Interrupter interface {

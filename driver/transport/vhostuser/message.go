@@ -24,6 +24,7 @@ const (
 	setProtocolFeatures request = 16
 	getQueueNum         request = 17
 	setVringEnable      request = 18
+	sendRARP            request = 19
 	getConfig           request = 24
 	resetDevice         request = 34
 	getMaxMemSlots      request = 36
@@ -41,7 +42,7 @@ var requestNames = map[request]string{
 	setVringKick: "SET_VRING_KICK", setVringCall: "SET_VRING_CALL", setVringErr: "SET_VRING_ERR",
 	getProtocolFeatures: "GET_PROTOCOL_FEATURES", setProtocolFeatures: "SET_PROTOCOL_FEATURES",
 	getQueueNum: "GET_QUEUE_NUM", setVringEnable: "SET_VRING_ENABLE",
-	getConfig: "GET_CONFIG", resetDevice: "RESET_DEVICE",
+	sendRARP: "SEND_RARP", getConfig: "GET_CONFIG", resetDevice: "RESET_DEVICE",
 	getMaxMemSlots: "GET_MAX_MEM_SLOTS", addMemReg: "ADD_MEM_REG", remMemReg: "REM_MEM_REG",
 	setStatus: "SET_STATUS", getStatus: "GET_STATUS",
 }

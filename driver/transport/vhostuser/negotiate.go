@@ -13,6 +13,7 @@ const (
 // Bits of the protocol features.
 const (
 	protocolMQ       = 0
+	protocolRARP     = 2
 	protocolReplyAck = 3
 	protocolConfig   = 9
 	protocolReset    = 13
@@ -29,7 +30,7 @@ const (
 // others are refused; one of them (XEN_MMAP, bit 17) even changes the layout of the
 // messages about memory.
 const protocolImplemented = 1<<protocolMQ | 1<<protocolReplyAck | 1<<protocolConfig |
-	1<<protocolReset | 1<<protocolMemSlots | 1<<protocolStatus
+	1<<protocolReset | 1<<protocolMemSlots | 1<<protocolStatus | 1<<protocolRARP
 
 // negotiated is what begin has found out about the back end.
 type negotiated struct {
