@@ -85,7 +85,7 @@ func TestInfo(t *testing.T) {
 func TestInfoFeatures(t *testing.T) {
 	dev := vdev.Config{Offer: vdev.Implemented().With(127)}
 	r := newRig(t, pcifn.Config{Device: dev}, Config{
-		Refuse: virtio.FeatureSet(virtio.InOrder), MAC: []byte{2, 0, 0, 0, 0, 9},
+		Refuse: virtio.FeatureSet(virtio.InOrder, virtio.NetCtrlMACAddr), MAC: []byte{2, 0, 0, 0, 0, 9},
 		Request: virtio.FeatureSet(virtio.NetStandby)})
 	info := r.port.Info()
 	reasons := map[string]string{}

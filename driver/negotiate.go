@@ -269,8 +269,11 @@ func (d *device) selectPairs(n *negotiated) error {
 // without others. d.mu is held.
 func (d *device) selectControl(n *negotiated) error {
 	if _, sets := d.t.(transport.QueuePairSetter); sets {
-		// The transport offers nothing else that needs it.
+		pairs := n.features.Has(virtio.NetMQ)
 		n.drop(virtio.NetCtrlVQ, "the transport enables queue pairs itself")
+		if n.features = n.features.Closure(); pairs {
+			n.features = n.features.With(virtio.NetMQ)
+		}
 	} else if n.features.Has(virtio.NetCtrlVQ) {
 		queues, err := d.t.Queues()
 		if err != nil {

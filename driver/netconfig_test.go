@@ -40,17 +40,25 @@ func TestLocalMAC(t *testing.T) {
 	}
 }
 
-// With an address in the Config, MAC is not accepted: that would be a promise to use
-// the device's.
+// net/ctrl-mac/2: with an address in the Config the device is told, and shows it. One that
+// cannot be told does not get MAC accepted: that would be a promise to use its address.
 func TestMACOfTheConfig(t *testing.T) {
-	mac := net.HardwareAddr{2, 1, 2, 3, 4, 5}
-	r := newRig(t, pcifn.Config{}, Config{MAC: mac})
-	if got := r.port.MAC(); !slices.Equal(got, mac) || r.port.Features().Has(virtio.NetMAC) {
-		t.Errorf("MAC is %v, features are %v", got, r.port.Features())
-	}
-	mac[0], r.port.MAC()[1] = 99, 99
-	if got := r.port.MAC(); got[0] != 2 || got[1] != 1 {
-		t.Error("the port's address can be changed from outside")
+	for _, told := range []bool{true, false} {
+		c := Config{MAC: net.HardwareAddr{2, 1, 2, 3, 4, 5}}
+		if !told {
+			c.Refuse = virtio.FeatureSet(virtio.NetCtrlMACAddr)
+		}
+		r := newRig(t, pcifn.Config{}, c)
+		if got := r.port.MAC(); !slices.Equal(got, c.MAC) || r.port.Features().Has(virtio.NetMAC) != told {
+			t.Errorf("MAC is %v, features are %v", got, r.port.Features())
+		}
+		if told != (r.dev.ReadConfig(virtio.NetConfigMAC+5, 1) == 5) {
+			t.Errorf("the device was told is %v", !told)
+		}
+		c.MAC[0], r.port.MAC()[1] = 99, 99
+		if got := r.port.MAC(); got[0] != 2 || got[1] != 1 {
+			t.Error("the port's address can be changed from outside")
+		}
 	}
 }
 

@@ -77,7 +77,7 @@ func newRig(t *testing.T, fc pcifn.Config, c Config) *rig {
 	fc.Device.Hold = true
 	r.fn = newFunction(t, fc)
 	r.dev = r.fn.Device()
-	if c.Queues > 1 { // Open waits for the answer to a command
+	if c.Queues > 1 || c.MAC != nil { // Open waits for the answer to a command
 		r.dev.Start()
 	}
 	var err error

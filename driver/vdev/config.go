@@ -32,6 +32,10 @@ type Config struct {
 	// queue does not exist.
 	QueueSizes map[int]int
 
+	// Filter has the device filter received frames by their address from a reset on, if the
+	// driver accepts CTRL_RX. Without it the device begins in promiscuous mode, as QEMU's
+	// does; the specification leaves that open.
+	Filter bool
 	// MACTable is how many unicast and how many multicast addresses the device filters
 	// by; if a driver sets more, all such addresses pass. 0: 64.
 	MACTable int

@@ -29,7 +29,7 @@ func newCtrlRig(t testing.TB, cfg vdev.Config, f virtio.Features) *ctrlRig {
 		cfg.Pairs = 1
 	}
 	near, peer := wire.Cable()
-	cfg.Backend = near
+	cfg.Backend, cfg.Filter = near, true
 	r := &ctrlRig{guest: newGuest(t, cfg, 4<<20), peer: peer}
 	r.start(f)
 	return r

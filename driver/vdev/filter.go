@@ -19,9 +19,10 @@ var broadcast = macAddr{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
 
 // filter decides which received frames reach the driver (5.1.9.5.1 to 5.1.9.5.3).
 //
-// After a reset all modes are off, both tables of addresses are empty, and so is that of
-// VLANs: with CTRL_RX a driver receives what is for its default address and broadcasts,
-// and with CTRL_VLAN nothing that is tagged. Without CTRL_RX it has no way to ask for
+// After a reset all modes are off, but for promiscuous mode unless Config.Filter is set;
+// both tables of addresses are empty, and so is that of VLANs: with CTRL_RX a driver that
+// has switched promiscuous mode off receives what is for its default address and
+// broadcasts, and with CTRL_VLAN nothing that is tagged. Without CTRL_RX it has no way to ask for
 // more, and no address is filtered; CTRL_RX_EXTRA alone can still suppress kinds of
 // addresses. Promiscuous mode lets every frame pass, tagged ones and suppressed kinds
 // included. Only tags of type 0x8100 are VLAN tags here, and VLAN 0 is one like the others.
@@ -38,10 +39,12 @@ type filter struct {
 }
 
 // reset puts the filter into its state after a reset, for the accepted features.
-func (f *filter) reset(accepted virtio.Features, mac []byte) {
+// promiscuous is whether it begins in that mode.
+func (f *filter) reset(accepted virtio.Features, mac []byte, promiscuous bool) {
 	rx, tagged := accepted.Has(virtio.NetCtrlRx), accepted.Has(virtio.NetCtrlVLAN)
 	*f = filter{on: rx || tagged || accepted.Has(virtio.NetCtrlRxExtra), tagged: tagged, mac: macAddr(mac)}
 	f.allMulticast, f.allUnicast = !rx, !rx
+	f.promiscuous = rx && promiscuous
 }
 
 // passes reports whether a frame reaches the driver. One without an Ethernet header does.

@@ -36,7 +36,7 @@ func (s *stage) fill(d *core, pair int) (filtered int) {
 		s.n = d.cfg.Backend.Receive(pair, s.frames[:d.cfg.Burst])
 		clear(s.offloads[:s.n])
 	}
-	if d.filter.on {
+	if d.filter.on && !d.filter.promiscuous {
 		return d.filterStage(s)
 	}
 	return 0

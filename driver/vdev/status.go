@@ -160,7 +160,7 @@ func (d *Device) begin() {
 	}
 	d.running, d.armed = true, true
 	d.setReceiveOffloads(d.accepted)
-	d.filter.reset(d.accepted, d.cfg.MAC)
+	d.filter.reset(d.accepted, d.cfg.MAC, !d.cfg.Filter)
 	for i := range d.registers {
 		if d.registers[i].enabled && !d.startQueue(i) {
 			return
