@@ -55,7 +55,7 @@ func TestCoalescingParameters(t *testing.T) {
 	// parameters meanwhile.
 	for q, want := range map[int]int{0: 1, 1: 5} {
 		setQueue(q, 9)
-		r.d.ResetQueue(q)
+		r.resetQueue(q)
 		if ack, _ := r.result(virtio.CtrlNotfCoal, virtio.CtrlNotfCoalVQGet, 8, cat(le16(q), le16(0))...); ack != virtio.CtrlErr {
 			t.Errorf("parameters of queue %d in reset: answer %d", q, ack)
 		}

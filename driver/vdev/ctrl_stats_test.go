@@ -41,7 +41,7 @@ func TestDeviceStatistics(t *testing.T) {
 			r.wantRules("net/stats/2")
 			r.d.ClearViolations()
 		}
-		r.d.ResetQueue(0)
+		r.resetQueue(0)
 		r.ports[0] = newPort(r.guest, 0, 1, r.addQueue(0, 16), r.qs[1], 4, 2048)
 		r.ports[0].refill()
 		frame := frameTo(ownMAC, -1)

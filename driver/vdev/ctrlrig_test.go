@@ -141,3 +141,6 @@ func byFormat(t *testing.T, f virtio.Features, test func(t *testing.T, f virtio.
 	t.Run("split", func(t *testing.T) { test(t, f.With(virtio.Version1)) })
 	t.Run("packed", func(t *testing.T) { test(t, f.With(virtio.Version1).With(virtio.RingPacked)) })
 }
+
+// resetQueue resets a virtqueue and waits for it.
+func (r *ctrlRig) resetQueue(i int) bool { return r.d.ResetQueue(i) && !r.d.QueueInReset(i) }

@@ -111,7 +111,7 @@ func TestSteeringPastResetQueue(t *testing.T) {
 		r := newCtrlRig(t, vdev.Config{Pairs: 2}, f)
 		r.do(virtio.CtrlRx, virtio.CtrlRxPromisc, 1)
 		r.do(virtio.CtrlMQ, virtio.CtrlMQPairsSet, le16(2)...)
-		if !r.d.ResetQueue(2) {
+		if !r.resetQueue(2) {
 			t.Fatal("no reset")
 		}
 		for flow := range 16 {
@@ -119,7 +119,7 @@ func TestSteeringPastResetQueue(t *testing.T) {
 				t.Fatalf("flow %d is on pair %d", flow, pair)
 			}
 		}
-		r.d.ResetQueue(0)
+		r.resetQueue(0)
 		if pair := r.pairOf(flowFrame(0).frame()); pair != -1 || r.d.Stats().RxDropped != 1 {
 			t.Errorf("without queues a frame is on pair %d, %d dropped", pair, r.d.Stats().RxDropped)
 		}
@@ -131,7 +131,7 @@ func TestSteeringPastResetQueue(t *testing.T) {
 		if pair := r.pairOf(flowFrame(0).frame()); pair != 1 {
 			t.Errorf("with RSS a frame is on pair %d", pair)
 		}
-		r.d.ResetQueue(2)
+		r.resetQueue(2)
 		if pair := r.pairOf(flowFrame(0).frame()); pair != -1 || r.d.Stats().RxDropped != 2 {
 			t.Errorf("with RSS and the queue in reset a frame is on pair %d, %d dropped", pair, r.d.Stats().RxDropped)
 		}

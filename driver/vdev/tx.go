@@ -40,16 +40,20 @@ func (d *core) transmit(pair int) int {
 	}
 	w := &d.work
 	w.copied = 0
+	headerLen, longest := q.headerLen, q.headerLen+etherHeader+d.net.mtu
 	chains, frames, bytes := 0, 0, 0
 	for chains < d.cfg.Burst {
 		c := &w.chains[chains]
 		if !q.pop(c) {
 			break
 		}
-		frame, full := d.txFrame(q, c)
-		if full {
-			q.rewind(c)
-			break
+		frame := c.plainFrame(headerLen, longest)
+		if frame == nil {
+			full := false
+			if frame, full = d.txFrame(q, c); full {
+				q.rewind(c)
+				break
+			}
 		}
 		if frame != nil {
 			w.frames[frames], w.owner[frames] = frame, chains
@@ -132,25 +136,44 @@ func (q *queue) pick(n uint32) uint32 {
 	return q.random % n
 }
 
-// txFrame checks header and length of a transmitted packet and returns the frame
-// in one piece; nil if it is dropped. full is true if the scratch memory of this
-// burst has no room for a frame in several pieces.
+// plainFrame returns the frame of a chain that is one piece with a header in which nothing
+// is set, and has neither too few bytes nor more than longest; nil of another one.
+func (c *chain) plainFrame(headerLen, longest int) []byte {
+	if len(c.segs) != 1 || c.readable != 1 {
+		return nil
+	}
+	b := c.segs[0]
+	if len(b) < headerLen+etherHeader || len(b) > longest || !plainHeader(b) {
+		return nil
+	}
+	return b[headerLen:]
+}
+
+// txFrame is txPacket and a check of what it returns.
 func (d *core) txFrame(q *queue, c *chain) (frame []byte, full bool) {
-	header, n := c.segs[0], q.headerLen
-	if c.readable == 1 && len(c.segs) == 1 && len(header) >= n+etherHeader && len(header) <= n+maxFrame {
-		frame = header[n:]
-	} else if header, frame, full = d.txPacket(q, c); frame == nil {
+	header, frame, full := d.txPacket(q, c)
+	if frame == nil || !d.judgePlain(q, header, frame) {
 		return nil, full
 	}
-	// flags and gso_type are the first two bytes.
-	if binary.LittleEndian.Uint16(header)|binary.LittleEndian.Uint16(header[virtio.NetHeaderNumBuffers:]) != 0 {
+	return frame, false
+}
+
+// plainHeader reports whether a header has no flags, no gso_type and no num_buffers.
+func plainHeader(h []byte) bool {
+	return binary.LittleEndian.Uint16(h)|binary.LittleEndian.Uint16(h[virtio.NetHeaderNumBuffers:]) == 0
+}
+
+// judgePlain checks header and length of a transmitted packet without CSUM. It returns
+// false if the packet is dropped.
+func (d *core) judgePlain(q *queue, header, frame []byte) bool {
+	if !plainHeader(header) {
 		d.checkHeader(q, header)
 	}
 	if !d.fits(frame) {
 		d.tooLong(q, frame)
-		return nil, false
+		return false
 	}
-	return frame, false
+	return true
 }
 
 func (d *core) tooLong(q *queue, frame []byte) {
@@ -158,8 +181,9 @@ func (d *core) tooLong(q *queue, frame []byte) {
 	q.malformed()
 }
 
-// txPacket returns header and frame of a transmitted packet, each in one piece; see
-// txFrame.
+// txPacket returns header and frame of a transmitted packet, each in one piece; frame is
+// nil if it is dropped for its length. full is true if the scratch memory of this burst has
+// no room for a frame in several pieces.
 func (d *core) txPacket(q *queue, c *chain) (header, frame []byte, full bool) {
 	if c.readable != len(c.segs) {
 		d.violate("x/net/tx-writable", q.index, "a transmitted packet has writable descriptors")
