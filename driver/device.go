@@ -63,6 +63,7 @@ type device struct {
 	// gateMu keeps those apart who close and open the gates. It is locked after mu.
 	gateMu    sync.Mutex
 	gatesOpen bool
+	service   service // for those who sleep until a queue has packets
 
 	steering steering                // what the application asked for
 	steered  atomic.Pointer[steered] // what the device does, nil before the first start
@@ -177,6 +178,9 @@ func (d *device) setUpQueues(n *negotiated) error {
 		return err
 	}
 	d.makeQueues(n.pairs)
+	if err := d.enableInterrupts(n.pairs); err != nil {
+		return err
+	}
 	d.plans = rings[:2*n.pairs]
 	for q := range d.plans {
 		if err := d.setUpRing(&d.plans[q]); err != nil {
@@ -195,7 +199,10 @@ func (d *device) setUpQueues(n *negotiated) error {
 func (d *device) setUpRing(r *ringPlan) error {
 	i := r.cfg.Index / 2
 	if r.name == rxQueueSize {
-		return d.rx[i].setUp(r.cfg, d.enableRing(r))
+		if err := d.rx[i].setUp(r.cfg, d.enableRing(r)); err != nil {
+			return err
+		}
+		return d.connectInterrupt(d.rx[i])
 	}
 	return d.tx[i].setUp(r.cfg, d.attachedPools(), d.enableRing(r))
 }
@@ -210,6 +217,7 @@ func (d *device) makeQueues(pairs int) {
 		rx.gate.Init(true)
 		tx.gate.Init(true)
 		rx.init(d.name, virtio.RxQueueIndex(i), d.pool.NewCache(cacheSize), d.onBroken)
+		rx.sleep.init(&d.service, d.cfg.Interrupts)
 		tx.init(d.name, virtio.TxQueueIndex(i), d.pool.NewCache(cacheSize), d.onBroken)
 		d.rx = append(d.rx, rx)
 		d.tx = append(d.tx, tx)
@@ -268,6 +276,7 @@ func (d *device) openGate(q int) {
 	if queue, g := d.queue(q); d.gatesOpen && queue.out == 0 {
 		g.Open()
 	}
+	d.service.resume()
 }
 
 // queue returns what virtqueue q of a pair has in common with the others, and its gate.

@@ -46,6 +46,7 @@ func OpenContext(ctx context.Context, t transport.Transport, cfg Config) (*Port,
 	d := newDevice(t, cfg, s.reportBroken, s.reportUnanswered)
 	s.device, s.log = d, d.log
 	if err := s.start(ctx); err != nil {
+		d.closeWaiters()
 		return nil, errors.Join(err, d.release())
 	}
 	return &Port{device: d, supervisor: s}, nil
@@ -67,6 +68,7 @@ func (p *Port) Close() error {
 		p.supervisor.stop()
 		busy := p.device.close()
 		p.supervisor.finish(closedError(p.device.name))
+		p.device.closeWaiters()
 		if busy != nil {
 			p.closeErr = p.device.keepMapped(busy)
 		} else {

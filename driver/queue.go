@@ -19,7 +19,8 @@ type RxQueue struct {
 	gate gate.Gate // with ring at the front: all that an empty burst touches here
 	ring *virtq.Rx // nil if there is none
 	queue
-	past RxQueueStats // of the rings before this one
+	sleep sleeper
+	past  RxQueueStats // of the rings before this one
 }
 
 // TxQueue is a transmit queue. It belongs to the goroutine that polls it; Stats

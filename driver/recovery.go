@@ -160,6 +160,7 @@ func (s *supervisor) quiesce(cause error) {
 	s.link.Store(&Link{})
 	s.device.control.suspend(cause)
 	_ = s.device.closeGates(0) // awaitPollers waits
+	s.device.service.withdraw()
 }
 
 // Bounds of the pauses between two looks at a poller inside a burst.

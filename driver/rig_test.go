@@ -16,6 +16,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev/pcifn"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 	"github.com/virtio-pmd/virtio-pmd/hugepages"
+	"github.com/virtio-pmd/virtio-pmd/pci"
 	"github.com/virtio-pmd/virtio-pmd/test/frametest"
 )
 
@@ -54,7 +55,7 @@ func newFunction(t *testing.T, c pcifn.Config) *pcifn.Function {
 }
 
 // openPort opens a port on a function.
-func openPort(fn *pcifn.Function, c Config) (*Port, error) {
+func openPort(fn pci.Function, c Config) (*Port, error) {
 	if c.Memory == (hugepages.Options{}) {
 		c.Memory = smallPages
 	}
@@ -70,6 +71,14 @@ func openPort(fn *pcifn.Function, c Config) (*Port, error) {
 // error, which includes that no buffer is missing from its pool.
 func newRig(t *testing.T, fc pcifn.Config, c Config) *rig {
 	t.Helper()
+	return newRigBehind(t, fc, c, func(fn *pcifn.Function) pci.Function { return fn })
+}
+
+// newRigBehind is newRig for a port that uses what wrap makes of the function.
+func newRigBehind(
+	t *testing.T, fc pcifn.Config, c Config, wrap func(*pcifn.Function) pci.Function,
+) *rig {
+	t.Helper()
 	r := &rig{t: t, wire: newWire()}
 	if fc.Device.Backend == nil {
 		fc.Device.Backend = r.wire
@@ -81,7 +90,7 @@ func newRig(t *testing.T, fc pcifn.Config, c Config) *rig {
 		r.dev.Start()
 	}
 	var err error
-	if r.port, err = openPort(r.fn, c); err != nil {
+	if r.port, err = openPort(wrap(r.fn), c); err != nil {
 		t.Fatal(err)
 	}
 	r.dev.Stop()
@@ -176,7 +185,7 @@ func (w *testWire) Receive(pair int, frames [][]byte) int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	n := copy(frames, w.pending[pair])
-	w.pending[pair] = w.pending[pair][n:]
+	w.pending[pair] = slices.Delete(w.pending[pair], 0, n)
 	return n
 }
 

@@ -14,6 +14,7 @@ type Stats struct {
 	TxLost             uint64 // of TxPackets: buffers that the device had when it was reset, sent or not
 	Polls, EmptyPolls  uint64 // calls of RxQueue.Burst, and those that found nothing
 	Kicks, Suppressed  uint64 // notifications of the device, and those that it did not ask for
+	Waits, Interrupts  uint64 // sleeps of RxQueue.Wait and Waiter.Wait, and those that an interrupt ended
 	Resets             uint64 // times the port was recovered by a reset
 	Disconnects        uint64 // times the back end disconnected
 	Refusals           uint64 // times a back end that connected again could not be set up
@@ -48,6 +49,11 @@ type RxQueueStats struct {
 	FlagErrors        uint64 // bursts with reserved flags in used descriptors
 	CountErrors       uint64 // packets of one buffer, of a sample, with another number of buffers
 	Concurrent        uint64 // bursts refused because another was in progress: see RxQueue
+	Waits             uint64 // sleeps of Wait
+	Interrupts        uint64 // of Waits: ended by an interrupt of the device
+	SpuriousWakes     uint64 // of Interrupts: nothing had been received
+	WaitTimeouts      uint64 // of Waits: ended after a tenth of a second without an interrupt, with nothing received
+	LostInterrupts    uint64 // of Waits: ended likewise, with packets that the device did not interrupt for
 	Posted            int    // buffers that the device has now
 }
 
@@ -108,6 +114,8 @@ func (p *Port) Stats() Stats {
 		s.EmptyPolls += rx.EmptyPolls
 		s.Kicks += rx.Kicks + tx.Kicks
 		s.Suppressed += rx.Suppressed + tx.Suppressed
+		s.Waits += rx.Waits
+		s.Interrupts += rx.Interrupts
 	}
 	drops = min(drops, s.TxPackets)
 	s.TxPackets -= drops
@@ -128,6 +136,7 @@ func (q *RxQueue) Stats() RxQueueStats {
 func (q *RxQueue) total() RxQueueStats {
 	s := q.past
 	s.Concurrent = q.gate.Refused()
+	q.sleep.waited.read(&s)
 	if q.ring != nil {
 		s.add(q.ring.Stats())
 		s.Suppressed += q.ring.Suppressed()

@@ -255,6 +255,7 @@ func (s *supervisor) finish(err error) {
 		s.link.Store(&Link{})
 		s.err = err
 		close(s.done)
+		s.device.service.end(err)
 		s.notify(Ended, err)
 	})
 }

@@ -20,7 +20,8 @@ var edges = map[string][]string{
 	"hugepages":           {},
 	"vfio":                {"pci"},
 	"driver": {
-		"driver/internal/ctrlq", "driver/internal/gate", "driver/internal/virtq",
+		"driver/internal/ctrlq", "driver/internal/eventfd", "driver/internal/gate", "driver/internal/stat",
+		"driver/internal/virtq",
 		"driver/mbuf", "driver/transport", "driver/virtio", "hugepages",
 	},
 	"driver/devargs": {
@@ -43,9 +44,11 @@ var edges = map[string][]string{
 		"driver/internal/eventfd", "driver/internal/nofile", "driver/internal/unixsock",
 		"driver/transport", "driver/virtio", "hugepages",
 	},
-	"driver/transport/vpci": {"driver/transport", "driver/virtio", "hugepages", "pci"},
-	"driver/vdev":           {"driver/virtio"},
-	"driver/vdev/pcifn":     {"driver/vdev", "driver/virtio", "pci"},
+	"driver/transport/vpci": {
+		"driver/internal/eventfd", "driver/transport", "driver/virtio", "hugepages", "pci",
+	},
+	"driver/vdev":       {"driver/virtio"},
+	"driver/vdev/pcifn": {"driver/vdev", "driver/virtio", "pci"},
 	"driver/vdev/vhostback": {
 		"driver/internal/eventfd", "driver/internal/nofile", "driver/internal/unixsock",
 		"driver/vdev", "driver/vdev/vhostback/internal/raw", "driver/vdev/wire",

@@ -39,7 +39,8 @@ func packedID(meta uint64) uint32 { return uint32(meta>>packedIDShift) & 0xffff 
 // available at tail and used at head. Both wrap around, and each has a wrap
 // counter, which starts at 1 and is kept as the flags that it stands for.
 type packedRing struct {
-	deviceEvent *uint32 // the device event suppression area
+	deviceEvent *uint32 // the device event suppression area: when to notify
+	driverEvent *uint32 // the driver event suppression area: when to interrupt
 
 	tailFlags uint64 // AVAIL, USED of a descriptor made available at tail
 	headFlags uint64 // AVAIL, USED of a descriptor used at head
@@ -50,7 +51,8 @@ func (r *ring) initPacked() {
 	r.deviceEvent = wordAt(r.memory, r.layout.Device)
 	r.tailFlags, r.headFlags = packedAvail, packedState
 	// Polling wants no interrupts, with EVENT_IDX and without (2.8.14).
-	publish32(wordAt(r.memory, r.layout.Driver), uint32(packedEventDisable))
+	r.driverEvent = wordAt(r.memory, r.layout.Driver)
+	publish32(r.driverEvent, uint32(packedEventDisable))
 }
 
 // enterPacked takes n descriptors at tail into the window. The wrap counter

@@ -174,10 +174,31 @@ func (d *packedDevice) flush() {
 	for i := len(d.held) - 1; i >= 0; i-- {
 		put64(d.desc[16*d.held[i].at+8:], d.held[i].word)
 	}
-	if len(d.held) > 0 && get32(d.driver)>>16 != 1 {
+	if d.interruptDue(get32(d.driver)) {
 		d.interrupt++
 	}
 	d.held = d.held[:0]
+}
+
+// interruptDue reports whether the driver's event suppression asks for an interrupt for what
+// was flushed: always, never, or for the descriptor at an offset and wrap counter.
+func (d *packedDevice) interruptDue(event uint32) bool {
+	switch flags := event >> 16; {
+	case flags == 1 || len(d.held) == 0:
+		return false
+	case flags == 0:
+		return true
+	case flags != 2 || !d.eventIdx:
+		d.fail("event: the driver's flags are %d", flags)
+		return false
+	}
+	for _, w := range d.held {
+		wrap := w.word>>48&fUsed != 0
+		if w.at == int(event&0x7fff) && wrap == (event>>15&1 != 0) {
+			return true
+		}
+	}
+	return false
 }
 
 func (d *packedDevice) want(on bool) {

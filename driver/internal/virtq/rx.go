@@ -344,7 +344,12 @@ func (r *Rx) CountEmpty() {
 // notification may be lost.
 func (r *Rx) lookAround() {
 	r.cache.Yield()
-	r.quiet += yieldPeriod
+	r.beQuiet(yieldPeriod)
+}
+
+// beQuiet is the watchdog's count of empty polls.
+func (r *Rx) beQuiet(polls int) {
+	r.quiet += polls
 	if r.quiet >= quietLimit && r.count > 0 {
 		r.quiet = 0
 		r.stats.Rekicks.Add(1)

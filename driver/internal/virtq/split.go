@@ -34,7 +34,7 @@ type splitRing struct {
 	availEvent *uint32 // last word of the used ring: avail_event
 
 	mask       int
-	availFlags uint32 // constant: NO_INTERRUPT, or 0 with EVENT_IDX
+	availFlags uint32 // NO_INTERRUPT while the queue is polled, or always 0 with EVENT_IDX
 	availIdx   uint16 // free-running index of the next avail entry
 	usedIdx    uint16 // free-running index of the next used entry
 	ready      int    // used entries that the device has published beyond usedIdx
@@ -61,18 +61,19 @@ func (r *ring) seek(idx uint16) {
 	r.availIdx, r.usedIdx, r.unkicked = idx, idx, 0
 	r.head = int(idx) & r.mask
 	if r.eventIdx {
-		r.writeUsedEvent()
+		r.writeUsedEvent(r.usedIdx - 1)
 	} else {
 		r.availFlags = virtio.AvailNoInterrupt
 	}
 	r.publishSplit()
 }
 
-// writeUsedEvent puts used_event just behind what was used, where the device
-// does not pass it for another 65535 buffers: polling wants no interrupts, and
-// with EVENT_IDX the flag that says so must stay 0 (2.7.7.1).
-func (r *ring) writeUsedEvent() {
-	r.usedEventShadow = r.usedIdx - 1
+// writeUsedEvent puts used_event at an entry of the used ring: the device interrupts when
+// it has filled that. For polling, which wants no interrupts, it is the one just behind what
+// was used, which the device does not pass for another 65535 buffers: with EVENT_IDX the
+// flag that says so must stay 0 (2.7.7.1).
+func (r *ring) writeUsedEvent(at uint16) {
+	r.usedEventShadow = at
 	word := uint32(r.usedEventShadow)
 	if r.size() == 1 {
 		// used_event of this ring alone is the upper half of its word: the one
@@ -90,7 +91,7 @@ const maxEventLag = 1 << 14
 // device never reaches it and never interrupts.
 func (r *ring) deferUsedEvent() {
 	if r.eventIdx && r.usedIdx-r.usedEventShadow > maxEventLag {
-		r.writeUsedEvent()
+		r.writeUsedEvent(r.usedIdx - 1)
 	}
 }
 

@@ -52,8 +52,8 @@ type Options struct {
 }
 
 // Device is a virtio network device behind a vhost-user socket. It implements
-// [transport.Transport], [transport.QueuePairSetter], [transport.QueueResetter] and
-// [transport.Disconnecter], whose rules on goroutines apply.
+// [transport.Transport], [transport.QueuePairSetter], [transport.QueueResetter],
+// [transport.Interrupter] and [transport.Disconnecter], whose rules on goroutines apply.
 type Device struct {
 	path string
 	name string
@@ -69,13 +69,14 @@ type Device struct {
 	needsReset atomic.Bool
 
 	// The fields below are used by the goroutine that calls the methods.
-	mapped   []*hugepages.Memory
-	eventfds eventfds
-	closed   bool
-	closing  context.Context
-	cancel   context.CancelFunc
-	running  sync.WaitGroup
-	events   chan transport.Event
+	mapped     []*hugepages.Memory
+	eventfds   eventfds
+	interrupts map[int]bool // rings that are to have an interrupt
+	closed     bool
+	closing    context.Context
+	cancel     context.CancelFunc
+	running    sync.WaitGroup
+	events     chan transport.Event
 }
 
 var (
@@ -84,6 +85,7 @@ var (
 	_ transport.Disconnecter    = (*Device)(nil)
 	_ transport.Describer       = (*Device)(nil)
 	_ transport.QueueResetter   = (*Device)(nil)
+	_ transport.Interrupter     = (*Device)(nil)
 )
 
 // connector makes connections to back ends, one after the other.

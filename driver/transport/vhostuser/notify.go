@@ -2,6 +2,7 @@ package vhostuser
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"sync"
 	"time"
@@ -30,33 +31,71 @@ func (noDoorbell) Ring(uint32) {}
 type eventfds struct {
 	of     *session
 	kicks  map[int]*doorbell // of each ring that was set up
-	callFD int               // for all rings, neither read nor written; -1 if there is none
+	calls  map[int]int       // of each ring that has an interrupt; never read
+	callFD int               // for all other rings, neither read nor written; -1 if there is none
 	guard  eventfd.Guard     // of kicks
 }
 
-// doorbell returns the doorbell of ring i of this connection and its eventfd, and
-// makes sure that there is an eventfd for calls. Those of the connection before are
-// closed: their doorbells are not rung any more, because a new connection begins
-// with a reset. For a back end that polls there are none.
+// use makes e those of this connection. Those of the connection before are closed: their
+// doorbells are not rung any more, because a new connection begins with a reset.
+func (e *eventfds) use(s *session) error {
+	if e.of == s {
+		return nil
+	}
+	err := e.close()
+	e.of, e.kicks, e.calls = s, make(map[int]*doorbell), make(map[int]int)
+	return err
+}
+
+// call returns the eventfd by which the back end interrupts for ring i. Rings without an
+// interrupt share one, which exists for back ends that signal without checking that they
+// have one; a back end that polls has none for them.
+func (d *Device) call(i int) (int, error) {
+	e := &d.eventfds
+	if !d.interrupts[i] {
+		if e.callFD >= 0 || d.opt.Polled {
+			return e.callFD, nil
+		}
+		var err error
+		e.callFD, err = eventfd.New()
+		return e.callFD, err
+	}
+	if fd, ok := e.calls[i]; ok {
+		return fd, nil
+	}
+	fd, err := eventfd.New()
+	if err == nil {
+		e.calls[i] = fd
+	}
+	return fd, err
+}
+
+// EnableInterrupts implements transport.Interrupter: every ring can have an eventfd.
+func (d *Device) EnableInterrupts(queues []int) error {
+	d.interrupts = make(map[int]bool)
+	for _, q := range queues {
+		d.interrupts[q] = true
+	}
+	return nil
+}
+
+// Interrupt implements transport.Interrupter.
+func (d *Device) Interrupt(q int) (int, error) {
+	fd, ok := d.eventfds.calls[q]
+	if !ok {
+		return -1, &transport.Error{Device: d.name, Op: fmt.Sprintf("virtqueue %d", q),
+			Reason: "the queue was not set up with an interrupt"}
+	}
+	return fd, nil
+}
+
+// doorbell returns the doorbell of ring i and its eventfd. For a back end that polls there
+// is none.
 func (d *Device) doorbell(s *session, i int) (virtio.Doorbell, int, error) {
 	if d.opt.Polled {
 		return noDoorbell{}, -1, nil
 	}
 	e := &d.eventfds
-	if e.of != s {
-		if err := e.close(); err != nil {
-			return nil, -1, err
-		}
-		e.of, e.kicks = s, make(map[int]*doorbell)
-	}
-	var err error
-	if e.callFD < 0 {
-		// The driver polls for packets and never reads it. It exists for back ends
-		// that signal without checking that they have one.
-		if e.callFD, err = eventfd.New(); err != nil {
-			return nil, -1, err
-		}
-	}
 	if e.kicks[i] == nil {
 		fd, err := eventfd.New()
 		if err != nil {
@@ -77,10 +116,13 @@ func (e *eventfds) close() error {
 		}
 	}
 	e.guard.Close()
+	for _, fd := range e.calls {
+		errs = append(errs, closeFD(fd))
+	}
 	if e.callFD >= 0 {
 		errs = append(errs, closeFD(e.callFD))
 	}
-	e.of, e.kicks, e.callFD = nil, nil, -1
+	e.of, e.kicks, e.calls, e.callFD = nil, nil, nil, -1
 	return errors.Join(errs...)
 }
 

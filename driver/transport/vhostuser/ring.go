@@ -60,17 +60,23 @@ func (d *Device) SetQueue(q int, areas transport.Queue) (transport.Notifier, err
 	if err := s.share(d.regions()); err != nil {
 		return transport.Notifier{}, err
 	}
-	doorbell, kickFD, err := d.doorbell(s, q)
+	var doorbell virtio.Doorbell
+	var kickFD, callFD int
+	if err = d.eventfds.use(s); err == nil {
+		if doorbell, kickFD, err = d.doorbell(s, q); err == nil {
+			callFD, err = d.call(q)
+		}
+	}
 	if err != nil {
 		return transport.Notifier{}, fileError(d.name, fmt.Sprintf("eventfd of ring %d", q), err)
 	}
 	notifier := transport.Notifier{Doorbell: doorbell, ID: uint16(q)}
 	if s.written.Has(virtio.StatusDriverOK) {
-		return notifier, s.restart(q, areas, kickFD, d.eventfds.callFD)
+		return notifier, s.restart(q, areas, kickFD, callFD)
 	}
 	s.unsettled = true
 	return notifier, s.batch(false, func() error {
-		return s.startInUse(q, areas, kickFD, d.eventfds.callFD)
+		return s.startInUse(q, areas, kickFD, callFD)
 	})
 }
 

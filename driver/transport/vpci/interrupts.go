@@ -36,6 +36,7 @@ type interrupts struct {
 	closing  chan struct{} // closed to end the goroutines
 	running  sync.WaitGroup
 	signals  []signal
+	queues   queueInterrupts
 }
 
 // signal is an interrupt that reaches this process: vector 0 of its kind.
@@ -57,7 +58,7 @@ func (d *Device) openInterrupts(interval time.Duration) {
 	}
 	d.connect(pci.Removal, func(signal) { d.report(transport.Removed) })
 	switch {
-	case d.connect(pci.MSIX, func(signal) { d.report(transport.ConfigChanged) }):
+	case d.connect(pci.MSIX, d.handleMSIX()):
 		d.interrupts.mode = byMSIX
 	case d.regs.isr != nil && d.connect(pci.INTx, d.handleINTx):
 		d.interrupts.mode = byINTx
@@ -90,7 +91,11 @@ func (d *Device) connect(kind pci.IRQ, handle func(signal)) bool {
 	in.running.Go(func() {
 		for s.wait() == nil {
 			handle(s)
-			if !in.pause(minSignalInterval) {
+			interval := minSignalInterval
+			if in.queues.relayed() {
+				interval = minRelayInterval
+			}
+			if !in.pause(interval) {
 				return
 			}
 		}
@@ -145,9 +150,38 @@ func (d *Device) report(e transport.Event) {
 	}
 }
 
-// isrConfig is the bit of the ISR status for configuration changes (4.1.4.5).
-// The other bit is for queues, which are polled.
-const isrConfig = 1 << 1
+// signal returns the interrupt of a kind, nil if it is not connected.
+func (in *interrupts) signal(kind pci.IRQ) *signal {
+	for i := range in.signals {
+		if in.signals[i].kind == kind {
+			return &in.signals[i]
+		}
+	}
+	return nil
+}
+
+// handleMSIX returns what handles the vector for configuration changes. If that is the
+// one for queues, too, only what polling compares says which it was (pci/cfgchange/1).
+func (d *Device) handleMSIX() func(signal) {
+	var last polled
+	return func(signal) {
+		if d.interrupts.queues.relayed() {
+			d.interrupts.queues.raise()
+			now, err := d.polled()
+			if err == nil && now == last {
+				return
+			}
+			last = now
+		}
+		d.report(transport.ConfigChanged)
+	}
+}
+
+// Bits of the ISR status (4.1.4.5, x/pci/intx).
+const (
+	isrQueue  = 1 << 0
+	isrConfig = 1 << 1
+)
 
 // handleINTx reads what an INTx interrupt was for. Reading the ISR status also makes
 // the device lower the line; only then INTx is unmasked.
@@ -160,6 +194,9 @@ func (d *Device) handleINTx(s signal) {
 	if err = d.checkPresent(isr == 0xff, err); errors.Is(err, transport.ErrRemoved) {
 		d.report(transport.Removed)
 		return
+	}
+	if err == nil && isr&isrQueue != 0 {
+		d.interrupts.queues.raise()
 	}
 	if err == nil && isr&isrConfig != 0 {
 		d.report(transport.ConfigChanged)
@@ -191,6 +228,7 @@ func (d *Device) closeInterrupts() error {
 		}
 		errs = append(errs, s.file.Close())
 	}
+	in.queues.close()
 	close(in.events)
 	return errors.Join(errs...)
 }

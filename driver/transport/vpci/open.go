@@ -46,6 +46,7 @@ var (
 	_ transport.Transport     = (*Device)(nil)
 	_ transport.Describer     = (*Device)(nil)
 	_ transport.QueueResetter = (*Device)(nil)
+	_ transport.Interrupter   = (*Device)(nil)
 )
 
 // Open takes ownership of fn: Close closes it, and so does Open if it fails.

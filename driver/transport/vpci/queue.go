@@ -168,12 +168,11 @@ func (d *Device) checkFree(q int) error {
 }
 
 // writeQueue writes everything but queue_enable, which comes last (4.1.4.3.2).
-// The driver polls for packets, so that no queue gets an interrupt vector.
 func (d *Device) writeQueue(q int, areas transport.Queue) error {
 	if err := d.writeBack(q, "queue_size", regQueueSize, uint16(areas.Size)); err != nil {
 		return err
 	}
-	if err := d.writeBack(q, "queue_msix_vector", regQueueVector, virtio.NoVector); err != nil {
+	if err := d.routeQueueInterrupt(q); err != nil {
 		return err
 	}
 	for _, a := range []struct{ off, address uint64 }{

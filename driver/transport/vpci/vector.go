@@ -1,6 +1,6 @@
 package vpci
 
-// configVector is the one MSI-X vector that is used: for configuration changes.
+// configVector is the MSI-X vector for configuration changes.
 const configVector = 0
 
 // routeConfigInterrupt sets the vector for configuration changes, which a reset

@@ -1,0 +1,64 @@
+package driver_test
+
+import (
+	"flag"
+	"os"
+	"testing"
+
+	"github.com/virtio-pmd/virtio-pmd/driver"
+	"github.com/virtio-pmd/virtio-pmd/driver/transport/vpci"
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev/pcifn"
+	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
+	"github.com/virtio-pmd/virtio-pmd/hugepages"
+	"github.com/virtio-pmd/virtio-pmd/test/waketest"
+)
+
+// wakes is how many packets wake the sleeper for each kind of ring and interrupt.
+var wakes = flag.Int("wakes", 1000, "packets that wake a sleeper, of each kind")
+
+// TestEachPacketWakes: with each format of the ring, with and without event indices, and
+// with each way that an interrupt reaches the sleeper, no packet is lost and none has to
+// be looked for.
+func TestEachPacketWakes(t *testing.T) {
+	vectors := pcifn.Config{}
+	for name, c := range map[string]struct {
+		fn     pcifn.Config
+		refuse []virtio.Feature
+	}{
+		"packed/events":                {vectors, nil},
+		"packed":                       {vectors, []virtio.Feature{virtio.RingEventIdx}},
+		"split/events":                 {vectors, []virtio.Feature{virtio.RingPacked}},
+		"split":                        {vectors, []virtio.Feature{virtio.RingPacked, virtio.RingEventIdx}},
+		"one vector for queue and all": {pcifn.Config{Vectors: 1}, nil},
+		"INTx":                         {pcifn.Config{Vectors: pcifn.NoMSIX}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var w waketest.Wire
+			c.fn.Device = vdev.Config{Backend: &w}
+			fn, err := pcifn.New(c.fn)
+			if err != nil {
+				t.Fatal(err)
+			}
+			fn.Device().Start()
+			device, err := vpci.Open(fn, vpci.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			port, err := driver.Open(device, driver.Config{Interrupts: true,
+				Refuse: virtio.FeatureSet(c.refuse...), Memory: hugepages.Options{PageSize: os.Getpagesize()}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() {
+				if err := port.Close(); err != nil {
+					t.Error(err)
+				}
+				for _, v := range fn.Device().Violations() {
+					t.Errorf("the driver broke a rule: %v", v)
+				}
+			}()
+			waketest.Run(t, port.RxQueue(0), *wakes, w.Deliver)
+		})
+	}
+}
