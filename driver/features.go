@@ -80,7 +80,7 @@ var featureTable = []FeatureStatus{
 	{virtio.NetGuestUSO4, OnRequest, "UDP datagrams over IPv4 are received merged"},
 	{virtio.NetGuestUSO6, OnRequest, "UDP datagrams over IPv6 are received merged"},
 	{virtio.NetHostUSO, OnRequest, "the device cuts UDP into datagrams"},
-	{virtio.NetHashReport, Refused, "not implemented"},
+	{virtio.NetHashReport, OnRequest, "the device reports a hash with each received packet"},
 	{virtio.NetGuestHdrLen, OnRequest, "the device is told the exact length of headers"},
 	{virtio.NetRSS, Refused, "not implemented"},
 	{virtio.NetRSCExt, Refused, "counts of merged segments are of no use here"},
