@@ -20,7 +20,8 @@ func (p *Port) ExtendedStats() []ExtendedStat { return p.Stats().Extended() }
 //   - rx_good_packets and rx_good_bytes are the sums over rx_qN_packets and rx_qN_bytes;
 //     rx_errors, rx_mbuf_allocation_errors, polls and empty_polls likewise;
 //   - tx_good_packets and tx_device_drops together are the sum over tx_qN_packets;
-//   - rx_qN_errors is rx_qN_length_errors and rx_qN_header_errors;
+//   - rx_qN_errors is the sum of rx_qN_length_errors, rx_qN_header_errors and
+//     rx_qN_offload_errors;
 //   - tx_dropped is tx_device_drops and the sum over tx_qN_length_drops, tx_errors the sum
 //     over the other drops of the transmit queues;
 //   - kicks and kicks_suppressed are the sums over all queues;
@@ -79,7 +80,7 @@ var (
 	rxStats = []stat[RxQueueStats]{
 		{"packets", func(s *RxQueueStats) uint64 { return s.Packets }, "received"},
 		{"bytes", func(s *RxQueueStats) uint64 { return s.Bytes }, "of them"},
-		{"errors", func(s *RxQueueStats) uint64 { return s.Dropped }, "packets dropped: length and header errors"},
+		{"errors", func(s *RxQueueStats) uint64 { return s.Dropped }, "packets dropped: length, header and offload errors"},
 		{"good_packets", func(s *RxQueueStats) uint64 { return s.Packets }, "as packets: DPDK's virtio driver has both"},
 		{"good_bytes", func(s *RxQueueStats) uint64 { return s.Bytes }, "as bytes"},
 	}
@@ -138,6 +139,14 @@ var (
 			"times the ring could not be refilled: the pool was empty"},
 		{"length_errors", func(s *RxQueueStats) uint64 { return s.LengthErrors }, "packets with an invalid length"},
 		{"header_errors", func(s *RxQueueStats) uint64 { return s.HeaderErrors }, "packets with an invalid header"},
+		{"offload_errors", func(s *RxQueueStats) uint64 { return s.OffloadErrors },
+			"packets with a checksum field outside of them, or an invalid segmentation"},
+		{"checksum_good", func(s *RxQueueStats) uint64 { return s.ChecksumGood },
+			"packets of which the device has verified the checksum"},
+		{"checksum_partial", func(s *RxQueueStats) uint64 { return s.ChecksumPartial },
+			"packets of which the checksum is to be completed"},
+		{"large_packets", func(s *RxQueueStats) uint64 { return s.LargePackets },
+			"packets that would be several frames on a cable"},
 		{"short_merges", func(s *RxQueueStats) uint64 { return s.ShortMerges },
 			"buffers in the middle of a packet that were not full (accepted)"},
 		{"flag_errors", func(s *RxQueueStats) uint64 { return s.FlagErrors },
@@ -158,6 +167,15 @@ var (
 		{"chain_drops", func(s *TxQueueStats) uint64 { return s.ChainDrops }, "packets of more segments than the ring takes"},
 		{"pool_drops", func(s *TxQueueStats) uint64 { return s.PoolDrops }, "packets of a pool that is not attached"},
 		{"owner_drops", func(s *TxQueueStats) uint64 { return s.OwnerDrops }, "packets that were nil, freed or sent before"},
+		{"offload_drops", func(s *TxQueueStats) uint64 { return s.OffloadDrops },
+			"packets with a request that they cannot have, or no buffers to cut them"},
+		{"checksums", func(s *TxQueueStats) uint64 { return s.Checksums }, "packets of which the device completes the checksum"},
+		{"large_packets", func(s *TxQueueStats) uint64 { return s.LargePackets }, "packets that the device cuts into frames"},
+		{"software_checksums", func(s *TxQueueStats) uint64 { return s.SoftwareChecksums },
+			"packets and frames of which the driver has completed the checksum"},
+		{"software_large_packets", func(s *TxQueueStats) uint64 { return s.SoftwareLarge },
+			"packets that the driver has cut into frames; packets counts them once"},
+		{"software_frames", func(s *TxQueueStats) uint64 { return s.SoftwareFrames }, "the frames of these"},
 		{"used_lengths", func(s *TxQueueStats) uint64 { return s.UsedLengths },
 			"completions with a length, although nothing was to be written (ignored)"},
 		{"flag_errors", func(s *TxQueueStats) uint64 { return s.FlagErrors },

@@ -2,6 +2,7 @@ package driver
 
 import (
 	"math/rand/v2"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
@@ -16,12 +17,12 @@ import (
 var statSums = []struct{ whole, parts string }{
 	{`rx_good_packets`, `rx_q\d+_packets`}, {`rx_good_packets`, `rx_q\d+_good_packets`},
 	{`rx_good_bytes`, `rx_q\d+_bytes`}, {`rx_good_bytes`, `rx_q\d+_good_bytes`},
-	{`rx_errors`, `rx_q\d+_errors`}, {`rx_q\d+_errors`, `rx_q\d+_(length|header)_errors`},
+	{`rx_errors`, `rx_q\d+_errors`}, {`rx_q\d+_errors`, `rx_q\d+_(length|header|offload)_errors`},
 	{`rx_mbuf_allocation_errors`, `rx_q\d+_refill_failures`},
 	{`tx_good_packets|tx_device_drops`, `tx_q\d+_packets`}, {`tx_q\d+_packets`, `tx_q\d+_good_packets`},
 	{`tx_q\d+_bytes`, `tx_q\d+_good_bytes`},
 	{`tx_dropped`, `tx_device_drops|tx_q\d+_length_drops`},
-	{`tx_errors`, `tx_q\d+_(chain|pool|owner)_drops`},
+	{`tx_errors`, `tx_q\d+_(chain|pool|owner|offload)_drops`},
 	{`tx_lost`, `tx_q\d+_lost`},
 	{`polls`, `rx_q\d+_polls`}, {`empty_polls`, `rx_q\d+_empty_polls`},
 	{`kicks`, `[rt]x_q\d+_kicks`}, {`kicks_suppressed`, `[rt]x_q\d+_kicks_suppressed`},
@@ -139,5 +140,32 @@ func TestExtendedStatsOrder(t *testing.T) {
 		"rx_mbuf_allocation_errors rx_q0_packets rx_q0_bytes rx_q0_errors "
 	if got := strings.Join(names, " "); !strings.HasPrefix(got, want) || !strings.Contains(got, " tx_q1_good_bytes tx_dropped ") {
 		t.Errorf("%s", got)
+	}
+}
+
+// TestExtendedStatsAreComplete: each counter that there is has a name.
+func TestExtendedStatsAreComplete(t *testing.T) {
+	s := Stats{Queues: make([]QueueStats, 1)}
+	next := uint64(1000)
+	want := map[uint64]string{}
+	fill := func(path string, v reflect.Value) {
+		for i := range v.NumField() {
+			if f := v.Field(i); f.Kind() == reflect.Uint64 {
+				next++
+				f.SetUint(next)
+				want[next] = path + v.Type().Field(i).Name
+			}
+		}
+	}
+	fill("Stats.", reflect.ValueOf(&s).Elem())
+	fill("FaultStats.", reflect.ValueOf(&s.Faults).Elem())
+	fill("RxQueueStats.", reflect.ValueOf(&s.Queues[0].Rx).Elem())
+	fill("TxQueueStats.", reflect.ValueOf(&s.Queues[0].Tx).Elem())
+	delete(want, s.Queues[0].Tx.Dropped) // its parts have names, and two sums
+	for _, c := range s.Extended() {
+		delete(want, c.Value)
+	}
+	for _, name := range want {
+		t.Errorf("%s has no name among the extended statistics", name)
 	}
 }

@@ -70,6 +70,8 @@ type PortObject struct {
 	// Unsent says why packets were dropped or refused: the parts of TxDropped and
 	// TxErrors.
 	Unsent Unsent `json:"tx_unsent"`
+	// Offloads are counters of what is done for packets, if there is something.
+	Offloads Offloads `json:"offloads,omitzero"`
 	// Queues is there if the port has more than one queue pair.
 	Queues []QueueObject `json:"queues,omitempty"`
 	// XStats are the extended statistics and Info the [driver.Info] of the port, if they were
@@ -90,6 +92,31 @@ type QueueObject struct {
 	RingFull   uint64 `json:"tx_ring_full"`
 	Kicks      uint64 `json:"kicks"`
 	Suppressed uint64 `json:"kicks_suppressed"`
+}
+
+// Offloads says of how many packets work was left to the device, or was done for it.
+type Offloads struct {
+	RxChecksumGood      uint64 `json:"rx_checksum_good"`    // verified by the device
+	RxChecksumPartial   uint64 `json:"rx_checksum_partial"` // to be completed
+	RxLarge             uint64 `json:"rx_large"`            // would be several frames on a cable
+	TxChecksums         uint64 `json:"tx_checksums"`        // completed by the device
+	TxLarge             uint64 `json:"tx_large"`            // cut by the device
+	TxSoftwareChecksums uint64 `json:"tx_software_checksums"`
+	TxSoftwareLarge     uint64 `json:"tx_software_large"`
+}
+
+func offloads(n driver.Stats) Offloads {
+	var o Offloads
+	for _, q := range n.Queues {
+		o.RxChecksumGood += q.Rx.ChecksumGood
+		o.RxChecksumPartial += q.Rx.ChecksumPartial
+		o.RxLarge += q.Rx.LargePackets
+		o.TxChecksums += q.Tx.Checksums
+		o.TxLarge += q.Tx.LargePackets
+		o.TxSoftwareChecksums += q.Tx.SoftwareChecksums
+		o.TxSoftwareLarge += q.Tx.SoftwareLarge
+	}
+	return o
 }
 
 func queues(n driver.Stats) []QueueObject {
@@ -117,6 +144,7 @@ func (r *Report) object(elapsed time.Duration, all []counts) Object {
 		o.Ports = append(o.Ports, PortObject{
 			Port: p.Name, Path: p.Path, Features: append([]string{}, p.Features...),
 			Totals: all[i].totals(elapsed), Unsent: all[i].unsent(), Queues: queues(all[i].Stats),
+			Offloads: offloads(all[i].Stats),
 		})
 	}
 	o.Total = sum(all).totals(elapsed)

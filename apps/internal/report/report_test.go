@@ -72,7 +72,9 @@ func TestObject(t *testing.T) {
 	*stats[0] = driver.Stats{RxPackets: 3000, RxBytes: 180000, RxErrors: 1, RxNoMbuf: 2, TxPackets: 1500, TxBytes: 90000,
 		TxDropped: 3, TxErrors: 7, Polls: 4, EmptyPolls: 5, Kicks: 6, Suppressed: 15, Resets: 8,
 		RxMissed: 11, TxLost: 12, Disconnects: 13, Refusals: 14, Faults: driver.FaultStats{BrokenQueue: 2, Removed: 1},
-		Queues: []driver.QueueStats{{Tx: driver.TxQueueStats{LengthDrops: 2, ChainDrops: 4, PoolDrops: 1, OwnerDrops: 2}}}}
+		Queues: []driver.QueueStats{{Tx: driver.TxQueueStats{LengthDrops: 2, ChainDrops: 4, PoolDrops: 1, OwnerDrops: 2, OffloadDrops: 6,
+			Checksums: 21, LargePackets: 22, SoftwareChecksums: 23, SoftwareLarge: 24},
+			Rx: driver.RxQueueStats{ChecksumGood: 25, ChecksumPartial: 26, LargePackets: 27}}}}
 	s.Ports[0].Full = func() uint64 { return 10 }
 	stats[1].TxErrors = 5
 	var out bytes.Buffer
@@ -99,7 +101,9 @@ func TestObject(t *testing.T) {
 	}
 	want := totals
 	want["port"], want["path"], want["features"], want["tx_errors"] = "emu:gen", "RX packed; TX split", []any{"MAC"}, 7.
-	want["tx_unsent"] = map[string]any{"queue_full": 10., "length": 2., "device": 1., "segments": 4., "foreign_pool": 1., "freed": 2.}
+	want["tx_unsent"] = map[string]any{"queue_full": 10., "length": 2., "device": 1., "segments": 4., "foreign_pool": 1., "freed": 2., "offload": 6.}
+	want["offloads"] = map[string]any{"rx_checksum_good": 25., "rx_checksum_partial": 26., "rx_large": 27., "tx_checksums": 21.,
+		"tx_large": 22., "tx_software_checksums": 23., "tx_software_large": 24.}
 	if !reflect.DeepEqual(ports[0], want) {
 		t.Errorf("got  %v\nwant %v", ports[0], want)
 	}

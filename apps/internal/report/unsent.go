@@ -14,6 +14,8 @@ type Unsent struct {
 	Chain  uint64 `json:"segments"`     // more segments than the ring takes
 	Pool   uint64 `json:"foreign_pool"` // in a pool that the port does not have
 	Owner  uint64 `json:"freed"`        // nil, or freed or sent before
+	// Offload are those with a request that they cannot have, or without buffers to cut them.
+	Offload uint64 `json:"offload"`
 }
 
 // unsent returns why packets were not sent.
@@ -24,6 +26,7 @@ func (n counts) unsent() Unsent {
 		u.Chain += q.Tx.ChainDrops
 		u.Pool += q.Tx.PoolDrops
 		u.Owner += q.Tx.OwnerDrops
+		u.Offload += q.Tx.OffloadDrops
 	}
 	if rest := u.Full + u.Length; n.TxDropped > rest {
 		u.Device = n.TxDropped - rest
@@ -48,6 +51,7 @@ func (u Unsent) words(mtu int) string {
 		{u.Chain, "have too many segments"},
 		{u.Pool, "are in a pool that the port does not have"},
 		{u.Owner, "were freed or sent before"},
+		{u.Offload, "cannot be cut or have their checksum completed"},
 	} {
 		if reason.n > 0 {
 			list = append(list, fmt.Sprintf("%d %s", reason.n, reason.text))
