@@ -88,6 +88,10 @@ type Config struct {
 	// buffer was there or none was large enough, as DeviceDrops does those that were
 	// sent. [Stats] counts them as RxMissed. It may be nil.
 	DeviceMisses func() uint64
+	// DeviceFiltered returns how many packets the device received and kept away because of
+	// the filters that the port has set, as DeviceMisses does. [Stats] counts them as
+	// RxFiltered. It may be nil.
+	DeviceFiltered func() uint64
 	// Logger receives events that are not returned as errors; nil discards them.
 	Logger *slog.Logger
 	// ResetTimeout bounds every wait for the device to finish a reset; 0

@@ -20,6 +20,7 @@ type Stats struct {
 	Refusals           uint64 // times a back end that connected again could not be set up
 	Faults             FaultStats
 
+	RxFiltered    uint64 // packets that the filters of the port kept away, where the device can be asked
 	TxDeviceDrops uint64 // of TxDropped: taken and dropped by the device, where it can be asked
 
 	Queues []QueueStats // one for each queue pair
@@ -97,6 +98,9 @@ func (p *Port) Stats() Stats {
 	}
 	if d.cfg.DeviceMisses != nil {
 		s.RxMissed = d.cfg.DeviceMisses()
+	}
+	if d.cfg.DeviceFiltered != nil {
+		s.RxFiltered = d.cfg.DeviceFiltered()
 	}
 	for i := range d.rx {
 		rx, tx := d.rx[i].Stats(), d.tx[i].Stats()

@@ -95,6 +95,8 @@ var (
 // The counters that only this driver has.
 var (
 	morePortStats = []stat[Stats]{
+		{"rx_filtered", func(s *Stats) uint64 { return s.RxFiltered },
+			"packets that the filters of the port kept away, where the device can be asked"},
 		{"tx_dropped", func(s *Stats) uint64 { return s.TxDropped },
 			"packets taken and not sent: shorter or longer than a frame may be, or dropped by the device"},
 		{"tx_device_drops", func(s *Stats) uint64 { return s.TxDeviceDrops },

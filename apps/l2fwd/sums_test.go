@@ -62,10 +62,15 @@ func TestSums(t *testing.T) {
 			t.Errorf("device %d dropped %d, the port says %d", i, missed, o.Ports[i].RxMissed)
 		}
 	}
+	for i, d := range devices {
+		if n := d.Stats().RxFiltered; n != o.Ports[i].RxFiltered {
+			t.Errorf("device %d has filtered %d, the port says %d", i, n, o.Ports[i].RxFiltered)
+		}
+	}
 	for i, p := range o.Ports {
 		x := p.XStats
 		for name, want := range map[string]uint64{
-			"rx_good_packets": p.RxPackets, "tx_good_packets": p.TxPackets, "rx_missed_errors": p.RxMissed,
+			"rx_good_packets": p.RxPackets, "tx_good_packets": p.TxPackets, "rx_missed_errors": p.RxMissed, "rx_filtered": p.RxFiltered,
 			"tx_dropped": p.TxDropped - p.Unsent.Full, "tx_errors": p.TxErrors, "kicks": p.Kicks,
 			"kicks_suppressed": p.Suppressed, "resets": p.Resets, "faults": p.Faults,
 			"tx_q0_packets": p.TxPackets + x["tx_device_drops"], "fault_needs_reset": p.Resets,

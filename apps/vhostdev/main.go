@@ -57,6 +57,7 @@ func app() *cli.App {
 		&cli.StringFlag{Name: "mac", Usage: "address of the device", DefaultText: "02:00:00:00:00:01"},
 		&cli.StringFlag{Name: "cpus", Usage: "the `CPU` that polls and never sleeps",
 			DefaultText: "any, and sleeps when idle"},
+		command.XStatsFlag(),
 	}
 	flags := append(own, command.OutputFlags("how long to serve, 0 until Ctrl-C")...)
 	const usage = "serve a network device in software as a vhost-user back end"

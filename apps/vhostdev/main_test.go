@@ -129,7 +129,7 @@ func TestBackends(t *testing.T) {
 	} {
 		t.Run(strings.ReplaceAll(c.backend+c.keys, "/", " "), func(t *testing.T) {
 			o := &options{socket: filepath.Join(dir, "s"), queues: 1, size: 64, mtu: 1500, raw: c.raw, cpu: lcore.AnyCPU}
-			o.JSON = true
+			o.JSON, o.XStats = true, true
 			if c.polls {
 				o.cpu = 0
 			}
@@ -145,6 +145,12 @@ func TestBackends(t *testing.T) {
 			exchange(t, s, port, c.send, c.want)
 			object := stop()
 			p := object.Ports[0]
+			for name, want := range map[string]uint64{"rx_good_packets": p.RxPackets, "rx_good_bytes": p.RxBytes,
+				"tx_good_packets": p.TxPackets, "rx_missed_errors": p.RxMissed, "rx_filtered": p.RxFiltered, "kicks": p.Kicks} {
+				if got, ok := p.XStats[name]; !ok || got != want {
+					t.Errorf("%s is %d, want %d", name, got, want)
+				}
+			}
 			if p.Port != o.socket || !strings.Contains(p.Path, c.path) || len(p.Features) == 0 || object.Duration < 0 {
 				t.Errorf("%+v", object)
 			}

@@ -52,6 +52,7 @@ func read(c *cli.Context) (*options, error) {
 		socket: c.String("socket"), state: c.String("state"), client: c.Bool("client"), raw: c.Bool("raw"),
 		socketGroup: c.String("socket-group"), queues: c.Int("queues"), size: c.Int("size"), mtu: c.Int("mtu"),
 	}
+	o.XStats = c.Bool("xstats")
 	if c.NArg() > 0 {
 		return nil, &command.UsageError{Reason: fmt.Sprintf("%q is no option", c.Args().First())}
 	}

@@ -180,10 +180,11 @@ func (s *server) report() *report.Report {
 		Name: s.options.socket, Role: "= " + s.options.role(),
 		Path: path(s.options, state), Features: state.Features.Names(),
 		State: func() string { return words(s.back.State()) },
-		Stats: s.stats,
+		Stats: s.stats, Extended: func() []driver.ExtendedStat { return extended(s.back.Counters()) },
 	}
 	r := &report.Report{
 		App: "vhostdev", Start: s.start, Planned: s.options.Duration, Ports: []report.Port{port},
+		XStats: s.options.XStats,
 	}
 	if s.polled {
 		r.Pollers = func() string {
@@ -197,7 +198,7 @@ func (s *server) report() *report.Report {
 
 func (s *server) stats() driver.Stats {
 	c := s.back.Counters()
-	n := driver.Stats{RxPackets: c.RxPackets, RxBytes: c.RxBytes, RxMissed: c.RxDropped,
+	n := driver.Stats{RxPackets: c.RxPackets, RxBytes: c.RxBytes, RxMissed: c.RxDropped, RxFiltered: c.RxFiltered,
 		TxPackets: c.TxPackets, TxBytes: c.TxBytes, TxDropped: c.TxDropped, TxErrors: c.TxErrors, Kicks: c.Kicks}
 	s.mu.Lock()
 	defer s.mu.Unlock()

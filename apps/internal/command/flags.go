@@ -32,8 +32,14 @@ func InfoFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.BoolFlag{Name: "info", Usage: "print what each port is before packets flow: features and why some " +
 			"are not used, path, queues; with --json in the object (SIGUSR1 prints it at any time)"},
-		&cli.BoolFlag{Name: "xstats", Usage: "print the extended statistics of each port at the end; with --json in the object"},
+		XStatsFlag(),
 	}
+}
+
+// XStatsFlag is the option --xstats.
+func XStatsFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "xstats",
+		Usage: "print the extended statistics of each port at the end; with --json in the object"}
 }
 
 // OutputFlags are the options of a command that runs for a while and reports on

@@ -21,16 +21,19 @@ func (r *Report) WriteInfo(w io.Writer) error {
 	return err
 }
 
-// writeXStats writes the extended statistics of each port.
-func writeXStats(b *bytes.Buffer, number int, n counts) {
-	fmt.Fprintf(b, "\n  ###### NIC extended statistics for port %d\n", number)
-	for _, c := range n.extended() {
+// writeXStats writes the extended statistics of a port.
+func (p *Port) writeXStats(b *bytes.Buffer, n counts) {
+	fmt.Fprintf(b, "\n  ###### NIC extended statistics for port %d\n", p.Number)
+	for _, c := range p.extended(n) {
 		fmt.Fprintf(b, "  %s: %d\n", c.Name, c.Value)
 	}
 }
 
 // extended returns the extended statistics, in which tx_dropped is the port's own.
-func (n counts) extended() []driver.ExtendedStat {
+func (p *Port) extended(n counts) []driver.ExtendedStat {
+	if p.Extended != nil {
+		return p.Extended()
+	}
 	stats := n.Stats
 	stats.TxDropped -= n.full
 	return stats.Extended()
@@ -41,7 +44,7 @@ func (r *Report) describe(o *Object, all []counts) {
 	for i := range o.Ports {
 		if r.XStats {
 			o.Ports[i].XStats = map[string]uint64{}
-			for _, c := range all[i].extended() {
+			for _, c := range r.Ports[i].extended(all[i]) {
 				o.Ports[i].XStats[c.Name] = c.Value
 			}
 		}

@@ -44,6 +44,7 @@ type Totals struct {
 	TxErrors   uint64 `json:"tx_errors"`
 	RxErrors   uint64 `json:"rx_errors"`
 	RxMissed   uint64 `json:"rx_missed"`
+	RxFiltered uint64 `json:"rx_filtered"`
 	RxNoMbuf   uint64 `json:"rx_nombuf"`
 	RxPPS      uint64 `json:"rx_pps"`
 	TxPPS      uint64 `json:"tx_pps"`
@@ -159,7 +160,7 @@ func inSeconds(d time.Duration) float64 {
 func (n counts) totals(elapsed time.Duration) Totals {
 	return Totals{
 		RxPackets: n.RxPackets, RxBytes: n.RxBytes, TxPackets: n.TxPackets, TxBytes: n.TxBytes,
-		TxDropped: n.TxDropped, TxErrors: n.TxErrors, RxErrors: n.RxErrors, RxMissed: n.RxMissed,
+		TxDropped: n.TxDropped, TxErrors: n.TxErrors, RxErrors: n.RxErrors, RxMissed: n.RxMissed, RxFiltered: n.RxFiltered,
 		RxNoMbuf: n.RxNoMbuf, TxLost: n.TxLost, Disconnects: n.Disconnects, Refusals: n.Refusals,
 		RxPPS: perSecond(n.RxPackets, elapsed), TxPPS: perSecond(n.TxPackets, elapsed),
 		Polls: n.Polls, EmptyPolls: n.EmptyPolls, Kicks: n.Kicks, Resets: n.Resets,

@@ -39,6 +39,8 @@ type Port struct {
 	// State is the link's state in words.
 	State func() string
 	MTU   int // 0 if unknown
+	// Extended returns the extended statistics; nil means those of the counters.
+	Extended func() []driver.ExtendedStat
 	// Info describes the port. It may be nil.
 	Info func() driver.Info
 	// Stats counts from the opening of the port.
@@ -74,6 +76,7 @@ func sum(ports []counts) counts {
 		all.RxBytes += n.RxBytes
 		all.RxErrors += n.RxErrors
 		all.RxMissed += n.RxMissed
+		all.RxFiltered += n.RxFiltered
 		all.RxNoMbuf += n.RxNoMbuf
 		all.TxPackets += n.TxPackets
 		all.TxBytes += n.TxBytes

@@ -44,8 +44,8 @@ func (r *Report) writeSummary(w io.Writer, elapsed time.Duration, all []counts) 
 		fmt.Fprintf(&b, "  path: %s\n", p.Path)
 	}
 	if r.XStats {
-		for i, p := range r.Ports {
-			writeXStats(&b, p.Number, all[i])
+		for i := range r.Ports {
+			r.Ports[i].writeXStats(&b, all[i])
 		}
 	}
 	fmt.Fprintf(&b, "\n  ++++++++ Accumulated forward statistics for all ports\n")

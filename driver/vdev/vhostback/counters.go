@@ -6,9 +6,12 @@ package vhostback
 type Counters struct {
 	RxPackets, RxBytes uint64
 	RxDropped          uint64 // frames for which there was no buffer, or no driver
+	RxFiltered         uint64 // frames that the drivers' filters kept away
+	RxSegments         uint64 // frames that those of the wire were cut into
 	TxPackets, TxBytes uint64
 	TxDropped          uint64 // frames that the wire did not take
 	TxErrors           uint64 // frames that break a rule of length
+	TxSegments         uint64 // frames that packets were cut into
 	Kicks              uint64 // notifications of the drivers
 	Calls              uint64 // interrupts that were due
 }
@@ -21,6 +24,7 @@ func (b *Backend) Counters() Counters {
 	}
 	return Counters{
 		RxPackets: s.RxFrames, RxBytes: s.RxBytes, RxDropped: s.RxDropped + s.RxErrors,
+		RxFiltered: s.RxFiltered, RxSegments: s.RxSegments, TxSegments: s.TxSegments,
 		TxPackets: s.TxFrames, TxBytes: s.TxBytes, TxDropped: s.TxDropped, TxErrors: s.TxErrors,
 		Kicks: s.Doorbells, Calls: s.Interrupts,
 	}
