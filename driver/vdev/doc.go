@@ -28,8 +28,14 @@
 //		fmt.Println(v)
 //	}
 //
+// With offloads a driver leaves checksums and segments to the device, or takes packets on
+// which they are left to it. A wire that passes such packets on is an [OffloadBackend]: a
+// cable, a loop and a TAP interface are. For the others, and for a driver at the far end that
+// takes none, the device computes the checksums and cuts the segments itself.
+//
 // The files mirror those of the driver's package virtq: split.go and packed.go
 // hold the two ring formats, event.go when to notify, layout.go where the
-// areas are; rx.go, tx.go and ctrl.go are the three kinds of queue. core.go is what
+// areas are; rx.go, tx.go and ctrl.go are the three kinds of queue;
+// rxoffload.go, txoffload.go and segment.go are what offloads add. core.go is what
 // the two devices have in common, device.go and vhost.go are what differs.
 package vdev

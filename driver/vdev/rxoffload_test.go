@@ -3,6 +3,7 @@ package vdev_test
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 	"testing"
 
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
@@ -75,6 +76,42 @@ func TestLargeReceive(t *testing.T) {
 			a.clean()
 			b.g.clean()
 		})
+	}
+}
+
+// With HASH_REPORT headers have 20 bytes in both directions, with the offload in the first
+// of them.
+func TestLongHeaders(t *testing.T) {
+	for _, ring := range []virtio.Features{split, packed} {
+		f := ring.Or(receiveFeatures).Or(transmitFeatures).With(virtio.NetCtrlVQ).With(virtio.NetHashReport)
+		for _, buffer := range []int{2048, 65608, 65609} {
+			if f = f.With(virtio.NetMrgRxbuf); buffer != 2048 {
+				f = f.Without(virtio.NetMrgRxbuf)
+			}
+			g := newGuest(t, vdev.Config{Backend: wire.Loop(), Translated: true}, 8<<20)
+			rx, tx := g.up(f, 64)
+			p := newPort(g, 0, 1, rx, tx, 40, buffer)
+			p.refill()
+			for _, size := range []int{0, 1000} {
+				sent := flow{payload: 1000 + 40*size}.offload(t, size)
+				sent = slices.Insert(sent, virtio.NetHeaderLen, make([]byte, 8)...)
+				g.transmit(tx, sent, 4)
+				g.d.Poll()
+				got := p.recvPacket()
+				if got == nil {
+					t.Fatalf("nothing arrived: %+v", g.d.Stats())
+				}
+				binary.LittleEndian.PutUint16(got[virtio.NetHeaderNumBuffers:], 0)
+				if !bytes.Equal(got, sent) {
+					t.Errorf("%x, want %x", got[:80], sent[:80])
+				}
+			}
+			if buffer == 65608 {
+				g.wantRules("net/rxbuf/1")
+			} else {
+				g.clean()
+			}
+		}
 	}
 }
 

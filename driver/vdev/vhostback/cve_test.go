@@ -192,8 +192,8 @@ func TestCVE_2022_2132_HeaderWithoutPacketAndSpreadHeader(t *testing.T) {
 	}
 }
 
-// A checksum is to be filled in behind the end of the packet: this device offers
-// no checksums and touches none.
+// A checksum is to be filled in behind the end of the packet, by a driver that has not
+// accepted the feature: nothing is touched.
 func TestCVE_2024_11614_ChecksumBehindThePacket(t *testing.T) {
 	a, b := wire.Cable()
 	f := newFront(t, vhostback.Config{Stepped: true, Device: vdev.Config{Backend: a}})
@@ -215,12 +215,19 @@ func TestCVE_2024_11614_ChecksumBehindThePacket(t *testing.T) {
 	}
 }
 
-// A header may change while the device reads it: no field of it is used as an offset
-// or a length.
+// Header and packet may change while the device reads them: what is used as an offset or
+// a length was checked.
 func TestHeaderReadTwice(t *testing.T) {
-	f := newFront(t, vhostback.Config{Device: vdev.Config{Backend: wire.Null()}})
+	for name, features := range map[string]uint64{"no offloads": 0, "offloads": offloadBits} {
+		t.Run(name, func(t *testing.T) { changeWhileRead(t, bits(bitVersion1)|features) })
+	}
+}
+
+func changeWhileRead(t *testing.T, features uint64) {
+	f := newFront(t, vhostback.Config{Device: vdev.Config{Backend: wire.Null(), Offer: vdev.Implemented()}})
 	f.stepped = false
-	_, tx := f.up(bits(bitVersion1), 16)
+	_, tx := f.up(features, 16)
+	n := segmented(f.mem[buffer(0):])
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)
@@ -229,19 +236,22 @@ func TestHeaderReadTwice(t *testing.T) {
 			case <-stop:
 				return
 			default:
-				tx.put(buffer(0), v*0x9e3779b9)
-				tx.put(buffer(0)+8, v*0x85ebca6b)
+				tx.put(buffer(0), v*0x9e3779b9&0x03ff0501|0x01000000)
+				tx.put(buffer(0)+4, v*0x85ebca6b&0x003f01ff)
+				tx.put(buffer(0)+8, v*0x85ebca6b&0xff)
+				tx.put(buffer(0)+header+12, 0x45000008^v&7<<24) // the length of the IPv4 header
+				tx.put(buffer(0)+header+44, v<<28|v&7)          // and that of TCP
 			}
 		}
 	}()
 	for range 500 {
-		tx.add(guestBase+buffer(0), header+60, 0)
+		tx.add(guestBase+buffer(0), n, 0)
 		f.until("the packet is used", func() bool { _, _, ok := tx.used(); return ok })
 	}
 	close(stop)
 	<-stopped
-	if n := f.back.Counters().TxPackets; n != 500 {
-		t.Errorf("%d packets", n)
+	if c := f.back.Counters(); c.TxPackets+c.TxErrors != 500 {
+		t.Errorf("%+v", c)
 	}
 }
 

@@ -4,6 +4,11 @@
 // ([TAP]). Each is a [vdev.Backend]. [Impair] makes a wire lose, reorder,
 // duplicate and delay frames.
 //
+// A cable, a loop and a TAP interface pass large packets and incomplete checksums on, see
+// [vdev.OffloadBackend]. The others have frames as they are on a network: a generator, a
+// sink and a capture file count and record the segments that the device has cut, and what an
+// Impairment loses is one of them.
+//
 // A wire belongs to the device that it was given to, which closes it. Its
 // counters may be read from any goroutine.
 package wire

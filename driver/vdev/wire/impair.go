@@ -50,7 +50,8 @@ func (c *ImpairConfig) Check() error {
 }
 
 // Impairment is a wire that loses, reorders, duplicates and delays the frames that come
-// out of another one. What goes into it is not changed.
+// out of another one. What goes into it is not changed. It passes no offloads on, so that what
+// is lost is a frame of the network and not a large packet.
 type Impairment struct {
 	vdev.Backend
 	config ImpairConfig
