@@ -41,3 +41,14 @@ func (d *Device) stopAnnouncing() {
 		d.net.generation++
 	}
 }
+
+// rarp is a frame with a request for the IPv4 address of a station, from itself (RFC 903).
+func rarp(mac macAddr) []byte {
+	f := make([]byte, 60)
+	copy(f, broadcast[:])
+	copy(f[6:], mac[:])
+	copy(f[12:], []byte{0x80, 0x35, 0, 1, 8, 0, 6, 4, 0, 3})
+	copy(f[22:], mac[:])
+	copy(f[32:], mac[:])
+	return f
+}

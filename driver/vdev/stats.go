@@ -11,6 +11,8 @@ type Stats struct {
 	TxErrors          uint64 // frames with an invalid length or header; they are dropped
 	TxSegments        uint64 // frames that packets were cut into
 
+	TxRARP uint64 // frames of SendRARP that the back end took; they are in no other count
+
 	RxFrames, RxBytes uint64 // delivered to the driver
 	RxDropped         uint64 // no buffer, or the link was down
 	RxErrors          uint64 // frames too large for a buffer without MRG_RXBUF

@@ -321,6 +321,19 @@ func (d *VhostDevice) countActive() {
 	}
 }
 
+// SendRARP transmits a RARP frame from a station, by which switches learn where it is. A
+// front end asks for it after a migration, if the guest does not announce itself. It
+// reports whether the back end took it.
+func (d *VhostDevice) SendRARP(mac [6]byte) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed || d.replaced.Load() || !d.net.link || d.cfg.Backend.Transmit(0, [][]byte{rarp(mac)}) != 1 {
+		return false
+	}
+	d.stats.TxRARP++
+	return true
+}
+
 // Notify says that the driver kicked virtqueue i.
 func (d *VhostDevice) Notify(i int) {
 	if i >= 0 && i < len(d.queues) {

@@ -43,9 +43,9 @@ const (
 	bitProtocol, bitVersion1, bitPacked          = 30, 32, 34
 	bitInOrder                                   = 35
 
-	allProtocol = 1<<0 | 1<<3 | 1<<4 | 1<<9 | 1<<12 | 1<<13 | 1<<15 | 1<<16
+	allProtocol = 1<<0 | 1<<2 | 1<<3 | 1<<4 | 1<<9 | 1<<12 | 1<<13 | 1<<15 | 1<<16
 	noStatus    = rawProtocol &^ (1 << 16)
-	rawProtocol = allProtocol &^ (1 << 12) // what the raw engine offers
+	rawProtocol = allProtocol &^ (1<<2 | 1<<12) // what the raw engine offers
 	inflight    = noStatus | 1<<12
 )
 

@@ -58,7 +58,7 @@ var payloads = map[byte][2]int{
 	setFeatures: {0, 1}, setVringNum: {2, 0}, setVringAddr: {2, 4}, setVringBase: {2, 0}, getVringBase: {2, 0},
 	setVringKick: {0, 1}, setVringCall: {0, 1}, setVringErr: {0, 1}, setProtocolFeatures: {0, 1}, setVringEnable: {2, 0},
 	netSetMTU: {0, 1}, getConfig: {4, 0}, setConfig: {4, 0}, addMemReg: {0, 5}, remMemReg: {0, 5}, setStatus: {0, 1},
-	setMemTable: {2, 4}, getInflight: {5, 0}, setInflight: {5, 0},
+	setMemTable: {2, 4}, getInflight: {5, 0}, setInflight: {5, 0}, sendRARP: {0, 1},
 }
 
 // play makes a front end do what the bytes say, until the connection or they end.

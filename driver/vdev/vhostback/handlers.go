@@ -39,8 +39,8 @@ func (s *session) setFeatures(m *message) ([]byte, error) {
 
 // protocols returns the protocol features that are offered.
 func (s *session) protocols() uint64 {
-	if s.unit.device == nil { // the raw engine records nothing
-		return protoOffered &^ (1 << protoInflight)
+	if s.unit.device == nil { // the raw engine records nothing and has no frames of its own
+		return protoOffered &^ (1<<protoInflight | 1<<protoRARP)
 	}
 	return protoOffered
 }
@@ -98,6 +98,17 @@ func (s *session) setMTU(m *message) ([]byte, error) {
 	if v := m.number(); v < virtio.MinMTU || v > uint64(s.engine.MTU()) {
 		return nil, &refusal{"the MTU is not one of this device"}
 	}
+	return nil, nil
+}
+
+// sendRARP announces a station, whose address is in the first bytes of the number, for a
+// guest that has moved here and does not do that itself.
+func (s *session) sendRARP(m *message) ([]byte, error) {
+	mac := m.payload[:6]
+	if mac[0]&1 != 0 {
+		return nil, m.wrong("address", uint64(mac[0]), "that of a station, whose first byte is even")
+	}
+	s.unit.device.SendRARP([6]byte(mac))
 	return nil, nil
 }
 

@@ -29,6 +29,7 @@ const (
 	reqSetProtocol     request = 16
 	reqGetQueueNum     request = 17
 	reqSetVringEnable  request = 18
+	reqSendRARP        request = 19
 	reqNetSetMTU       request = 20
 	reqGetConfig       request = 24
 	reqSetConfig       request = 25
@@ -79,6 +80,7 @@ const (
 // Protocol features.
 const (
 	protoMQ       = 0
+	protoRARP     = 2
 	protoReplyAck = 3
 	protoMTU      = 4
 	protoConfig   = 9
@@ -87,7 +89,7 @@ const (
 	protoMemSlots = 15
 	protoStatus   = 16
 
-	protoOffered = 1<<protoMQ | 1<<protoReplyAck | 1<<protoMTU | 1<<protoConfig |
+	protoOffered = 1<<protoMQ | 1<<protoRARP | 1<<protoReplyAck | 1<<protoMTU | 1<<protoConfig |
 		1<<protoInflight | 1<<protoReset | 1<<protoMemSlots | 1<<protoStatus
 )
 

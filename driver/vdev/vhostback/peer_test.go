@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
@@ -288,6 +289,26 @@ func TestConfiguration(t *testing.T) {
 		if v := binary.NativeEndian.Uint64(f.answer(m.request, 8)); v != m.answer {
 			t.Errorf("request %d %x: answer %d, expected %d", m.request, m.payload, v, m.answer)
 		}
+	}
+}
+
+// SEND_RARP puts a frame on the wire that says where the station is, whether rings run or
+// not; the address of a group ends the connection.
+func TestSendRARP(t *testing.T) {
+	near, far := wire.Cable()
+	f := newFront(t, vhostback.Config{Device: vdev.Config{Backend: near}})
+	f.hello(allProtocol, bits(bitVersion1))
+	mac := []byte{2, 1, 2, 3, 4, 5}
+	f.need = true
+	f.send(sendRARP, append(bytes.Clone(mac), 0xee, 0xee))
+	frames := make([][]byte, 2)
+	want := slices.Concat(bytes.Repeat([]byte{0xff}, 6), mac, []byte{0x80, 0x35, 0, 1, 8, 0, 6, 4, 0, 3}, mac, make([]byte, 4), mac, make([]byte, 22))
+	if n := far.Receive(0, frames); n != 1 || !bytes.Equal(frames[0], want) {
+		t.Errorf("%d frames, % x\nwant      % x", n, frames[0], want)
+	}
+	f.raw(encode(sendRARP, 0, append([]byte{3, 1, 2, 3, 4, 5}, 0, 0)))
+	if e := expectProtocol(t, f.over()); e.Op != "SEND_RARP" {
+		t.Errorf("%v", e)
 	}
 }
 

@@ -66,7 +66,7 @@ func TestWrongMessages(t *testing.T) {
 		{getQueueNum, "GET_QUEUE_NUM", nil, 0}, {netSetMTU, "NET_SET_MTU", number, 0}, {getConfig, "GET_CONFIG", words(0, 0, 0), 0},
 		{setConfig, "SET_CONFIG", words(0, 0, 0), 0}, {resetDevice, "RESET_DEVICE", nil, 0}, {getMaxMemSlots, "GET_MAX_MEM_SLOTS", nil, 0},
 		{addMemReg, "ADD_MEM_REG", region, 1}, {remMemReg, "REM_MEM_REG", region, 0}, {setStatus, "SET_STATUS", number, 0},
-		{getStatus_, "GET_STATUS", nil, 0},
+		{getStatus_, "GET_STATUS", nil, 0}, {sendRARP, "SEND_RARP", number, 0},
 		{getInflight, "GET_INFLIGHT_FD", make([]byte, 20), 0}, {setInflight, "SET_INFLIGHT_FD", make([]byte, 20), 1},
 	} {
 		add(m.name+" without its protocol feature", m.name, encode(m.request, 0, m.payload), m.fds)

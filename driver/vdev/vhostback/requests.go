@@ -45,6 +45,7 @@ func allKinds() []kind {
 		{reqSetProtocol, "SET_PROTOCOL_FEATURES", numberSize, 0, 0, -1, false, (*session).setProtocol},
 		{reqGetQueueNum, "GET_QUEUE_NUM", 0, 0, 0, protoMQ, true, (*session).getQueueNum},
 		{reqSetVringEnable, "SET_VRING_ENABLE", stateSize, 0, 0, -1, false, (*session).setVringEnable},
+		{reqSendRARP, "SEND_RARP", numberSize, 0, 0, protoRARP, false, (*session).sendRARP},
 		{reqNetSetMTU, "NET_SET_MTU", numberSize, 0, 0, protoMTU, false, (*session).setMTU},
 		{reqGetConfig, "GET_CONFIG", -1, 0, 0, protoConfig, true, (*session).getConfig},
 		{reqSetConfig, "SET_CONFIG", -1, 0, 0, protoConfig, false, (*session).setConfig},
