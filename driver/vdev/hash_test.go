@@ -264,3 +264,24 @@ func TestTransmitWithHashReport(t *testing.T) {
 		r.clean()
 	})
 }
+
+// Frames of any contents have a hash of an enabled type, or none.
+func FuzzHash(f *testing.F) {
+	seed := ipPacket{src: "2001:db8::1", dst: "2001:db8::2", sport: 1, dport: 2, proto: 6, next: 60,
+		extensions: cat([]byte{43, 2, 0, 1, 1, 0, 0xc9, 16}, make([]byte, 16), []byte{6, 2, 2, 1, 0, 0, 0, 0}, make([]byte, 16))}
+	f.Add(seed.frame(), uint16(virtio.HashAll))
+	f.Add(flowFrame(1).frame(), uint16(virtio.HashTCPv4))
+	f.Fuzz(func(t *testing.T, frame []byte, types uint16) {
+		if len(frame) > 1500 {
+			return
+		}
+		enabled := virtio.HashTypes(types) & virtio.HashAll
+		r := hashRig(t, split.Or(allCtrl))
+		r.do(virtio.CtrlMQ, virtio.CtrlMQHashConfig, hashConfig(enabled, verificationKey)...)
+		value, report := r.reported(frame)
+		if report != virtio.HashReportNone && enabled>>(report-1)&1 == 0 || report == virtio.HashReportNone && value != 0 {
+			t.Errorf("hash %#x of type %d, enabled are %#x", value, report, enabled)
+		}
+		r.clean()
+	})
+}
