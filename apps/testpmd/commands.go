@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"iter"
 	"net"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -38,7 +39,8 @@ var sections = []struct{ name, title, says string }{
 
 // commands returns all commands of the prompt.
 func (t *tester) commands() []grammar.Command {
-	return slices.Concat(t.controlCommands(), t.showCommands(), t.setCommands(), t.portCommands(), refused())
+	return slices.Concat(t.controlCommands(), t.showCommands(), t.setCommands(), t.modeCommands(),
+		t.checksumCommands(), t.portCommands(), t.queueCommands(), t.rssCommands(), t.deviceCommands(), refused())
 }
 
 // kinds returns the kinds of values that the forms of commands name.
@@ -55,6 +57,10 @@ func (t *tester) kinds() map[string]grammar.Kind {
 		"MODE":    {Says: "a forwarding mode", Check: isMode, Values: modeList},
 		"FILE":    {Says: "a file"},
 		"DEVICE":  {Says: "a device: PORT as on the command line, the address of a PCI function, or net_virtio_user0,path=SOCKET"},
+		"HEX":     {Says: "a hexadecimal number", Check: isHex},
+		"PAIRS":   {Says: "pairs like (0,1),(1,0)", Check: matches(tableForm)},
+		"MASKS":   {Says: "masks like (0xff,0x0)", Check: matches(masksForm)},
+		"QUEUEOF": {Says: "a port and a queue, like 0,1"},
 		"WORD":    {Says: "a word"},
 		"TOPIC":   {Says: "a topic", Values: topicNames},
 	}
@@ -86,6 +92,22 @@ func isMask(text string) error {
 		return errors.New("not a hexadecimal mask with a bit set")
 	}
 	return nil
+}
+
+func isHex(text string) error {
+	if text == "" || len(text)%2 != 0 || strings.Trim(text, "0123456789abcdefABCDEF") != "" {
+		return errors.New("not bytes in hexadecimal")
+	}
+	return nil
+}
+
+func matches(form *regexp.Regexp) func(string) error {
+	return func(text string) error {
+		if !form.MatchString(text) {
+			return errors.New("not of that form")
+		}
+		return nil
+	}
 }
 
 func isList(text string) error {

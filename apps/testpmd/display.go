@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -81,10 +82,13 @@ func speed(l driver.Link) string {
 // shown.
 func (t *tester) showStats(p *port) {
 	now, at := p.dev.Stats(), time.Now()
-	r := ratesOf(now, p.shown, at.Sub(p.shownAt))
+	period := at.Sub(p.shownAt)
+	r := ratesOf(now, p.shown, period)
 	p.shown, p.shownAt = now, at
 	var b strings.Builder
 	writePortStats(&b, p.number, since(now, p.cleared), r)
+	t.writeChosen(&b, p, period)
+	fmt.Fprintf(&b, "  %s\n", portFoot)
 	fmt.Fprint(t.screen, b.String())
 }
 
@@ -103,51 +107,54 @@ func since(now, before driver.Stats) driver.Stats {
 }
 
 func (t *tester) clearPort(m grammar.Match) error {
-	err := t.each(m.Words[3], func(p *port) error {
-		p.cleared = p.dev.Stats()
-		if m.Words[2] == "stats" {
-			fmt.Fprintf(t.screen, "\n  NIC statistics for port %d cleared\n", p.number)
+	return t.each(m.Words[3], func(p *port) error {
+		if m.Words[2] != "stats" {
+			p.clearedX = map[string]uint64{}
+			for _, x := range p.dev.ExtendedStats() {
+				p.clearedX[x.Name] = x.Value
+			}
+			return nil
 		}
+		p.cleared = p.dev.Stats()
+		fmt.Fprintf(t.screen, "\n  NIC statistics for port %d cleared\n", p.number)
 		return nil
 	})
-	return err
 }
 
 // showXstats shows extended statistics, a name and a value on a line.
 func (t *tester) showXstats(p *port) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "###### NIC extended statistics for port %-2d\n", p.number)
-	for _, x := range xstats(p.dev, p.cleared) {
-		fmt.Fprintf(&b, "%s: %d\n", x.name, x.value)
+	for _, x := range p.dev.ExtendedStats() {
+		fmt.Fprintf(&b, "%s: %d\n", x.Name, p.sinceCleared(x))
 	}
 	fmt.Fprint(t.screen, b.String())
 }
 
-// xstat is one extended statistic.
-type xstat struct {
-	name  string
-	value uint64
+// sinceCleared returns an extended statistic without what it had when it was cleared.
+func (p *port) sinceCleared(x driver.ExtendedStat) uint64 {
+	return x.Value - min(p.clearedX[x.Name], x.Value)
 }
 
-// xstats returns the extended statistics of a port, those of DPDK's driver first.
-func xstats(dev *driver.Port, cleared driver.Stats) []xstat {
-	n := dev.Stats()
-	d := since(n, cleared)
-	list := []xstat{
-		{"rx_good_packets", d.RxPackets}, {"tx_good_packets", d.TxPackets}, {"rx_good_bytes", d.RxBytes},
-		{"tx_good_bytes", d.TxBytes}, {"rx_missed_errors", d.RxMissed}, {"rx_errors", d.RxErrors},
-		{"tx_errors", d.TxErrors + d.TxDropped}, {"rx_mbuf_allocation_errors", d.RxNoMbuf},
+// writeChosen shows the extended statistics that --display-xstats names, with their rates.
+func (t *tester) writeChosen(b *strings.Builder, p *port, since time.Duration) {
+	if len(t.plan.xstats) == 0 {
+		return
 	}
-	for i, q := range n.Queues {
-		prefix := fmt.Sprintf("rx_q%d_", i)
-		list = append(list, xstat{prefix + "good_packets", q.Rx.Packets}, xstat{prefix + "good_bytes", q.Rx.Bytes},
-			xstat{prefix + "errors", q.Rx.Dropped})
+	fmt.Fprintf(b, "\n%36s%35s\n", "Value", "Rate (since last show)")
+	last := p.shownX
+	p.shownX = map[string]uint64{}
+	for _, x := range p.dev.ExtendedStats() {
+		if !slices.Contains(t.plan.xstats, x.Name) {
+			continue
+		}
+		p.shownX[x.Name] = x.Value
+		rate := uint64(0)
+		if before, ok := last[x.Name]; ok && since > 0 && x.Value > before {
+			rate = uint64(float64(x.Value-before) / since.Seconds())
+		}
+		fmt.Fprintf(b, "  %-25s %11d %15d\n", x.Name, p.sinceCleared(x), rate)
 	}
-	for i, q := range n.Queues {
-		prefix := fmt.Sprintf("tx_q%d_", i)
-		list = append(list, xstat{prefix + "good_packets", q.Tx.Packets}, xstat{prefix + "good_bytes", q.Tx.Bytes})
-	}
-	return list
 }
 
 func (t *tester) showConfig(m grammar.Match) error {

@@ -162,6 +162,7 @@ func (e *engine) newStream(i, rx, tx, owner int) *stream {
 		cache: e.set.Caches[owner], bufs: make([]*mbuf.Buf, e.plan.options.Burst),
 		in: e.set.Ports[i], from: i, rxQueue: rx, out: e.set.Ports[to], number: to, txQueue: tx, peer: e.plan.peer(to),
 	}
+	copy(s.mac[:], s.out.MAC())
 	if e.plan.mode.receives {
 		s.rx = s.in.RxQueue(rx)
 	}
@@ -171,7 +172,7 @@ func (e *engine) newStream(i, rx, tx, owner int) *stream {
 	if e.plan.retry {
 		s.retry = &retry{times: e.plan.retries, delay: e.plan.retryDelay, relax: e.pollers[owner].relax}
 	}
-	s.watch.Store(e.plan.newWatch())
+	s.watch.Store(e.plan.newWatch(s))
 	return s
 }
 

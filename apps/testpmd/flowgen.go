@@ -11,7 +11,8 @@ import (
 )
 
 const (
-	flows = 1024
+	// defaultFlows is how many flows there are unless the command line says otherwise.
+	defaultFlows = 1024
 	// checksumLen is what testpmd takes off the length in this mode, and in
 	// this one only, because a wire's frame ends in a checksum.
 	checksumLen = 4
@@ -23,10 +24,14 @@ type flowGen struct {
 	headers *frame.Flows
 	length  int
 	flow    uint16 // of the next packet
+	flows   uint32
 }
 
 func newFlowGen(s *stream, p *plan) func() bool {
-	g := &flowGen{stream: s, length: p.segments[0] - checksumLen}
+	g := &flowGen{stream: s, length: p.segments[0] - checksumLen, flows: uint32(p.flows)}
+	if g.flows == 0 {
+		g.flows = defaultFlows
+	}
 	g.headers = frame.UDP{
 		Dst: net.HardwareAddr{0, 1, 2, 3, 4, 1}, Src: net.HardwareAddr{0, 1, 2, 3, 4, 0}, Len: g.length,
 		SrcIP: netip.AddrFrom4([4]byte{10, 254, 0, 0}), DstIP: netip.AddrFrom4([4]byte{10, 253, 0, 0}),
@@ -42,11 +47,11 @@ func (g *flowGen) burst() bool {
 	flow := g.flow
 	for _, b := range g.bufs[:n] {
 		g.headers.Write(b.Append(g.length), flow)
-		flow = (flow + 1) % flows
+		flow = uint16((uint32(flow) + 1) % g.flows)
 	}
 	// A packet that could not be sent is made again.
 	sent := g.send(n)
-	g.flow = (g.flow + uint16(sent)) % flows
+	g.flow = uint16((uint32(g.flow) + uint32(sent)) % g.flows)
 	return got+sent > 0
 }
 

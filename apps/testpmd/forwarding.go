@@ -28,7 +28,7 @@ func (t *tester) start(txFirst int) error {
 	}
 	p := *t.plan // a run goes on with what it began with
 	p.txFirst = txFirst
-	p.screen = t.screen
+	p.screen, p.tags, p.csum = t.screen, t.tags(), t.checksums()
 	if p.mode.name == "flowgen" {
 		if err := checkFlowGen(p.segments); err != nil {
 			return err
@@ -159,12 +159,19 @@ func (t *tester) traffic(i int) traffic {
 	}
 	last := r.begun[i]
 	drops := r.engine.dropped(i) - r.unsent[i]
-	return traffic{
+	n := traffic{
 		rx: now.RxPackets - last.RxPackets, rxDropped: now.RxMissed - last.RxMissed,
 		rxErrors: now.RxErrors - last.RxErrors, noMbuf: now.RxNoMbuf - last.RxNoMbuf,
 		tx:        now.TxPackets - last.TxPackets,
 		txDropped: now.TxDropped - last.TxDropped + now.TxErrors - last.TxErrors + drops,
 	}
+	for _, s := range r.engine.streams {
+		if s.from == i {
+			n.badIP += s.badIP.Load()
+			n.badL4 += s.badL4.Load()
+		}
+	}
+	return n
 }
 
 // showForwarding shows what the run did so far.

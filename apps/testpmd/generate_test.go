@@ -38,15 +38,15 @@ func TestTxOnly(t *testing.T) {
 	}
 }
 
-// TestFlowGen: packets of 1024 flows in turn, none left out though the ring is
+// TestFlowGen: packets of 1024 defaultFlows in turn, none left out though the ring is
 // full most of the time; what comes is freed.
 func TestFlowGen(t *testing.T) {
 	for _, keys := range rings {
 		p := newTestPlan(t, "flowgen", "emu:cable=l,mac="+leftMAC+keys)
 		left := newStation(t, "emu:cable=l", p.cables)
 		r := start(t, p)
-		for i, f := range left.receive(t, 3*flows) {
-			n := i % flows
+		for i, f := range left.receive(t, 3*defaultFlows) {
+			n := i % defaultFlows
 			dst := netip.AddrFrom4([4]byte{10, 253, byte(n >> 8), byte(n)}).String()
 			checkUDP(t, i, f, 60, "00:01:02:03:04:01", "00:01:02:03:04:00", "10.254.0.0", dst, 1000, 1001)
 			left.send(t, frametest.Varied(i))

@@ -74,7 +74,7 @@ func ratesOf(now, last driver.Stats, since time.Duration) rates {
 	}
 }
 
-// writePortStats writes the counters of a port.
+// writePortStats writes the counters of a port, without the line that ends them.
 func writePortStats(w io.Writer, number int, n driver.Stats, r rates) {
 	fmt.Fprintf(w, "\n  %s NIC statistics for port %-2d %s\n", portEdge, number, portEdge)
 	fmt.Fprintf(w, "  RX-packets: %-10d RX-missed: %-10d RX-bytes:  %-d\n", n.RxPackets, n.RxMissed, n.RxBytes)
@@ -84,7 +84,6 @@ func writePortStats(w io.Writer, number int, n driver.Stats, r rates) {
 	fmt.Fprintf(w, "\n  Throughput (since last show)\n")
 	fmt.Fprintf(w, "  Rx-pps: %12d          Rx-bps: %12d\n", r.rxPackets, r.rxBits)
 	fmt.Fprintf(w, "  Tx-pps: %12d          Tx-bps: %12d\n", r.txPackets, r.txBits)
-	fmt.Fprintf(w, "  %s\n", portFoot)
 }
 
 // stars frames the title of a page about a port.

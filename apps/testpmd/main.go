@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"time"
 
@@ -81,22 +82,33 @@ type plan struct {
 	specs    []devargs.Spec
 	cables   *devargs.Cables // set by tests, which have the other ends
 
-	chosen   []int // numbers of the ports that take part, nil for all
-	topology string
-	peers    map[int]net.HardwareAddr // where packets of a port go, if it was given
-	cores    int                      // pollers, 0 for all that there are
-	rxq, txq int                      // queues of a port, 0 for all that there are
-	rxd, txd int                      // descriptors of a queue at most, 0 for no limit
-	mbufSize int                      // bytes of a packet buffer with its headroom, 0 for the default
-	maxFrame int                      // longest frame, 0 if not given
+	chosen     []int // numbers of the ports that take part, nil for all
+	topology   string
+	peers      map[int]net.HardwareAddr // where packets of a port go, if it was given
+	cores      int                      // pollers, 0 for all that there are
+	rxq, txq   int                      // queues of a port, 0 for all that there are
+	rxd, txd   int                      // descriptors of a queue at most, 0 for no limit
+	bufferSize int                      // bytes of a packet buffer with its headroom, 0 for the default
+	maxFrame   int                      // longest frame, 0 if not given
 
 	retry      bool // what finds a transmit queue full is sent again
 	retries    int
 	retryDelay time.Duration
-	burstStats bool      // lengths of bursts are counted
-	verbose    int       // see showReceived
-	screen     io.Writer // where packets are shown
-	flush      bool      // what was received before the start is freed
+	burstStats bool              // lengths of bursts are counted
+	verbose    int               // see showReceived
+	screen     io.Writer         // where packets are shown
+	tags       map[int]tags      // by the numbers of ports
+	csum       map[int]checksums // ... of those that send
+	noisy      noisyConfig
+	multiFlow  bool          // txonly makes packets of many flows
+	txIP       [2]netip.Addr // source and destination of txonly's packets, if they were given
+	txUDP      [2]uint16     // ... and their ports
+	flows      int           // of flowgen, 0 for the default
+	xstats     []string      // extended statistics that are shown with the others
+	halted     bool          // ports are stopped at first
+	strip      bool          // VLAN tags of all ports
+	keys       []string      // for all ports that do not have them: "lro=1"
+	flush      bool          // what was received before the start is freed
 
 	interactive bool
 	autoStart   bool

@@ -35,6 +35,10 @@ func modes() []mode {
 		{name: "rxonly", receives: true, burst: newRxOnly},
 		{name: "txonly", transmits: true, everyRound: true, burst: newTxOnly},
 		{name: "flowgen", receives: true, transmits: true, everyRound: true, burst: newFlowGen},
+		{name: "csum", receives: true, transmits: true, burst: newCsum},
+		{name: "icmpecho", receives: true, transmits: true, answers: true, burst: newICMPEcho},
+		{name: "5tswap", receives: true, transmits: true, burst: newFiveTupleSwap},
+		{name: "noisy", receives: true, transmits: true, burst: newNoisy},
 	}
 }
 
@@ -64,12 +68,19 @@ func (m *mode) packets(s driver.Stats) uint64 {
 	return s.RxPackets
 }
 
-// onlyFlow returns the UDP flow of txonly, from the addresses that RFC 2544 sets
-// aside for measuring, on the discard port.
-func onlyFlow(s *stream, length int) frame.UDP {
-	return frame.UDP{
+// onlyFlow returns the UDP flow of txonly: that of the command line, or one from the addresses that
+// RFC 2544 sets aside for measuring, on the discard port.
+func onlyFlow(s *stream, p *plan, length int) frame.UDP {
+	f := frame.UDP{
 		Dst: s.peer, Src: s.out.MAC(), Len: length,
 		SrcIP: netip.AddrFrom4([4]byte{198, 18, 0, 1}), DstIP: netip.AddrFrom4([4]byte{198, 18, 0, 2}),
 		SrcPort: 9, DstPort: 9,
 	}
+	if p.txIP[0].IsValid() {
+		f.SrcIP, f.DstIP = p.txIP[0], p.txIP[1]
+	}
+	if p.txUDP[0] != 0 {
+		f.SrcPort, f.DstPort = p.txUDP[0], p.txUDP[1]
+	}
+	return f
 }

@@ -29,7 +29,7 @@ func newPlan(c *cli.Context, o command.Options, line *dpdk.Line) (*plan, error) 
 		p.remarks = line.Remarks()
 	}
 	for _, read := range []func(*cli.Context) error{
-		p.readRefused, p.readMode, p.readQueues, p.readMemory, p.readPorts, p.readTopology, p.readCores,
+		p.readRefused, p.readMode, p.readMade, p.readNoisy, p.readOffloads, p.readQueues, p.readMemory, p.readPorts, p.readTopology, p.readCores,
 	} {
 		if err := read(c); err != nil {
 			return nil, err
@@ -130,7 +130,7 @@ func (p *plan) readMemory(c *cli.Context) error {
 	if n > 0 {
 		p.options.PoolSize = n
 	}
-	if p.mbufSize, err = number(c, "mbuf-size", 0, 128+64, 1<<16-1, "2176 is what most use"); err != nil {
+	if p.bufferSize, err = number(c, "mbuf-size", 0, headroom+64, 1<<16-1, "2176 is what most use"); err != nil {
 		return err
 	}
 	p.maxFrame, err = number(c, "max-pkt-len", 0, 64, 65535+portset.Headers, "1518 is that of Ethernet, 9018 that of jumbo frames")
@@ -177,8 +177,13 @@ func (p *plan) limit(s *devargs.Spec) error {
 	if p.maxFrame > 0 && s.MTU == 0 {
 		s.MTU = max(p.maxFrame-portset.Headers, virtio.MinMTU)
 	}
-	text := s.Text
-	again, err := devargs.Parse(s.String()) // what goes together is checked there
+	text, full := s.Text, s.String()
+	for _, key := range p.keys {
+		if name, _, _ := strings.Cut(key, "="); !strings.Contains(full, ","+name+"=") {
+			full += "," + key
+		}
+	}
+	again, err := devargs.Parse(full) // what goes together is checked there
 	if err != nil {
 		return err
 	}

@@ -94,7 +94,7 @@ func (t *tester) renew(p *port) error {
 		return fmt.Errorf("Fail to configure port %d: %w\n  the port is closed; port attach %s adds it again", p.number, err, former.Device()) //nolint:staticcheck // the words of testpmd
 	}
 	again := t.record(p.number, p.spec)
-	again.stopped, again.settings = true, p.settings
+	again.stopped, again.tags, again.csum = true, p.tags, p.csum
 	*p = *again
 	t.ports[p.number] = p
 	return nil

@@ -22,7 +22,7 @@ func (p *plan) run(ctx context.Context, stdout, stderr io.Writer) error {
 // session describes the run of the plan. The pollers also poll the emulated devices, so
 // that a port between two of them takes one CPU and not three.
 func (p *plan) session() *session.Session {
-	s := &session.Session{App: "testpmd", Options: p.options, PollDevices: true, Cables: p.cables}
+	s := &session.Session{App: "testpmd", Options: p.options, PollDevices: true, Cables: p.cables, Frame: p.frame()}
 	all := make([]*driver.Port, len(p.specs))
 	for i := range all {
 		all[i] = new(driver.Port) // only which ones there are counts here
@@ -84,8 +84,13 @@ func (e *engine) begin() {
 	}
 }
 
-// end has the emulated devices take what was sent.
+// end sends what was held back, and has the emulated devices take what was sent.
 func (e *engine) end() {
+	for _, s := range e.streams {
+		if s.held != nil {
+			s.held.release()
+		}
+	}
 	for i := range e.pollers {
 		e.pollers[i].devices.Drain()
 	}

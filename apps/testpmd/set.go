@@ -18,6 +18,9 @@ func (t *tester) setCommands() []grammar.Command {
 	return []grammar.Command{
 		{Form: "set fwd MODE [retry]", Section: inConfig, Help: "Set packet forwarding mode. With retry, packets that find a transmit queue full are sent again.", Do: t.setForward},
 		{Form: "set burst N", Section: inConfig, Help: "Set number of packets per burst.", Do: t.setBurst},
+		{Form: "port config all burst N", Section: inPorts, Help: "Set number of packets per burst.", Do: func(m grammar.Match) error {
+			return t.setBurst(grammar.Match{Words: []string{"set", "burst", m.Words[4]}})
+		}},
 		{Form: "set burst tx delay N retry N", Section: inConfig, Help: "Set the transmit delay time, in microseconds, and number of retries, effective when retry is enabled.", Do: t.setRetry},
 		{Form: "set txpkts LENGTHS", Section: inConfig, Help: "Set the length of each segment of packets that txonly makes, or of the one of flowgen.", Do: t.setLengths},
 		{Form: "set verbose N", Section: inConfig, Help: "Show packets: 1 those received, 2 those sent, 3 both, 0 none.", Do: t.setVerbose},
@@ -114,7 +117,8 @@ func (t *tester) setVerbose(m grammar.Match) error {
 	fmt.Fprintf(t.screen, "Change verbose level from %d to %d\n", t.plan.verbose, n)
 	t.plan.verbose = n
 	if t.busy {
-		t.run.engine.show(n, t.screen)
+		t.run.engine.plan.verbose = n
+		t.rewatch()
 	}
 	return nil
 }
@@ -219,4 +223,23 @@ func (t *tester) setDefault(grammar.Match) error {
 	t.plan.mode, _ = modeOf("io")
 	t.plan.retry = false
 	return nil
+}
+
+// rewatch has a run that is in progress do what was set for the packets of ports.
+func (t *tester) rewatch() {
+	if t.busy {
+		t.run.engine.plan.tags = t.tags()
+		t.run.engine.watchAgain()
+	}
+}
+
+// tags returns what is done to the VLAN tags of all ports.
+func (t *tester) tags() map[int]tags {
+	all := map[int]tags{}
+	for _, p := range t.ports {
+		if p != nil {
+			all[p.number] = p.tags
+		}
+	}
+	return all
 }

@@ -36,6 +36,7 @@ type tester struct {
 	ctx     context.Context // of the command that is carried out
 	reading []string        // files that commands are being read from
 	leaving bool
+	gsoLen  int // bytes of the packets that GSO makes
 
 	cancel struct {
 		sync.Mutex
@@ -54,17 +55,11 @@ type port struct {
 	cleared  driver.Stats // counters when they were cleared
 	shown    driver.Stats // ... and when they were shown last
 	shownAt  time.Time
-	failed   bool // said once
-	settings settings
-}
-
-// settings are what commands have set on a port, and show.
-type settings struct {
-	macs      []string
-	multicast []string
-	vlans     []int
-	strip     bool
-	filter    bool
+	clearedX map[string]uint64 // extended statistics when they were cleared
+	shownX   map[string]uint64 // ... and those that were shown last
+	failed   bool              // said once
+	tags     tags
+	csum     checksums
 }
 
 // newTester opens the ports of a plan.
@@ -74,16 +69,16 @@ func newTester(ctx context.Context, p *plan, screen, messages io.Writer) (*teste
 	}
 	cfg := portset.Config{
 		Specs: p.specs, Burst: p.options.Burst, Pollers: pollers.Count(p.options.CPUs), PoolSize: p.options.PoolSize,
-		NoHuge: p.options.NoHuge, Logger: p.options.Logger, PollDevices: true, Cables: p.cables, Spare: spares, Least: p.dpdk,
+		NoHuge: p.options.NoHuge, Logger: p.options.Logger, PollDevices: true, Cables: p.cables, Frame: p.frame(), Spare: spares, Least: p.dpdk,
 		Waiting: func(what string) { fmt.Fprintf(messages, "testpmd: %s\n", what) },
 	}
 	set, err := portset.Open(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
-	t := &tester{plan: p, set: set, screen: screen, errors: messages, ctx: ctx}
+	t := &tester{plan: p, gsoLen: defaultGSO, set: set, screen: screen, errors: messages, ctx: ctx}
 	for i := range set.Ports {
-		t.record(i, p.specs[i])
+		t.record(i, p.specs[i]).stopped = p.halted
 	}
 	t.grammar = grammar.New(t.commands(), t.kinds())
 	return t, nil
@@ -98,6 +93,7 @@ func (t *tester) record(i int, spec devargs.Spec) *port {
 		t.ports = append(t.ports, nil)
 	}
 	p := &port{number: i, spec: spec, dev: t.set.Ports[i], shownAt: time.Now()}
+	p.tags.strip = t.plan.strip
 	t.ports[i] = p
 	return p
 }

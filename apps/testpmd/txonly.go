@@ -17,6 +17,8 @@ type txOnly struct {
 	first  int   // length of the first segment
 	more   []int // and of those that follow
 	next   []*mbuf.Buf
+	flows  *frame.Flows // nil if there is one
+	flow   uint16       // of the next packet
 }
 
 func newTxOnly(s *stream, p *plan) func() bool {
@@ -28,8 +30,12 @@ func newTxOnly(s *stream, p *plan) func() bool {
 	for _, n := range p.segments {
 		total += n
 	}
-	t.header = onlyFlow(s, total).Header()
-	if len(t.more) > 0 {
+	flow := onlyFlow(s, p, total)
+	t.header = flow.Header()
+	if p.multiFlow {
+		t.flows = flow.SourceFlows()
+	}
+	if len(t.more) > 0 || p.multiFlow {
 		return t.chains
 	}
 	return t.burst
@@ -43,11 +49,21 @@ func (t *txOnly) burst() bool {
 	return t.send(n) > 0
 }
 
-// chains is burst for packets of several segments.
+// write writes the headers of a packet, of the next flow if there are several.
+func (t *txOnly) write(data []byte) {
+	if t.flows != nil {
+		t.flows.Write(data, t.flow)
+		t.flow++
+		return
+	}
+	*(*frame.Header)(data) = t.header
+}
+
+// chains is burst for packets of several segments, or of many flows.
 func (t *txOnly) chains() bool {
 	got, n := t.cache.Get(t.bufs), 0
 	for _, b := range t.bufs[:got] {
-		*(*frame.Header)(b.Append(t.first)) = t.header
+		t.write(b.Append(t.first))
 		if !t.lengthen(b) {
 			break
 		}

@@ -22,25 +22,27 @@ type watch struct {
 	rxBursts, txBursts *bursts // nil if they are not recorded
 	verbose            int
 	screen             io.Writer // for packets that are shown
+	strip              bool      // the tags of received packets
+	insert             []uint16  // tags of packets that are sent, the outermost last
 }
 
-// newWatch returns nil if nothing is to be recorded or shown.
-func (p *plan) newWatch() *watch {
-	if !p.burstStats && p.verbose == 0 {
+// newWatch returns nil if nothing is to be done beside forwarding.
+func (p *plan) newWatch(s *stream) *watch {
+	in, out := p.tags[s.from], p.tags[s.number]
+	w := &watch{verbose: p.verbose, screen: p.screen, strip: in.strips(s.rxQueue), insert: out.insert}
+	if !p.burstStats && w.verbose == 0 && !w.strip && len(w.insert) == 0 {
 		return nil
 	}
-	w := &watch{verbose: p.verbose, screen: p.screen}
 	if p.burstStats {
 		w.rxBursts, w.txBursts = new(bursts), new(bursts)
 	}
 	return w
 }
 
-// show has the streams of a run show packets from now on, or no more.
-func (e *engine) show(verbose int, screen io.Writer) {
-	e.plan.verbose, e.plan.screen = verbose, screen
+// watchAgain has the streams of a run do from now on what its plan says beside forwarding.
+func (e *engine) watchAgain() {
 	for _, s := range e.streams {
-		next := e.plan.newWatch()
+		next := e.plan.newWatch(s)
 		if w := s.watch.Load(); w != nil && next != nil {
 			next.rxBursts, next.txBursts = w.rxBursts, w.txBursts
 		}
@@ -53,6 +55,11 @@ func (w *watch) received(s *stream, bufs []*mbuf.Buf) {
 	if w.rxBursts != nil {
 		w.rxBursts.of[len(bufs)].Add(1)
 	}
+	if w.strip {
+		for _, b := range bufs {
+			b.StripVLAN()
+		}
+	}
 	if w.verbose&showReceived != 0 && len(bufs) > 0 {
 		dump(w.screen, fmt.Sprintf("port %d/queue %d: received %d packets", s.from, s.rxQueue, len(bufs)), s.rxQueue, bufs)
 	}
@@ -60,6 +67,11 @@ func (w *watch) received(s *stream, bufs []*mbuf.Buf) {
 
 // sending takes note of a burst that is about to be sent.
 func (w *watch) sending(s *stream, bufs []*mbuf.Buf) {
+	for _, tci := range w.insert {
+		for _, b := range bufs {
+			b.InsertVLAN(tci)
+		}
+	}
 	if w.verbose&showSent != 0 && len(bufs) > 0 {
 		dump(w.screen, fmt.Sprintf("port %d/queue %d: sent %d packets", s.number, s.txQueue, len(bufs)), s.txQueue, bufs)
 	}

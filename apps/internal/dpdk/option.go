@@ -2,6 +2,7 @@ package dpdk
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/command"
@@ -94,4 +95,10 @@ func read(table []Option, words []string) (settings []setting, rest []string, er
 // usage returns the error of an option.
 func usage(name, value, reason, remedy string) error {
 	return &command.UsageError{Option: strings.TrimLeft(name, "-"), Value: value, Reason: reason, Remedy: remedy}
+}
+
+// Has reports whether a word is an option of the EAL, in full.
+func Has(word string) bool {
+	o := find(eal, word)
+	return o != nil && slices.Contains(o.names(), strings.TrimLeft(word, "-"))
 }

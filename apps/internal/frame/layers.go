@@ -105,3 +105,19 @@ func (l *Layers) l4(data []byte) {
 
 // Payload returns where the headers end.
 func (l *Layers) Payload() int { return l.L2Len + l.L3Len + l.L4Len }
+
+// RenewIPv4 makes the checksum of an IPv4 header anew, and reports whether it was right.
+func RenewIPv4(header []byte) bool {
+	const at = 10
+	before := binary.BigEndian.Uint16(header[at:])
+	var sum uint32
+	for i := 0; i+1 < len(header); i += 2 {
+		if i != at {
+			sum += uint32(binary.BigEndian.Uint16(header[i:]))
+		}
+	}
+	sum = sum&0xffff + sum>>16
+	right := fold(sum)
+	binary.BigEndian.PutUint16(header[at:], right)
+	return before == right || before == 0xffff && right == 0
+}

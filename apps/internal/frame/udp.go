@@ -11,6 +11,7 @@ const (
 	ipOffset   = 14
 	udpOffset  = ipOffset + 20
 	sumOffset  = ipOffset + 10
+	srcOffset  = ipOffset + 12
 	destOffset = ipOffset + 16
 	// HeaderLen is the length of the Ethernet, IPv4 and UDP headers.
 	HeaderLen = udpOffset + 8
@@ -72,17 +73,23 @@ func fold(sum uint32) uint16 {
 	return ^uint16(sum + sum>>16)
 }
 
-// Flows are headers that differ in the low 16 bits of the destination address,
-// and so in the checksum.
+// Flows are headers that differ in the low 16 bits of an address, and so in the checksum.
 type Flows struct {
 	header Header
-	sum    uint32 // of the header with these 16 bits all 0
+	at     int    // where these bits are
+	sum    uint32 // of the header with them all 0
 }
 
 // Flows returns the headers of flows from u, whose destination address should end in .0.0.
-func (u UDP) Flows() *Flows {
-	f := &Flows{header: u.Header()}
-	binary.BigEndian.PutUint16(f.header[destOffset+2:], 0)
+func (u UDP) Flows() *Flows { return u.flows(destOffset + 2) }
+
+// SourceFlows returns the headers of flows to one destination, from source addresses that differ
+// from that of u in the low 16 bits.
+func (u UDP) SourceFlows() *Flows { return u.flows(srcOffset + 2) }
+
+func (u UDP) flows(at int) *Flows {
+	f := &Flows{header: u.Header(), at: at}
+	binary.BigEndian.PutUint16(f.header[at:], 0)
 	f.sum = f.header.sum()
 	return f
 }
@@ -96,5 +103,5 @@ func (f *Flows) Write(data []byte, n uint16) {
 	h := (*Header)(data)
 	*h = f.header
 	binary.BigEndian.PutUint16(h[sumOffset:], fold(f.sum+uint32(n)))
-	binary.BigEndian.PutUint16(h[destOffset+2:], n)
+	binary.BigEndian.PutUint16(h[f.at:], n)
 }
