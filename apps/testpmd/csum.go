@@ -8,8 +8,8 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
 )
 
-// checksums says how csum makes the checksums of packets that leave by a port: in software, or as an
-// offload of the transmit queue.
+// checksums says how csum makes the checksums of packets that leave by a port: in software, or as
+// an offload of the transmit queue.
 type checksums struct {
 	udp, tcp bool // offloaded
 	segment  int  // bytes of payload of the segments that TCP packets are cut into, 0 for none
@@ -43,8 +43,8 @@ func (c *csumStream) burst() bool {
 	return true
 }
 
-// renew makes the checksums of a packet anew. Of one that arrived without a checksum of UDP it makes
-// none, as testpmd does.
+// renew makes the checksums of a packet anew. Of one that arrived without a checksum of UDP it
+// makes none, as testpmd does.
 func (c *csumStream) renew(b *mbuf.Buf) {
 	data := b.Data()
 	l := frame.Parse(data)

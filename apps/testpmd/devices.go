@@ -103,7 +103,8 @@ func (t *tester) setMTU(m grammar.Match) error {
 	return t.changeMTU(p, m.Int(4))
 }
 
-// changeMTU sets the MTU of a port, at once if it is stopped, else when it is stopped and started.
+// changeMTU sets the MTU of a port, at once if it is stopped, else when it is stopped and
+// started.
 func (t *tester) changeMTU(p *port, mtu int) error {
 	if t.forwards(p) {
 		return fmt.Errorf("Set MTU failed. Port %d is forwarding: stop first", p.number) //nolint:staticcheck // as testpmd

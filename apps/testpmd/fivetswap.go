@@ -5,8 +5,8 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
 )
 
-// newFiveTupleSwap forwards packets back to where they came from: addresses of Ethernet and IP and
-// ports are exchanged, which leaves checksums right.
+// newFiveTupleSwap forwards packets back to where they came from: addresses of Ethernet and IP
+// and ports are exchanged, which leaves checksums right.
 func newFiveTupleSwap(s *stream, _ *plan) func() bool { return s.fiveTupleSwap }
 
 func (s *stream) fiveTupleSwap() bool {

@@ -15,16 +15,15 @@ func (s *stream) icmpEcho() bool {
 	if len(got) == 0 {
 		return false
 	}
-	n, other := 0, len(got)
-	for n < other { // answers to the front, the others to the end
-		if s.answer(got[n]) {
+	n := 0 // answers, which move to the front
+	for i, b := range got {
+		if s.answer(b) {
+			got[n] = b
 			n++
 			continue
 		}
-		other--
-		got[n], got[other] = got[other], got[n]
+		s.cache.Put(got[i : i+1])
 	}
-	s.cache.Put(got[n:])
 	if n > 0 {
 		s.send(n)
 	}

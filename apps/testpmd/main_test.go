@@ -58,7 +58,7 @@ func TestJSON(t *testing.T) {
 			case received && gen.RxBytes != 64*gen.RxPackets:
 				t.Errorf("%d packets of 64 bytes have %d bytes", gen.RxPackets, gen.RxBytes)
 			}
-			if sent := null.TxPackets > 0; sent != m.transmits {
+			if sent := null.TxPackets > 0; sent != (m.transmits && !m.answers) {
 				t.Errorf("%d packets sent", null.TxPackets)
 			}
 			for _, p := range o.Ports {

@@ -68,8 +68,8 @@ func (m *mode) packets(s driver.Stats) uint64 {
 	return s.RxPackets
 }
 
-// onlyFlow returns the UDP flow of txonly: that of the command line, or one from the addresses that
-// RFC 2544 sets aside for measuring, on the discard port.
+// onlyFlow returns the UDP flow of txonly: that of the command line, or one from the addresses
+// that RFC 2544 sets aside for measuring, on the discard port.
 func onlyFlow(s *stream, p *plan, length int) frame.UDP {
 	f := frame.UDP{
 		Dst: s.peer, Src: s.out.MAC(), Len: length,

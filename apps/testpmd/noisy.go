@@ -77,7 +77,8 @@ func (n *noisy) work() {
 	}
 }
 
-// hold puts a burst behind the packets that wait, and sends as many of those as there is no room for.
+// hold puts a burst behind the packets that wait, and sends as many of those as there is no room
+// for.
 func (n *noisy) hold(got []*mbuf.Buf) bool {
 	var arrived [maxHeld]*mbuf.Buf
 	count := copy(arrived[:], got)

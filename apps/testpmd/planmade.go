@@ -69,8 +69,8 @@ func (p *plan) readNoisy(c *cli.Context) error {
 	return nil
 }
 
-// offloadBits are the offloads of DPDK, by the numbers of their bits, and the keys of ports that they
-// are here: "" for what there is without a key.
+// offloadBits are the offloads of DPDK, by the numbers of their bits, and the keys of ports that
+// they are here: "" for what there is without a key.
 var offloadBits = map[string]map[int]string{
 	"rx-offloads": {0: "", 2: "csum=rx", 3: "csum=rx", 4: "lro=1", 13: "", 19: "hash=1"},
 	"tx-offloads": {0: "", 2: "csum=tx", 3: "csum=tx", 5: "tso=1", 6: "uso=1", 15: "", 16: ""},

@@ -102,8 +102,8 @@ func (t *tester) showUsed(m grammar.Match) error {
 	return nil
 }
 
-// countUsed returns how many descriptors a device has used that were not taken back yet: on a split
-// ring by its indices, on a packed one by the flags of the descriptors.
+// countUsed returns how many descriptors a device has used that were not taken back yet: on a
+// split ring by its indices, on a packed one by the flags of the descriptors.
 func countUsed(q driver.QueueInfo) int {
 	if q.Positions == nil {
 		return 0

@@ -53,6 +53,9 @@ func TestSums(t *testing.T) {
 	capture := filepath.Join(t.TempDir(), "long.pcap")
 	recordFrames(t, capture, 200, 100)
 	for _, m := range modes() {
+		if m.answers {
+			continue // it sends no more than what is asked for: see TestICMPEcho
+		}
 		t.Run(m.name, func(t *testing.T) {
 			t.Parallel()
 			pairs := pairs(capture, filepath.Join(t.TempDir(), "s"))

@@ -27,8 +27,8 @@ func dpdkTestpmd(t *testing.T, commands string, options ...string) string {
 	return string(out)
 }
 
-// TestTally: every command in the help of dpdk-testpmd, in each of its forms, is carried out here or
-// refused with a reason, and none is unknown.
+// TestTally: every command in the help of dpdk-testpmd, in each of its forms, is carried out here
+// or refused with a reason, and none is unknown.
 func TestTally(t *testing.T) {
 	help := dpdkTestpmd(t, "help all\nquit\n", "--", "-i", "--total-num-mbufs=2048")
 	tester := &tester{plan: &plan{}}
@@ -90,8 +90,8 @@ var values = map[string]string{
 	"udp_port": "4789", "cycles": "1", "qmapping": "1", "hash,queue": "(0,0)", "hash key": "00112233", "free_cnt": "0", "tx_port_id": "0", "desc_id": "0",
 }
 
-// samples returns lines that a form of the help stands for: each alternative, with and without what
-// is optional.
+// samples returns lines that a form of the help stands for: each alternative, with and without
+// what is optional.
 func samples(form string) []string {
 	// What is irregular in the help, as it is meant.
 	form = strings.NewReplacer(
@@ -166,8 +166,8 @@ func expand(part string) []string {
 	return alternatives
 }
 
-// TestTallyOptions: every option in the help of dpdk-testpmd, of the EAL and its own, is accepted or
-// refused with a reason, and none is unknown.
+// TestTallyOptions: every option in the help of dpdk-testpmd, of the EAL and its own, is accepted
+// or refused with a reason, and none is unknown.
 func TestTallyOptions(t *testing.T) {
 	help := dpdkTestpmd(t, "", "--", "--help")
 	option := regexp.MustCompile(`^  --([a-z0-9-]+)`)
