@@ -85,6 +85,9 @@ func (k *coalescing) sendQueue(c *commander, virtqueue int, v Coalescing) error 
 	if err := c.require(queueCoalescingNeeds); err != nil {
 		return err
 	}
+	if c.device.isOut(virtqueue, outReset) { // it is told when the queue is started
+		return nil
+	}
 	data := v.append(queueSelector(virtqueue))
 	_, err := c.send(virtio.CtrlNotfCoal, virtio.CtrlNotfCoalVQSet, data, nil)
 	return err
@@ -110,6 +113,16 @@ func (k *coalescing) restore(c *commander) error {
 		}
 	}
 	return nil
+}
+
+// restoreQueue tells the device what was set for one virtqueue, which it forgets when that
+// is reset.
+func (k *coalescing) restoreQueue(c *commander, virtqueue int) error {
+	v, ok := k.queues[virtqueue]
+	if !ok || !queueCoalescingNeeds.Minus(c.n.features).Empty() {
+		return nil
+	}
+	return k.sendQueue(c, virtqueue, v)
 }
 
 // SetRxCoalescing sets when the device interrupts for received packets, for all receive

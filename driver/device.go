@@ -59,15 +59,15 @@ type device struct {
 	// control says who uses ctrl: with mu held it is suspended first.
 	control  control
 	settings settings
+	steering steering                // what the application asked for
+	steered  atomic.Pointer[steered] // what the device does, nil before the first start
+	key      []byte                  // of hashes, where the application gives none
 
 	// gateMu keeps those apart who close and open the gates. It is locked after mu.
 	gateMu    sync.Mutex
 	gatesOpen bool
 	service   service // for those who sleep until a queue has packets
 
-	steering steering                // what the application asked for
-	steered  atomic.Pointer[steered] // what the device does, nil before the first start
-	key      []byte                  // of hashes, where the application gives none
 
 	plans       []ringPlan          // the rings that are set up, by the numbers of their virtqueues
 	resized     map[int]int         // sizes that virtqueues were given in place of the Config's

@@ -30,7 +30,8 @@ func (p *Port) SetQueuePairs(ctx context.Context, n int) error { return p.device
 // [Port.Queues].
 func (p *Port) ActivePairs() int { return p.device.steered.Load().pairs }
 
-// steering is how the application wants received packets to be spread.
+// steering is how the application wants received packets to be spread. It belongs to the
+// goroutine that has the control queue.
 type steering struct {
 	pairs int         // that are active
 	rss   *RSS        // nil: the device spreads them by itself
@@ -40,48 +41,37 @@ type steering struct {
 // steered is steering as a device has it, with all fields filled in.
 type steered = steering
 
-// sendTime bounds for how long packets of a transmit queue are waited for that is about to
+// sendTime bounds for how long packets of transmit queues are waited for that are about to
 // be inactive.
 const sendTime = 100 * time.Millisecond
 
 // setPairs has the device use n queue pairs.
 func (d *device) setPairs(ctx context.Context, n int) error {
-	return d.configure(ctx, "SetQueuePairs", func(c *commander) error { return d.setPairsBy(c, n) })
-}
-
-func (d *device) setPairsBy(c *commander, n int) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	before := d.steered.Load()
-	if err := d.checkPairs(n); err != nil || before.pairs == n {
-		return err
-	}
-	for i := n; i < before.pairs; i++ {
-		if err := d.deactivate(c.ctx, i); err != nil {
-			d.activate(before.pairs)
+	const op = "SetQueuePairs"
+	return d.configure(ctx, op, func(c *commander) error {
+		if n < 1 || n > len(d.rx) {
+			return &Error{Device: d.name, Op: op, Field: "queue pairs", Value: n,
+				Reason: fmt.Sprintf("the port has %d", len(d.rx)),
+				Remedy: fmt.Sprintf("ask for 1 to %d, or for more in Config.Queues", len(d.rx))}
+		}
+		before := d.steered.Load().pairs
+		if before == n {
+			return nil
+		}
+		if err := d.checkRunning(op, n); err != nil {
 			return err
 		}
-	}
-	want := d.steering
-	want.pairs = n
-	return d.setSteering(c, want)
-}
-
-// checkPairs returns why the device cannot use n pairs, nil if it can. d.mu is held.
-func (d *device) checkPairs(n int) error {
-	if err := d.checkUsable(0); err != nil {
-		return err
-	}
-	if n < 1 || n > len(d.rx) {
-		return &Error{Device: d.name, Op: "SetQueuePairs", Field: "queue pairs", Value: n,
-			Reason: fmt.Sprintf("the port has %d", len(d.rx)),
-			Remedy: fmt.Sprintf("ask for 1 to %d, or for more in Config.Queues", len(d.rx))}
-	}
-	return d.checkRunning("SetQueuePairs", n)
+		if err := d.deactivate(c.ctx, n, before); err != nil {
+			return err
+		}
+		want := d.steering
+		want.pairs = n
+		return d.setSteering(c, want)
+	})
 }
 
 // checkRunning refuses to use pairs that have a stopped queue: the device may only be told
-// to use those that it has (5.1.9.5.5). d.mu is held.
+// to use those that it has (5.1.9.5.5).
 func (d *device) checkRunning(op string, pairs int) error {
 	for q := range 2 * pairs {
 		if d.isOut(q, outReset) {
@@ -95,10 +85,10 @@ func (d *device) checkRunning(op string, pairs int) error {
 
 // setSteering has the device do what is wanted. When it refuses, it goes on as before.
 // When it is not known what it does, packets are transmitted on the pairs that it uses in
-// either case. d.mu is held.
+// either case.
 func (d *device) setSteering(c *commander, want steering) error {
 	before := *d.steered.Load()
-	now, err := d.steer(c, want)
+	now, err := d.steerNow(c, want)
 	switch {
 	case err == nil:
 		d.steering = want
@@ -112,6 +102,16 @@ func (d *device) setSteering(c *commander, want steering) error {
 	d.steered.Store(&now)
 	d.activate(now.pairs)
 	return err
+}
+
+// steerNow is steer for a device that is in use. It holds d.mu for a transport that is
+// asked, and not while it waits for the answer to a command.
+func (d *device) steerNow(c *commander, want steering) (steered, error) {
+	if _, ok := d.t.(transport.QueuePairSetter); ok {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+	}
+	return d.steer(c, want)
 }
 
 // steerAgain has a device that was set up steer packets as the application wants, or at
@@ -160,7 +160,7 @@ func (d *device) forgetUnsupported(n *negotiated) {
 
 // steer sends the commands for what is wanted, and returns what the device does then. The
 // last command of the class MQ counts, and before the first one the device uses one pair
-// (5.1.9.5.5). d.mu is held.
+// (5.1.9.5.5).
 func (d *device) steer(c *commander, want steering) (steered, error) {
 	n, now := c.n, steered{pairs: want.pairs}
 	if want.rss != nil && n.features.Has(virtio.NetRSS) {
@@ -180,7 +180,6 @@ func (d *device) steer(c *commander, want steering) (steered, error) {
 }
 
 // sendPairs has the device use this many pairs, and spread packets over them by itself.
-// d.mu is held.
 func (d *device) sendPairs(c *commander, pairs int) error {
 	if setter, ok := d.t.(transport.QueuePairSetter); ok {
 		if c.n.pairs == 1 {
@@ -194,29 +193,37 @@ func (d *device) sendPairs(c *commander, pairs int) error {
 	return d.sendMQ(c, virtio.CtrlMQPairsSet, binary.LittleEndian.AppendUint16(nil, uint16(pairs)))
 }
 
-// sendMQ sends a command of the class MQ. d.mu is held.
+// sendMQ sends a command of the class MQ.
 func (d *device) sendMQ(c *commander, command uint8, data []byte) error {
 	_, err := c.send(virtio.CtrlMQ, command, data, nil)
 	return err
 }
 
-// deactivate takes the transmit queue of pair i from its poller and waits for what it has
-// taken to be sent. d.mu is held.
-func (d *device) deactivate(ctx context.Context, i int) error {
-	if err := d.closeGate(virtio.TxQueueIndex(i), outInactive); err != nil {
-		return err
+// deactivate takes the transmit queues of the pairs from first up to end from their pollers
+// and waits for what they have taken to be sent.
+func (d *device) deactivate(ctx context.Context, first, end int) error {
+	for i := first; i < end; i++ {
+		if err := d.closeGate(virtio.TxQueueIndex(i), outInactive); err != nil {
+			d.activate(end)
+			return err
+		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, sendTime)
 	defer cancel()
 	timer := time.NewTimer(minSendPause)
 	defer timer.Stop()
-	for pause := minSendPause; d.tx[i].reclaimAll() > 0; pause = min(2*pause, maxSendPause) {
+	for i, pause := first, minSendPause; i < end; {
+		if d.tx[i].reclaimAll() == 0 {
+			i++
+			continue
+		}
 		timer.Reset(pause)
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-timer.C:
 		}
+		pause = min(2*pause, maxSendPause)
 	}
 	return nil
 }

@@ -66,16 +66,61 @@ const (
 
 // stopQueue takes virtqueue q of a pair from the device.
 func (d *device) stopQueue(ctx context.Context, q int) error {
+	return d.reconfigure(ctx, "stop a queue", q, func(ctx context.Context) (renewed bool, _ error) {
+		if err := d.checkReset(); err != nil || d.isOut(q, outStopped) {
+			return false, err
+		}
+		if err := d.takeRing(ctx, q); err != nil {
+			return false, err
+		}
+		d.setOut(q, outStopped)
+		return false, nil
+	})
+}
+
+// startQueue gives virtqueue q, which was stopped, back to the device.
+func (d *device) startQueue(ctx context.Context, q int) error {
+	return d.reconfigure(ctx, "start a queue", q, func(context.Context) (renewed bool, _ error) {
+		if !d.isOut(q, outStopped) {
+			return false, nil
+		}
+		if renewed = d.isOut(q, outReset); renewed {
+			if err := d.giveRing(&d.plans[q]); err != nil {
+				return false, err
+			}
+		}
+		d.putIn(q, outStopped)
+		return renewed, nil
+	})
+}
+
+// reconfigure runs f, which changes virtqueue q, with the control queue and d.mu to itself.
+// If the queue has a new ring then, the device is told what it has forgotten about it.
+func (d *device) reconfigure(ctx context.Context, op string, q int,
+	f func(context.Context) (renewed bool, _ error)) error {
+	return d.configure(ctx, op, func(c *commander) error {
+		if q < 0 || q >= 2*len(d.rx) {
+			return &Error{Device: d.name, Op: op, Field: "virtqueue", Value: q,
+				Reason: fmt.Sprintf("the port has %d queue pairs, counted from 0", len(d.rx)),
+				Remedy: "ask for more of them in Config.Queues"}
+		}
+		var renewed bool
+		err := d.locked(func() (err error) {
+			renewed, err = f(c.ctx)
+			return err
+		})
+		if err != nil || !renewed {
+			return err
+		}
+		return d.settings.coalescing.restoreQueue(c, q)
+	})
+}
+
+// locked calls f with d.mu held.
+func (d *device) locked(f func() error) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if err := d.checkReset(q); err != nil || d.isOut(q, outStopped) {
-		return err
-	}
-	if err := d.takeRing(ctx, q); err != nil {
-		return err
-	}
-	d.setOut(q, outStopped)
-	return nil
+	return f()
 }
 
 // stopAgain stops the virtqueues that were stopped before the device was reset. They were
@@ -83,7 +128,7 @@ func (d *device) stopQueue(ctx context.Context, q int) error {
 // RING_RESET keeps them, and only their pollers do not. d.mu is held.
 func (d *device) stopAgain(ctx context.Context) error {
 	for q := range d.plans {
-		if !d.isOut(q, outStopped) || d.checkReset(q) != nil {
+		if !d.isOut(q, outStopped) || d.checkReset() != nil {
 			continue
 		}
 		if err := d.takeRing(ctx, q); err != nil {
@@ -93,30 +138,22 @@ func (d *device) stopAgain(ctx context.Context) error {
 	return nil
 }
 
-// startQueue gives virtqueue q, which was stopped, back to the device.
-func (d *device) startQueue(ctx context.Context, q int) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if err := errors.Join(d.checkUsable(q), ctx.Err()); err != nil || !d.isOut(q, outStopped) {
-		return err
-	}
-	if d.isOut(q, outReset) {
-		if err := d.giveRing(&d.plans[q]); err != nil {
-			return err
-		}
-	}
-	d.putIn(q, outStopped)
-	return nil
-}
-
 // resizeQueue gives virtqueue q another size. What can be refused is refused before the
 // queue is touched.
 func (d *device) resizeQueue(ctx context.Context, q, size int) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if err := d.checkReset(q); err != nil || d.plans[q].cfg.Size == size {
-		return err
-	}
+	return d.reconfigure(ctx, "resize a queue", q, func(ctx context.Context) (renewed bool, _ error) {
+		if err := d.checkReset(); err != nil || d.plans[q].cfg.Size == size {
+			return false, err
+		}
+		if err := d.changeSize(ctx, q, size); err != nil {
+			return false, err
+		}
+		return !d.isOut(q, outReset), nil
+	})
+}
+
+// changeSize is resizeQueue for another size than the queue has. d.mu is held.
+func (d *device) changeSize(ctx context.Context, q, size int) error {
 	old, next := d.plans[q], d.plans[q]
 	if next.cfg.Size = size; size < 1 {
 		return &Error{Device: d.name, Field: next.name, Value: size,
@@ -183,37 +220,14 @@ func (d *device) replaceRing(ctx context.Context, next, old *ringPlan) error {
 	return err
 }
 
-// checkReset returns why virtqueue q cannot be reset alone now, nil if it can. d.mu is
-// held.
-func (d *device) checkReset(q int) error {
-	if err := d.checkUsable(q); err != nil {
-		return err
+// checkReset returns why a single virtqueue cannot be reset, nil if it can. d.mu is held.
+func (d *device) checkReset() error {
+	if t, ok := d.t.(transport.QueueResetter); ok {
+		return t.CheckQueueReset()
 	}
-	t, ok := d.t.(transport.QueueResetter)
-	if !ok {
-		return &transport.FeatureError{Device: d.name, Missing: virtio.FeatureSet(virtio.RingReset),
-			Reason: "the transport cannot reset a single virtqueue",
-			Remedy: "close the port and open it again"}
-	}
-	return t.CheckQueueReset()
-}
-
-// checkUsable returns why nothing can be done to virtqueue q now, nil if it can. d.mu is
-// held.
-func (d *device) checkUsable(q int) error {
-	switch {
-	case d.closed:
-		return closedError(d.name)
-	case q < 0 || q >= len(d.plans):
-		return &Error{Device: d.name, Field: "virtqueue", Value: q,
-			Reason: fmt.Sprintf("the port has %d queue pairs, counted from 0", len(d.rx)),
-			Remedy: "ask for more of them in Config.Queues"}
-	case !d.status.Has(virtio.StatusDriverOK):
-		return &Error{Device: d.name, Field: "device status", Value: d.status,
-			Reason: "the device is not set up at the moment",
-			Remedy: "try again when the port has recovered"}
-	}
-	return nil
+	return &transport.FeatureError{Device: d.name, Missing: virtio.FeatureSet(virtio.RingReset),
+		Reason: "the transport cannot reset a single virtqueue",
+		Remedy: "close the port and open it again"}
 }
 
 // takeRing takes virtqueue q from its poller and from the device. Its buffers are back in

@@ -2,10 +2,8 @@ package driver
 
 import (
 	"context"
-	"errors"
 	"slices"
 
-	"github.com/virtio-pmd/virtio-pmd/driver/transport"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
@@ -91,75 +89,44 @@ func (p *Port) RSSLimits() RSSLimits { return p.device.current.Load().rss }
 
 // setRSS has the device spread packets as r says.
 func (d *device) setRSS(ctx context.Context, r RSS) error {
-	return d.configure(ctx, "SetRSS", func(c *commander) error { return d.setRSSBy(c, r) })
-}
-
-func (d *device) setRSSBy(c *commander, r RSS) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if err := d.checkUsable(0); err != nil {
-		return err
-	}
-	n := d.current.Load()
-	if !n.features.Has(virtio.NetRSS) {
-		return d.noFeature("SetRSS", virtio.NetRSS)
-	}
-	want := d.steering
-	if err := n.rss.checkRSS(d.name, r, want.pairs); err != nil {
-		return err
-	}
-	if err := d.checkRunning("SetRSS", want.pairs); err != nil {
-		return err
-	}
-	r.Key, r.Table = slices.Clone(r.Key), slices.Clone(r.Table)
-	want.rss, want.hash = &r, nil
-	return d.setSteering(c, want)
+	const op = "SetRSS"
+	return d.configure(ctx, op, func(c *commander) error {
+		if err := c.require(virtio.FeatureSet(virtio.NetRSS)); err != nil {
+			return err
+		}
+		want := d.steering
+		if err := c.n.rss.checkRSS(d.name, r, want.pairs); err != nil {
+			return err
+		}
+		if err := d.checkRunning(op, want.pairs); err != nil {
+			return err
+		}
+		r.Key, r.Table = slices.Clone(r.Key), slices.Clone(r.Table)
+		want.rss, want.hash = &r, nil
+		return d.setSteering(c, want)
+	})
 }
 
 // setHash has the device report hashes as h says.
 func (d *device) setHash(ctx context.Context, h HashConfig) error {
-	return d.configure(ctx, "SetHash", func(c *commander) error { return d.setHashBy(c, h) })
-}
-
-func (d *device) setHashBy(c *commander, h HashConfig) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if err := d.checkUsable(0); err != nil {
-		return err
-	}
-	n := d.current.Load()
-	if !n.features.Has(virtio.NetHashReport) {
-		return d.noFeature("SetHash", virtio.NetHashReport)
-	}
-	if n.pairs > 1 && !n.features.Has(virtio.NetMQ) {
-		return d.noFeature("SetHash", virtio.NetMQ)
-	}
-	if err := n.rss.checkHash(d.name, "SetHash", h.Key, h.Types); err != nil {
-		return err
-	}
-	want := d.steering
-	if err := d.checkRunning("SetHash", want.pairs); err != nil {
-		return err
-	}
-	h.Key = slices.Clone(h.Key)
-	want.rss, want.hash = nil, &h
-	return d.setSteering(c, want)
-}
-
-// noFeature is the error of a method that needs a feature which was not negotiated. d.mu
-// is held.
-func (d *device) noFeature(op string, f virtio.Feature) error {
-	e := &Error{Device: d.name, Op: op, Field: "feature", Value: f, kind: errors.ErrUnsupported}
-	_, pairsOnly := d.t.(transport.QueuePairSetter)
-	switch {
-	case pairsOnly:
-		e.Reason = "there is no control queue over vhost-user, and the protocol has no message for it"
-		e.Remedy = "take a PCI function or a software device for it, or have the back end do it"
-	case !d.current.Load().offered.Has(f):
-		e.Reason, e.Remedy = "the device does not offer it", "have the host offer it"
-	default:
-		e.Reason = "the device offers it, and it was not accepted when the port was opened"
-		e.Remedy = "put it into Config.Request"
-	}
-	return e
+	const op = "SetHash"
+	return d.configure(ctx, op, func(c *commander) error {
+		needs := virtio.FeatureSet(virtio.NetHashReport)
+		if c.n.pairs > 1 { // the device has to spread packets over them
+			needs = needs.With(virtio.NetMQ)
+		}
+		if err := c.require(needs); err != nil {
+			return err
+		}
+		if err := c.n.rss.checkHash(d.name, op, h.Key, h.Types); err != nil {
+			return err
+		}
+		want := d.steering
+		if err := d.checkRunning(op, want.pairs); err != nil {
+			return err
+		}
+		h.Key = slices.Clone(h.Key)
+		want.rss, want.hash = nil, &h
+		return d.setSteering(c, want)
+	})
 }

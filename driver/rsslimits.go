@@ -172,7 +172,8 @@ func (l RSSLimits) completeHash(h HashConfig, key []byte) HashConfig {
 	return h
 }
 
-// hashKey returns the key of the port, for an application that gives none. d.mu is held.
+// hashKey returns the key of the port, for an application that gives none. It belongs to the
+// goroutine that has the control queue.
 func (d *device) hashKey() []byte {
 	if d.key == nil {
 		d.key = make([]byte, virtio.MinRSSKeySize)
