@@ -68,7 +68,6 @@ type device struct {
 	gatesOpen bool
 	service   service // for those who sleep until a queue has packets
 
-
 	plans       []ringPlan          // the rings that are set up, by the numbers of their virtqueues
 	resized     map[int]int         // sizes that virtqueues were given in place of the Config's
 	rings       *hugepages.Memory   // of all virtqueues, nil before the first set-up

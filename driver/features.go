@@ -82,7 +82,7 @@ var featureTable = []FeatureStatus{
 	{virtio.NetHostUSO, OnRequest, "the device cuts UDP into datagrams"},
 	{virtio.NetHashReport, OnRequest, "the device reports a hash with each received packet"},
 	{virtio.NetGuestHdrLen, OnRequest, "the device is told the exact length of headers"},
-	{virtio.NetRSS, Refused, "not implemented"},
+	{virtio.NetRSS, OnRequest, "the application says which flows go to which queue"},
 	{virtio.NetRSCExt, Refused, "counts of merged segments are of no use here"},
 	{virtio.NetStandby, Refused, "the driver has no second device to fail over to"},
 	{virtio.NetSpeedDuplex, ByDefault, "the link's speed is reported"},

@@ -86,7 +86,7 @@ func newRigBehind(
 	fc.Device.Hold = true
 	r.fn = newFunction(t, fc)
 	r.dev = r.fn.Device()
-	if c.Queues > 1 || c.MAC != nil || c.Require.Has(virtio.NetHashReport) { // Open waits for the answer to a command
+	if c.Queues > 1 || c.MAC != nil || !c.Require.Empty() { // Open waits for the answer to a command
 		r.dev.Start()
 	}
 	var err error

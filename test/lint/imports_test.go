@@ -119,6 +119,7 @@ var edges = map[string][]string{
 		"driver/vdev/vhostback", "driver/vdev/wire", "driver/virtio",
 	},
 	"test/fdtest":                 {},
+	"test/flowtest":               {"driver/virtio"},
 	"test/frametest":              {"driver/mbuf"},
 	"test/inettest":               {},
 	"test/perf":                   {"test/perf/internal/hugepool"},
