@@ -2,7 +2,9 @@ package vdev_test
 
 import (
 	"bytes"
+	"runtime"
 	"testing"
+	"time"
 
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
@@ -253,4 +255,52 @@ func TestStatisticsCutOff(t *testing.T) {
 		t.Errorf("answer %d, result % x", ack, result)
 	}
 	r.wantRules("net/stats/3")
+}
+
+// Commands, packets and registers are used at the same time as the device's own goroutine
+// works.
+func TestCommandsWhileStarted(t *testing.T) {
+	byFormat(t, allCtrl.Without(virtio.NetHashReport), func(t *testing.T, f virtio.Features) {
+		r := newCtrlRig(t, vdev.Config{Pairs: 2, IdleTurns: 2, Hold: true}, f)
+		r.d.Start()
+		defer r.d.Stop()
+		answered := func(answer []byte) bool {
+			_, _, ok := r.ctrl.take()
+			return ok && answer[0] == virtio.CtrlOK
+		}
+		received, frames := 0, 0
+		for i := range 300 {
+			commands := [][]byte{
+				{virtio.CtrlRx, virtio.CtrlRxPromisc, byte(i & 1)}, append([]byte{virtio.CtrlMQ, virtio.CtrlMQPairsSet}, le16(1+i%2)...),
+				append([]byte{virtio.CtrlMQ, virtio.CtrlMQRSSConfig}, rssConfig(virtio.HashAll, i&1, []int{0, 1}, 2, verificationKey)...),
+				append([]byte{virtio.CtrlNotfCoal, virtio.CtrlNotfCoalRxSet}, coalescing(3, 10)...),
+			}
+			c := commands[i%len(commands)]
+			r.brk = 2 << 20
+			answer := r.post(c[0], c[1], 0, c[2:]...)
+			r.ring(r.ctrlIndex(), r.ctrl)
+			frames += r.peer.Transmit(0, [][]byte{frameTo(everyone, -1), flowFrame(i).frame()})
+			r.d.SetAnnounce()
+			for begin := time.Now(); !answered(answer); runtime.Gosched() {
+				for _, p := range r.ports {
+					received += len(p.received())
+				}
+				if time.Since(begin) > 20*time.Second {
+					t.Fatalf("command %d was not answered; %v", i, r.d.Violations())
+				}
+			}
+		}
+		for begin := time.Now(); ; runtime.Gosched() {
+			for _, p := range r.ports {
+				received += len(p.received())
+			}
+			if s := r.d.Stats(); int(s.RxFrames+s.RxFiltered) == frames && int(s.RxFrames) == received && s.RxDropped == 0 {
+				break
+			}
+			if time.Since(begin) > 20*time.Second {
+				t.Fatalf("%d of %d frames arrived: %+v", received, frames, r.d.Stats())
+			}
+		}
+		r.clean()
+	})
 }

@@ -21,6 +21,9 @@ type queueReset struct {
 // clearQueue puts virtqueue i into its state after a reset. d.mu is held.
 func (d *Device) clearQueue(i int) {
 	q := d.queues[i]
+	if q == d.controlQueue() {
+		d.ctrl.late = nil
+	}
 	q.stop()
 	d.registers[i] = queueRegisters{size: q.max}
 }
