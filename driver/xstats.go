@@ -24,7 +24,8 @@ func (p *Port) ExtendedStats() []ExtendedStat { return p.Stats().Extended() }
 //     rx_qN_offload_errors;
 //   - tx_dropped is tx_device_drops and the sum over tx_qN_length_drops, tx_errors the sum
 //     over the other drops of the transmit queues;
-//   - kicks and kicks_suppressed are the sums over all queues;
+//   - kicks and kicks_suppressed are the sums over all queues, waits and interrupts those
+//     over the receive queues;
 //   - faults is the sum over the kinds of faults.
 func (s Stats) Extended() []ExtendedStat {
 	list := make([]ExtendedStat, 0, len(portStats)+len(morePortStats)+

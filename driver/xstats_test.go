@@ -26,6 +26,7 @@ var statSums = []struct{ whole, parts string }{
 	{`tx_lost`, `tx_q\d+_lost`},
 	{`polls`, `rx_q\d+_polls`}, {`empty_polls`, `rx_q\d+_empty_polls`},
 	{`kicks`, `[rt]x_q\d+_kicks`}, {`kicks_suppressed`, `[rt]x_q\d+_kicks_suppressed`},
+	{`waits`, `rx_q\d+_waits`}, {`interrupts`, `rx_q\d+_interrupts`},
 	{`faults`, `fault_.*`},
 }
 

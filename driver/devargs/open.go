@@ -102,7 +102,7 @@ func (s Spec) openEmu(ctx context.Context, cfg driver.Config, o Options) (*drive
 func (s Spec) openPort(ctx context.Context, t transport.Transport, cfg driver.Config) (*driver.Port, error) {
 	port, err := driver.OpenContext(ctx, t, cfg)
 	if err != nil {
-		return nil, err
+		return nil, s.nameKeys(err)
 	}
 	if err := s.apply(ctx, port); err != nil {
 		return nil, errors.Join(err, port.Close())

@@ -3,6 +3,7 @@ package devargs
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -213,6 +214,36 @@ func (s *Spec) checkSettings() *Error {
 		}
 	}
 	return nil
+}
+
+// nameKeys adds to the error of a port without features that keys ask for which keys those are.
+func (s *Spec) nameKeys(err error) error {
+	var bad *driver.Error
+	if !errors.As(err, &bad) {
+		return err
+	}
+	missing, ok := bad.Value.(virtio.Features)
+	if !ok || !errors.Is(err, errors.ErrUnsupported) {
+		return err
+	}
+	var asking []string
+	for k := range keys {
+		value := k.text(s)
+		if value == "" {
+			continue
+		}
+		only := Spec{Kind: s.Kind}
+		if k.set(&only, k.name, value) != nil {
+			continue
+		}
+		if require, _ := only.features(); !require.And(missing).Empty() {
+			asking = append(asking, k.name+"="+value)
+		}
+	}
+	if asking == nil {
+		return err
+	}
+	return fmt.Errorf("%w (on a command line, leave out %s)", err, strings.Join(asking, ", "))
 }
 
 // features returns what the keys take of the device, and what they would like to have.

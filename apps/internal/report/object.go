@@ -53,6 +53,9 @@ type Totals struct {
 	Kicks      uint64 `json:"kicks"`
 	// Suppressed are notifications that were not sent, because the device did not ask.
 	Suppressed uint64 `json:"kicks_suppressed"`
+	// Waits are sleeps of receivers, and Interrupts those of them that the device ended.
+	Waits      uint64 `json:"waits"`
+	Interrupts uint64 `json:"interrupts"`
 	Resets     uint64 `json:"resets"`
 	Faults     uint64 `json:"faults"` // reasons for resets, and for a failure
 	// TxLost are those of TxPackets that the device had when it was reset, sent or not.
@@ -164,7 +167,7 @@ func (n counts) totals(elapsed time.Duration) Totals {
 		RxNoMbuf: n.RxNoMbuf, TxLost: n.TxLost, Disconnects: n.Disconnects, Refusals: n.Refusals,
 		RxPPS: perSecond(n.RxPackets, elapsed), TxPPS: perSecond(n.TxPackets, elapsed),
 		Polls: n.Polls, EmptyPolls: n.EmptyPolls, Kicks: n.Kicks, Resets: n.Resets,
-		Suppressed: n.Suppressed, Faults: n.Faults.Total(),
+		Waits: n.Waits, Interrupts: n.Interrupts, Suppressed: n.Suppressed, Faults: n.Faults.Total(),
 	}
 }
 

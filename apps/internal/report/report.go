@@ -87,6 +87,8 @@ func sum(ports []counts) counts {
 		all.EmptyPolls += n.EmptyPolls
 		all.Kicks += n.Kicks
 		all.Suppressed += n.Suppressed
+		all.Waits += n.Waits
+		all.Interrupts += n.Interrupts
 		all.Faults.BrokenQueue += n.Faults.BrokenQueue
 		all.Faults.NeedsReset += n.Faults.NeedsReset
 		all.Faults.LostStatus += n.Faults.LostStatus

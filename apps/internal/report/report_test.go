@@ -70,7 +70,7 @@ func TestScreen(t *testing.T) {
 func TestObject(t *testing.T) {
 	s, stats := testReport(time.Now())
 	*stats[0] = driver.Stats{RxPackets: 3000, RxBytes: 180000, RxErrors: 1, RxNoMbuf: 2, TxPackets: 1500, TxBytes: 90000,
-		TxDropped: 3, TxErrors: 7, Polls: 4, EmptyPolls: 5, Kicks: 6, Suppressed: 15, Resets: 8,
+		TxDropped: 3, TxErrors: 7, Polls: 4, EmptyPolls: 5, Kicks: 6, Suppressed: 15, Waits: 17, Interrupts: 18, Resets: 8,
 		RxMissed: 11, RxFiltered: 16, TxLost: 12, Disconnects: 13, Refusals: 14, Faults: driver.FaultStats{BrokenQueue: 2, Removed: 1},
 		Queues: []driver.QueueStats{{Tx: driver.TxQueueStats{LengthDrops: 2, ChainDrops: 4, PoolDrops: 1, OwnerDrops: 2, OffloadDrops: 6,
 			Checksums: 21, LargePackets: 22, SoftwareChecksums: 23, SoftwareLarge: 24},
@@ -94,7 +94,7 @@ func TestObject(t *testing.T) {
 	}
 	totals := map[string]any{"rx_packets": 3000., "rx_bytes": 180000., "tx_packets": 1500., "tx_bytes": 90000.,
 		"tx_dropped": 13., "tx_errors": 12., "rx_errors": 1., "rx_nombuf": 2., "rx_pps": 2000., "tx_pps": 1000.,
-		"polls": 4., "empty_polls": 5., "kicks": 6., "kicks_suppressed": 15., "resets": 8., "faults": 3.,
+		"polls": 4., "empty_polls": 5., "kicks": 6., "kicks_suppressed": 15., "waits": 17., "interrupts": 18., "resets": 8., "faults": 3.,
 		"rx_missed": 11., "rx_filtered": 16., "tx_lost": 12., "disconnects": 13., "refusals": 14.}
 	if !reflect.DeepEqual(got["total"], totals) {
 		t.Errorf("got  %v\nwant %v", got["total"], totals)
