@@ -121,7 +121,7 @@ func TestFilterKeys(t *testing.T) {
 // error says what is missing.
 func TestSettingsThatCannotBe(t *testing.T) {
 	socket := t.TempDir() + "/s"
-	back, err := vhostback.Serve(socket, vhostback.Config{Device: vdev.Config{Refuse: virtio.FeatureSet(virtio.NetHostTSO4)}})
+	back, err := vhostback.Serve(socket, vhostback.Config{Device: vdev.Config{Offer: vdev.Implemented().Without(virtio.NetHostTSO4)}})
 	if err != nil {
 		t.Fatal(err)
 	}
