@@ -109,8 +109,12 @@ func (d *core) receiveAny() int {
 	if s.next == s.n {
 		n = s.fill(d, AnyPair)
 	}
+	first := d.queues[virtio.RxQueueIndex(0)]
 	for ; s.next < s.n; s.next++ {
-		q := d.steer(s.frames[s.next])
+		q := first
+		if d.active > 1 || d.rss.on {
+			q = d.steer(s.frames[s.next])
+		}
 		if !d.net.link || !q.alive || !d.deliverNext(q, s) {
 			if (d.hold || d.traits.Lossless) && d.net.link && q.alive {
 				break

@@ -20,18 +20,19 @@ const (
 
 // fifo is one direction of a cable: frames are copied in and lent out.
 type fifo struct {
-	mu     sync.Mutex
-	slots  [cableFrames][]byte
-	todo   [cableFrames]vdev.Offload // what is left to be done on them
-	head   uint32                    // the oldest frame
-	lent   uint32                    // frames from head on that get returned
-	tail   uint32                    // where the next one goes
-	full   bool                      // a frame was refused since the last time there was room
-	large  int                       // bytes of large frames
-	spare  [][]byte                  // memory that large frames had
-	reader atomic.Pointer[func()]
-	writer atomic.Pointer[func()]
-	takes  atomic.Pointer[virtio.Features] // the offloads that the reader takes; nil: none
+	mu       sync.Mutex
+	slots    [cableFrames][]byte
+	todo     [cableFrames]vdev.Offload // what is left to be done on them
+	offloads bool                      // todo was ever used
+	head     uint32                    // the oldest frame
+	lent     uint32                    // frames from head on that get returned
+	tail     uint32                    // where the next one goes
+	full     bool                      // a frame was refused since the last time there was room
+	large    int                       // bytes of large frames
+	spare    [][]byte                  // memory that large frames had
+	reader   atomic.Pointer[func()]
+	writer   atomic.Pointer[func()]
+	takes    atomic.Pointer[virtio.Features] // the offloads that the reader takes; nil: none
 }
 
 // put copies frames in and returns how many there was room for. offloads are nil or as
@@ -49,17 +50,16 @@ func (f *fifo) copyIn(frames [][]byte, offloads []vdev.Offload) int {
 	// Deferred, because frames may be in memory that another process takes away:
 	// after the fault the other end still gets the lock.
 	defer f.mu.Unlock()
+	if f.offloads = f.offloads || offloads != nil; f.offloads {
+		f.putOffloads(len(frames), offloads)
+	}
 	n := 0
-	for n < len(frames) && f.room() {
-		slot := &f.slots[f.tail%cableFrames]
-		if len(frames[n]) >= largeFrame {
-			f.makeLarge(slot, len(frames[n]))
+	for n < len(frames) && f.tail-f.head < cableFrames {
+		slot, frame := &f.slots[f.tail%cableFrames], frames[n]
+		if len(frame) >= largeFrame && !f.makeLarge(slot, len(frame)) {
+			break
 		}
-		*slot = append((*slot)[:0], frames[n]...)
-		todo := &f.todo[f.tail%cableFrames]
-		if *todo = (vdev.Offload{}); offloads != nil {
-			*todo = offloads[n]
-		}
+		*slot = append((*slot)[:0], frame...)
 		f.tail++
 		n++
 	}
@@ -67,18 +67,33 @@ func (f *fifo) copyIn(frames [][]byte, offloads []vdev.Offload) int {
 	return n
 }
 
-func (f *fifo) room() bool { return f.tail-f.head < cableFrames && f.large < largeBytes }
+// putOffloads sets the offloads of the next n frames, before they are there.
+func (f *fifo) putOffloads(n int, offloads []vdev.Offload) {
+	for i := range min(uint32(n), cableFrames-(f.tail-f.head)) {
+		o := &f.todo[(f.tail+i)%cableFrames]
+		if *o = (vdev.Offload{}); offloads != nil {
+			*o = offloads[i]
+		}
+	}
+}
 
-// makeLarge gives a slot memory for a large frame of n bytes.
-func (f *fifo) makeLarge(slot *[]byte, n int) {
+// makeLarge gives a slot memory for a large frame of n bytes, unless there are too many.
+func (f *fifo) makeLarge(slot *[]byte, n int) bool {
+	if f.large >= largeBytes {
+		return false
+	}
 	f.large += n
 	if last := len(f.spare) - 1; last >= 0 {
 		*slot, f.spare = f.spare[last], f.spare[:last]
 	}
+	return true
 }
 
 // takeBack takes the frames back that were lent, and from large ones their memory.
 func (f *fifo) takeBack() {
+	if f.large == 0 {
+		f.head, f.lent = f.head+f.lent, 0
+	}
 	for ; f.lent > 0; f.lent-- {
 		slot := &f.slots[f.head%cableFrames]
 		if n := len(*slot); n >= largeFrame {
@@ -102,7 +117,7 @@ func (f *fifo) get(frames [][]byte, offloads []vdev.Offload) int {
 			offloads[i] = f.todo[(f.head+i)%cableFrames]
 		}
 	}
-	room := f.full && f.room()
+	room := f.full && f.tail-f.head < cableFrames && f.large < largeBytes
 	if room {
 		f.full = false
 	}
