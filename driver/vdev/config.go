@@ -74,11 +74,22 @@ type Config struct {
 	// asks for notifications and sleeps; 0: 256.
 	IdleTurns int
 
+	// Command is called for each command on the control queue that the device answers,
+	// with the device's lock held: it must not call the device. It may be nil.
+	Command func(c Command)
+
 	// Faults are misbehaviours from the start on; see [Device.SetFaults].
 	Faults Faults
 
 	// Logger receives violations and state changes; nil discards them.
 	Logger *slog.Logger
+}
+
+// Command is a command on the control queue (5.1.9.5).
+type Command struct {
+	Class, Command byte
+	Data           []byte // not to be kept
+	Ack            byte
 }
 
 // Faults are ways in which the device misbehaves towards the driver.

@@ -128,8 +128,18 @@ func (d *Device) carryOut(q *queue, c *chain) int {
 	} else {
 		d.ctrl.result = d.ctrl.result[:0]
 	}
+	if d.cfg.Command != nil {
+		d.reportCommand(c, ack)
+	}
 	answer := [2][]byte{{ack}, d.ctrl.result}
 	return c.fill(&answer)
+}
+
+// reportCommand calls Config.Command.
+func (d *Device) reportCommand(c *chain, ack byte) {
+	b := make([]byte, min(int(c.out), maxCommand+2))
+	c.gather(b, 0)
+	d.cfg.Command(Command{Class: b[0], Command: b[1], Data: b[2:], Ack: ack})
 }
 
 // execute reports whether a command was carried out. Its result is in d.ctrl.result.

@@ -222,11 +222,20 @@ func (q *Queue) send(s *slot, class, command uint8, data []byte, reply int) erro
 	return nil
 }
 
+// poll is Poll for the command in s: if that was answered, the next one has to deal with
+// what else the device wrote.
+func (q *Queue) poll(s *slot) error {
+	if err := q.Poll(); s.busy {
+		return err
+	}
+	return nil
+}
+
 // await polls until the device is done with the command in s: first without a pause,
 // then with pauses that grow.
 func (q *Queue) await(ctx context.Context, s *slot) error {
 	for spun := time.Now(); ; runtime.Gosched() {
-		if err := q.Poll(); err != nil || !s.busy {
+		if err := q.poll(s); err != nil || !s.busy {
 			return err
 		}
 		if time.Since(spun) > spin {
@@ -238,13 +247,11 @@ func (q *Queue) await(ctx context.Context, s *slot) error {
 	for pause := minBackoff; ; {
 		select {
 		case <-ctx.Done():
-			if q.ring.Overrun() { // it answered, as if it had answered another before
-				return q.ring.Broken()
-			}
+			q.ring.Astray() // and the next command finds the queue broken
 			return ctx.Err()
 		case <-timer.C:
 		}
-		if err := q.Poll(); err != nil || !s.busy {
+		if err := q.poll(s); err != nil || !s.busy {
 			return err
 		}
 		pause = min(2*pause, maxBackoff)

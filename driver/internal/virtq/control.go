@@ -15,6 +15,7 @@ type Control struct {
 	room      []uint32 // bytes that the device may write, by identifier
 	done      int      // positions at the head that are used, and were not returned yet
 	written   uint32   // what the device wrote for the last of them
+	batched   bool     // an entry stood for several commands, by IN_ORDER
 }
 
 // NewControl makes a queue of the format that cfg.Features say. The error is an
@@ -103,15 +104,25 @@ func (c *Control) collect() bool {
 		c.toFront(c.head, d)
 		d = 0
 	}
+	c.batched = c.batched || c.inOrder && d > 0
 	c.done = d + int(c.chain[c.wrap(c.head+d)])
 	return c.packed || c.skip(c.done)
 }
 
-// Overrun reports whether the device has used a descriptor behind all that it was given,
-// which breaks the queue: it has used one too many before, and Used would wait for its
-// answers in the wrong place. On a split ring that shows in the used index.
-func (c *Control) Overrun() bool {
-	if !c.packed || c.count == 0 || c.free() == 0 {
+// Astray reports whether the device answers in another place of a packed ring than where
+// Used waits for that, which breaks the queue. It is called when an answer does not come.
+// The device has used a descriptor behind all that it was given, after it used one too many
+// before, or with IN_ORDER it has answered a command and not the one before it, which looked
+// like a batch. On a split ring such things show in the used index.
+func (c *Control) Astray() bool {
+	if !c.packed || c.count == 0 {
+		return false
+	}
+	if c.batched {
+		c.fail("the device answered a command and not the one before it", uint64(c.head), uint64(c.size()))
+		return true
+	}
+	if c.free() == 0 {
 		return false
 	}
 	flags := uint64(0) // the tail's state when it is used, in its lap

@@ -145,6 +145,12 @@ func openPort(t *testing.T, b *backend) *driver.Port {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return portOn(t, d)
+}
+
+// portOn opens a port on a device.
+func portOn(t *testing.T, d *vhostuser.Device) *driver.Port {
+	t.Helper()
 	p, err := driver.Open(d, driver.Config{Memory: hugepages.Options{PageSize: os.Getpagesize()}})
 	if err != nil {
 		t.Fatal(err)
