@@ -31,8 +31,14 @@ func (g *guest) testForward(t *testing.T, list []port, count int) summary {
 // testHosts has l2fwd join two hosts: ping without loss, and size bytes of TCP
 // each way at once.
 func (g *guest) testHosts(t *testing.T, a, b string, size int64) {
-	near, far := g.nics[a].ns, g.nics[b].ns
-	f := g.l2fwd(t, []string{"--no-mac-updating"}, ports("", a, b))
+	g.joinHosts(t, ports("", a, b), size)
+}
+
+// joinHosts does that with ports of any keys, and returns what l2fwd says at the end.
+func (g *guest) joinHosts(t *testing.T, list []port, size int64) summary {
+	t.Helper()
+	near, far := g.nics[list[0].id].ns, g.nics[list[1].id].ns
+	f := g.l2fwd(t, []string{"--no-mac-updating"}, list)
 	f.awaitForwarding(t, f.both(0, 1, 0)...)
 	if err := near.Ping(far, 100, 2*time.Second); err != nil {
 		t.Error(err)
@@ -48,7 +54,7 @@ func (g *guest) testHosts(t *testing.T, a, b string, size int64) {
 	}
 	t.Logf("%d MiB each way in %.1f s", size>>20, time.Since(start).Seconds())
 	// TCP fills every queue there is: what is dropped is sent again.
-	f.end(t)
+	return f.end(t)
 }
 
 // testPairs has l2fwd forward over four queue pairs, each of which must have

@@ -93,6 +93,7 @@ type summary struct {
 		Path      string   `json:"path"`
 		Features  []string `json:"features"`
 		RxPackets uint64   `json:"rx_packets"`
+		RxBytes   uint64   `json:"rx_bytes"`
 		TxPackets uint64   `json:"tx_packets"`
 		TxDropped uint64   `json:"tx_dropped"`
 		RxErrors  uint64   `json:"rx_errors"`

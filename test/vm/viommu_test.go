@@ -105,6 +105,7 @@ func tapsIOMMU(t *testing.T) []*nic {
 // testTaps are the tests with network namespaces that both guests have.
 func (g *guest) testTaps(t *testing.T) {
 	t.Run("joins hosts", func(t *testing.T) { g.testHosts(t, "host1", "host2", transfer) })
+	t.Run("offloads", func(t *testing.T) { g.testOffloads(t, "host1", "host2") })
 	t.Run("four pairs", func(t *testing.T) { g.testPairs(t, "pairs1", "pairs2") })
 }
 
