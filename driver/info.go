@@ -37,8 +37,11 @@ type Info struct {
 	// Config are the fields of the device configuration that the device has, by the features
 	// that it offers (5.1.4).
 	Config []ConfigField `json:"config"`
-	Pool   PoolInfo      `json:"pool"`
-	Queues []QueueInfo   `json:"queues"` // in the order of their virtqueues
+	// Settings is what the application has set, as far as a port does not begin with it:
+	// receive modes, filters, RSS, offloads.
+	Settings []ConfigField `json:"settings,omitempty"`
+	Pool     PoolInfo      `json:"pool"`
+	Queues   []QueueInfo   `json:"queues"` // in the order of their virtqueues
 }
 
 // FeatureInfo is a feature bit of one device.
@@ -51,9 +54,9 @@ type FeatureInfo struct {
 	Reason     string         `json:"reason"`     // why it was not accepted, or what it is for
 }
 
-// ConfigField is a field of the device configuration.
+// ConfigField is a field of the device configuration, or a setting.
 type ConfigField struct {
-	Name  string `json:"name"` // as the specification has it: "max_virtqueue_pairs"
+	Name  string `json:"name"` // of a field as the specification has it: "max_virtqueue_pairs"
 	Value string `json:"value"`
 }
 
@@ -137,7 +140,7 @@ func (p *Port) Inspect() Info { return p.inspect(true) }
 
 func (p *Port) inspect(descriptors bool) Info {
 	info := p.device.info(descriptors)
-	info.Link, info.Path = p.Link(), p.Path()
+	info.Link, info.Path, info.Settings = p.Link(), p.Path(), p.settingsInfo()
 	if err := p.Err(); err != nil {
 		info.State = err.Error()
 	}

@@ -114,7 +114,7 @@ func configText(name string, b []byte) string {
 		}
 		return fmt.Sprintf("%#x (unknown)", v)
 	case "supported_hash_types":
-		return fmt.Sprintf("%#x%s", v, bitNames(v, "IPv4", "TCPv4", "UDPv4", "IPv6", "TCPv6", "UDPv6", "IPv6_EX", "TCPv6_EX", "UDPv6_EX"))
+		return fmt.Sprintf("%#x%s", v, bitNames(v, hashTypeNames...))
 	}
 	return fmt.Sprint(v)
 }

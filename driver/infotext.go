@@ -79,6 +79,12 @@ func (i Info) print(p *page) {
 			p.wrapped("  "+f.Name, f.Value, 38)
 		}
 	}
+	if len(i.Settings) > 0 {
+		p.WriteString("settings\n")
+		for _, s := range i.Settings {
+			p.wrapped("  "+s.Name, s.Value, 24)
+		}
+	}
 	i.printQueues(p)
 }
 

@@ -42,6 +42,23 @@ func TestSettingsReachThePort(t *testing.T) {
 	if _, err := driver.NewWaiter(p.RxQueue(0)); err != nil {
 		t.Error(err)
 	}
+	info := p.Info()
+	said := map[string]string{}
+	for _, s := range info.Settings {
+		said[s.Name] = s.Value
+	}
+	for name, value := range map[string]string{
+		"active queue pairs": "3", "receive modes": "promiscuous off, all-multicast on", "VLAN filter": "5 6",
+		"RSS": "of TCPv4 TCPv6 TCPv6_EX", "RSS key": "01020304 05", "RSS table": "4 entries: 2 1 0 in turn",
+		"receive coalescing": "16 packets, 20µs", "interrupts": "a goroutine can sleep until the device interrupts",
+	} {
+		if said[name] != value || !strings.Contains(info.String(), "\n  "+name+" ") {
+			t.Errorf("Info says of %s %q, want %q", name, said[name], value)
+		}
+	}
+	if rx, tx := info.Queues[0], info.Queues[1]; rx.Vector < 1 || tx.Vector != -1 {
+		t.Errorf("vectors %d and %d", rx.Vector, tx.Vector)
+	}
 }
 
 // TestOffloadKeys: each key negotiates its features and no others, on whatever wire.
