@@ -22,8 +22,8 @@ var broadcast = macAddr{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
 // After a reset all modes are off, but for promiscuous mode unless Config.Filter is set;
 // both tables of addresses are empty, and so is that of VLANs: with CTRL_RX a driver that
 // has switched promiscuous mode off receives what is for its default address and
-// broadcasts, and with CTRL_VLAN nothing that is tagged. Without CTRL_RX it has no way to ask for
-// more, and no address is filtered; CTRL_RX_EXTRA alone can still suppress kinds of
+// broadcasts, and with CTRL_VLAN nothing that is tagged. Without CTRL_RX it has no way to
+// ask for more, and no address is filtered; CTRL_RX_EXTRA alone can still suppress kinds of
 // addresses. Promiscuous mode lets every frame pass, tagged ones and suppressed kinds
 // included. Only tags of type 0x8100 are VLAN tags here, and VLAN 0 is one like the others.
 type filter struct {
@@ -40,16 +40,17 @@ type filter struct {
 
 // reset puts the filter into its state after a reset, for the accepted features.
 // promiscuous is whether it begins in that mode.
-func (f *filter) reset(accepted virtio.Features, mac []byte, promiscuous bool) {
+func (f *filter) reset(accepted virtio.Features, mac macAddr, promiscuous bool) {
 	rx, tagged := accepted.Has(virtio.NetCtrlRx), accepted.Has(virtio.NetCtrlVLAN)
-	*f = filter{on: rx || tagged || accepted.Has(virtio.NetCtrlRxExtra), tagged: tagged, mac: macAddr(mac)}
+	*f = filter{on: rx || tagged || accepted.Has(virtio.NetCtrlRxExtra), tagged: tagged, mac: mac}
 	f.allMulticast, f.allUnicast = !rx, !rx
 	f.promiscuous = rx && promiscuous
 }
 
-// passes reports whether a frame reaches the driver. One without an Ethernet header does.
+// passes reports whether a frame reaches the driver when promiscuous mode is off. One
+// without an Ethernet header does.
 func (f *filter) passes(frame []byte) bool {
-	if f.promiscuous || len(frame) < etherHeader {
+	if len(frame) < etherHeader {
 		return true
 	}
 	if f.tagged && binary.BigEndian.Uint16(frame[12:]) == etherVLAN && len(frame) >= etherHeader+vlanTag {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev/wire"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
@@ -127,6 +128,23 @@ func TestFilterWithoutCtrlRx(t *testing.T) {
 	}
 }
 
+// Without Config.Filter promiscuous mode is on until the driver switches it off.
+func TestPromiscuousAfterReset(t *testing.T) {
+	near, peer := wire.Cable()
+	r := &ctrlRig{guest: newGuest(t, vdev.Config{Backend: near}, 1<<20), peer: peer}
+	for range 2 {
+		r.start(split.Or(allCtrl))
+		if got := r.arrive(7, ownMAC, otherMAC, groupMAC, everyone); got != "0123" {
+			t.Errorf("frames %q arrived", got)
+		}
+		r.do(virtio.CtrlRx, virtio.CtrlRxPromisc, 0)
+		if got := r.arrive(-1, ownMAC, otherMAC, groupMAC, everyone); got != "03" {
+			t.Errorf("frames %q arrived without promiscuous mode", got)
+		}
+	}
+	r.clean()
+}
+
 // The VLAN filter starts empty (x/net/vlan), leaves untagged frames alone, and does not
 // count in promiscuous mode.
 func TestVLANFilter(t *testing.T) {
@@ -192,6 +210,11 @@ func TestMACAddrSet(t *testing.T) {
 	r.d.SetStatus(0)
 	if !bytes.Equal(mac(), ownMAC) {
 		t.Errorf("after a reset the configuration has %x", mac())
+	}
+	r.d.SetConfig(virtio.NetConfigMAC, thirdMAC...)
+	r.start(r.f)
+	if got := r.arrive(-1, ownMAC, otherMAC, thirdMAC); !bytes.Equal(mac(), thirdMAC) || got != "2" {
+		t.Errorf("the device has another address: the configuration has %x, frames %q arrived", mac(), got)
 	}
 	r.clean()
 }

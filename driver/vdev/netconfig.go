@@ -15,12 +15,13 @@ type netConfig struct {
 	bytes [netConfigSize]byte
 	link  bool
 	mtu   int
+	mac   macAddr // what bytes has after a reset
 	// generation changes with the other fields (2.5.1).
 	generation uint8
 }
 
 func newNetConfig(c Config) netConfig {
-	n := netConfig{link: true, mtu: c.MTU}
+	n := netConfig{link: true, mtu: c.MTU, mac: macAddr(c.MAC)}
 	copy(n.bytes[virtio.NetConfigMAC:], c.MAC)
 	put := binary.LittleEndian.PutUint16
 	put(n.bytes[virtio.NetConfigStatus:], virtio.NetStatusLinkUp)
@@ -117,6 +118,9 @@ func (d *Device) SetConfig(off int, b ...byte) {
 	defer d.mu.Unlock()
 	if off >= 0 && off < netConfigSize {
 		copy(d.net.bytes[off:], b)
+		if off < virtio.NetConfigStatus {
+			d.net.mac = macAddr(d.net.bytes[virtio.NetConfigMAC:virtio.NetConfigStatus])
+		}
 	}
 	d.configChanged()
 }

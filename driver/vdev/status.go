@@ -71,7 +71,7 @@ func (d *Device) clear() {
 	d.hash, d.rss, d.coalDefault = hashing{}, rss{}, [2]Coalescing{}
 	d.ctrl = controlState{data: d.ctrl.data}
 	d.stopAnnouncing()
-	copy(d.net.bytes[virtio.NetConfigMAC:], d.cfg.MAC)
+	copy(d.net.bytes[virtio.NetConfigMAC:], d.net.mac[:])
 	d.reset.asked = false
 	d.halt()
 	d.stopQueues()
@@ -160,7 +160,7 @@ func (d *Device) begin() {
 	}
 	d.running, d.armed = true, true
 	d.setReceiveOffloads(d.accepted)
-	d.filter.reset(d.accepted, d.cfg.MAC, !d.cfg.Filter)
+	d.filter.reset(d.accepted, d.net.mac, !d.cfg.Filter)
 	for i := range d.registers {
 		if d.registers[i].enabled && !d.startQueue(i) {
 			return
