@@ -25,7 +25,15 @@ type Group struct {
 func (g *Group) Start(
 	cpu int, poll func() (busy bool), abandon ...func(cause error) bool,
 ) (*Core, error) {
-	c := &Core{cpu: cpu, poll: poll, abandon: abandon, done: make(chan struct{}), group: g}
+	return g.launch(g.newCore(cpu, poll, abandon))
+}
+
+func (g *Group) newCore(cpu int, poll func() bool, abandon []func(error) bool) *Core {
+	return &Core{cpu: cpu, poll: poll, abandon: abandon, done: make(chan struct{}), group: g}
+}
+
+// launch starts a core of the group.
+func (g *Group) launch(c *Core) (*Core, error) {
 	bound := make(chan error, 1)
 	running := int(g.running.Add(1))
 	go c.run(bound)

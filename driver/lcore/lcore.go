@@ -38,8 +38,9 @@ type Core struct {
 	done    chan struct{}
 	err     error // written before done is closed
 	// group counts the core as long as it polls.
-	group  *Group
-	usable []int // CPUs that the process may use
+	group   *Group
+	usable  []int    // CPUs that the process may use
+	sleeper *sleeper // nil for a core that polls all the time
 
 	// Only the polling goroutine writes the counters. The padding keeps them off the cache line of
 	// stop, which that goroutine reads in every iteration.
@@ -90,6 +91,9 @@ func (c *Core) Err() error {
 // may be called more than once.
 func (c *Core) Stop() error {
 	c.stop.Store(true)
+	if c.sleeper != nil {
+		c.sleeper.wake()
+	}
 	<-c.done
 	return c.err
 }
@@ -119,6 +123,9 @@ func (c *Core) pollUntilPanic() (again bool) {
 }
 
 func (c *Core) ended() {
+	if c.sleeper != nil {
+		c.sleeper.wake() // releases the context
+	}
 	c.times.end = now()
 	c.group.running.Add(-1)
 	close(c.done)

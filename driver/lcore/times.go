@@ -57,8 +57,14 @@ func (c *Core) loop() {
 		if c.poll() {
 			c.busy.Add(1)
 			c.streak(start)
-		} else {
-			c.idle.Add(1)
+			if c.sleeper != nil {
+				c.sleeper.polls = 0
+			}
+			continue
+		}
+		c.idle.Add(1)
+		if c.sleeper != nil {
+			c.sleeper.foundNothing()
 		}
 	}
 }

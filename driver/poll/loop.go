@@ -38,11 +38,17 @@ type Loop struct {
 	// Idle does not pause at all. Run notices the end of its context only after
 	// it has slept.
 	Idle time.Duration
+	// SleepAfter is for how long rounds find no packet before Run sleeps until a device
+	// interrupts, as Wait does; 0 means that it does not sleep. The ports are opened with
+	// Config.Interrupts. Together with a negative Idle Run polls until then.
+	SleepAfter time.Duration
 	// NoSignals leaves SIGINT and SIGTERM to the application. Otherwise they end
 	// Run, and not the process, while Run is in progress.
 	NoSignals bool
 
-	bufs []*mbuf.Buf
+	bufs      []*mbuf.Buf
+	waiter    *driver.Waiter // of Wait, nil before the first
+	idleSince time.Time
 }
 
 // Run polls until ctx ends, the process receives SIGINT or SIGTERM, or one of
@@ -62,6 +68,7 @@ func (l *Loop) Run(ctx context.Context) error {
 		defer stop()
 	}
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer l.Close()
 	for {
 		if done, err := l.runUntilFault(ctx); done {
 			return err
@@ -103,7 +110,16 @@ func (l *Loop) runUntilFault(ctx context.Context) (done bool, err error) {
 		}
 		if l.Poll() {
 			idle = 0
-		} else if idle++; idle > idleRounds {
+			continue
+		}
+		idle++
+		switch {
+		case l.sleepDue(idle):
+			idle = 0
+			if err := l.Wait(ctx); err != nil && ctx.Err() == nil {
+				return true, err
+			}
+		case idle > idleRounds:
 			l.pause()
 		}
 	}
