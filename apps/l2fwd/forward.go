@@ -24,7 +24,8 @@ type poller struct {
 	uses    map[int]bool    // ports that it receives from or sends to
 	devices portset.Devices // emulated ones behind them
 	epoch   time.Time
-	drained time.Duration // since epoch
+	drained time.Duration  // since epoch
+	waiter  *driver.Waiter // of wait, nil before the first
 }
 
 // lane is the way from a receive queue to a transmit queue.
@@ -83,6 +84,11 @@ func (p *poller) drain() {
 		return
 	}
 	p.drained = now
+	p.flush()
+}
+
+// flush sends all packets that wait.
+func (p *poller) flush() {
 	for _, o := range p.outs {
 		if o.n > 0 {
 			p.pending -= o.flush()

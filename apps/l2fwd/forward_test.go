@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/command"
+	"github.com/virtio-pmd/virtio-pmd/apps/internal/report"
 	"github.com/virtio-pmd/virtio-pmd/driver"
 	"github.com/virtio-pmd/virtio-pmd/driver/devargs"
 	"github.com/virtio-pmd/virtio-pmd/driver/transport"
@@ -170,14 +171,16 @@ func TestNoAllocation(t *testing.T) {
 }
 
 // checkCounts stops l2fwd and compares its figures with what was exchanged.
-func checkCounts(t *testing.T, l *lab, frames uint64) {
+func checkCounts(t *testing.T, l *lab, frames uint64) report.Object {
 	t.Helper()
-	for _, p := range l.stop(t).Ports {
+	o := l.stop(t)
+	for _, p := range o.Ports {
 		if p.RxPackets != frames || p.TxPackets != frames || p.TxDropped != 0 || p.RxErrors != 0 {
 			t.Errorf("%s: received %d, sent %d, dropped %d, errors %d; want %d, %d, 0, 0",
 				p.Port, p.RxPackets, p.TxPackets, p.TxDropped, p.RxErrors, frames, frames)
 		}
 	}
+	return o
 }
 
 // emulated is the plan for a command line.

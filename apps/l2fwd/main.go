@@ -12,6 +12,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -20,6 +21,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/session"
 	"github.com/virtio-pmd/virtio-pmd/driver"
 	"github.com/virtio-pmd/virtio-pmd/driver/devargs"
+	"github.com/virtio-pmd/virtio-pmd/driver/lcore"
 )
 
 func main() {
@@ -27,6 +29,9 @@ func main() {
 		&cli.StringFlag{Name: "portmap", DefaultText: "0 with 1, 2 with 3, ...",
 			Usage: "`PAIRS` of ports by their place: (0,1)(2,3)"},
 		&cli.BoolFlag{Name: "no-mac-updating", Usage: "leave the addresses of packets as they are"},
+		&cli.BoolFlag{Name: "adaptive", Usage: "have pollers sleep until a device interrupts while no packets " +
+			"come, instead of using a whole CPU each (intr=1 for every port)"},
+		command.TimeFlag("idle", lcore.DefaultIdle, "without packets after which a poller sleeps with --adaptive, 0 for never"),
 	}
 	app := command.New("l2fwd", "forward packets between pairs of ports", append(command.InfoFlags(), own...), forward)
 	os.Exit(command.Run(app, os.Args, os.Stdout, os.Stderr))
@@ -39,6 +44,15 @@ func forward(c *cli.Context, o command.Options) error {
 		return err
 	}
 	p.options, p.updateMACs = o, !c.Bool("no-mac-updating")
+	if c.Bool("adaptive") {
+		if p.idle, err = command.ReadTime(c, "idle"); err != nil {
+			return err
+		}
+		p.sleepWhenIdle()
+	} else if c.IsSet("idle") {
+		return &command.UsageError{Option: "idle", Value: c.Generic("idle").(fmt.Stringer).String(),
+			Reason: "pollers do not sleep", Remedy: "give --adaptive as well"}
+	}
 	ctx, stop := command.Until(0)
 	defer stop()
 	return p.run(ctx, c.App.Writer, c.App.ErrWriter)
@@ -49,11 +63,19 @@ type plan struct {
 	options    command.Options
 	updateMACs bool
 	ports      []session.Port
-	to         []int    // packets of ports[i] leave by ports[to[i]]
-	skipped    []string // ports that no pair names
+	to         []int         // packets of ports[i] leave by ports[to[i]]
+	skipped    []string      // ports that no pair names
+	idle       time.Duration // after which pollers sleep, 0 for never
 	// Tests set both: cables of which they have the other ends, and how to open a port.
 	cables *devargs.Cables
 	open   func(devargs.Spec, devargs.Options) (*driver.Port, error)
+}
+
+// sleepWhenIdle has the ports interrupt, unless pollers never sleep.
+func (p *plan) sleepWhenIdle() {
+	for i := range p.ports {
+		p.ports[i].Spec.Interrupts = p.ports[i].Spec.Interrupts || p.idle > 0
+	}
 }
 
 // newPlan parses ports and portmap. Ports that no pair names are left out, the

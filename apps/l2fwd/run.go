@@ -10,6 +10,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/pollers"
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/portset"
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/session"
+	"github.com/virtio-pmd/virtio-pmd/driver/lcore"
 	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
 )
 
@@ -22,10 +23,11 @@ func (p *plan) run(ctx context.Context, stdout, stderr io.Writer) error {
 }
 
 // session describes the run of the plan. The pollers also poll the emulated
-// devices, so that a port between two of them takes one CPU and not three.
+// devices, so that a port between two of them takes one CPU and not three, unless the pollers
+// sleep: then the devices have to wake them.
 func (p *plan) session() *session.Session {
 	return &session.Session{
-		App: "l2fwd", Options: p.options, Ports: p.ports, PollDevices: true, Cables: p.cables, Open: p.open,
+		App: "l2fwd", Options: p.options, Ports: p.ports, PollDevices: p.idle == 0, Cables: p.cables, Open: p.open,
 		Prepare: func(set *portset.Set) (session.Work, error) {
 			f, err := newForwarder(p, set)
 			if err != nil {
@@ -33,8 +35,11 @@ func (p *plan) session() *session.Session {
 			}
 			work := session.Work{End: f.finish, Dropped: f.dropped}
 			for _, poller := range f.pollers {
-				work.Pollers = append(work.Pollers,
-					pollers.Poller{Poll: poller.poll, Abandon: poller.abandon})
+				one := pollers.Poller{Poll: poller.poll, Abandon: poller.abandon}
+				if p.idle > 0 {
+					one.Sleep = lcore.Sleep{Idle: p.idle, Wait: poller.wait}
+				}
+				work.Pollers = append(work.Pollers, one)
 			}
 			return work, nil
 		},
@@ -106,9 +111,8 @@ func (f *forwarder) deal(i int, p *poller) error {
 // takes them while the ports close.
 func (f *forwarder) finish() {
 	for _, p := range f.pollers {
-		for _, o := range p.outs {
-			o.flush()
-		}
+		p.flush()
+		p.endWaits()
 	}
 	for _, p := range f.pollers {
 		p.devices.Drain()

@@ -97,6 +97,17 @@ func (o *Options) ReadOutput(c *cli.Context) error {
 	return err
 }
 
+// TimeFlag is an option that is a time, as --duration is.
+func TimeFlag(name string, value time.Duration, usage string) cli.Flag {
+	return &cli.GenericFlag{Name: name, Value: &span{value}, Usage: "`TIME` " + usage}
+}
+
+// ReadTime returns the value of a [TimeFlag]. A negative one is a [*UsageError].
+func ReadTime(c *cli.Context, name string) (time.Duration, error) {
+	d := c.Generic(name).(*span).d
+	return d, notNegative(name, d, "write it like 1, 500us or 0")
+}
+
 // span is the value of an option that is a time: "10" is in seconds, as in DPDK's
 // commands, and "1m30s" or "500ms" is as Go writes it.
 type span struct{ d time.Duration }

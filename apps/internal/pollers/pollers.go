@@ -22,6 +22,8 @@ type Group struct {
 	group  lcore.Group
 	cores  []*lcore.Core
 	failed chan error
+
+	adaptive bool // pollers sleep when there is nothing to do
 }
 
 // spareProcs is how many goroutines are to run beside the pollers without waiting for
@@ -29,10 +31,12 @@ type Group struct {
 const spareProcs = 2
 
 // Poller is what one goroutine polls. Abandon, if it is not nil, is called with a memory
-// fault and reports whether polling goes on: see [lcore.Start].
+// fault and reports whether polling goes on: see [lcore.Start]. With a Sleep that has a Wait
+// it sleeps when there is nothing to do.
 type Poller struct {
 	Poll    func() (busy bool)
 	Abandon func(cause error) bool
+	Sleep   lcore.Sleep
 }
 
 // Count returns how many pollers a list of CPUs asks for: one on each, or one that
@@ -84,7 +88,14 @@ func Start(cpus []int, pollers []Poller, log *slog.Logger) (*Group, error) {
 		if p.Abandon != nil {
 			abandon = append(abandon, p.Abandon)
 		}
-		core, err := g.group.Start(cpu, p.Poll, abandon...)
+		var core *lcore.Core
+		var err error
+		if p.Sleep.Wait != nil {
+			core, err = g.group.StartAdaptive(cpu, p.Poll, p.Sleep, abandon...)
+			g.adaptive = true
+		} else {
+			core, err = g.group.Start(cpu, p.Poll, abandon...)
+		}
 		if err != nil {
 			g.Stop()
 			return nil, fmt.Errorf("--cpus: %w", err)
@@ -116,11 +127,27 @@ func (g *Group) Polls() (busy, idle uint64) {
 	return busy, idle
 }
 
+// Asleep returns a function that says how long all pollers have slept together, nil if they
+// do not sleep.
+func (g *Group) Asleep() func() time.Duration {
+	if !g.adaptive {
+		return nil
+	}
+	return func() time.Duration {
+		var sum time.Duration
+		for _, core := range g.cores {
+			_, asleep := core.Asleep()
+			sum += asleep
+		}
+		return sum
+	}
+}
+
 // Load returns a function that says how busy the pollers were since its last call: the
-// share of the time that they were in polls that found something. The function belongs
-// to one goroutine.
+// share of the time that they were in polls that found something, and if they sleep, that
+// they were asleep. The function belongs to one goroutine.
 func (g *Group) Load() func() string {
-	type times struct{ busy, total time.Duration }
+	type times struct{ busy, total, asleep time.Duration }
 	last := make([]times, len(g.cores))
 	return func() string {
 		var words []string
@@ -128,13 +155,19 @@ func (g *Group) Load() func() string {
 			busy, total := core.Times()
 			gained := times{total: total - last[i].total}
 			gained.busy = min(max(busy-last[i].busy, 0), gained.total) // a streak is counted late
-			last[i] = times{busy, total}
+			_, asleep := core.Asleep()
+			gained.asleep = min(asleep-last[i].asleep, gained.total) // a sleep is counted at its end
+			last[i] = times{busy, total, asleep}
 			name := "poller"
 			if core.CPU() != lcore.AnyCPU {
 				name = fmt.Sprintf("CPU %d", core.CPU())
 			}
 			share := report.Share(uint64(gained.busy), uint64(gained.total))
-			words = append(words, fmt.Sprintf("%s %s busy", name, share))
+			text := fmt.Sprintf("%s %s busy", name, share)
+			if g.adaptive {
+				text += fmt.Sprintf(", %s asleep", report.Share(uint64(gained.asleep), uint64(gained.total)))
+			}
+			words = append(words, text)
 		}
 		return strings.Join(words, "  ")
 	}

@@ -20,6 +20,8 @@ type Object struct {
 	Ports  []PortObject `json:"ports"`
 	Total  Totals       `json:"total"`
 	Cycles *Cycles      `json:"core_cycles,omitempty"` // if they were recorded
+	// Asleep is how long the pollers have slept together, if they are adaptive.
+	Asleep *float64 `json:"asleep_s,omitempty"`
 }
 
 // Cycles says how many clock cycles a packet took, for a command that was asked to
@@ -152,6 +154,10 @@ func (r *Report) object(elapsed time.Duration, all []counts) Object {
 		})
 	}
 	o.Total = sum(all).totals(elapsed)
+	if r.Asleep != nil {
+		asleep := inSeconds(r.Asleep())
+		o.Asleep = &asleep
+	}
 	return o
 }
 

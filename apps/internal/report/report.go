@@ -19,6 +19,8 @@ type Report struct {
 	Planned time.Duration
 	// Pollers says in a few words who polls and how busy they are. It may be nil.
 	Pollers func() string
+	// Asleep returns how long the pollers have slept together. It is nil if they do not.
+	Asleep func() time.Duration
 	// Cycles is what packets cost, nil if that was not recorded.
 	Cycles *Cycles
 	// ShowInfo and XStats add what the ports are, and their extended statistics, to the

@@ -127,7 +127,7 @@ func (s *Session) run(ctx context.Context, set *portset.Set, stdout, stderr io.W
 	if err != nil {
 		return err
 	}
-	r.Traffic, r.Pollers = work.Traffic, group.Load()
+	r.Traffic, r.Pollers, r.Asleep = work.Traffic, group.Load(), group.Asleep()
 	if work.Load != nil {
 		r.Pollers = work.Load
 	}
