@@ -7,11 +7,13 @@ import (
 	"iter"
 	"net"
 	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/virtio-pmd/virtio-pmd/apps/testpmd/grammar"
+	"github.com/virtio-pmd/virtio-pmd/driver"
 )
 
 // The sections of help, in its order, with what it says of them.
@@ -39,8 +41,50 @@ var sections = []struct{ name, title, says string }{
 
 // commands returns all commands of the prompt.
 func (t *tester) commands() []grammar.Command {
-	return slices.Concat(t.controlCommands(), t.showCommands(), t.setCommands(), t.modeCommands(),
-		t.checksumCommands(), t.portCommands(), t.queueCommands(), t.rssCommands(), t.deviceCommands(), refused())
+	return slices.Concat(t.controlCommands(), t.showCommands(), t.setCommands(), t.polled(t.modeCommands()),
+		t.checksumCommands(), t.portCommands(), t.polled(t.queueCommands()), t.polled(t.rssCommands()), t.deviceCommands(), refused())
+}
+
+// polled has emulated devices polled while commands are carried out that wait for their answer:
+// otherwise only forwarding does that.
+func (t *tester) polled(list []grammar.Command) []grammar.Command {
+	for i, c := range list {
+		if c.Do == nil {
+			continue
+		}
+		list[i].Do = func(m grammar.Match) error {
+			return t.withDevices(func() error { return c.Do(m) })
+		}
+	}
+	return list
+}
+
+// withDevices has emulated devices polled while do waits for their answer.
+func (t *tester) withDevices(do func() error) error {
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		t.pollDevices(done)
+	}()
+	defer func() { close(done); <-ended }()
+	return do()
+}
+
+// pollDevices polls all emulated devices until done is closed.
+func (t *tester) pollDevices(done <-chan struct{}) {
+	for {
+		select {
+		case <-done:
+			return
+		default:
+		}
+		for _, poll := range t.set.EmuPolls {
+			if poll != nil {
+				poll()
+			}
+		}
+		runtime.Gosched()
+	}
 }
 
 // kinds returns the kinds of values that the forms of commands name.
@@ -49,7 +93,7 @@ func (t *tester) kinds() map[string]grammar.Kind {
 		"PORT":    {Says: "the number of a port", Check: whole(0, 1<<16-1), Values: t.portNumbers},
 		"QUEUE":   {Says: "the number of a queue", Check: whole(0, 1<<16-1)},
 		"N":       {Says: "a number", Check: whole(0, 1<<32-1)},
-		"VLAN":    {Says: "the identifier of a VLAN", Check: whole(0, 4095)},
+		"VLAN":    {Says: "the identifier of a VLAN", Check: whole(0, driver.MaxVLAN)},
 		"MASK":    {Says: "a hexadecimal mask, like 0x3", Check: isMask},
 		"LIST":    {Says: "numbers, apart by commas", Check: isList},
 		"LENGTHS": {Says: "lengths in bytes, like 64 or 64,128"},

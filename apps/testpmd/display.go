@@ -195,14 +195,15 @@ func (t *tester) showQueue(m grammar.Match) error {
 	if err != nil {
 		return err
 	}
-	q, direction, ring := m.Int(4), "RX", p.spec.RxRing()
+	q, direction := m.Int(4), "RX"
 	if m.Words[1] == "txq" {
-		direction, ring = "TX", p.spec.TxRing()
+		direction = "TX"
 	}
 	if q >= p.dev.Queues() {
 		return fmt.Errorf("Invalid %s queue_id=%d\nFailed to retrieve information for port: %d, %s queue: %d\n"+ //nolint:staticcheck // the words of testpmd
 			"error desc: Invalid argument(-22)", direction[:1]+"x", q, p.number, direction, q)
 	}
+	ring := ringSize(p.dev.Info(), q, direction == "RX")
 	var b strings.Builder
 	b.WriteString(stars(fmt.Sprintf("Infos for port %-2d, %s queue %-2d", p.number, direction, q)))
 	switch direction {

@@ -80,6 +80,10 @@ func (r *testRun) begin(ports []*driver.Port) {
 	}
 	for _, s := range r.engine.streams {
 		s.rxBegun, s.txBegun = s.moved()
+		s.dropsBegun = s.dropped.Load()
+		s.badIP.Store(0)
+		s.badL4.Store(0)
+		s.watch.Store(r.engine.plan.newWatch(s))
 	}
 	r.cycles = r.engine.busy()
 }
@@ -195,9 +199,10 @@ func (t *tester) showForwarding() {
 	}
 	total.writeTotal(&b)
 	if r.engine.plan.cycles {
-		c := r.cyclesOf(t)
-		fmt.Fprintf(&b, "\n  CPU cycles/packet=%.2f (total cycles=%d / total %s packets=%d) at %.0f MHz Clock\n",
-			c.PerPacket, c.Busy, c.Mode, c.Packets, c.MHz)
+		if c := r.cyclesOf(t); c.Busy > 0 {
+			fmt.Fprintf(&b, "\n  CPU cycles/packet=%.2f (total cycles=%d / total %s packets=%d) at %.0f MHz Clock\n",
+				c.PerPacket, c.Busy, c.Mode, c.Packets, c.MHz)
+		}
 	}
 	fmt.Fprint(t.screen, b.String())
 }

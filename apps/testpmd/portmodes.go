@@ -76,7 +76,7 @@ func (t *tester) setVLAN(m grammar.Match) error {
 	if !p.dev.Features().Has(virtio.NetCtrlVLAN) {
 		return fmt.Errorf("Port %d: VLAN-filtering disabled\n  %s", p.number, noFilter) //nolint:staticcheck // the words of testpmd
 	}
-	first, last := 0, 4095
+	first, last := 0, driver.MaxVLAN
 	if m.Words[2] != "all" {
 		first, last = m.Int(2), m.Int(2)
 	}

@@ -86,6 +86,7 @@ func (t *tester) renew(p *port) error {
 	if spec.MAC == nil && spec.Kind == devargs.VhostUser {
 		spec.MAC = p.dev.MAC() // it has none of its own, and would be given another
 	}
+	kept := keep(p.dev)
 	if err := t.set.Remove(p.number); err != nil {
 		return err
 	}
@@ -97,7 +98,7 @@ func (t *tester) renew(p *port) error {
 	again.stopped, again.tags, again.csum = true, p.tags, p.csum
 	*p = *again
 	t.ports[p.number] = p
-	return nil
+	return t.withDevices(func() error { return kept.apply(t.ctx, p.dev) })
 }
 
 func (t *tester) portClose(word string) error {
@@ -216,6 +217,11 @@ func (t *tester) configAll(m grammar.Match) error {
 	}
 	n := m.Int(4)
 	change := *t.plan
+	for _, p := range t.ports { // what is not said stays as it is
+		if p != nil {
+			change.rxq, change.txq = max(change.rxq, least(p.dev.Queues(), change.rxq)), max(change.txq, least(p.dev.Queues(), change.txq))
+		}
+	}
 	var set func(*devargs.Spec)
 	switch m.Words[3] {
 	case "rxq":
@@ -250,6 +256,8 @@ func (t *tester) configAll(m grammar.Match) error {
 		}
 		p.spec, p.renew = spec, true
 	}
-	t.plan.rxq, t.plan.txq = change.rxq, change.txq
+	if set == nil {
+		t.plan.rxq, t.plan.txq = change.rxq, change.txq
+	}
 	return nil
 }

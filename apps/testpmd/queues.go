@@ -92,6 +92,9 @@ func queueInfo(info driver.Info, q int, receives bool) driver.QueueInfo {
 	return driver.QueueInfo{}
 }
 
+// ringSize returns how many descriptors a queue has.
+func ringSize(info driver.Info, q int, receives bool) int { return queueInfo(info, q, receives).Size }
+
 func (t *tester) showUsed(m grammar.Match) error {
 	p, q, _, err := t.queueOf(m.Words[2], m.Words[3], m.Words[4])
 	if err != nil {

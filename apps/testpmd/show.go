@@ -50,12 +50,13 @@ func (t *tester) describeRings(e *engine) {
 	fmt.Fprintf(&b, "  nb forwarding cores=%d - nb forwarding ports=%d\n", len(e.pollers), len(e.ports))
 	for _, i := range e.ports {
 		p := t.ports[i]
+		info := p.dev.Info()
 		fmt.Fprintf(&b, "  port %d: RX queue number: %d Tx queue number: %d\n", i,
 			least(p.dev.Queues(), e.plan.rxq), least(p.dev.Queues(), e.plan.txq))
 		fmt.Fprintf(&b, "    Rx offloads=0x0 Tx offloads=0x0\n")
-		fmt.Fprintf(&b, "    RX queue: 0\n      RX desc=%d - RX free threshold=0\n", p.spec.RxRing())
+		fmt.Fprintf(&b, "    RX queue: 0\n      RX desc=%d - RX free threshold=0\n", ringSize(info, 0, true))
 		fmt.Fprintf(&b, "      RX threshold registers: pthresh=0 hthresh=0  wthresh=0\n      RX Offloads=0x0\n")
-		fmt.Fprintf(&b, "    TX queue: 0\n      TX desc=%d - TX free threshold=0\n", p.spec.TxRing())
+		fmt.Fprintf(&b, "    TX queue: 0\n      TX desc=%d - TX free threshold=0\n", ringSize(info, 0, false))
 		fmt.Fprintf(&b, "      TX threshold registers: pthresh=0 hthresh=0  wthresh=0\n      TX offloads=0x0 - TX RS bit threshold=0\n")
 	}
 	fmt.Fprint(t.screen, b.String())
@@ -66,13 +67,19 @@ func (e *engine) writeStreams(w io.Writer) {
 	for _, s := range e.streams {
 		received, sent := s.moved()
 		received, sent = received-s.rxBegun, sent-s.txBegun
-		dropped := s.dropped.Load()
+		dropped := s.dropped.Load() - s.dropsBegun
 		if received+sent+dropped == 0 {
 			continue
 		}
 		fmt.Fprintf(w, "\n  ------- Forward Stats for RX Port=%2d/Queue=%2d -> TX Port=%2d/Queue=%2d -------\n",
 			s.from, s.rxQueue, s.number, s.txQueue)
-		fmt.Fprintf(w, "  RX-packets: %-14d TX-packets: %-14d TX-dropped: %-14d\n", received, sent, dropped)
+		fmt.Fprintf(w, "  RX-packets: %-14d TX-packets: %-14d TX-dropped: %-14d", received, sent, dropped)
+		if e.plan.mode.name == "csum" {
+			fmt.Fprintf(w, "  RX- bad IP checksum: %-14d  Rx- bad L4 checksum: %-14d Rx- bad outer L4 checksum: %-14d\n",
+				s.badIP.Load(), s.badL4.Load(), 0)
+			fmt.Fprintf(w, " RX- bad outer IP checksum: %-14d", 0)
+		}
+		fmt.Fprintln(w)
 		s.watch.Load().write(w, s.rx != nil, s.tx != nil)
 	}
 }
@@ -112,8 +119,6 @@ func (r *testRun) cyclesOf(t *tester) *report.Cycles {
 			c.Packets += n.rx
 		}
 	}
-	if c.PerPacket = 0; c.Packets > 0 {
-		c.PerPacket = float64(c.Busy) / float64(c.Packets)
-	}
+	c.PerPacket = float64(c.Busy) / float64(c.Packets) // without packets it is infinite, as testpmd shows
 	return c
 }

@@ -22,10 +22,11 @@ type stream struct {
 	from, number     int          // and their places on the command line
 	rxQueue, txQueue int          // places in the ports
 	peer             net.HardwareAddr
-	mac              [6]byte               // of out
-	badIP, badL4     atomic.Uint64         // received checksums that were wrong, counted by csum
-	held             *noisy                // what holds packets back, nil unless the mode is noisy
-	rxBegun, txBegun uint64                // packets of the queues when the run began
+	mac              [6]byte       // of out
+	badIP, badL4     atomic.Uint64 // received checksums that were wrong, counted by csum
+	held             *noisy        // what holds packets back, nil unless the mode is noisy
+	rxBegun, txBegun uint64        // packets of the queues when the run began
+	dropsBegun       uint64
 	watch            atomic.Pointer[watch] // nil if nothing is recorded or shown of bursts
 	retry            *retry                // nil if what finds the queue full is dropped at once
 }
