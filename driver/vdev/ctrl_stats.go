@@ -14,12 +14,20 @@ var statsCommands = []ctrlCommand{
 	{virtio.CtrlStats, virtio.CtrlStatsGet, "STATS_GET", deviceStats, ruleFeature, -1, (*Device).getStats},
 }
 
-// Numbers of the types of statistics. The bits of a bitmap have the same ones.
+// Sets of the types of statistics, by kinds of virtqueues.
 const (
-	statsRxBasic = 0
-	statsTxBasic = 16
-	statsCtrl    = 32
+	rxStats   = 1<<virtio.StatsRxBasic | 1<<virtio.StatsRxCsum | 1<<virtio.StatsRxGSO
+	txStats   = 1<<virtio.StatsTxBasic | 1<<virtio.StatsTxCsum | 1<<virtio.StatsTxGSO
+	ctrlStats = 1 << virtio.StatsCtrl
 )
+
+// statsFeatures are those of which one has to be negotiated for a type.
+var statsFeatures = map[int]virtio.Features{
+	virtio.StatsRxCsum: virtio.FeatureSet(virtio.NetGuestCSUM),
+	virtio.StatsRxGSO:  virtio.FeatureSet(virtio.NetGuestTSO4, virtio.NetGuestTSO6),
+	virtio.StatsTxCsum: virtio.FeatureSet(virtio.NetCSUM),
+	virtio.StatsTxGSO:  virtio.FeatureSet(virtio.NetHostTSO4, virtio.NetHostTSO6, virtio.NetHostUSO),
+}
 
 const (
 	statsRequest = 16 // bytes that ask for the statistics of a queue
@@ -43,7 +51,7 @@ func (d *Device) queryStats(q *queue, _ []byte) bool {
 		return false
 	}
 	d.ctrl.queried = true
-	d.ctrl.result = binary.LittleEndian.AppendUint64(d.ctrl.result, 1<<statsRxBasic|1<<statsTxBasic|1<<statsCtrl)
+	d.ctrl.result = binary.LittleEndian.AppendUint64(d.ctrl.result, rxStats|txStats|ctrlStats)
 	return true
 }
 
@@ -71,35 +79,59 @@ func (d *Device) getStats(q *queue, data []byte) bool {
 
 // appendStats appends the statistics of virtqueue i.
 func (d *Device) appendStats(q *queue, i int, types uint64) bool {
-	have := uint64(0)
-	switch {
-	case i == q.index:
-		have = 1 << statsCtrl
-	case i < virtio.CtrlQueueIndex(d.accepted, d.cfg.Pairs) && d.queue(i) != nil:
-		have = 1 << (16 * (i % 2)) // RX_BASIC or TX_BASIC
-	}
-	if types == 0 || types&^have != 0 {
+	if have := d.statsOf(q, i); types == 0 || types&^have != 0 {
 		d.violate("net/stats/2", q.index, "STATS_GET of virtqueue %d with types %#x, it has %#x", i, types, have)
 		return false
 	}
 	of := d.queues[i]
-	c := &of.counts
-	switch have {
-	case 1 << statsCtrl:
-		// This command counts, as one that succeeds: it does if its answer is seen.
-		d.appendStat(statsCtrl, i, d.ctrl.stats.received, d.ctrl.stats.ok+1)
-	case 1 << statsRxBasic:
-		d.appendStat(statsRxBasic, i, of.doorbells.Load(), c.packets, c.bytes, of.stats.Interrupts, c.drops, c.overruns)
-	case 1 << statsTxBasic:
-		d.appendStat(statsTxBasic, i, of.doorbells.Load(), c.packets, c.bytes, of.stats.Interrupts, c.drops, c.overruns)
+	c, o := &of.counts, &of.offloads
+	for kind := range 64 {
+		if types>>kind&1 == 0 {
+			continue
+		}
+		switch kind {
+		case virtio.StatsCtrl:
+			// This command counts, as one that succeeds: it does if its answer is seen.
+			d.appendStat(kind, i, d.ctrl.stats.received, d.ctrl.stats.ok+1)
+		case virtio.StatsRxBasic, virtio.StatsTxBasic:
+			d.appendStat(kind, i, of.doorbells.Load(), c.packets, c.bytes, of.stats.Interrupts, c.drops, c.overruns)
+		case virtio.StatsRxCsum:
+			d.appendStat(kind, i, o.valid, o.partial, o.none, o.wrong)
+		case virtio.StatsRxGSO: // none of them are merged here
+			d.appendStat(kind, i, o.large.packets, o.large.bytes, 0, 0)
+		case virtio.StatsTxCsum:
+			d.appendStat(kind, i, o.none, o.partial)
+		case virtio.StatsTxGSO:
+			d.appendStat(kind, i, o.large.packets, o.large.bytes, o.cut.packets, o.cut.bytes, o.passed.packets, o.passed.bytes)
+		}
 	}
 	return len(d.ctrl.result) <= maxStats
 }
 
+// statsOf returns the types of statistics that virtqueue i has with what was negotiated.
+func (d *Device) statsOf(q *queue, i int) (types uint64) {
+	switch {
+	case i == q.index:
+		return ctrlStats
+	case i > q.index || d.queue(i) == nil:
+		return 0
+	case i%2 == 0:
+		types = rxStats
+	default:
+		types = txStats
+	}
+	for kind, features := range statsFeatures {
+		if d.accepted.And(features).Empty() {
+			types &^= 1 << kind
+		}
+	}
+	return types
+}
+
 // appendStat appends a statistic: u8 type, a reserved byte, le16 virtqueue, 2 reserved
 // bytes, le16 size with these, and the counters.
-func (d *Device) appendStat(kind byte, i int, counters ...uint64) {
-	b := append(d.ctrl.result, kind, 0)
+func (d *Device) appendStat(kind, i int, counters ...uint64) {
+	b := append(d.ctrl.result, byte(kind), 0)
 	b = binary.LittleEndian.AppendUint16(b, uint16(i))
 	b = binary.LittleEndian.AppendUint16(b, 0)
 	b = binary.LittleEndian.AppendUint16(b, uint16(statsHeader+8*len(counters)))

@@ -125,10 +125,15 @@ func (h *headers) pseudoHeader(frame []byte, n int) uint16 {
 	return addSums(addSums(onesSum(addresses), uint16(h.proto)), addSums(uint16(n>>16), uint16(n)))
 }
 
+// unsummed reports whether a packet is one of UDP without a checksum.
+func (h *headers) unsummed(frame []byte) bool {
+	at := h.l4 + h.checksumAt()
+	return h.proto == protoUDP && frame[at]|frame[at+1] == 0
+}
+
 // valid reports whether the checksum of a packet that is complete is there and right.
 func (h *headers) valid(frame []byte) bool {
-	at := h.l4 + h.checksumAt()
-	if h.end < h.payload || h.proto == protoUDP && frame[at]|frame[at+1] == 0 {
+	if h.end < h.payload || h.unsummed(frame) {
 		return false
 	}
 	if !h.v6 && onesSum(frame[h.l3:h.l4]) != 0xffff {

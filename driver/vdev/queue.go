@@ -35,6 +35,7 @@ type queue struct {
 	disabled      bool          // a VhostDevice's: what is on it is used and discarded
 	stats         QueueStats    // dev.mu guards it
 	counts        queueCounts   // likewise
+	offloads      offloadCounts // likewise
 	coal          coalescer     // likewise
 	doorbells     atomic.Uint64 // counted without dev.mu
 	bufs          []chain       // receiveq: the chains of the frame at hand

@@ -16,9 +16,7 @@ func (d *core) deliverOffload(q *queue, s *stage) bool {
 	}
 	switch {
 	case *o == Offload{} && d.rxOffloads.Has(virtio.NetGuestCSUM):
-		if h, ok := parse(frame); ok && h.valid(frame) {
-			o.Flags = virtio.NetHeaderDataValid
-		}
+		return d.deliverChecked(q, frame)
 	case o.within(d.rxOffloads, frame):
 	case o.GSOType == virtio.GSONone:
 		if o.Flags&virtio.NetHeaderNeedsCsum != 0 {
@@ -35,6 +33,24 @@ func (d *core) deliverOffload(q *queue, s *stage) bool {
 		return d.deliverCut(q, s)
 	}
 	return d.deliverWith(q, frame, *o)
+}
+
+// deliverChecked delivers a frame and says whether its checksum is right.
+func (d *core) deliverChecked(q *queue, frame []byte) bool {
+	var o Offload
+	h, ok := parse(frame)
+	if ok && h.valid(frame) {
+		o.Flags = virtio.NetHeaderDataValid
+	}
+	none := q.offloads.none
+	if !d.deliverWith(q, frame, o) {
+		return false
+	}
+	if ok && !h.unsummed(frame) && q.offloads.none != none {
+		q.offloads.none--
+		q.offloads.wrong++
+	}
+	return true
 }
 
 // acceptable checks and completes the offload of a frame from the back end.
@@ -75,5 +91,12 @@ func (s *stage) skip() uint64 {
 
 // deliverWith is deliver for a frame with an offload.
 func (d *core) deliverWith(q *queue, frame []byte, o Offload) bool {
-	return q.take(0) != nil && d.scatter(q, frame, o)
+	before := q.counts.packets
+	if q.take(0) == nil || !d.scatter(q, frame, o) {
+		return false
+	}
+	if q.counts.packets != before {
+		q.offloads.received(o, len(frame))
+	}
+	return true
 }

@@ -13,7 +13,8 @@ type outgoing struct {
 	offloads []Offload
 	owner    []int         // which chain a frame is from
 	lengths  [maxBurst]int // of the packets, by chain; 0: dropped
-	segments segments      // and copies of frames whose checksums were completed
+	work     [maxBurst]packetWork
+	segments segments // and copies of frames whose checksums were completed
 }
 
 func (o *outgoing) clear() {
@@ -77,6 +78,7 @@ func (d *core) add(q *queue, chain int, header, frame []byte, passed virtio.Feat
 	if !ok {
 		return false
 	}
+	work := packetWork{partial: o.Flags&virtio.NetHeaderNeedsCsum != 0, large: o.GSOType != virtio.GSONone}
 	switch {
 	case o.within(passed, frame):
 		out.frames, out.offloads = append(out.frames, frame), append(out.offloads, o)
@@ -89,10 +91,12 @@ func (d *core) add(q *queue, chain int, header, frame []byte, passed virtio.Feat
 		if !out.segments.cut(frame, o) {
 			return false // the driver has changed it
 		}
-		d.stats.TxSegments += uint64(len(out.segments.frames))
+		work.segments = len(out.segments.frames)
+		work.bytes = len(frame) + (work.segments-1)*int(o.HdrLen)
 		out.frames = append(out.frames, out.segments.frames...)
 		out.offloads = append(out.offloads, make([]Offload, len(out.segments.frames))...)
 	}
+	out.work[chain] = work
 	for len(out.owner) < len(out.frames) {
 		out.owner = append(out.owner, chain)
 	}
@@ -133,13 +137,17 @@ func (d *core) send(pair int, q *queue, chains int) int {
 		q.rewind(&w.chains[chains])
 	}
 	for i, n := range out.lengths[:chains] {
+		if n == 0 {
+			continue
+		}
+		d.stats.TxSegments += uint64(out.work[i].segments)
 		switch {
-		case n == 0:
 		case i < dropped:
 			d.stats.TxFrames++
 			d.stats.TxBytes += uint64(n)
 			q.counts.packets++
 			q.counts.bytes += uint64(n)
+			q.offloads.transmitted(out.work[i], n)
 		default:
 			q.counts.drops++
 			d.dropped.Add(1)
