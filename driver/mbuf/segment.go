@@ -2,6 +2,15 @@ package mbuf
 
 import "encoding/binary"
 
+// RequestSegmentation is PrepareSegmentation for a packet of which h is what Transport
+// returns.
+func (b *DriverBuf) RequestSegmentation(h *DriverTransport, size int) {
+	p := (*Buf)(b)
+	p.request(DriverOffload{Start: p.view.Offset() + uint32(h.Start), Offset: h.Kind().checksumField(),
+		Size: uint16(size), Kind: h.Kind(), State: ChecksumPartial})
+	p.putPseudo(h)
+}
+
 // Segment copies the packet that begins with b to as many packets as frames, each of which
 // gets its headers and size bytes of its payload, the last one what is left. h is what
 // Transport returns for b. Their checksums are to be completed. It returns false, and

@@ -203,13 +203,9 @@ func (t *Tx) sendLarge(b *mbuf.Buf, o *mbuf.DriverOffload) bool {
 		t.discard(b, &t.stats.OffloadDrops)
 		return true
 	}
-	if o.State != mbuf.ChecksumPartial || int(o.Start)-int(mbuf.Driver(b).View().Offset()) != h.Start {
-		// As received from a device that had merged packets with good checksums.
-		if b.PrepareSegmentation(size) != nil {
-			t.discard(b, &t.stats.OffloadDrops)
-			return true
-		}
-	}
+	// What was received from another device may say it differently, or have the wrong sum
+	// in the checksum field: DPDK leaves the length out.
+	mbuf.Driver(b).RequestSegmentation(&h, size)
 	if why := t.checkLength(b, min(h.Payload+size, t.total)); why != nil {
 		t.discard(b, why)
 		return true
