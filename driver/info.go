@@ -71,6 +71,9 @@ type PoolInfo struct {
 type QueueInfo struct {
 	Virtqueue int    `json:"virtqueue"`
 	Name      string `json:"name"` // "rx 0", "tx 0" or "control"
+	// State is "in use", or in words why the queue is not: it was stopped, or its pair is not
+	// active.
+	State string `json:"state"`
 	// Size is in descriptors. It is 0, like what follows, while the queue has no ring: the
 	// port is being recovered or was closed.
 	Size   int    `json:"size"`
@@ -140,6 +143,7 @@ func (p *Port) Inspect() Info { return p.inspect(true) }
 
 func (p *Port) inspect(descriptors bool) Info {
 	info := p.device.info(descriptors)
+	p.device.service.resume() // a sleeper that found a gate closed would sleep without an interrupt
 	info.Link, info.Path, info.Settings = p.Link(), p.Path(), p.settingsInfo()
 	if err := p.Err(); err != nil {
 		info.State = err.Error()

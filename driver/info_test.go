@@ -11,6 +11,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev/pcifn"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
+	"github.com/virtio-pmd/virtio-pmd/test/frametest"
 )
 
 // queueOf returns what an Info says of a queue.
@@ -231,5 +232,73 @@ func TestFeatureTable(t *testing.T) {
 	}
 	if !slices.Equal(bits, named) {
 		t.Errorf("the table has %v, names are there for %v", bits, named)
+	}
+}
+
+// TestInfoWhileWaiting: a receiver that sleeps is woken for each packet as soon as ever, also
+// if its queue stands still just when it goes to sleep.
+func TestInfoWhileWaiting(t *testing.T) {
+	r := newRig(t, pcifn.Config{}, withInterrupts())
+	r.dev.Start()
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				r.port.Info()
+			}
+		}
+	}()
+	rx, bufs := r.port.RxQueue(0), make([]*mbuf.Buf, 4)
+	for i := range 300 {
+		r.wire.deliver(0, frametest.Seq(i, 60))
+		for n := 0; n == 0; {
+			if err := rx.Wait(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			n = rx.Burst(bufs)
+			mbuf.Free(bufs[:n])
+		}
+	}
+	close(stop)
+	<-done
+	// A machine that is busy elsewhere may take a tenth of a second, but not each time.
+	if s := rx.Stats(); s.Packets != 300 || s.LostInterrupts+s.WaitTimeouts > 30 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// TestInfoOfQueues: queues that were stopped, or are not active, say so, and stay out of use.
+func TestInfoOfQueues(t *testing.T) {
+	r := newRig(t, pcifn.Config{Device: vdev.Config{Pairs: 2}}, Config{Queues: 2})
+	r.dev.Start()
+	if err := r.port.SetQueuePairs(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.port.StopRxQueue(t.Context(), 0); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		info := r.port.Info()
+		for name, word := range map[string]string{"rx 0": "stopped", "tx 0": inUse, "rx 1": "inactive", "control": inUse} {
+			if q := queueOf(t, info, name); !strings.HasPrefix(q.State, word) {
+				t.Errorf("%s is %q, want %q", name, q.State, word)
+			}
+		}
+		if !strings.Contains(info.String(), "inactive: its pair") {
+			t.Error(info)
+		}
+	}
+	if r.port.RxQueue(0).gate.Enter() {
+		t.Error("the stopped queue is in use again")
+	}
+	if err := r.port.StartRxQueue(t.Context(), 0); err != nil {
+		t.Fatal(err)
+	}
+	if q := queueOf(t, r.port.Info(), "rx 0"); q.State != inUse || q.Positions.InUse != q.Size {
+		t.Errorf("%+v", q)
 	}
 }

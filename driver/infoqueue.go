@@ -24,6 +24,7 @@ func (q *RxQueue) info(d *device, pair int, descriptors bool) QueueInfo {
 	s := q.Stats()
 	info := d.queueInfo(q.index, fmt.Sprintf("rx %d", pair))
 	info.Kicks, info.Suppressed, info.Posted = s.Kicks, s.Suppressed, s.Posted
+	info.State = d.queueState(q.index)
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.ring != nil {
@@ -37,6 +38,7 @@ func (q *TxQueue) info(d *device, pair int, descriptors bool) QueueInfo {
 	s := q.Stats()
 	info := d.queueInfo(q.index, fmt.Sprintf("tx %d", pair))
 	info.Kicks, info.Suppressed, info.Posted = s.Kicks, s.Suppressed, s.Posted
+	info.State = d.queueState(q.index)
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.ring != nil {
@@ -50,9 +52,26 @@ func (d *device) controlInfo(descriptors bool) QueueInfo {
 	n := d.current.Load()
 	info := d.queueInfo(virtio.CtrlQueueIndex(n.features, n.maxPairs), "control")
 	ring := d.ctrl.Ring()
-	info.Kicks, info.Posted = ring.Kicks(), ring.Posted()
+	info.Kicks, info.Suppressed, info.Posted = ring.Kicks(), ring.Suppressed(), ring.Posted()
+	info.State = inUse
 	d.control.exclude(pollerLimit, func() { d.inspectRing(&info, ring, nil, descriptors) })
 	return info
+}
+
+// inUse is the state of a queue that is neither stopped nor inactive.
+const inUse = "in use"
+
+// queueState returns inUse, or in words why virtqueue q is not in use.
+func (d *device) queueState(q int) string {
+	switch {
+	case d.isOut(q, outStopped):
+		return "stopped"
+	case d.isOut(q, outInactive), q/2 >= d.steered.Load().pairs:
+		return "inactive: its pair is beyond those that the device uses"
+	case d.isOut(q, outReset):
+		return "reset, and not set up since"
+	}
+	return inUse
 }
 
 func (d *device) queueInfo(index int, name string) QueueInfo {

@@ -135,6 +135,9 @@ func (i Info) printQueues(p *page) {
 		fmt.Fprintf(p, "virtqueue %d (%s)\n", q.Virtqueue, q.Name)
 		p.line("areas", fmt.Sprintf("descriptors %#x, driver %#x, device %#x",
 			q.DescriptorArea, q.DriverArea, q.DeviceArea))
+		if q.State != inUse {
+			p.line("state", q.State)
+		}
 		if q.Broken != "" {
 			p.line("broken", q.Broken)
 		}
