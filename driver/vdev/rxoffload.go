@@ -1,6 +1,10 @@
 package vdev
 
-import "github.com/virtio-pmd/virtio-pmd/driver/virtio"
+import (
+	"encoding/binary"
+
+	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
+)
 
 // deliverOffload is deliverNext with offloads: a frame that the driver does not take as it
 // is gets a complete checksum or is cut.
@@ -57,12 +61,23 @@ func (d *core) deliverChecked(q *queue, frame []byte) bool {
 func (d *core) acceptable(frame []byte, o *Offload) bool {
 	if o.GSOType != virtio.GSONone {
 		h, ok := parse(frame)
-		if !ok || o.GSOType&^virtio.GSOECN != h.gso() || o.GSOSize == 0 || o.Flags&virtio.NetHeaderNeedsCsum == 0 {
+		if !ok || o.GSOType&^virtio.GSOECN != h.gso() || o.GSOSize == 0 {
 			return false
+		}
+		if o.Flags&virtio.NetHeaderNeedsCsum == 0 {
+			h.dropChecksum(frame, o)
 		}
 		o.HdrLen = uint16(h.payload)
 	}
 	return o.Flags&virtio.NetHeaderNeedsCsum == 0 || o.inside(len(frame))
+}
+
+// dropChecksum takes the checksum out of a large packet, which Linux may have complete: what
+// goes to a driver has NEEDS_CSUM (5.1.9.4).
+func (h *headers) dropChecksum(frame []byte, o *Offload) {
+	at := h.checksumAt()
+	o.Flags, o.CsumStart, o.CsumOffset = virtio.NetHeaderNeedsCsum, uint16(h.l4), uint16(at)
+	binary.BigEndian.PutUint16(frame[h.l4+at:], h.pseudoHeader(frame, len(frame)-h.l4))
 }
 
 // deliverCut delivers the segments of the next frame. It returns false if there are not

@@ -3,8 +3,12 @@ package vdev_test
 import (
 	"bytes"
 	"encoding/binary"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
+
+	"github.com/google/gopacket/pcapgo"
 
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev/wire"
@@ -309,4 +313,89 @@ func TestWrongHeaders(t *testing.T) {
 		t.Errorf("%x", got)
 	}
 	g.clean()
+}
+
+// What comes from a wire as a large packet and is none is dropped and counted; one with a
+// complete checksum gets to the driver without it.
+func TestLargeFromWire(t *testing.T) {
+	near, far := wire.Cable()
+	g := newGuest(t, vdev.Config{Backend: far, Translated: true}, 4<<20)
+	rx, tx := g.up(packed.With(virtio.NetMrgRxbuf).Or(receiveFeatures), 64)
+	p := newPort(g, 0, 1, rx, tx, 64, 2048)
+	for _, f := range flows() {
+		p.refill()
+		f.payload = 3000
+		frame, _ := f.build(t)
+		large := vdev.Offload{GSOType: f.gso(), GSOSize: 1000}
+		wrong := []vdev.Offload{
+			{Flags: virtio.NetHeaderNeedsCsum, CsumStart: uint16(len(frame)) - 1},
+			{GSOType: f.gso()}, {GSOType: virtio.GSOUDP, GSOSize: 1000}, {GSOType: 2, GSOSize: 1000},
+		}
+		dropped := g.d.Stats().RxDropped
+		near.TransmitOffloads(0, [][]byte{frame, frame, frame, frame, frame}, append(wrong, large))
+		g.d.Poll()
+		got := p.recvPacket()
+		if got == nil || p.recvPacket() != nil || g.d.Stats().RxDropped != dropped+uint64(len(wrong)) {
+			t.Fatalf("%+v: %+v", f, g.d.Stats())
+		}
+		binary.LittleEndian.PutUint16(got[virtio.NetHeaderNumBuffers:], 0)
+		if want := f.offload(t, 1000); !bytes.Equal(got, want) {
+			t.Errorf("%+v: %x, want %x", f, got[:90], want[:90])
+		}
+	}
+	g.clean()
+}
+
+// What a driver switches on and off by command reaches the other end of a cable, and a
+// reset ends it.
+func TestOffloadsAreSwitched(t *testing.T) {
+	byFormat(t, allCtrl.With(virtio.NetMrgRxbuf).Or(receiveFeatures), func(t *testing.T, f virtio.Features) {
+		r := newCtrlRig(t, vdev.Config{}, f)
+		takes := func(want virtio.Features) {
+			t.Helper()
+			if got := r.peer.(vdev.OffloadBackend).Takes(); got != want {
+				t.Errorf("taken: %v, want %v", got, want)
+			}
+		}
+		takes(receiveFeatures)
+		some := virtio.FeatureSet(virtio.NetGuestCSUM, virtio.NetGuestTSO6)
+		for _, set := range []virtio.Features{some, {}, receiveFeatures, some} {
+			r.do(virtio.CtrlGuestOffloads, virtio.CtrlGuestOffloadsSet, le64(set[0])...)
+			takes(set)
+		}
+		r.d.SetStatus(0)
+		takes(virtio.Features{})
+		r.clean()
+	})
+}
+
+// A capture file has the segments, as a network would.
+func TestRecordedSegments(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "out.pcap")
+	w, err := wire.PCAP(":" + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := newGuest(t, vdev.Config{Backend: w, Offer: vdev.Implemented(), Translated: true}, 4<<20)
+	_, tx := g.up(packed.Or(transmitFeatures), 16)
+	f := flow{payload: 5000}
+	g.transmit(tx, f.offload(t, 1000), 1)
+	g.d.Poll()
+	if err := g.d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	r, err := pcapgo.NewReader(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var frames [][]byte
+	for b, _, err := r.ReadPacketData(); err == nil; b, _, err = r.ReadPacketData() {
+		frames = append(frames, b)
+	}
+	f.checkSegments(t, frames, 1000)
 }
