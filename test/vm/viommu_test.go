@@ -115,6 +115,10 @@ func (g *guest) testCommon(t *testing.T) {
 	t.Run("refuses a shortage", func(t *testing.T) { g.testRefusesShortage(t, "a") })
 	t.Run("jumbo frames", func(t *testing.T) { g.testJumbo(t, "jumbo1", "jumbo2") })
 	t.Run("jumbo frames in one buffer", func(t *testing.T) { g.testJumboOneBuffer(t, "onebuf") })
+	t.Run("commands", func(t *testing.T) {
+		g.testCommands(t, "jumbo1")
+		g.testCommands(t, "jumbo2")
+	})
 	t.Run("other doorbells", func(t *testing.T) {
 		g.testForward(t, ports("", "page", "pio"), fewFrames)
 	})

@@ -13,6 +13,7 @@ func tools() map[string]func(args []string) error {
 	return map[string]func([]string) error{
 		"true":         func([]string) error { return nil },
 		"portdoorbell": portDoorbell,
+		"commands":     commands,
 		"cat":          cat,
 		"put":          put,
 		"dmesg":        dmesg,

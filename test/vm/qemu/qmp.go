@@ -137,6 +137,12 @@ func (q *QMP) SetLink(id string, up bool) error {
 	return q.Execute("set_link", map[string]any{"name": id, "up": up}, nil)
 }
 
+// AnnounceSelf has QEMU announce a function, and ask its driver to do so, once.
+func (q *QMP) AnnounceSelf(id string) error {
+	return q.Execute("announce-self", map[string]any{"initial": 10, "max": 10, "rounds": 1, "step": 10,
+		"interfaces": []string{id}}, nil)
+}
+
 // Queue is QEMU's view of one virtqueue.
 type Queue struct {
 	// Size is the number of descriptors, as the driver has set it.
