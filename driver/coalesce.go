@@ -125,6 +125,29 @@ func (k *coalescing) restoreQueue(c *commander, virtqueue int) error {
 	return k.sendQueue(c, virtqueue, v)
 }
 
+// restoreQueue sends what was set for a virtqueue that was reset alone: the device gives it
+// the parameters of its kind (5.1.9.5, Notifications Coalescing).
+func (d *device) restoreQueue(ctx context.Context, virtqueue int) error {
+	d.settings.mu.Lock()
+	_, set := d.settings.coalescing.queues[virtqueue]
+	d.settings.mu.Unlock()
+	if !set || d.isReset(virtqueue) {
+		return nil
+	}
+	return d.configure(ctx, "coalescing", func(c *commander) error {
+		k := &d.settings.coalescing
+		return k.sendQueue(c, virtqueue, k.queues[virtqueue])
+	})
+}
+
+// isReset reports whether a virtqueue was reset alone and not set up since. The device
+// takes no command about it then.
+func (d *device) isReset(virtqueue int) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.isOut(virtqueue, outReset)
+}
+
 // SetRxCoalescing sets when the device interrupts for received packets, for all receive
 // queues. It needs NOTF_COAL. Errors are those of [Port.SetPromiscuous], and an [*Error]
 // for a value out of range.
@@ -175,7 +198,7 @@ func (p *Port) coalescingOf(command uint8) Coalescing {
 }
 
 // SetRxQueueCoalescing is SetRxCoalescing for the receive queue of pair i alone, counted
-// from 0. It needs VQ_NOTF_COAL.
+// from 0. It needs VQ_NOTF_COAL. A queue that is stopped is told when it is started.
 func (p *Port) SetRxQueueCoalescing(ctx context.Context, i int, c Coalescing) error {
 	return p.setQueueCoalescing(ctx, i, virtio.RxQueueIndex(i), c)
 }
@@ -195,8 +218,13 @@ func (p *Port) setQueueCoalescing(ctx context.Context, i, virtqueue int, v Coale
 	}
 	v = v.rounded()
 	return d.configure(ctx, "coalescing", func(c *commander) error {
-		if err := d.settings.coalescing.sendQueue(c, virtqueue, v); err != nil {
+		if err := c.require(queueCoalescingNeeds); err != nil {
 			return err
+		}
+		if !d.isReset(virtqueue) {
+			if err := d.settings.coalescing.sendQueue(c, virtqueue, v); err != nil {
+				return err
+			}
 		}
 		d.settings.update(func(s *settings) {
 			if s.coalescing.queues == nil {
@@ -209,7 +237,7 @@ func (p *Port) setQueueCoalescing(ctx context.Context, i, virtqueue int, v Coale
 }
 
 // RxQueueCoalescing asks the device when it interrupts for packets of the receive queue
-// of pair i. It needs VQ_NOTF_COAL.
+// of pair i, which is not stopped. It needs VQ_NOTF_COAL.
 func (p *Port) RxQueueCoalescing(ctx context.Context, i int) (Coalescing, error) {
 	return p.queueCoalescing(ctx, i, virtio.RxQueueIndex(i))
 }
@@ -224,6 +252,10 @@ func (p *Port) queueCoalescing(ctx context.Context, i, virtqueue int) (Coalescin
 	const op = "coalescing"
 	if err := p.checkPair(i); err != nil {
 		return Coalescing{}, err
+	}
+	if p.device.isReset(virtqueue) {
+		return Coalescing{}, &Error{Device: p.device.name, Op: op, Field: "virtqueue", Value: virtqueue,
+			Reason: "it is stopped, and the device does not have it", Remedy: "start it first"}
 	}
 	answer, err := p.device.command(ctx, op, queueCoalescingNeeds,
 		virtio.CtrlNotfCoal, virtio.CtrlNotfCoalVQGet, queueSelector(virtqueue), coalescingBytes)

@@ -194,6 +194,37 @@ func TestQueueCoalescing(t *testing.T) {
 	}
 }
 
+// x/net/coal-reset, net/coal/1: a queue that was reset alone has its own parameters again
+// when it is started or has another size, and the device is told nothing of it meanwhile.
+func TestCoalescingOfAQueueThatWasReset(t *testing.T) {
+	r := newControlRig(t, vdev.Config{}, Config{})
+	ctx, p := soon(t), r.port
+	one, other := Coalescing{Packets: 4, Delay: time.Millisecond}, Coalescing{Packets: 9, Delay: time.Second}
+	check := func(what string, want Coalescing) {
+		t.Helper()
+		if got, err := p.RxQueueCoalescing(ctx, 1); err != nil || got != want {
+			t.Errorf("%s: %+v %v", what, got, err)
+		}
+	}
+	err := errors.Join(p.SetRxQueueCoalescing(ctx, 1, one), p.ResizeRxQueue(ctx, 1, 64))
+	if err != nil {
+		t.Fatal(err)
+	}
+	check("another size", one)
+	r.take()
+	err = errors.Join(p.StopRxQueue(ctx, 1), p.SetRxQueueCoalescing(ctx, 1, other))
+	if sent := r.take(); err != nil || sent != nil {
+		t.Errorf("of a stopped queue: %v, sent %q", err, sent)
+	}
+	if _, err := p.RxQueueCoalescing(ctx, 1); err == nil {
+		t.Error("a stopped queue has parameters")
+	}
+	if err := p.StartRxQueue(ctx, 1); err != nil {
+		t.Fatal(err)
+	}
+	check("started", other)
+}
+
 // What the device counted is what went through it.
 func TestDeviceStats(t *testing.T) {
 	r := newControlRig(t, vdev.Config{Pairs: 1}, Config{})
