@@ -142,7 +142,7 @@ var edges = map[string][]string{
 	"test/vm/agent": {},
 	"test/vm/guest": {
 		"driver", "driver/mbuf", "driver/transport/vpci", "driver/virtio", "pci",
-		"test/vm/agent", "test/vm/image", "test/vm/talk", "vfio",
+		"test/flowtest", "test/vm/agent", "test/vm/image", "test/vm/talk", "vfio",
 	},
 	"test/vm/image":   {},
 	"test/vm/netlab":  {"test/vm/talk"},

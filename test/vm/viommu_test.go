@@ -59,7 +59,8 @@ func TestIOMMU(t *testing.T) {
 	taps := privileged(t)
 	if taps {
 		nics = append(nics, tapsIOMMU(t)...)
-		bound = append(bound, "host1", "host2", "pairs1", "pairs2", "vectors1", "vectors0")
+		bound = append(bound, "host1", "host2", "pairs1", "pairs2", "vectors1", "vectors0",
+			"steer")
 	}
 	g := boot(t, "iommu", true, nics)
 	t.Run("refuses what is not bound", func(t *testing.T) { g.testRefusesUnbound(t, "a") })
@@ -83,6 +84,7 @@ func TestIOMMU(t *testing.T) {
 	if taps {
 		g.testTaps(t)
 		t.Run("too few vectors", func(t *testing.T) { g.testPairs(t, "vectors1", "vectors0") })
+		t.Run("steering", func(t *testing.T) { g.testSteering(t, "steer") })
 		t.Run("link without MSI-X", func(t *testing.T) { g.testLink(t, "vectors0", "vectors1") })
 	}
 	g.testCommon(t)
@@ -99,6 +101,8 @@ func tapsIOMMU(t *testing.T) []*nic {
 			ns: hosts(t, "pairs2", "10.2.0.2/24", 4)},
 		{id: "vectors1", options: "mq=on,vectors=2", ns: hosts(t, "vectors1", "10.3.0.1/24", 4)},
 		{id: "vectors0", options: "mq=on,vectors=0", ns: hosts(t, "vectors0", "10.3.0.2/24", 4)},
+		{id: "steer", options: "mq=on,vectors=10,rss=on,hash=on,queue_reset=on,rx_queue_size=1024",
+			ns: hosts(t, "steer", "10.4.0.1/24", 4)},
 	}
 }
 

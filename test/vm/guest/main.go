@@ -29,6 +29,7 @@ func tools() map[string]func(args []string) error {
 		"delete":       deleteLink,
 		"ping":         ping,
 		"send":         send,
+		"steer":        steer,
 		"receive":      receive,
 	}
 }
