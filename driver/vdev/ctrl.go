@@ -16,11 +16,12 @@ type controlState struct {
 	data    []byte   // of the command at hand, a private copy
 	result  []byte   // of the command at hand
 	late    []chain  // taken and to be answered when Faults.Ctrl is not CtrlLate any more
-	faulty  int      // commands that the fault happened to, since SetFaults
-	skipped int      // commands before it
 	stats   ctrlSums // for DEVICE_STATS
 	queried bool     // STATS_QUERY was answered
 }
+
+// faultCounts count commands since SetFaults.
+type faultCounts struct{ skipped, faulty int }
 
 // ctrlSums counts commands.
 type ctrlSums struct{ received, ok uint64 }

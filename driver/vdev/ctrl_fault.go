@@ -37,13 +37,13 @@ func (d *Device) ctrlFault() CtrlFault {
 	switch {
 	case f.Ctrl == CtrlWell:
 		return CtrlWell
-	case d.ctrl.skipped < f.CtrlAfter:
-		d.ctrl.skipped++
+	case d.ctrlFaults.skipped < f.CtrlAfter:
+		d.ctrlFaults.skipped++
 		return CtrlWell
-	case f.CtrlTimes > 0 && d.ctrl.faulty == f.CtrlTimes:
+	case f.CtrlTimes > 0 && d.ctrlFaults.faulty == f.CtrlTimes:
 		return CtrlWell
 	}
-	d.ctrl.faulty++
+	d.ctrlFaults.faulty++
 	return f.Ctrl
 }
 

@@ -226,6 +226,10 @@ func TestCommandFaults(t *testing.T) {
 			if answer[0] != 0xee || r.d.Running() || (status == 0) != (f == vdev.CtrlReset) || status.Has(virtio.StatusNeedsReset) == (status == 0) {
 				t.Errorf("%s: status %v, answer %#x", name, status, answer[0])
 			}
+			r.start(r.f) // the fault is over
+			for range 3 {
+				r.do(virtio.CtrlRx, virtio.CtrlRxPromisc, 1)
+			}
 		}
 		r.start(r.f)
 		r.do(virtio.CtrlRx, virtio.CtrlRxPromisc, 1)

@@ -23,6 +23,7 @@ type Device struct {
 	pairsSet   bool // VQ_PAIRS_SET or RSS_CONFIG was carried out
 	registers  []queueRegisters
 	ctrl       controlState
+	ctrlFaults faultCounts
 
 	// coalDefault are the parameters of all receiveqs and of all transmitqs.
 	coalDefault [2]Coalescing
@@ -68,7 +69,7 @@ func (d *Device) SetFaults(f Faults) {
 func (d *Device) setFaults(f Faults) {
 	d.faults, d.forge = f, f.RxHeader
 	d.offloading = d.offloading || d.forge != nil
-	d.ctrl.skipped, d.ctrl.faulty = 0, 0
+	d.ctrlFaults = faultCounts{}
 }
 
 // SetDMA allows or forbids the device to reach memory, as the Bus Master Enable

@@ -173,6 +173,24 @@ func TestVLANFilter(t *testing.T) {
 	r.clean()
 }
 
+// A frame keeps its offload when one before it is filtered out.
+func TestFilterWithOffloads(t *testing.T) {
+	r := newCtrlRig(t, vdev.Config{}, split.Or(allCtrl).Without(virtio.NetHashReport).With(virtio.NetGuestCSUM))
+	r.do(virtio.CtrlMAC, virtio.CtrlMACAddrSet, ownMAC...)
+	partial := one.offload(t, 0)[virtio.NetHeaderLen:]
+	toOther, toOwn := bytes.Clone(partial), bytes.Clone(partial)
+	copy(toOther, thirdMAC)
+	copy(toOwn, ownMAC)
+	o := vdev.Offload{Flags: virtio.NetHeaderNeedsCsum, CsumStart: 34, CsumOffset: 16}
+	r.peer.(vdev.OffloadBackend).TransmitOffloads(0, [][]byte{frameTo(thirdMAC, -1), toOther, toOwn, frameTo(ownMAC, -1)}, []vdev.Offload{{}, o, o, {}})
+	r.d.Poll()
+	packets := r.ports[0].received()
+	if len(packets) != 2 || packets[0][0] != virtio.NetHeaderNeedsCsum || !bytes.Equal(packets[0][12:], toOwn) || packets[1][0] != 0 {
+		t.Errorf("%d packets arrived: % x", len(packets), packets)
+	}
+	r.clean()
+}
+
 // More addresses than the device filters by let all addresses of their kind pass.
 func TestMACTableOverflow(t *testing.T) {
 	r := newCtrlRig(t, vdev.Config{MACTable: 2}, split.Or(allCtrl))

@@ -302,3 +302,46 @@ func TestLog(t *testing.T) {
 		t.Error("the log was not cleared")
 	}
 }
+
+// The device configuration is as long as its last field, of RSS and HASH_REPORT, is read
+// through the BAR, and ends there.
+func TestDeviceConfigurationOfHashes(t *testing.T) {
+	h := newHost(t, Config{Device: vdev.Config{Pairs: 4, RSSKeySize: 44, RSSTable: 256, HashTypes: virtio.HashIPv4}})
+	for _, field := range []struct {
+		off   uint64
+		width int
+		want  uint32
+	}{
+		{virtio.NetConfigMaxPairs, 2, 4}, {virtio.NetConfigRSSMaxKeySize, 1, 44}, {virtio.NetConfigRSSMaxTable, 2, 256},
+		{virtio.NetConfigHashTypes, 4, uint32(virtio.HashIPv4)}, {virtio.NetConfigHashTypes + 4, 4, 0},
+	} {
+		if v := h.get(deviceOff+field.off, field.width); v != field.want {
+			t.Errorf("the field at %d is %#x, want %#x", field.off, v, field.want)
+		}
+	}
+	rules := h.f.Device().Violations()
+	if len(rules) != 1 || rules[0].Rule != "pci/access/1" { // behind the end
+		t.Errorf("recorded: %v", rules)
+	}
+}
+
+// A queue that is reset has no vector, its largest size and no addresses, and can be
+// enabled with other ones (2.6.1).
+func TestQueueResetThroughRegisters(t *testing.T) {
+	h := newHost(t, Config{Device: vdev.Config{QueueSize: 64}})
+	h.up(minimal.With(virtio.RingReset))
+	h.put(cQueueSelect, 2, 1)
+	h.put(cQueueReset, 2, 1)
+	if v := h.get(cQueueReset, 2); v != 0 || h.get(cQueueEnable, 2) != 0 || h.get(cQueueSize, 2) != 64 ||
+		h.get(cQueueVector, 2) != virtio.NoVector || h.get(cQueueDesc, 4) != 0 || h.get(cQueueDevice+4, 4) != 0 {
+		t.Errorf("queue_reset %d, enabled %d, size %d, vector %#x, descriptors at %#x", v, h.get(cQueueEnable, 2), h.get(cQueueSize, 2),
+			h.get(cQueueVector, 2), h.get(cQueueDesc, 4))
+	}
+	h.queue(1)
+	if h.get(cQueueEnable, 2) != 1 || h.get(cQueueSize, 2) != 8 {
+		t.Error("the queue was not enabled again")
+	}
+	if rules := h.f.Device().Violations(); len(rules) != 0 {
+		t.Errorf("recorded: %v", rules)
+	}
+}
