@@ -13,7 +13,7 @@ var protocolNames = []struct {
 	bit  int
 	name string
 }{
-	{protocolMQ, "MQ"}, {protocolReplyAck, "REPLY_ACK"}, {protocolConfig, "CONFIG"},
+	{protocolMQ, "MQ"}, {protocolRARP, "RARP"}, {protocolReplyAck, "REPLY_ACK"}, {protocolConfig, "CONFIG"},
 	{protocolReset, "RESET_DEVICE"}, {protocolMemSlots, "CONFIGURE_MEM_SLOTS"},
 	{protocolStatus, "STATUS"},
 }
