@@ -37,7 +37,7 @@ func main() {
 // run runs a command line and returns the exit status.
 func run(args []string, stdin *os.File, stdout, stderr io.Writer) int {
 	var line *dpdk.Line
-	app := command.New("testpmd", "forward, receive or make packets", flags(), func(c *cli.Context, o command.Options) error {
+	app := command.New("testpmd", "forward, receive or make packets", append(command.InfoFlags(), flags()...), func(c *cli.Context, o command.Options) error {
 		return test(c, o, line, stdin)
 	})
 	command.AddTopic(app, "dpdk", dpdkHelp)
@@ -60,6 +60,10 @@ func test(c *cli.Context, o command.Options, line *dpdk.Line, stdin *os.File) er
 	}
 	for _, r := range p.remarks {
 		fmt.Fprintf(c.App.ErrWriter, "testpmd: %s\n", r)
+	}
+	if prompt := p.interactive || p.dpdk && !o.JSON; prompt && (o.Info || o.XStats) {
+		return &command.UsageError{Reason: "--info and --xstats are for a run without a prompt; " +
+			"the prompt has show port info all and show port xstats all"}
 	}
 	ctx, stop := command.Until(0)
 	defer stop()
