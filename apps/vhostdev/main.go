@@ -11,6 +11,10 @@
 //	tap=IFNAME    a TAP interface of the kernel
 //	pcap=FILE     the frames of a capture are received; FILE:OUT records what is sent
 //
+// With a tap or a loop the device offers checksum and segmentation offloads: a guest leaves
+// them to the kernel of the TAP interface, and gets large packets from it. The others have
+// frames as they are on a network, and no offloads.
+//
 // With --raw the back end costs next to nothing: gen writes header and frame
 // into each receive buffer, null reads 64 bytes of each packet, and both mark
 // them used. It is made to measure the driver at the other side, which has to

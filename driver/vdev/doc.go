@@ -40,7 +40,7 @@
 // The files mirror those of the driver's package virtq: split.go and packed.go
 // hold the two ring formats, event.go when to notify, layout.go where the
 // areas are; rx.go, tx.go and ctrl.go are the three kinds of queue;
-// rxoffload.go, txoffload.go and segment.go are what offloads add. The commands of each
+// rxoffload.go, txoffload.go, judge.go and segment.go are what offloads add. The commands of each
 // class are in a file of their own (ctrl_rx.go, ctrl_mac.go and so on), and what they set
 // up in filter.go, hash.go, rss.go and coalesce.go. core.go is what
 // the two devices have in common, device.go and vhost.go are what differs.
