@@ -215,8 +215,9 @@ func remembered(p *Port) string {
 		p.RxCoalescing(), p.TxCoalescing())
 }
 
-// What a device refuses, or answers with an unknown value or not at all, is an error that
-// says which, and is not remembered. The port goes on and so does the next command.
+// fault/45, fault/46: what a device refuses, or answers with an unknown value or not at
+// all, is an error that says which, and is not remembered. The port goes on and so does the
+// next command.
 func TestCommandsThatAreNotCarriedOut(t *testing.T) {
 	for fault, is := range map[vdev.CtrlFault]error{
 		vdev.CtrlRefuse: ErrRefused, vdev.CtrlUnknownAck: ErrRefused, vdev.CtrlShort: ErrRefused,

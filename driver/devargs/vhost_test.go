@@ -58,6 +58,32 @@ func TestVhost(t *testing.T) {
 	}
 }
 
+// TestAnnounce: a vhost-user port has the back end announce its address, and what is at the
+// other end of the back end's wire receives the packet.
+func TestAnnounce(t *testing.T) {
+	small := Options{Memory: hugepages.Options{SmallPages: true}}
+	socket := filepath.Join(t.TempDir(), "s")
+	near := open(t, "emu:vhost="+socket, small)
+	far := open(t, "vhost-user:"+socket+",mac=02:00:00:00:00:07", small)
+	waitLink(t, near, true)
+	if err := far.Announce(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	bufs := make([]*mbuf.Buf, 1)
+	for deadline := time.Now().Add(10 * time.Second); near.RxQueue(0).Burst(bufs) == 0; {
+		if time.Now().After(deadline) {
+			t.Fatal("no packet arrived")
+		}
+	}
+	frame := bufs[0].Data()
+	// RFC 903: to everyone, from the port, type 0x8035.
+	want := []byte{255, 255, 255, 255, 255, 255, 2, 0, 0, 0, 0, 7, 0x80, 0x35}
+	if !bytes.Equal(frame[:len(want)], want) {
+		t.Errorf("received %x", frame)
+	}
+	mbuf.Free(bufs)
+}
+
 // TestAllowIsNotRequire: packed=1 opens a device without packed rings with split
 // ones, and the path says why.
 func TestAllowIsNotRequire(t *testing.T) {
