@@ -276,5 +276,10 @@ var errNoControl = errors.New("there is no control queue")
 
 // commandError is the error of a call that could not be carried out.
 func (d *device) commandError(op string, err error) error {
+	if e, ok := err.(*Error); ok && e.Device == d.name && e.Op == "" { // do not name the port twice
+		named := *e
+		named.Op = op
+		return &named
+	}
 	return &Error{Device: d.name, Op: op, Err: err}
 }

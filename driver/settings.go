@@ -48,7 +48,7 @@ func (s *settings) update(f func(s *settings)) {
 // queue.
 func (d *device) restoreSettings(ctx context.Context, n *negotiated, first bool) error {
 	for _, group := range d.settings.all() {
-		err := d.restoreGroup(ctx, n, group)
+		err := d.restoreGroup(ctx, n, group, first)
 		switch {
 		case err == nil:
 		case !first && (errors.Is(err, ErrRefused) || errors.Is(err, errors.ErrUnsupported)):
@@ -61,8 +61,12 @@ func (d *device) restoreSettings(ctx context.Context, n *negotiated, first bool)
 }
 
 // restoreGroup tells the device of one group, within the time of a command.
-func (d *device) restoreGroup(ctx context.Context, n *negotiated, group setting) error {
+func (d *device) restoreGroup(ctx context.Context, n *negotiated, group setting, first bool) error {
 	ctx, cancel := context.WithTimeout(ctx, d.cfg.ControlTimeout)
 	defer cancel()
-	return group.restore(&commander{device: d, ctx: ctx, op: "restore the settings", n: n})
+	op := "set again what was set before the reset"
+	if first {
+		op = "set what the configuration asks for"
+	}
+	return group.restore(&commander{device: d, ctx: ctx, op: op, n: n})
 }

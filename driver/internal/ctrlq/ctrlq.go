@@ -176,6 +176,9 @@ func (q *Queue) prepare(ctx context.Context, failed *Error, data, reply int) (*s
 		failed.Reason = "no deadline, and the device may never answer"
 		failed.Remedy = "use context.WithTimeout"
 		return nil, failed
+	case ctx.Err() != nil:
+		failed.Err, failed.Reason = context.Cause(ctx), "not sent"
+		return nil, failed
 	case data > MaxData:
 		failed.Value = data
 		failed.Reason = fmt.Sprintf("%d bytes of data, and at most %d can be sent", data, MaxData)

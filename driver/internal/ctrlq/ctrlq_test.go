@@ -213,8 +213,12 @@ func TestCommandBehindOneWithoutAnswer(t *testing.T) {
 	each(t, func(t *testing.T, r *rig) {
 		canceled, cancel := context.WithCancel(context.Background())
 		cancel()
+		before := slices.Clone(r.mem)
+		if err := r.do(canceled, 200, 7, nil); !errors.Is(err, context.Canceled) || !slices.Equal(r.mem, before) {
+			t.Errorf("with a context that has ended: %v", err)
+		}
 		for range 3 * Slots {
-			if err := r.do(canceled, 200, 7, nil); !errors.Is(err, context.Canceled) {
+			if err := r.do(r.deadline(time.Millisecond), 200, 7, nil); !errors.Is(err, context.DeadlineExceeded) {
 				t.Fatalf("error is %v", err)
 			}
 			r.dev.Start()

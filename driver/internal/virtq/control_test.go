@@ -114,3 +114,61 @@ func TestControlBatchTooLong(t *testing.T) {
 		t.Errorf("Used: %v, broken by %v", ok, r.control.Broken())
 	}
 }
+
+// TestControlAstray: a device that has used a command twice, and answers the next one behind
+// the place where its answer is waited for, is found out when that does not come.
+func TestControlAstray(t *testing.T) {
+	r := newControlRig(t, setup{packed: true, size: 16})
+	b := r.packets(2, 64)
+	out, in := r.segment(b[0], 64), r.segment(b[1], 64)
+	add := func() {
+		t.Helper()
+		if _, err := r.control.Add([]Segment{out}, []Segment{in}); err != nil {
+			t.Fatal(err)
+		}
+		r.control.Kick()
+	}
+	add()
+	first := r.popAll()[0]
+	r.dev.push(first.id, 1, first.slots)
+	r.dev.flush()
+	if _, _, ok := r.control.Used(); !ok || r.control.Astray() {
+		t.Fatal("the first answer is not there, or something is wrong with it")
+	}
+	r.dev.push(first.id, 1, first.slots) // once more, and before the driver looks it adds another
+	r.dev.flush()
+	add()
+	if r.control.Astray() {
+		t.Fatal("astray before the device has answered")
+	}
+	second := r.popAll()[0]
+	r.dev.push(second.id, 1, second.slots)
+	r.dev.flush()
+	if _, _, ok := r.control.Used(); ok || r.control.Broken() != nil {
+		t.Fatalf("the answer is in the right place, or %v", r.control.Broken())
+	}
+	var broken *BrokenError
+	if !r.control.Astray() || !errors.As(r.control.Broken(), &broken) {
+		t.Errorf("the queue is not broken: %v", r.control.Broken())
+	}
+}
+
+// TestControlStray: an answer to nothing breaks the queue.
+func TestControlStray(t *testing.T) {
+	kinds(t, func(t *testing.T, packed bool) {
+		r := newControlRig(t, setup{packed: packed, size: 8})
+		b := r.packets(1, 64)
+		if _, err := r.control.Add([]Segment{r.segment(b[0], 64)}, nil); err != nil {
+			t.Fatal(err)
+		}
+		l := r.popAll()[0]
+		for range 2 {
+			r.dev.push(l.id, 0, l.slots)
+		}
+		r.dev.flush()
+		r.control.Used()
+		if _, _, ok := r.control.Used(); ok || r.control.Broken() == nil {
+			t.Error("an answer to nothing is taken for one")
+		}
+	})
+}
