@@ -169,7 +169,7 @@ func (d *core) Offered() virtio.Features { return d.cfg.Offer }
 // goroutine has d yet.
 func (d *core) stopQueues() {
 	d.accepted, d.running = virtio.Features{}, false
-	d.stage.clear()
+	d.missed.Add(uint64(d.stage.clear()))
 	for _, q := range d.queues {
 		q.stop()
 		q.disabled = false

@@ -18,9 +18,12 @@ type stage struct {
 	cut      segments
 }
 
-func (s *stage) clear() {
+// clear drops what is left of the burst and returns how many frames that is.
+func (s *stage) clear() (dropped int) {
+	dropped = s.n - s.next + max(len(s.cut.frames)-1, 0)
 	s.next, s.n = 0, 0
 	s.cut.clear()
+	return dropped
 }
 
 // fill gets the next burst from the back end, as much as s.next and s.n say is wanted. It
@@ -297,26 +300,6 @@ func (q *queue) takeAny(c *chain) bool {
 	*c, q.held[i] = q.held[i], q.held[last]
 	q.held = q.held[:last]
 	return true
-}
-
-// steer picks the receiveq for a frame: with RSS the one that it says; otherwise the hash
-// of its flow modulo the pairs in use, which is the same in both directions of a flow. Of
-// several queues one that is being reset is passed over then (5.1.9.5.5).
-func (d *core) steer(frame []byte) *queue {
-	switch {
-	case d.rss.on:
-		return d.scale(frame)
-	case d.active == 1:
-		return d.queues[virtio.RxQueueIndex(0)]
-	}
-	pair := int(flowHash(frame) % uint32(d.active))
-	for range d.active - 1 {
-		if d.queues[virtio.RxQueueIndex(pair)].alive {
-			break
-		}
-		pair = (pair + 1) % d.active
-	}
-	return d.queues[virtio.RxQueueIndex(pair)]
 }
 
 // miss counts frames that are dropped for want of a buffer or a link, or because the queue

@@ -1,6 +1,10 @@
 package vdev
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
+)
 
 const (
 	etherIPv4 = 0x0800
@@ -8,6 +12,26 @@ const (
 	protoTCP  = 6
 	protoUDP  = 17
 )
+
+// steer picks the receiveq for a frame: with RSS the one that it says; otherwise the hash
+// of its flow modulo the pairs in use, which is the same in both directions of a flow. Of
+// several queues one that is being reset is passed over then (5.1.9.5.5).
+func (d *core) steer(frame []byte) *queue {
+	switch {
+	case d.rss.on:
+		return d.scale(frame)
+	case d.active == 1:
+		return d.queues[virtio.RxQueueIndex(0)]
+	}
+	pair := int(flowHash(frame) % uint32(d.active))
+	for range d.active - 1 {
+		if d.queues[virtio.RxQueueIndex(pair)].alive {
+			break
+		}
+		pair = (pair + 1) % d.active
+	}
+	return d.queues[virtio.RxQueueIndex(pair)]
+}
 
 // flowHash mixes addresses, protocol and ports of an IP packet, such that both
 // directions of a flow get the same number. Other frames get 0.
