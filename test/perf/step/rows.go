@@ -6,6 +6,7 @@ type row struct {
 	dpdk, ours string // keys of the port
 	vectorized bool   // DPDK is asked for its vectorized paths
 	batches    bool   // the device returns all packets of a burst by one used entry
+	offloads   bool   // checksums and segmentation are negotiated, and asked for
 }
 
 func rows() []row {
@@ -15,6 +16,7 @@ func rows() []row {
 		inOrder   = "packed_vq=1,mrg_rxbuf=0,in_order=1"
 		ourSplit  = "packed=0,mrg_rxbuf=0,in_order=0"
 		ourPacked = "packed=1,mrg_rxbuf=0,in_order=0"
+		offloads  = ",csum=1,tso=1"
 	)
 	return []row{
 		{name: "split, mergeable", dpdk: "packed_vq=0,mrg_rxbuf=1,in_order=0", ours: "packed=0,in_order=0"},
@@ -30,6 +32,8 @@ func rows() []row {
 			vectorized: true},
 		{name: "packed, in-order batches; DPDK vectorized", dpdk: inOrder + ",vectorized=1",
 			ours: "packed=1,mrg_rxbuf=0", vectorized: true, batches: true},
+		{name: "split, offloads", dpdk: split, ours: ourSplit + offloads, offloads: true},
+		{name: "packed, offloads", dpdk: packed, ours: ourPacked + offloads, offloads: true},
 	}
 }
 
@@ -41,12 +45,16 @@ const (
 	workGet     = "get"
 	workBuffers = "get and free"
 	workPoll    = "empty poll"
+	workTSO     = "TSO" // its units are segments
 )
 
 // works returns what is shown of frames of so many bytes: what does not depend on
 // frames is shown with the first.
-func works(first bool) []string {
-	if first {
+func (r row) works(first bool) []string {
+	switch {
+	case r.offloads && first:
+		return []string{workRX, workTX, workForward, workTSO}
+	case first:
 		return []string{workRX, workTX, workForward, workGet, workBuffers, workPoll}
 	}
 	return []string{workRX, workTX, workForward}
@@ -62,6 +70,9 @@ var (
 // bar returns the ratio that a row is to reach, 0 for none. vectorized is whether DPDK
 // did use a vectorized path.
 func (r row) bar(work string, size int, vectorized bool) float64 {
+	if r.offloads {
+		return 0
+	}
 	switch work {
 	case workPoll:
 		if vectorized || size < 32 {

@@ -44,7 +44,7 @@ func (b *bench) measure(ctx context.Context, side int, r row, frame int) (measur
 	}
 	sizes := strings.ReplaceAll(strings.Trim(fmt.Sprint(b.sizes), "[]"), " ", ",")
 	args = append(args, "socket="+socket, "sizes="+sizes,
-		fmt.Sprintf("frame=%d", frame), fmt.Sprintf("batches=%t", r.batches), fmt.Sprintf("cpu=%d", b.cpu),
+		fmt.Sprintf("frame=%d", frame), fmt.Sprintf("batches=%t", r.batches), fmt.Sprintf("offloads=%t", r.offloads), fmt.Sprintf("cpu=%d", b.cpu),
 		fmt.Sprintf("samples=%d", b.samples), fmt.Sprintf("bursts=%d", b.sampleBursts))
 	cmd := exec.CommandContext(ctx, b.programs[side], args...)
 	// Go's scheduler would interrupt a loop that it finds running for long.

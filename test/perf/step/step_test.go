@@ -19,7 +19,7 @@ func TestStep(t *testing.T) {
 	out := run(t, b)
 	for _, r := range rows() {
 		kind, _, _ := strings.Cut(r.name, ";")
-		for _, work := range works(true) {
+		for _, work := range r.works(true) {
 			// The vectorized paths of DPDK receive nothing at burst 1.
 			line := regexp.QuoteMeta("| "+kind) + `(; [^|]*)? \| ` + work + ` \| ([\d./ -]+|[^|]*missed[^|]*)\| [\d.]+ / [\d.]+ [\d.]+ `
 			if !regexp.MustCompile(`(?m)^` + line).MatchString(out) {

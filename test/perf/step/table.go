@@ -25,7 +25,7 @@ func (b *bench) print(out io.Writer, res *results) {
 		}
 		fmt.Fprintf(out, "\n| --- | --- |%s\n", strings.Repeat(" ---: |", len(b.sizes)))
 		for i, r := range b.rows {
-			for _, work := range works(k == 0) {
+			for _, work := range r.works(k == 0) {
 				fmt.Fprintf(out, "| %s | %s |", res.name(r, i), work)
 				for _, size := range b.sizes {
 					text, verdict := b.cell(res, cell{i, k, key{work, size}})
@@ -95,9 +95,9 @@ func (b *bench) printRounds(out io.Writer, res *results) {
 		return
 	}
 	cells, apart, worst, where := 0, 0, 0.0, cell{}
-	for i := range b.rows {
+	for i, r := range b.rows {
 		for k := range b.frames {
-			for _, work := range works(k == 0) {
+			for _, work := range r.works(k == 0) {
 				for _, size := range b.sizes {
 					at := cell{i, k, key{work, size}}
 					d := res.disagreement(at)

@@ -12,15 +12,32 @@ import "errors"
 
 // Config is struct device_config.
 type Config struct {
-	Socket  string
-	Frame   int
-	Batches bool
+	Socket   string
+	Frame    int
+	Batches  bool
+	Offloads bool
 }
+
+// What is asked for of a packet that is sent: enum request.
+const (
+	Nothing = iota
+	Checksum
+	Segments
+)
+
+// SegmentBytes is the payload of the frames that packets are cut into. Their TCP headers
+// begin at byte TCPStart, and their payload at byte TCPPayload.
+const (
+	SegmentBytes = C.segment_bytes
+	TCPStart     = C.tcp_start
+	TCPPayload   = C.tcp_payload
+)
 
 // Listen makes the device wait for its driver. What is wrong is said on standard error.
 func Listen(c Config) error {
 	socket := C.CString(c.Socket) // which the device keeps
-	config := C.struct_device_config{socket: socket, frame: C.int(c.Frame), batches: C.bool(c.Batches)}
+	config := C.struct_device_config{socket: socket, frame: C.int(c.Frame), batches: C.bool(c.Batches),
+		offloads: C.bool(c.Offloads)}
 	if C.device_listen(&config) != 0 {
 		return errors.New("the device does not listen")
 	}
@@ -44,8 +61,10 @@ func Take(n int) int { return int(C.device_take(C.int(n))) }
 // Next returns the number of the next packet that the device makes.
 func Next() uint64 { return uint64(C.device_next()) }
 
-// Expect says what number and length the next packet taken has.
-func Expect(number uint64, bytes int) { C.device_expect(C.uint64_t(number), C.uint32_t(bytes)) }
+// Expect says what number and length the next packet taken has, and what is asked for.
+func Expect(number uint64, bytes, request int) {
+	C.device_expect(C.uint64_t(number), C.uint32_t(bytes), C.enum_request(request))
+}
 
 // Counts is struct device_counts.
 type Counts struct {

@@ -12,6 +12,7 @@ struct device_config {
 	const char *socket;
 	int frame;    // bytes of the frames that it makes, at least 64
 	bool batches; // with IN_ORDER it returns all that a device_take took by one used entry
+	bool offloads; // it completes checksums and cuts TCP packets, and checksums of frames it makes are good
 };
 
 // What went through the device, and what was wrong with it.
@@ -33,8 +34,11 @@ int device_fill(int n);
 int device_take(int n);
 
 // Received packets begin with numbers that follow each other; device_next is that of the
-// next one. device_expect says what number and length the next packet taken has.
+// next one. device_expect says what number and length the next packet taken has, and
+// what its header asks for. The sums of TCP packets begin behind an IPv4 header of 20 bytes.
+enum request { request_nothing, request_checksum, request_segments };
+enum { segment_bytes = 1000, tcp_start = 34, tcp_payload = 54 };
 uint64_t device_next(void);
-void device_expect(uint64_t number, uint32_t bytes);
+void device_expect(uint64_t number, uint32_t bytes, enum request request);
 
 struct device_counts device_counts(void);

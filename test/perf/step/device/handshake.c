@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 // Requests of the front end, by their numbers in the vhost-user specification.
-enum request {
+enum message_request {
 	get_features = 1,
 	set_features = 2,
 	set_mem_table = 5,
@@ -107,6 +107,9 @@ static bool handle(struct message *m)
 		m->number = 1ull << feature_version_1 | 1ull << feature_packed |
 			1ull << feature_in_order | 1ull << feature_mrg_rxbuf | 1ull << feature_indirect |
 			1ull << feature_protocol;
+		if (config.offloads)
+			m->number |= 1ull << feature_csum | 1ull << feature_guest_csum |
+				1ull << feature_host_tso4 | 1ull << feature_host_tso6;
 		return true;
 	case set_features: features = m->number; break;
 	case get_protocol_features:

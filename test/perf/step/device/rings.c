@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The device side of both rings, for one packet in one descriptor: it checks nothing
-// but the packets.
+// The device side of both rings, for packets in one descriptor, and for packets to be cut
+// in several: it checks nothing but the packets.
 #include "rings.h"
 #include <stdatomic.h>
 #include <stdio.h>
@@ -17,6 +17,10 @@ enum {
 	flag_indirect = 1 << 2,
 	flag_avail = 1 << 7,
 	flag_used = 1 << 15,
+	needs_csum = 1, // flags of the header
+	data_valid = 2,
+	gso_tcpv4 = 1,
+	tcp_checksum = 16, // where in a TCP header
 	no_notifications = 1, // of a used ring, and of packed event suppression
 };
 
@@ -25,15 +29,24 @@ struct queue queues[2];
 static struct device_counts counts;
 static uint64_t next_made, next_taken;
 static uint32_t bytes_taken;
+static uint64_t header_taken; // flags, gso_type, hdr_len, gso_size, csum_start
+static uint16_t offset_taken; // csum_offset
 static volatile uint64_t sink; // so that what is read is read
 
 struct device_counts device_counts(void) { return counts; }
 uint64_t device_next(void) { return next_made; }
 
-void device_expect(uint64_t number, uint32_t bytes)
+void device_expect(uint64_t number, uint32_t bytes, enum request request)
 {
 	next_taken = number;
 	bytes_taken = bytes;
+	header_taken = offset_taken = 0;
+	if (request != request_nothing) {
+		header_taken = needs_csum | (uint64_t)tcp_start << 48;
+		offset_taken = tcp_checksum;
+	}
+	if (request == request_segments)
+		header_taken |= gso_tcpv4 << 8 | tcp_payload << 16 | (uint64_t)segment_bytes << 32;
 }
 
 void queue_start(struct queue *q, uint64_t features, uint16_t base)
@@ -53,6 +66,11 @@ void queue_start(struct queue *q, uint64_t features, uint16_t base)
 	counts.features = features;
 }
 
+// The headers of a TCP packet over IPv4, of lengths that nothing looks at.
+static const uint8_t tcp_headers[tcp_payload] = { 2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0,
+	0x45, 0, 0, 0, 0, 0, 0, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2,
+	0, 80, 0, 80, 0, 0, 0, 0, 0, 0, 0, 0, 0x50, 0x10 };
+
 // The device of the receive queue makes a frame, as one that copies it would.
 static uint32_t fill(const struct desc *d)
 {
@@ -64,7 +82,10 @@ static uint32_t fill(const struct desc *d)
 	char *p = at(d->addr);
 	memset(p, 0, header_bytes);
 	p[num_buffers] = 1;
+	p[0] = config.offloads ? data_valid : 0;
 	memset(p + header_bytes, 0x5a, config.frame);
+	if (config.offloads) // DPDK says of no other packets that their checksum is good
+		memcpy(p + header_bytes, tcp_headers, sizeof tcp_headers);
 	memcpy(p + header_bytes, &next_made, sizeof next_made);
 	next_made++;
 	counts.filled++;
@@ -86,7 +107,7 @@ static uint32_t take(const struct desc *d)
 		sum += word;
 	}
 	sink = sum;
-	counts.bad_headers += (flags_and_sizes | offset) != 0;
+	counts.bad_headers += flags_and_sizes != header_taken || offset != offset_taken;
 	counts.bad_lengths += d->len != header_bytes + bytes_taken;
 	counts.bad_numbers += number != next_taken++;
 	counts.taken++;
@@ -95,12 +116,64 @@ static uint32_t take(const struct desc *d)
 
 typedef uint32_t work(const struct desc *d);
 
-static void no_chains(uint16_t flags)
+// A packet of several descriptors, or of those in an indirect table, is read as far as its
+// headers.
+static void take_chain(const char *header, uint64_t bytes)
 {
-	if (flags & (flag_next | flag_indirect)) {
+	uint64_t flags_and_sizes;
+	uint16_t offset;
+	memcpy(&flags_and_sizes, header, sizeof flags_and_sizes);
+	memcpy(&offset, header + 8, sizeof offset);
+	counts.bad_headers += flags_and_sizes != header_taken || offset != offset_taken;
+	counts.bad_lengths += bytes != header_bytes + bytes_taken;
+	next_taken++;
+	counts.taken++;
+}
+
+static void take_indirect(const struct desc *d)
+{
+	const struct desc *table = (struct desc *)at(d->addr);
+	uint64_t bytes = 0;
+	for (uint32_t i = 0; i < d->len / sizeof *table; i++)
+		bytes += table[i].len;
+	take_chain(at(table[0].addr), bytes);
+}
+
+static void check_chain(const struct queue *q, uint16_t flags)
+{
+	if (flags & (flag_next | flag_indirect) && (!config.offloads || q != &queues[1])) {
 		fprintf(stderr, "device: a packet has more than one descriptor\n");
 		abort();
 	}
+}
+
+// take_packed takes the packet of several descriptors that begins at q->next. It returns
+// how many more than one they are, and the buffer ID, which the last one has.
+static int take_packed(struct queue *q, uint16_t *id)
+{
+	uint64_t bytes = 0;
+	uint32_t i = q->next, n = 0;
+	for (;; n++) {
+		const struct desc *d = &q->desc[i];
+		bytes += d->len;
+		*id = d->half[0];
+		if (!(d->half[1] & flag_next))
+			break;
+		i = i + 1 == q->size ? 0 : i + 1;
+	}
+	take_chain(at(q->desc[q->next].addr), bytes);
+	return n;
+}
+
+static void take_split(const struct queue *q, const struct desc *first)
+{
+	const struct desc *d = first;
+	uint64_t bytes = d->len;
+	while (d->half[0] & flag_next) {
+		d = &q->desc[d->half[1]];
+		bytes += d->len;
+	}
+	take_chain(at(first->addr), bytes);
 }
 
 static void publish(uint16_t *p, uint16_t v)
@@ -126,19 +199,30 @@ static inline __attribute__((always_inline)) int step_packed(struct queue *q, in
 		uint16_t flags = observe(&d->half[1]);
 		if (!(flags & flag_avail) == q->wrap || !(flags & flag_used) != q->wrap)
 			break;
-		no_chains(flags);
 		id = d->half[0];
-		uint32_t len = work(d);
+		uint32_t len = 0;
+		int more = 0; // descriptors
+		if (flags & (flag_next | flag_indirect)) {
+			check_chain(q, flags);
+			if (flags & flag_indirect)
+				take_indirect(d);
+			else
+				more = take_packed(q, &id);
+		} else {
+			len = work(d);
+		}
 		flags = (flags & flag_write) | (q->wrap ? flag_avail | flag_used : 0);
 		if (!batches) {
 			d->len = len;
+			d->half[0] = id;
 			publish(&d->half[1], flags);
 		} else if (!first) {
 			first = d;
 			first_flags = flags;
 		}
-		if (++q->next == q->size) {
-			q->next = 0;
+		q->next += 1 + more;
+		if (q->next >= q->size) {
+			q->next -= q->size;
 			q->wrap = !q->wrap;
 		}
 	}
@@ -160,8 +244,16 @@ static inline __attribute__((always_inline)) int step_split(struct queue *q, int
 	for (; done < n && q->next != available; done++) {
 		id = q->driver[2 + q->next % q->size];
 		struct desc *d = &q->desc[id];
-		no_chains(d->half[0]);
-		uint32_t len = work(d);
+		uint32_t len = 0;
+		if (d->half[0] & (flag_next | flag_indirect)) {
+			check_chain(q, d->half[0]);
+			if (d->half[0] & flag_indirect)
+				take_indirect(d);
+			else
+				take_split(q, d);
+		} else {
+			len = work(d);
+		}
 		if (!batches) {
 			used[q->used % q->size].id = id;
 			used[q->used % q->size].len = len;

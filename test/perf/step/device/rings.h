@@ -3,6 +3,10 @@
 #include "device.h"
 
 enum feature {
+	feature_csum = 0,
+	feature_guest_csum = 1,
+	feature_host_tso4 = 11,
+	feature_host_tso6 = 12,
 	feature_mrg_rxbuf = 15,
 	feature_indirect = 28,
 	feature_event_idx = 29,

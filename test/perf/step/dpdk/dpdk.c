@@ -21,6 +21,7 @@ enum { ring = 1024, buffers = 8192, cache_size = 256, max_burst = 1024, polls = 
 static struct rte_mbuf *bufs[max_burst];
 static struct rte_mempool *pool;
 static int frame, filled;
+static bool offloads;
 static uint64_t number;
 
 struct sum { uint64_t cycles, units; };
@@ -29,6 +30,22 @@ static void fail(const char *what)
 {
 	fprintf(stderr, "dpdk: %s: %s\n", what, rte_strerror(rte_errno));
 	exit(1);
+}
+
+// Packets to be cut into 16 frames are in 8 buffers: DPDK's indirect tables hold no more.
+enum { segments = 16, large_bytes = tcp_payload + segments * segment_bytes, part_bytes = 2048,
+	large_parts = (large_bytes + part_bytes - 1) / part_bytes, max_large = 32 };
+
+// write_headers makes a TCP packet. The checksum field has the sum of some pseudo-header,
+// which the device does not complete.
+static void write_headers(uint8_t *p, int bytes)
+{
+	static const uint8_t headers[tcp_payload] = { 2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0,
+		0x45, 0, 0, 0, 0, 0, 0, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2,
+		0, 80, 0, 80, 0, 0, 0, 0, 0, 0, 0, 0, 0x50, 0x10, 0, 0, 0x14, 0x1b };
+	memcpy(p, headers, sizeof headers);
+	p[16] = (bytes - 14) >> 8;
+	p[17] = bytes - 14;
 }
 
 static void receive_burst(int size, struct sum *s)
@@ -110,7 +127,84 @@ static void poll_empty(int size, struct sum *s)
 		fail("packets were received of a device that had filled none");
 }
 
-static const struct work { const char *name; void (*burst)(int size, struct sum *s); } works[] = {
+// receive_checked is receive_burst that looks at the checksum's state.
+static void receive_checked(int size, struct sum *s)
+{
+	int good = 0;
+	filled += device_fill(size - filled);
+	uint64_t t = clock_start();
+	int n = rte_eth_rx_burst(0, 0, bufs, size);
+	for (int i = 0; i < n; i++)
+		good += (bufs[i]->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_GOOD;
+	rte_pktmbuf_free_bulk(bufs, n);
+	s->cycles += clock_stop() - t;
+	s->units += n;
+	filled -= n;
+	if (good != n)
+		fail("a checksum is not good");
+}
+
+// transmit_checksum is transmit of TCP packets, with a request for the checksum of each.
+static void transmit_checksum(int size, struct sum *s)
+{
+	size = prepare(size);
+	for (int i = 0; i < size; i++) {
+		write_headers(rte_pktmbuf_mtod(bufs[i], uint8_t *), frame);
+		*rte_pktmbuf_mtod(bufs[i], uint64_t *) = number + i;
+	}
+	uint64_t t = clock_start();
+	for (int i = 0; i < size; i++) {
+		bufs[i]->ol_flags = RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_TCP_CKSUM;
+		bufs[i]->l2_len = 14;
+		bufs[i]->l3_len = 20;
+	}
+	int n = rte_eth_tx_burst(0, 0, bufs, size);
+	s->cycles += clock_stop() - t;
+	s->units += n;
+	number += n;
+	rte_pktmbuf_free_bulk(bufs + n, size - n);
+	device_take(size);
+}
+
+// transmit_large sends TCP packets to be cut, with the request for that. Its units are
+// the segments.
+static void transmit_large(int size, struct sum *s)
+{
+	int n = 0;
+	size = size < max_large ? size : max_large;
+	for (; n < size; n++) {
+		struct rte_mbuf *parts[large_parts];
+		if (rte_pktmbuf_alloc_bulk(pool, parts, large_parts))
+			break;
+		for (int i = 0, left = large_bytes; i < large_parts; i++) {
+			int part = left < part_bytes ? left : part_bytes;
+			rte_pktmbuf_append(parts[i], part);
+			left -= part;
+			if (i > 0)
+				rte_pktmbuf_chain(parts[0], parts[i]);
+		}
+		bufs[n] = parts[0];
+		write_headers(rte_pktmbuf_mtod(bufs[n], uint8_t *), large_bytes);
+	}
+	uint64_t t = clock_start();
+	for (int i = 0; i < n; i++) {
+		bufs[i]->ol_flags = RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_TCP_SEG;
+		bufs[i]->l2_len = 14;
+		bufs[i]->l3_len = 20;
+		bufs[i]->l4_len = 20;
+		bufs[i]->tso_segsz = segment_bytes;
+	}
+	int sent = rte_eth_tx_burst(0, 0, bufs, n);
+	s->cycles += clock_stop() - t;
+	s->units += sent * segments;
+	number += sent;
+	rte_pktmbuf_free_bulk(bufs + sent, n - sent);
+	device_take(n);
+}
+
+static const struct work { const char *name; void (*burst)(int size, struct sum *s); } offload_works[] = {
+	{ "RX", receive_checked }, { "TX", transmit_checksum }, { "forward", forward }, { "TSO", transmit_large },
+}, works[] = {
 	{ "RX", receive_burst }, { "TX", transmit }, { "forward", forward }, { "get", get },
 	{ "get and free", get_and_free }, { "empty poll", poll_empty },
 };
@@ -178,7 +272,12 @@ static void measure(const struct work *w, int size, int samples, int bursts, dou
 	if (bursts == 0)
 		bursts = size > 128 ? 64 : 8192 / size;
 	drain();
-	device_expect(w->burst == transmit || w->burst == get ? number : device_next(), frame);
+	if (w->burst == transmit_large)
+		device_expect(number, large_bytes, request_segments);
+	else if (w->burst == transmit_checksum)
+		device_expect(number, frame, request_checksum);
+	else
+		device_expect(w->burst == transmit || w->burst == get ? number : device_next(), frame, request_nothing);
 	for (int i = 0; i < 200 + 2 * ring / size; i++)
 		w->burst(size, &warm);
 	for (int i = 0; i < samples && warm.units > 0; i++) {
@@ -221,6 +320,11 @@ static void open_port(const char *program, const char *socket, const char *huge,
 		fail("EAL");
 	pool = rte_pktmbuf_pool_create("step", buffers, cache_size, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
 	struct rte_eth_conf conf = { 0 };
+	if (offloads) {
+		conf.rxmode.offloads = RTE_ETH_RX_OFFLOAD_TCP_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM;
+		conf.txmode.offloads = RTE_ETH_TX_OFFLOAD_TCP_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM |
+			RTE_ETH_TX_OFFLOAD_TCP_TSO | RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+	}
 	if (!pool || rte_eth_dev_configure(0, 1, 1, &conf) ||
 		rte_eth_rx_queue_setup(0, 0, ring, SOCKET_ID_ANY, NULL, pool) ||
 		rte_eth_tx_queue_setup(0, 0, ring, SOCKET_ID_ANY, NULL) || rte_eth_dev_start(0))
@@ -251,7 +355,8 @@ int main(int argc, char **argv)
 	int samples = atoi(argument(argc, argv, "samples", "40"));
 	int bursts = atoi(argument(argc, argv, "bursts", "0"));
 	frame = atoi(argument(argc, argv, "frame", "64"));
-	struct device_config config = { .socket = socket, .frame = frame,
+	offloads = strcmp(argument(argc, argv, "offloads", "false"), "true") == 0;
+	struct device_config config = { .socket = socket, .frame = frame, .offloads = offloads,
 		.batches = strcmp(argument(argc, argv, "batches", "false"), "true") == 0 };
 	char sizes[64];
 	snprintf(sizes, sizeof sizes, "%s", argument(argc, argv, "sizes", "32"));
@@ -267,7 +372,9 @@ int main(int argc, char **argv)
 		int size = atoi(p);
 		if (size < 1 || size > max_burst)
 			return 1;
-		for (size_t w = 0; w < sizeof works / sizeof *works; w++)
+		for (size_t w = 0; offloads && w < sizeof offload_works / sizeof *offload_works; w++)
+			measure(&offload_works[w], size, samples, bursts, t);
+		for (size_t w = 0; !offloads && w < sizeof works / sizeof *works; w++)
 			measure(&works[w], size, samples, bursts, t);
 	}
 	int status = check();

@@ -15,15 +15,17 @@ import (
 
 // bench is a port and what moves its packets. dpdk.c does the same with DPDK's functions.
 type bench struct {
-	port   *driver.Port
-	rx     *driver.RxQueue
-	tx     *driver.TxQueue
-	cache  *mbuf.Cache
-	bufs   [maxBurst]*mbuf.Buf
-	frame  int
-	tare   float64
-	filled int    // by the device, and not received yet
-	number uint64 // of the next packet to be sent
+	port     *driver.Port
+	rx       *driver.RxQueue
+	tx       *driver.TxQueue
+	cache    *mbuf.Cache
+	bufs     [maxBurst]*mbuf.Buf
+	frame    int
+	offloads bool
+	good     uint64 // packets received with a good checksum
+	tare     float64
+	filled   int    // by the device, and not received yet
+	number   uint64 // of the next packet to be sent
 
 	problem error // the first
 }
@@ -38,6 +40,9 @@ type work struct {
 }
 
 func (b *bench) works() []work {
+	if b.offloads {
+		return []work{{"RX", b.receiveChecked}, {"TX", b.sendChecksum}, {"forward", b.forward}, {"TSO", b.sendLarge}}
+	}
 	return []work{{"RX", b.receive}, {"TX", b.send}, {"forward", b.forward},
 		{"get", b.get}, {"get and free", b.buffers}, {"empty poll", b.poll}}
 }
@@ -139,6 +144,9 @@ func (b *bench) measure(w work, size int, args arguments) result {
 	b.drain()
 	b.expect(w)
 	bufs := b.bufs[:size]
+	if w.name == "TSO" {
+		bufs = b.bufs[:min(size, maxLarge)]
+	}
 	for range 200 + 2*ring/size {
 		w.burst(bufs, &sum{})
 	}
@@ -164,10 +172,15 @@ func (b *bench) measure(w work, size int, args arguments) result {
 
 // expect tells the device which packets come next.
 func (b *bench) expect(w work) {
-	if w.name == "TX" || w.name == "get" {
-		device.Expect(b.number, b.frame)
-	} else {
-		device.Expect(device.Next(), b.frame)
+	switch {
+	case w.name == "TSO":
+		device.Expect(b.number, largeBytes, device.Segments)
+	case w.name == "TX" && b.offloads:
+		device.Expect(b.number, b.frame, device.Checksum)
+	case w.name == "TX" || w.name == "get":
+		device.Expect(b.number, b.frame, device.Nothing)
+	default:
+		device.Expect(device.Next(), b.frame, device.Nothing)
 	}
 }
 

@@ -45,7 +45,7 @@ func run() (err error) {
 	if err != nil {
 		return err
 	}
-	if err := device.Listen(device.Config{Socket: args.socket, Frame: args.frame, Batches: args.batches}); err != nil {
+	if err := device.Listen(device.Config{Socket: args.socket, Frame: args.frame, Batches: args.batches, Offloads: args.offloads}); err != nil {
 		return err
 	}
 	b, err := open(args)
@@ -109,7 +109,8 @@ func open(args arguments) (*bench, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &bench{port: port, rx: port.RxQueue(0), tx: port.TxQueue(0), cache: pool.NewCache(cacheSize), frame: args.frame}
+	b := &bench{port: port, rx: port.RxQueue(0), tx: port.TxQueue(0), cache: pool.NewCache(cacheSize), frame: args.frame,
+		offloads: args.offloads}
 	b.tare = tare()
 	return b, errors.Join(b.rx.SetCache(b.cache), b.tx.SetCache(b.cache))
 }
@@ -151,6 +152,7 @@ type arguments struct {
 	samples, bursts int
 	sizes           []int
 	batches         bool
+	offloads        bool
 }
 
 func parse(list []string) (arguments, error) {
@@ -173,6 +175,8 @@ func parse(list []string) (arguments, error) {
 			a.bursts, err = strconv.Atoi(value)
 		case "batches":
 			a.batches, err = strconv.ParseBool(value)
+		case "offloads":
+			a.offloads, err = strconv.ParseBool(value)
 		case "sizes":
 			for s := range strings.SplitSeq(value, ",") {
 				n, bad := strconv.Atoi(s)
