@@ -89,6 +89,11 @@ func (c *DriverCache) Give(bufs []*Buf) { (*Cache)(c).give(bufs) }
 // back with the next GiveForeign, or earlier. It returns how many buffers that were.
 func (c *DriverCache) GiveChain(b *Buf) int {
 	n := 0
+	for at := c.stack[c.n:max(c.n, c.limit)]; n < len(at) && b != nil && b.pool == c.pool; n++ {
+		at[n] = b
+		b, b.next = b.next, nil
+	}
+	(*Cache)(c).setCount(c.n + n)
 	for b != nil {
 		next := b.next
 		b.next = nil

@@ -137,11 +137,12 @@ func (b *Buf) Hash() (uint32, virtio.HashReport) {
 // The device does it if CSUM was negotiated, otherwise the transmit queue. An [*Error]
 // says that the field is not in the packet, or b not held; then nothing is changed.
 func (b *Buf) RequestChecksum(start, offset int) error {
-	if err := b.checkChecksum("request checksum", start, offset); err != nil {
-		return err
+	if !b.inFirst(start, offset) {
+		if err := b.checkChecksum("request checksum", start, offset); err != nil {
+			return err
+		}
 	}
-	b.request(DriverOffload{Start: b.view.Offset() + uint32(start), Offset: uint16(offset),
-		State: ChecksumPartial})
+	b.request(uint32(start), uint16(offset), 0, SegmentNone)
 	return nil
 }
 
@@ -164,12 +165,20 @@ func (b *Buf) RequestSegmentation(kind Segmentation, start, size int) error {
 			Remedy: "the MTU less the headers of IP and TCP or UDP is usual"}
 	}
 	offset := kind.checksumField()
-	if err := b.checkChecksum(op, start, int(offset)); err != nil {
-		return err
+	if !b.inFirst(start, int(offset)) {
+		if err := b.checkChecksum(op, start, int(offset)); err != nil {
+			return err
+		}
 	}
-	b.request(DriverOffload{Start: b.view.Offset() + uint32(start), Offset: offset,
-		Size: uint16(size), Kind: kind, State: ChecksumPartial})
+	b.request(uint32(start), offset, uint16(size), kind)
 	return nil
+}
+
+// inFirst reports whether a checksum field is in the first segment, as nearly all are, and
+// can be said in the header of a packet.
+func (b *Buf) inFirst(start, offset int) bool {
+	return uint(start) <= math.MaxUint16 && uint(offset) <= math.MaxUint16 &&
+		uint(start)+uint(offset)+2 <= uint(b.view.Len()) && b.view != notHeld
 }
 
 // checkChecksum refuses a checksum field that is not in the packet, or cannot be said in
@@ -196,9 +205,14 @@ func errNotHeld(op string) error {
 }
 
 // request puts a request into the record, and leaves a hash there.
-func (b *Buf) request(o DriverOffload) {
-	o.Hash, o.Report = b.Hash()
-	Driver(b).Describe(&o)
+func (b *Buf) request(start uint32, offset, size uint16, kind Segmentation) {
+	o := &b.pool.offloads[b.index]
+	if b.view&viewDescribed == 0 {
+		o.Hash, o.Report = 0, virtio.HashReportNone
+	}
+	o.Start, o.Offset, o.Size = b.view.Offset()+start, offset, size
+	o.Kind, o.State = kind, ChecksumPartial
+	b.view |= viewDescribed | viewRequest
 }
 
 // ClearOffload takes back what RequestChecksum and RequestSegmentation have asked for, and

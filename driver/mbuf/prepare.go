@@ -96,11 +96,10 @@ func (h *DriverTransport) Kind() Segmentation {
 	return SegmentTCPv4
 }
 
-// Transport finds the TCP or UDP header of the packet that begins with b, which the
-// application holds, and whose chain has an end.
-func (b *DriverBuf) Transport() (h DriverTransport, ok bool) {
-	var space [longestHeaders]byte
-	h, reason := parse((*Buf)(b).front(&space), (*Buf)(b).PacketLen())
+// Transport finds the TCP or UDP header of the packet of n bytes that begins with b, which
+// the application holds, and whose chain has an end.
+func (b *DriverBuf) Transport(n int) (h DriverTransport, ok bool) {
+	h, reason := (*Buf)(b).parse(n)
 	return h, reason == ""
 }
 
@@ -109,21 +108,26 @@ func (b *Buf) findTransport(op string) (h DriverTransport, err error) {
 	if b.view == notHeld {
 		return h, errNotHeld(op)
 	}
-	var space [longestHeaders]byte
-	h, reason := parse(b.front(&space), b.PacketLen())
+	h, reason := b.parse(b.PacketLen())
 	if reason != "" {
 		return h, &Error{Op: op, Reason: reason}
 	}
 	return h, nil
 }
 
-// front returns the first bytes of the packet, all or longestHeaders at least, which it
-// copies to space if several segments have them.
-func (b *Buf) front(space *[longestHeaders]byte) []byte {
-	if front := b.Data(); b.next == nil || len(front) >= len(space) {
-		return front
+// parse finds the TCP or UDP header of the packet of n bytes that begins with b.
+func (b *Buf) parse(n int) (h DriverTransport, reason string) {
+	h, reason = parse(b.Data(), n)
+	if reason != "" && b.Len() < min(n, longestHeaders) {
+		return b.parseCopied(n) // several segments may have the headers
 	}
-	return space[:b.CopyTo(space[:])]
+	return h, reason
+}
+
+// parseCopied is parse with a copy of the first bytes.
+func (b *Buf) parseCopied(n int) (h DriverTransport, reason string) {
+	var front [longestHeaders]byte
+	return parse(front[:b.CopyTo(front[:])], n)
 }
 
 // parse finds the TCP or UDP header in a packet of n bytes that begins with front. reason

@@ -6,8 +6,7 @@ import "encoding/binary"
 // returns.
 func (b *DriverBuf) RequestSegmentation(h *DriverTransport, size int) {
 	p := (*Buf)(b)
-	p.request(DriverOffload{Start: p.view.Offset() + uint32(h.Start), Offset: h.Kind().checksumField(),
-		Size: uint16(size), Kind: h.Kind(), State: ChecksumPartial})
+	p.request(uint32(h.Start), h.Kind().checksumField(), uint16(size), h.Kind())
 	p.putPseudo(h)
 }
 

@@ -21,6 +21,7 @@ const benchSize = 256
 type benchDevice struct {
 	split  *splitDevice
 	packed *packedDevice
+	header []byte // written in front of every packet, nil: just num_buffers
 }
 
 func newBenchDevice(d ringDevice) benchDevice {
@@ -43,7 +44,7 @@ func (d benchDevice) useSplit(written uint32) int {
 	for idx := s.availIdx(); s.lastAvail != idx; n++ {
 		id := le.Uint16(s.avail[4+2*(int(s.lastAvail)%s.size):])
 		if written > 0 {
-			s.putOneBuffer(s.desc[16*int(id):])
+			s.putHeader(s.desc[16*int(id):], d.header)
 		}
 		e := s.used[4+8*(int(s.usedIdx)%s.size):]
 		le.PutUint64(e, uint64(id)|uint64(written)<<32)
@@ -62,7 +63,7 @@ func (d benchDevice) usePacked(written uint32) int {
 			return n
 		}
 		if written > 0 {
-			p.putOneBuffer(p.desc[16*p.availAt:])
+			p.putHeader(p.desc[16*p.availAt:], d.header)
 		}
 		used := uint64(flags) & fWrite << 48
 		if p.availWrap {
@@ -76,13 +77,14 @@ func (d benchDevice) usePacked(written uint32) int {
 	}
 }
 
-// putOneBuffer writes num_buffers of 1 where a descriptor points.
-func (r *rules) putOneBuffer(desc []byte) {
-	header, err := r.mem.at(le.Uint64(desc), 12)
+// putHeader writes a header with num_buffers of 1 where a descriptor points.
+func (r *rules) putHeader(desc, h []byte) {
+	header, err := r.mem.at(le.Uint64(desc), max(12, len(h)))
 	if err != nil {
 		r.fail("%v", err)
 		return
 	}
+	copy(header, h)
 	le.PutUint16(header[10:], 1)
 }
 

@@ -63,11 +63,13 @@ func (r *Rx) describe(bufs []*mbuf.Buf) int {
 		// The device may write the header at any time. Each field is read once.
 		h := (*[virtio.NetHeaderHashLen]byte)(mbuf.Driver(b).Room()[at:])
 		var o mbuf.DriverOffload
+		said := false
 		if r.hashes {
 			report := virtio.HashReport(binary.LittleEndian.Uint16(h[virtio.NetHeaderHashReport:]))
 			if report-1 < virtio.HashReportUDPv6Ex { // one of those there are
 				o.Report = report
 				o.Hash = binary.LittleEndian.Uint32(h[virtio.NetHeaderHashValue:])
+				said = true
 			}
 		}
 		if word := binary.LittleEndian.Uint64(h[:]); word&r.flags != 0 {
@@ -76,8 +78,9 @@ func (r *Rx) describe(bufs []*mbuf.Buf) int {
 				r.dropDescribed(b)
 				continue
 			}
+			said = true
 		}
-		if o != (mbuf.DriverOffload{}) {
+		if said {
 			mbuf.Driver(b).Describe(&o)
 		}
 		bufs[kept] = b

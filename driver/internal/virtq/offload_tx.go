@@ -197,7 +197,7 @@ func (t *Tx) postWithHeader(b *mbuf.Buf, word uint64, offset uint16) bool {
 // sendLarge sends a packet that is to be cut into frames.
 func (t *Tx) sendLarge(b *mbuf.Buf, o *mbuf.DriverOffload) bool {
 	kind, size := o.Kind, int(o.Size)
-	h, ok := mbuf.Driver(b).Transport()
+	h, ok := mbuf.Driver(b).Transport(t.total)
 	if !ok || h.Kind() != kind || size == 0 || h.End != t.total || t.total > longestPacket ||
 		h.Start > maxStart {
 		t.discard(b, &t.stats.OffloadDrops)

@@ -238,10 +238,9 @@ func (t *Tx) Burst(bufs []*mbuf.Buf) int {
 			n = t.sendSplit(left)
 		}
 		if n == 0 {
-			if !t.sendSlow(left[0]) {
+			if n = t.sendChains(left); n == 0 {
 				break
 			}
-			n = 1
 		}
 		left = left[n:]
 	}
@@ -270,6 +269,17 @@ func (t *Tx) Burst(bufs []*mbuf.Buf) int {
 		t.countFull(n)
 	}
 	return n
+}
+
+// sendChains sends the first packet by sendSlow, and those after it that are of several
+// segments and have to take that way as well. It returns how many.
+func (t *Tx) sendChains(in []*mbuf.Buf) int {
+	for i, b := range in {
+		if i > 0 && (b == nil || b.Next() == nil) || !t.sendSlow(b) {
+			return i
+		}
+	}
+	return len(in)
 }
 
 // sendSlow sends a packet of any segments and any attached pools. It returns false

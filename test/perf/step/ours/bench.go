@@ -20,6 +20,7 @@ type bench struct {
 	tx       *driver.TxQueue
 	cache    *mbuf.Cache
 	bufs     [maxBurst]*mbuf.Buf
+	parts    [(largeBytes + partBytes - 1) / partBytes]*mbuf.Buf // of a large packet
 	frame    int
 	offloads bool
 	good     uint64 // packets received with a good checksum

@@ -15,6 +15,7 @@ import (
 const (
 	segments   = 16
 	largeBytes = device.TCPPayload + segments*device.SegmentBytes
+	partBytes  = 2048
 	maxLarge   = 32 // in a burst
 )
 
@@ -71,12 +72,21 @@ func (b *bench) sendChecksum(bufs []*mbuf.Buf, s *sum) {
 // sendLarge sends TCP packets to be cut, with the request for that. Its units are the
 // segments.
 func (b *bench) sendLarge(bufs []*mbuf.Buf, s *sum) {
-	n := b.cache.Get(bufs)
-	for _, buf := range bufs[:n] {
-		if !buf.AppendBytes(zeros[:]) {
-			b.note(errNoBuffers)
+	n := 0
+	for ; n < len(bufs); n++ {
+		parts := b.parts[:]
+		if got := b.cache.Get(parts); got < len(parts) {
+			b.cache.Put(parts[:got])
+			break
 		}
-		writeHeaders(buf.Data(), largeBytes)
+		for i, left := 0, largeBytes; i < len(parts); i++ {
+			left -= len(parts[i].Append(min(left, partBytes)))
+			if i > 0 {
+				parts[i-1].SetNext(parts[i])
+			}
+		}
+		bufs[n] = parts[0]
+		writeHeaders(parts[0].Data(), largeBytes)
 	}
 	t := tsc.Start()
 	for _, buf := range bufs[:n] {
@@ -90,11 +100,7 @@ func (b *bench) sendLarge(bufs []*mbuf.Buf, s *sum) {
 	device.Take(n)
 }
 
-var (
-	zeros        [largeBytes]byte
-	errNotGood   = errors.New("a received checksum is not good")
-	errNoBuffers = errors.New("too few buffers")
-)
+var errNotGood = errors.New("a received checksum is not good")
 
 // note keeps the first error.
 func (b *bench) note(err error) {
