@@ -42,11 +42,18 @@ func (f *forwarder) underTraffic(t *testing.T, do func()) {
 }
 
 // testStop ends l2fwd in the middle of traffic as a user does: every buffer is
-// accounted for, nothing is left behind.
+// accounted for, nothing is left behind. What it says of its ports then is so.
 func (g *guest) testStop(t *testing.T, list []port) {
 	before := g.state(t)
-	f := g.l2fwd(t, nil, list)
-	f.underTraffic(t, func() { f.end(t) })
+	f := g.l2fwd(t, []string{"--info", "--xstats"}, list)
+	f.underTraffic(t, func() {
+		for _, p := range f.end(t).Ports {
+			p.Info.check(t, p.Port, p.Features)
+			if n := p.XStats["rx_q0_good_packets"]; n == 0 || n != p.RxPackets || p.XStats["rx_good_bytes"] != p.RxBytes {
+				t.Errorf("port %s: received %d packets, %d of them on queue 0", p.Port, p.RxPackets, n)
+			}
+		}
+	})
 	g.unchanged(t, before)
 }
 

@@ -102,7 +102,51 @@ type summary struct {
 			RxPackets uint64 `json:"rx_packets"`
 			TxPackets uint64 `json:"tx_packets"`
 		} `json:"queues"`
+		XStats map[string]uint64 `json:"xstats"` // with --xstats
+		Info   described         `json:"info"`   // with --info
 	} `json:"ports"`
+}
+
+// described is what l2fwd says of a port.
+type described struct {
+	Transport string                         `json:"transport"`
+	Status    string                         `json:"device_status"`
+	Details   []struct{ Name, Value string } `json:"details"`
+	Features  []struct {
+		Name       string `json:"name"`
+		Offered    bool   `json:"offered"`
+		Negotiated bool   `json:"negotiated"`
+		Reason     string `json:"reason"`
+	} `json:"features"`
+	Queues []struct {
+		Size      int             `json:"size"`
+		Posted    int             `json:"posted"`
+		Positions json.RawMessage `json:"positions"`
+	} `json:"queues"`
+}
+
+// check checks what l2fwd says of a port of a virtio function against the rest of its
+// summary.
+func (d *described) check(t *testing.T, port string, features []string) {
+	t.Helper()
+	var negotiated []string
+	for _, f := range d.Features {
+		if f.Negotiated {
+			negotiated = append(negotiated, f.Name)
+		}
+		if f.Negotiated && !f.Offered || f.Offered && f.Reason == "" {
+			t.Errorf("port %s: feature %+v", port, f)
+		}
+	}
+	if d.Transport != "PCI" || d.Status != "ACKNOWLEDGE|DRIVER|FEATURES_OK|DRIVER_OK" || len(d.Details) == 0 ||
+		!slices.Equal(negotiated, features) {
+		t.Errorf("port %s is described as %+v", port, *d)
+	}
+	for i, q := range d.Queues {
+		if q.Size == 0 || q.Posted > q.Size || len(q.Positions) == 0 {
+			t.Errorf("port %s: virtqueue %d is %+v", port, i, q)
+		}
+	}
 }
 
 // stop ends l2fwd as a user does, and returns its summary. It must have
