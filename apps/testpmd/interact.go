@@ -23,7 +23,6 @@ func (p *plan) interact(ctx context.Context, stdin *os.File, stdout, stderr io.W
 	if err != nil {
 		return err
 	}
-	t.introduce()
 	t.console, err = console.Open(console.Config{
 		Prompt: promptText, In: stdin, Out: stdout, History: console.HistoryFile("testpmd"),
 		Complete: t.complete, Explain: t.explain, Interrupted: t.interrupt,
@@ -33,6 +32,7 @@ func (p *plan) interact(ctx context.Context, stdin *os.File, stdout, stderr io.W
 	}
 	former, messages := t.screen, t.errors
 	t.screen = t.console
+	t.introduce()
 	err = t.converse(ctx)
 	t.say(ctx)
 	if t.busy {

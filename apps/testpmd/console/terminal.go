@@ -51,6 +51,9 @@ func openTerminal(c Config) (Console, error) {
 	}
 	t := &terminal{config: c, in: c.In, keys: make(chan []byte), ctx: context.Background(), done: make(chan struct{}),
 		late: make(chan []byte, 256), resize: make(chan os.Signal, 1)}
+	if s, ok := c.Out.(*output.Stream); ok {
+		_ = s.Flush(time.Now().Add(endWithin)) // what was written belongs to the former modes
+	}
 	var err error
 	if t.before, err = term.MakeRaw(int(c.In.Fd())); err != nil {
 		return nil, fmt.Errorf("terminal: %w", err)

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/creack/pty"
+)
+
+// drive is a way in which scripts drive dpdk-testpmd. EAL is the program with options of the EAL
+// and two ports, $OUT a file for what it writes.
+type drive struct {
+	name, script string
+	want         []string // in what the script writes, or in $OUT
+}
+
+const forwarded = `RX-packets: [1-9][0-9]* +RX-dropped: 0 +RX-total: [1-9]`
+
+var drives = []drive{
+	{"here-document", `$EAL -- -i --total-num-mbufs=2048 <<EOF
+set fwd mac
+start
+show port stats all
+stop
+quit
+EOF`, []string{"Set mac packet forwarding mode", "NIC statistics for port 0", "Bye..."}},
+	{"--cmdline-file", `printf 'set fwd rxonly\nstart\n' >cmds
+echo quit | $EAL -- -i --total-num-mbufs=2048 --cmdline-file=cmds`, []string{"Read CLI commands from cmds", "rxonly packet forwarding", "Bye..."}},
+	{"a pipe with pauses", `(echo start; sleep 0.2; echo stop; echo quit) | $EAL -- -i --total-num-mbufs=2048`, []string{forwarded}},
+	{"tail -f of a log", `$EAL -- --total-num-mbufs=2048 --stats-period 1 >$OUT 2>&1 </dev/null &
+timeout 20 tail -f -n +1 $OUT | grep -m1 'NIC statistics for port 1' || exit 1
+kill -INT $!
+wait $!`, []string{"NIC statistics for port 1", "Accumulated forward statistics"}},
+	{"a service: no input, SIGTERM", `$EAL -- --total-num-mbufs=2048 --stats-period 1 >$OUT 2>&1 </dev/null &
+until grep -q 'start packet forwarding' $OUT; do sleep 0.01; done
+sleep 0.1
+kill -TERM $!
+wait $!`, []string{"start packet forwarding", "Bye..."}},
+	{"timeout -s INT", `timeout -k 10 -s INT --preserve-status 0.7 $EAL -- --stats-period 1 --total-num-mbufs=2048 --forward-mode=macswap </dev/null`,
+		[]string{"macswap packet forwarding", forwarded}},
+	{"any key ends it", `(sleep 0.3; echo) | $EAL -- --total-num-mbufs=2048`, []string{"Press enter to exit", forwarded}},
+	{"a named pipe as input", `mkfifo in
+stdbuf -oL $EAL -- -i --total-num-mbufs=2048 <in >$OUT 2>&1 &
+exec 4>in
+echo 'set fwd io' >&4
+echo start >&4
+until grep -q 'io packet forwarding - ports=2' $OUT; do sleep 0.01; done
+echo quit >&4
+exec 4>&-
+wait $!`, []string{"Set io packet forwarding mode", "Bye..."}},
+	{"awk over statistics", `(echo start; sleep 0.2; echo 'show port stats 0'; echo stop; echo quit) | $EAL -- -i --total-num-mbufs=2048 2>&1 |
+awk '/NIC statistics for port 0/ {on=1} on && $1 == "RX-packets:" {print "received", $2; on=0}'`, []string{`^received [1-9][0-9]*`}},
+	{"--auto-start without a prompt, --tx-first", `(sleep 0.3; echo) | $EAL -- --total-num-mbufs=2048 --tx-first --forward-mode=rxonly --nb-cores=1 --rxq=1 --txq=1 --rxd=128 --txd=128`,
+		[]string{"rxonly packet forwarding - ports=2 - cores=1", "Bye..."}},
+}
+
+// eal is the command line of a program up to the options of testpmd.
+func eal(program string) string {
+	return program + " -l 0,1 -n 2 --no-pci --no-huge -m 128 --no-shconf --no-telemetry --vdev net_null0 --vdev net_null1"
+}
+
+// TestDrives: the ways to drive dpdk-testpmd drive ours, unchanged.
+func TestDrives(t *testing.T) {
+	for _, program := range programs {
+		for _, d := range drives {
+			t.Run(program+"/"+d.name, func(t *testing.T) {
+				dir := t.TempDir()
+				cmd := exec.Command("bash", "-c", d.script)
+				cmd.Dir = dir
+				cmd.Env = append(os.Environ(), "EAL="+eal(program), "OUT=out")
+				var out bytes.Buffer
+				cmd.Stdout, cmd.Stderr = &out, &out
+				cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+				if err := cmd.Start(); err != nil {
+					t.Fatal(err)
+				}
+				timer := time.AfterFunc(patience, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
+				err := cmd.Wait()
+				timer.Stop()
+				more, _ := os.ReadFile(filepath.Join(dir, "out"))
+				text := strings.ReplaceAll(out.String()+string(more), "\r", "")
+				if err != nil {
+					t.Fatalf("%v\n%s", err, text)
+				}
+				for _, want := range d.want {
+					if !regexp.MustCompile("(?m)" + want).MatchString(text) {
+						t.Errorf("it does not say %q:\n%s", want, text)
+					}
+				}
+			})
+		}
+	}
+}
+
+// TestExpect: a program that waits for the prompt on a terminal, sends a line and waits again, as
+// those written with pexpect do, finds each answer between two prompts.
+func TestExpect(t *testing.T) {
+	for _, program := range programs {
+		t.Run(program, func(t *testing.T) {
+			t.Parallel()
+			cmd := exec.Command("bash", "-c", "exec "+eal(program)+" -- -i --total-num-mbufs=2048")
+			cmd.Env = append(os.Environ(), "TERM=xterm", "XDG_STATE_HOME="+t.TempDir())
+			tty, err := pty.Start(cmd)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer tty.Close()
+			timer := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() })
+			defer timer.Stop()
+			e := &expecter{t: t, tty: tty}
+			e.expect("testpmd> ")
+			for _, step := range [][2]string{
+				{"set fwd macswap", "Set macswap packet forwarding mode"}, {"start", "macswap packet forwarding packets/burst=32"},
+				{"show port stats all", "NIC statistics for port 1"}, {"stop", "Accumulated forward statistics"}, {"foo", "Command not found"},
+			} {
+				e.send(step[0])
+				if answer := e.expect("testpmd> "); !strings.Contains(answer, step[1]) {
+					t.Errorf("%s: %q", step[0], answer)
+				}
+			}
+			e.send("quit")
+			e.expect("Bye...")
+			_ = cmd.Wait()
+		})
+	}
+}
+
+// expecter waits for texts that a program writes to a terminal.
+type expecter struct {
+	t    *testing.T
+	tty  *os.File
+	text string
+}
+
+func (e *expecter) send(line string) { fmt.Fprint(e.tty, line+"\n") }
+
+// expect returns what comes before a text.
+func (e *expecter) expect(text string) string {
+	e.t.Helper()
+	b := make([]byte, 4096)
+	for {
+		if before, after, ok := strings.Cut(e.text, text); ok {
+			e.text = after
+			return before
+		}
+		n, err := e.tty.Read(b)
+		if err != nil {
+			e.t.Fatalf("%q does not come: %v: %q", text, err, e.text)
+		}
+		e.text += string(b[:n])
+	}
+}
