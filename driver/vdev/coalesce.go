@@ -85,7 +85,7 @@ func (d *core) interruptHeld() time.Duration {
 // resetCoalescing gives a queue that is enabled the parameters of all queues of its kind.
 func (d *Device) resetCoalescing(q *queue) {
 	q.coal = coalescer{}
-	if q.index < 2*d.cfg.Pairs && q.index != virtio.CtrlQueueIndex(d.accepted, d.cfg.Pairs) {
+	if q.index < virtio.CtrlQueueIndex(d.accepted, d.cfg.Pairs) {
 		q.coal.since = q.packets()
 		q.coalesce(d.coalDefault[q.index%2])
 	}

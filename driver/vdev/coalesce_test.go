@@ -71,6 +71,19 @@ func TestCoalescingParameters(t *testing.T) {
 	r.clean()
 }
 
+// The control queue is not coalesced, nor where it has the number of a receiveq that the
+// driver does not use.
+func TestCoalescingSparesControlQueue(t *testing.T) {
+	r := newCtrlRig(t, vdev.Config{Pairs: 4}, split.Or(allCtrl).Without(virtio.NetMQ).Without(virtio.NetRSS))
+	r.do(virtio.CtrlNotfCoal, virtio.CtrlNotfCoalRxSet, coalescing(100, never)...)
+	before := r.irq.queue[2].Load()
+	r.do(virtio.CtrlRx, virtio.CtrlRxPromisc, 1)
+	if n := r.irq.queue[2].Load() - before; n != 1 {
+		t.Errorf("%d interrupts for a command", n)
+	}
+	r.clean()
+}
+
 // Interrupts come after as many packets as the driver set, on both kinds of queues, and not
 // for one that it suppresses.
 func TestCoalescingByPackets(t *testing.T) {

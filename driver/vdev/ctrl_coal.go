@@ -17,11 +17,11 @@ var (
 // place, as the end of its data, and behind it in another, as the result of a command.
 // Here they are behind it, where all results are.
 var coalCommands = []ctrlCommand{
-	{virtio.CtrlNotfCoal, virtio.CtrlNotfCoalTxSet, "NOTF_COAL_TX_SET", notfCoal, "net/coal/2", 8, func(d *Device, _ *queue, data []byte) bool {
-		return d.setCoalescing(1, data)
+	{virtio.CtrlNotfCoal, virtio.CtrlNotfCoalTxSet, "NOTF_COAL_TX_SET", notfCoal, "net/coal/2", 8, func(d *Device, q *queue, data []byte) bool {
+		return d.setCoalescing(q, 1, data)
 	}},
-	{virtio.CtrlNotfCoal, virtio.CtrlNotfCoalRxSet, "NOTF_COAL_RX_SET", notfCoal, "net/coal/2", 8, func(d *Device, _ *queue, data []byte) bool {
-		return d.setCoalescing(0, data)
+	{virtio.CtrlNotfCoal, virtio.CtrlNotfCoalRxSet, "NOTF_COAL_RX_SET", notfCoal, "net/coal/2", 8, func(d *Device, q *queue, data []byte) bool {
+		return d.setCoalescing(q, 0, data)
 	}},
 	{virtio.CtrlNotfCoal, virtio.CtrlNotfCoalVQSet, "NOTF_COAL_VQ_SET", vqNotfCoal, "net/coal/3", 12, (*Device).setQueueCoalescing},
 	{virtio.CtrlNotfCoal, virtio.CtrlNotfCoalVQGet, "NOTF_COAL_VQ_GET", vqNotfCoal, "net/coal/3", 4, (*Device).queueCoalescing},
@@ -32,10 +32,10 @@ func parseCoalescing(data []byte) Coalescing {
 }
 
 // setCoalescing sets the parameters of all receiveqs, with direction 0, or all transmitqs,
-// with 1, those that are not enabled included.
-func (d *Device) setCoalescing(direction int, data []byte) bool {
+// with 1, those that are not enabled included. They are the queues before the control queue.
+func (d *Device) setCoalescing(q *queue, direction int, data []byte) bool {
 	d.coalDefault[direction] = parseCoalescing(data)
-	for i := direction; i < 2*d.cfg.Pairs; i += 2 {
+	for i := direction; i < q.index; i += 2 {
 		d.queues[i].coalesce(d.coalDefault[direction])
 	}
 	return true

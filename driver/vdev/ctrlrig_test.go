@@ -39,18 +39,15 @@ func newCtrlRig(t testing.TB, cfg vdev.Config, f virtio.Features) *ctrlRig {
 func (r *ctrlRig) start(f virtio.Features) {
 	r.t.Helper()
 	r.negotiate(f)
-	pairs := 1
-	if n := virtio.CtrlQueueIndex(r.f, len(r.ports)); len(r.ports) == 0 || n > 2 {
-		pairs = (r.d.Queues() - 1) / 2
-	}
 	r.ports = nil
+	pairs := r.ctrlIndex() / 2
 	for i := range pairs {
 		rx, tx := r.addQueue(2*i, 16), r.addQueue(2*i+1, 16)
 		r.ports = append(r.ports, newPort(r.guest, 2*i, 2*i+1, rx, tx, 16, 2048))
 		r.ports[i].refill()
 	}
 	if r.f.Has(virtio.NetCtrlVQ) {
-		r.ctrl = r.addQueue(virtio.CtrlQueueIndex(r.f, pairs), 16)
+		r.ctrl = r.addQueue(r.ctrlIndex(), 16)
 	}
 	r.driverOK()
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev/wire"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
@@ -94,4 +95,20 @@ func TestResetControlQueue(t *testing.T) {
 		}
 		r.clean()
 	})
+}
+
+// Frames that wait for buffers when the device is reset are counted as dropped.
+func TestResetDropsWaitingFrames(t *testing.T) {
+	near, peer := wire.Cable()
+	r := &ctrlRig{guest: newGuest(t, vdev.Config{Backend: near, Hold: true}, 1<<20), peer: peer}
+	r.up(split, 16)
+	r.inject(frameTo(ownMAC, -1), frameTo(otherMAC, -1), frameTo(everyone, -1))
+	if s := r.d.Stats(); s.RxDropped != 0 {
+		t.Errorf("%d frames dropped before the reset", s.RxDropped)
+	}
+	r.d.SetStatus(0)
+	if s := r.d.Stats(); s.RxDropped != 3 || s.RxFrames != 0 {
+		t.Errorf("%d frames dropped, %d delivered", s.RxDropped, s.RxFrames)
+	}
+	r.clean()
 }
