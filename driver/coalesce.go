@@ -85,9 +85,6 @@ func (k *coalescing) sendQueue(c *commander, virtqueue int, v Coalescing) error 
 	if err := c.require(queueCoalescingNeeds); err != nil {
 		return err
 	}
-	if c.device.isOut(virtqueue, outReset) { // it is told when the queue is started
-		return nil
-	}
 	data := v.append(queueSelector(virtqueue))
 	_, err := c.send(virtio.CtrlNotfCoal, virtio.CtrlNotfCoalVQSet, data, nil)
 	return err
@@ -123,29 +120,6 @@ func (k *coalescing) restoreQueue(c *commander, virtqueue int) error {
 		return nil
 	}
 	return k.sendQueue(c, virtqueue, v)
-}
-
-// restoreQueue sends what was set for a virtqueue that was reset alone: the device gives it
-// the parameters of its kind (5.1.9.5, Notifications Coalescing).
-func (d *device) restoreQueue(ctx context.Context, virtqueue int) error {
-	d.settings.mu.Lock()
-	_, set := d.settings.coalescing.queues[virtqueue]
-	d.settings.mu.Unlock()
-	if !set || d.isReset(virtqueue) {
-		return nil
-	}
-	return d.configure(ctx, "coalescing", func(c *commander) error {
-		k := &d.settings.coalescing
-		return k.sendQueue(c, virtqueue, k.queues[virtqueue])
-	})
-}
-
-// isReset reports whether a virtqueue was reset alone and not set up since. The device
-// takes no command about it then.
-func (d *device) isReset(virtqueue int) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.isOut(virtqueue, outReset)
 }
 
 // SetRxCoalescing sets when the device interrupts for received packets, for all receive
@@ -221,7 +195,7 @@ func (p *Port) setQueueCoalescing(ctx context.Context, i, virtqueue int, v Coale
 		if err := c.require(queueCoalescingNeeds); err != nil {
 			return err
 		}
-		if !d.isReset(virtqueue) {
+		if !d.isOut(virtqueue, outReset) {
 			if err := d.settings.coalescing.sendQueue(c, virtqueue, v); err != nil {
 				return err
 			}
@@ -253,7 +227,7 @@ func (p *Port) queueCoalescing(ctx context.Context, i, virtqueue int) (Coalescin
 	if err := p.checkPair(i); err != nil {
 		return Coalescing{}, err
 	}
-	if p.device.isReset(virtqueue) {
+	if p.device.isOut(virtqueue, outReset) {
 		return Coalescing{}, &Error{Device: p.device.name, Op: op, Field: "virtqueue", Value: virtqueue,
 			Reason: "it is stopped, and the device does not have it", Remedy: "start it first"}
 	}

@@ -29,18 +29,12 @@ func (p *Port) StopTxQueue(ctx context.Context, i int) error {
 
 // StartRxQueue gives a stopped receive queue back to the device.
 func (p *Port) StartRxQueue(ctx context.Context, i int) error {
-	if err := p.device.startQueue(ctx, virtio.RxQueueIndex(i)); err != nil {
-		return err
-	}
-	return p.device.restoreQueue(ctx, virtio.RxQueueIndex(i))
+	return p.device.startQueue(ctx, virtio.RxQueueIndex(i))
 }
 
 // StartTxQueue gives a stopped transmit queue back to the device.
 func (p *Port) StartTxQueue(ctx context.Context, i int) error {
-	if err := p.device.startQueue(ctx, virtio.TxQueueIndex(i)); err != nil {
-		return err
-	}
-	return p.device.restoreQueue(ctx, virtio.TxQueueIndex(i))
+	return p.device.startQueue(ctx, virtio.TxQueueIndex(i))
 }
 
 // ResizeRxQueue gives receive queue i another number of descriptors, while the other
@@ -51,19 +45,13 @@ func (p *Port) StartTxQueue(ctx context.Context, i int) error {
 // [errors.ErrUnsupported] for a device without RING_RESET. The queue then has the size
 // that it had.
 func (p *Port) ResizeRxQueue(ctx context.Context, i, size int) error {
-	if err := p.device.resizeQueue(ctx, virtio.RxQueueIndex(i), size); err != nil {
-		return err
-	}
-	return p.device.restoreQueue(ctx, virtio.RxQueueIndex(i))
+	return p.device.resizeQueue(ctx, virtio.RxQueueIndex(i), size)
 }
 
 // ResizeTxQueue is [Port.ResizeRxQueue] for a transmit queue. Packets that the device has
 // not sent yet are lost and count as TxLost.
 func (p *Port) ResizeTxQueue(ctx context.Context, i, size int) error {
-	if err := p.device.resizeQueue(ctx, virtio.TxQueueIndex(i), size); err != nil {
-		return err
-	}
-	return p.device.restoreQueue(ctx, virtio.TxQueueIndex(i))
+	return p.device.resizeQueue(ctx, virtio.TxQueueIndex(i), size)
 }
 
 // outOfUse is a set of reasons for which a queue is kept from its poller, while others
