@@ -126,9 +126,11 @@ func (d *Device) CheckQueueReset() error {
 // GET_VRING_BASE. The connection to a back end that does not confirm that is ended, as by
 // Reset.
 //
-// The protocol leaves the other rings alone. A back end may take its device from its
-// application for as long as a ring of the first pair is stopped, as DPDK's does: nothing
-// is received or transmitted then.
+// The protocol leaves the other rings alone. DPDK's back end takes all of them from its
+// application when one is stopped, and gives back those that are enabled after that, but
+// none while a ring of the first pair is stopped. The rings of a back end that may be like
+// it, because it does not have CONFIGURE_MEM_SLOTS, are disabled for a moment and enabled
+// again.
 func (d *Device) ResetQueue(ctx context.Context, q int) error {
 	s, err := d.current()
 	if err != nil {
@@ -141,12 +143,27 @@ func (d *Device) ResetQueue(ctx context.Context, q int) error {
 	defer stop()
 	return s.withBudget(func() error {
 		err := s.stopOne(q)
+		if err == nil && !s.has(protocolMemSlots) {
+			err = s.enableAgain()
+		}
 		if err != nil {
 			s.end(err)
 			return s.disconnected()
 		}
 		return nil
 	})
+}
+
+// enableAgain disables and enables the rings that are enabled.
+func (s *session) enableAgain() error {
+	rings := slices.DeleteFunc(s.started(), func(i int) bool { return !s.rings[i].enabled })
+	if err := s.enableAll(rings, false); err != nil {
+		return err
+	}
+	if err := s.enableAll(rings, true); err != nil {
+		return err
+	}
+	return s.fence()
 }
 
 // start describes ring i to the back end; the last message starts it. kickFD and
