@@ -82,7 +82,7 @@ var edges = map[string][]string{
 	"apps/internal/version": {},
 	"apps/l2fwd": {
 		"apps/internal/command", "apps/internal/frame", "apps/internal/pollers", "apps/internal/portset",
-		"apps/internal/session", "driver", "driver/devargs", "driver/mbuf",
+		"apps/internal/session", "driver", "driver/devargs", "driver/lcore", "driver/mbuf",
 	},
 	"apps/pktgen": {
 		"apps/internal/command", "apps/internal/output", "apps/internal/pollers", "apps/internal/portset",
@@ -121,6 +121,7 @@ var edges = map[string][]string{
 	"test/fdtest":                 {},
 	"test/flowtest":               {"driver/virtio"},
 	"test/frametest":              {"driver/mbuf"},
+	"test/waketest":               {"driver", "driver/mbuf", "driver/vdev", "test/frametest"},
 	"test/inettest":               {},
 	"test/perf":                   {"test/perf/internal/hugepool"},
 	"test/perf/internal/hugepool": {},
@@ -142,7 +143,8 @@ var edges = map[string][]string{
 	"test/vm/agent": {},
 	"test/vm/guest": {
 		"driver", "driver/mbuf", "driver/transport/vpci", "driver/virtio", "pci",
-		"test/flowtest", "test/vm/agent", "test/vm/image", "test/vm/talk", "vfio",
+		"test/flowtest", "test/vm/agent", "test/vm/image", "test/vm/talk", "test/waketest",
+		"vfio",
 	},
 	"test/vm/image":   {},
 	"test/vm/netlab":  {"test/vm/talk"},

@@ -88,7 +88,11 @@ func (f *forwarder) kill(t *testing.T) {
 type summary struct {
 	App      string  `json:"app"`
 	Duration float64 `json:"duration_s"`
-	Ports    []struct {
+	Asleep   float64 `json:"asleep_s"`
+	Total    struct {
+		Interrupts uint64 `json:"interrupts"`
+	} `json:"total"`
+	Ports []struct {
 		Port      string   `json:"port"`
 		Path      string   `json:"path"`
 		Features  []string `json:"features"`

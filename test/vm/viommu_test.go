@@ -73,6 +73,11 @@ func TestIOMMU(t *testing.T) {
 	t.Run("pktgen", func(t *testing.T) {
 		g.testPktgen(t, []string{"send1", "send2"}, []string{"under1", "under2"})
 	})
+	t.Run("wakes", func(t *testing.T) {
+		g.testWake(t, "send1", "under1")
+		g.testWake(t, "under2", "send2")
+	})
+	t.Run("adaptive", func(t *testing.T) { g.testAdaptive(t, "a", "b") })
 	t.Run("refuses too low a limit", func(t *testing.T) { g.testRefusesMemlock(t, "a") })
 	t.Run("refuses half a group", func(t *testing.T) {
 		g.testRefusesGroup(t, "neighbour1", "neighbour2")

@@ -23,44 +23,82 @@ const (
 	// longGaps is of how many gaps one is rather longGap.
 	longGaps = 64
 	longGap  = time.Millisecond
-	// limit is how long all may take for each packet, and at least.
-	limit = 20 * time.Second
+	// FrameLen is the length of the frames.
+	FrameLen = 60
 )
 
-// Result is how long packets took from the call that sent them until Wait had returned and
-// Burst received them, in ascending order.
-type Result struct{ Delays []time.Duration }
+// Result is what happened to the packets.
+type Result struct {
+	// Delays are how long packets took from the call that sent them until Wait had returned
+	// and Burst received them, in ascending order.
+	Delays []time.Duration
+	// Slept are the packets that ended a sleep, by an interrupt, Spurious interrupts for
+	// nothing, and Lost packets whose interrupt did not come.
+	Slept, Spurious, Lost uint64
+}
 
 // Quantile returns the delay that the share q of the packets did not exceed.
 func (r Result) Quantile(q float64) time.Duration {
 	return r.Delays[min(int(q*float64(len(r.Delays))), len(r.Delays)-1)]
 }
 
-// String gives the quantiles.
+// String gives the counts and quantiles.
 func (r Result) String() string {
-	return fmt.Sprintf("%d packets: median %v, 99.9 %% %v, longest %v", len(r.Delays),
+	return fmt.Sprintf("%d packets, %d woke a sleeper, %d interrupts for nothing, %d lost: "+
+		"median %v, 99.9 %% %v, longest %v", len(r.Delays), r.Slept, r.Spurious, r.Lost,
 		r.Quantile(0.5), r.Quantile(0.999), r.Quantile(1))
 }
 
-// Run sends n frames, one at a time after a random gap, and receives each of them from rx,
-// whose goroutine sleeps in Wait whenever the queue is empty. It fails if a packet is lost,
-// or if its interrupt was and only the bound on the sleep found it.
-func Run(t testing.TB, rx *driver.RxQueue, n int, send func(frame []byte)) Result {
+// Run is [Measure] for a test, which fails if a packet is lost, or if its interrupt was and
+// only the bound on the sleep found it.
+func Run(t testing.TB, rx *driver.RxQueue, n int, send func(frame []byte) error) {
 	t.Helper()
-	frames := frametest.Series(0, n, 60)
+	r, err := Measure(t.Context(), rx, n, send)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Log(r)
+	if err := r.Check(); err != nil {
+		t.Error(err)
+	}
+}
+
+// Check returns what is wrong with the result, nil if nothing is.
+func (r Result) Check() error {
+	switch {
+	case r.Lost != 0:
+		return fmt.Errorf("%d packets came without an interrupt", r.Lost)
+	case r.Slept < uint64(len(r.Delays))/4:
+		return fmt.Errorf("%d of %d packets were received by a sleeper", r.Slept, len(r.Delays))
+	}
+	return nil
+}
+
+// Measure sends n frames, one at a time after a random gap, and receives each of them from
+// rx, whose goroutine sleeps in Wait whenever the queue is empty.
+func Measure(
+	ctx context.Context, rx *driver.RxQueue, n int, send func(frame []byte) error,
+) (Result, error) {
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
 	var sent, received atomic.Int64 // sent: when, in nanoseconds since epoch
 	epoch := time.Now()
-	ctx, cancel := context.WithTimeout(t.Context(), limit+time.Duration(n)*5*time.Millisecond)
-	defer cancel()
 	go func() {
 		random := rand.New(rand.NewPCG(1, 2))
 		for i := range n {
-			for received.Load() < int64(i) && ctx.Err() == nil {
+			frame := frametest.Seq(i, FrameLen)
+			for received.Load() < int64(i) {
+				if ctx.Err() != nil {
+					return
+				}
 				time.Sleep(time.Microsecond)
 			}
 			gap(random)
 			sent.Store(int64(time.Since(epoch)))
-			send(frames[i])
+			if err := send(frame); err != nil {
+				fail(err)
+				return
+			}
 		}
 	}()
 	r := Result{Delays: make([]time.Duration, 0, n)}
@@ -68,30 +106,24 @@ func Run(t testing.TB, rx *driver.RxQueue, n int, send func(frame []byte)) Resul
 	bufs := make([]*mbuf.Buf, 32)
 	for i := 0; i < n; {
 		if err := rx.Wait(ctx); err != nil {
-			t.Fatalf("packet %d of %d: %v; %+v", i, n, err, rx.Stats())
+			return r, fmt.Errorf("packet %d of %d: %w: %w; %+v", i, n, err, context.Cause(ctx), rx.Stats())
 		}
 		got := rx.Burst(bufs)
 		for _, b := range bufs[:got] {
-			if number := frametest.Number(b.Data()); number != i {
-				t.Fatalf("packet %d arrived, not %d", number, i)
+			number := frametest.Number(b.Data())
+			if b.Free(); number != i {
+				return r, fmt.Errorf("packet %d arrived, not %d", number, i)
 			}
 			r.Delays = append(r.Delays, time.Since(epoch)-time.Duration(sent.Load()))
-			b.Free()
 			i++
 			received.Store(int64(i))
 		}
 	}
 	s := rx.Stats()
-	if lost := s.LostInterrupts - before.LostInterrupts; lost != 0 {
-		t.Errorf("%d packets came without an interrupt", lost)
-	}
-	slept := s.Interrupts - before.Interrupts
-	if slept < uint64(n)/4 {
-		t.Errorf("%d of %d packets were received by a sleeper", slept, n)
-	}
+	r.Slept, r.Spurious = s.Interrupts-before.Interrupts, s.SpuriousWakes-before.SpuriousWakes
+	r.Lost = s.LostInterrupts - before.LostInterrupts
 	slices.Sort(r.Delays)
-	t.Logf("%v; %d interrupts, %d for nothing", r, slept, s.SpuriousWakes-before.SpuriousWakes)
-	return r
+	return r, nil
 }
 
 // gap waits. Short gaps are not slept, because a sleep has a grain of its own.

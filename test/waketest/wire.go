@@ -15,11 +15,12 @@ type Wire struct {
 }
 
 // Deliver has the device receive a frame.
-func (w *Wire) Deliver(frame []byte) {
+func (w *Wire) Deliver(frame []byte) error {
 	w.mu.Lock()
 	w.pending = append(w.pending, frame)
 	w.mu.Unlock()
 	w.wake()
+	return nil
 }
 
 // Attach implements vdev.Backend.

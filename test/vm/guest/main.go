@@ -14,6 +14,7 @@ func tools() map[string]func(args []string) error {
 		"true":         func([]string) error { return nil },
 		"portdoorbell": portDoorbell,
 		"commands":     commands,
+		"wake":         wake,
 		"cat":          cat,
 		"put":          put,
 		"dmesg":        dmesg,
