@@ -15,7 +15,7 @@ import (
 )
 
 // wakes is how many packets wake the sleeper for each kind of ring and interrupt.
-var wakes = flag.Int("wakes", 1000, "packets that wake a sleeper, of each kind")
+var wakes = flag.Int("wakes", 500, "packets that wake a sleeper, of each kind")
 
 // TestEachPacketWakes: with each format of the ring, with and without event indices, and
 // with each way that an interrupt reaches the sleeper, no packet is lost and none has to

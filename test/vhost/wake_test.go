@@ -1,0 +1,71 @@
+package vhost
+
+import (
+	"errors"
+	"flag"
+	"testing"
+
+	"github.com/virtio-pmd/virtio-pmd/driver"
+	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
+	"github.com/virtio-pmd/virtio-pmd/driver/transport/vhostuser"
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
+	"github.com/virtio-pmd/virtio-pmd/driver/vdev/vhostback"
+	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
+	"github.com/virtio-pmd/virtio-pmd/test/waketest"
+)
+
+// wakes is how many packets wake a sleeper, for each back end and kind of ring.
+var wakes = flag.Int("wakes", 300, "packets that wake a sleeper, for each back end and kind of ring")
+
+// sleepers are the ways in which a ring asks for interrupts.
+var sleepers = []struct {
+	name   string
+	refuse virtio.Features
+}{
+	{"packed,events", virtio.Features{}},
+	{"packed", virtio.FeatureSet(virtio.RingEventIdx)},
+	{"split,events", virtio.FeatureSet(virtio.RingPacked)},
+	{"split", virtio.FeatureSet(virtio.RingPacked, virtio.RingEventIdx)},
+}
+
+// sendBy sends single frames on the first queue of a port.
+func sendBy(p *driver.Port) func(frame []byte) error {
+	tx := p.TxQueue(0)
+	return func(frame []byte) error {
+		tx.Reclaim()
+		b := p.Pool().GetOne()
+		if b == nil || !b.AppendBytes(frame) {
+			return errors.New("no buffers")
+		}
+		if tx.Burst([]*mbuf.Buf{b}) != 1 {
+			b.Free()
+			return errors.New("the queue is full")
+		}
+		return nil
+	}
+}
+
+// Each single packet of the software device wakes a receiver that sleeps.
+func TestEachPacketWakes(t *testing.T) {
+	for _, s := range sleepers {
+		t.Run(s.name, func(t *testing.T) {
+			var w waketest.Wire
+			socket := socketPath(t)
+			serveDevice(t, socket, vhostback.Config{Device: vdev.Config{Backend: &w, Hold: true}})
+			p := openPort(t, socket, vhostuser.Options{}, driver.Config{Refuse: s.refuse, Interrupts: true})
+			waketest.Run(t, p.RxQueue(0), *wakes, w.Deliver)
+		})
+	}
+}
+
+// Each single packet that DPDK's back end gives back wakes a receiver that sleeps.
+func TestEachPacketOfTestpmdWakes(t *testing.T) {
+	socket := socketPath(t)
+	startTestpmd(t, socket, ",queues=1", "--forward-mode=io", "--mbcache=0")
+	for _, s := range sleepers {
+		t.Run(s.name, func(t *testing.T) {
+			p := openPort(t, socket, vhostuser.Options{Queues: 1}, driver.Config{Refuse: s.refuse, Interrupts: true})
+			waketest.Run(t, p.RxQueue(0), *wakes, sendBy(p))
+		})
+	}
+}
