@@ -103,7 +103,7 @@ func (r *Rx) readOffload(o *mbuf.DriverOffload, word uint64, offset uint16, b *m
 	switch {
 	case word&(virtio.NetHeaderNeedsCsum|virtio.NetHeaderRSCInfo) == virtio.NetHeaderNeedsCsum:
 		start := uint16(word >> (8 * virtio.NetHeaderCsumStart))
-		if int(start)+int(offset)+2 > b.PacketLen() {
+		if start < minFrame || int(start)+int(offset)+2 > b.PacketLen() {
 			return false
 		}
 		o.State, o.Start, o.Offset = mbuf.ChecksumPartial, r.data+uint32(start), offset
