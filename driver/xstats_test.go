@@ -170,3 +170,29 @@ func TestExtendedStatsAreComplete(t *testing.T) {
 		t.Errorf("%s has no name among the extended statistics", name)
 	}
 }
+
+// TestFaultsByKind: each fault is counted once, by its kind.
+func TestFaultsByKind(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, pcifn.Config{}, Config{Recovery: eager})
+	r.breakRing(0)
+	await(t, "the broken queue is recovered", func() bool {
+		r.port.RxQueue(0).Burst(make([]*mbuf.Buf, 8)) // finds it
+		return r.port.Stats().Resets == 1
+	})
+	r.dev.NeedReset()
+	r.recovered(2)
+	r.dev.Reset() // behind the driver's back
+	r.recovered(3)
+	if f := r.port.Stats().Faults; f != (FaultStats{BrokenQueue: 1, NeedsReset: 1, LostStatus: 1}) {
+		t.Errorf("%+v", f)
+	}
+	r.fn.Unplug()
+	if err := finished(t, r.port); err == nil {
+		t.Error("the port goes on")
+	}
+	v := checkStatSums(t, r.port.Stats())
+	if v["fault_removed"] != 1 || v["faults"] != 4 || v["resets"] != 3 {
+		t.Errorf("%v", v)
+	}
+}

@@ -29,7 +29,8 @@ func open(t *testing.T, text string, o Options) *driver.Port {
 // TestKeysReachThePort: what the keys ask for is what the port has.
 func TestKeysReachThePort(t *testing.T) {
 	full := open(t, "emu:null", Options{})
-	all := virtio.FeatureSet(virtio.RingPacked, virtio.NetMrgRxbuf, virtio.InOrder, virtio.RingEventIdx, virtio.RingIndirectDesc)
+	all := virtio.FeatureSet(virtio.RingPacked, virtio.NetMrgRxbuf, virtio.InOrder, virtio.RingEventIdx, virtio.RingIndirectDesc,
+		virtio.NetAnnounce)
 	if missing := all.Minus(full.Features()); !missing.Empty() {
 		t.Errorf("an emulated port without keys lacks %v", missing)
 	}
@@ -39,6 +40,7 @@ func TestKeysReachThePort(t *testing.T) {
 	}{
 		{"packed", virtio.RingPacked}, {"mrg_rxbuf", virtio.NetMrgRxbuf}, {"in_order", virtio.InOrder},
 		{"event_idx", virtio.RingEventIdx}, {"indirect", virtio.RingIndirectDesc},
+		{"announce", virtio.NetAnnounce},
 	} {
 		f := open(t, "emu:null,"+sw.key+"=0", Options{}).Features()
 		if f.Has(sw.feature) {
