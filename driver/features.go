@@ -150,6 +150,9 @@ func (d *device) checkRequired(n *negotiated) error {
 	case !missing.Minus(n.offered).Empty():
 		e.Reason = "the device does not offer them"
 		e.Remedy = "have the host offer them, or request them in place of requiring them"
+	case n.dropped[missing.List()[0]] != "":
+		e.Reason = n.dropped[missing.List()[0]]
+		e.Remedy = "change that, or request them in place of requiring them"
 	default:
 		e.Reason = "the device offers them without what they depend on, or they have no use here"
 		e.Remedy = "request them in place of requiring them"

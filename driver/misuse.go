@@ -14,7 +14,7 @@ func (s *RxQueueStats) misuses() [1]misuse {
 }
 
 // misuses returns what the application has done to a transmit queue.
-func (s *TxQueueStats) misuses() [5]misuse {
+func (s *TxQueueStats) misuses() [6]misuse {
 	return [...]misuse{
 		concurrentUse(s.Concurrent),
 		{s.OwnerDrops, "packets to transmit are nil, or were freed or sent before",
@@ -25,6 +25,9 @@ func (s *TxQueueStats) misuses() [5]misuse {
 			"send packets of another length, or raise Config.MTU (mtu= on a command line) if the device allows"},
 		{s.ChainDrops, "packets to transmit have more segments than the ring takes, or are linked to themselves",
 			"call Linearize, or take a larger TxQueueSize"},
+		{s.OffloadDrops, "packets to transmit ask for a checksum or for segments that they cannot have, or the pool " +
+			"has no buffers for the segments",
+			"use PrepareChecksum and PrepareSegmentation, whose errors say what is wrong, and take a larger pool"},
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"net"
 	"runtime/debug"
 
+	"github.com/virtio-pmd/virtio-pmd/driver/internal/virtq"
 	"github.com/virtio-pmd/virtio-pmd/driver/transport"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
@@ -188,6 +189,7 @@ func (d *device) selectFeatures() (*negotiated, error) {
 		n.allowed = before.allowed
 	}
 	n.features = offered.And(n.allowed).Closure()
+	d.selectLargeReceive(n)
 	if err := d.selectPairs(n); err != nil {
 		return nil, err
 	}
@@ -263,6 +265,18 @@ func (d *device) selectPairs(n *negotiated) error {
 		d.log.Warn("fewer queue pairs than asked for", "asked", wanted, "pairs", n.pairs)
 	}
 	return nil
+}
+
+// selectLargeReceive drops large receive if the buffers are too small for it: without
+// MRG_RXBUF a packet of 64 KiB must fit one (5.1.9.3.1). d.mu is held.
+func (d *device) selectLargeReceive(n *negotiated) {
+	if n.features.Has(virtio.NetMrgRxbuf) || d.cfg.Pool != nil && d.cfg.Pool.DataRoom() >= virtq.MinLargeRoom {
+		return
+	}
+	for _, f := range []virtio.Feature{virtio.NetGuestTSO4, virtio.NetGuestTSO6, virtio.NetGuestECN,
+		virtio.NetGuestUSO4, virtio.NetGuestUSO6} {
+		n.drop(f, fmt.Sprintf("without MRG_RXBUF it takes a pool with buffers of %d bytes", virtq.MinLargeRoom))
+	}
 }
 
 // selectControl drops the control queue if there is none, and features that are of no use

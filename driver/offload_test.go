@@ -3,9 +3,11 @@ package driver
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -139,6 +141,26 @@ func (r *rig) sendRequest(t *rapid.T, p inettest.Packet, size int) {
 	if !bytes.Equal(payload, p.Payload) {
 		t.Fatal("not the payload")
 	}
+}
+
+// net/rxbuf/1: without MRG_RXBUF, large receive takes buffers that a large packet fits.
+func TestLargeReceiveInOneBuffer(t *testing.T) {
+	device := vdev.Config{Offer: vdev.Implemented().Without(virtio.NetMrgRxbuf)}
+	r := newRig(t, functionWith(device), Config{Request: largeReceived})
+	if f := r.port.Features(); !f.Has(virtio.NetGuestCSUM) || f.Has(virtio.NetGuestTSO4) || f.Has(virtio.NetGuestUSO6) {
+		t.Errorf("negotiated %v", f)
+	}
+	device.Backend = newWire()
+	_, err := openPort(newFunction(t, functionWith(device)), Config{Require: largeReceived})
+	if !errors.Is(err, errors.ErrUnsupported) || !strings.Contains(err.Error(), "65589") {
+		t.Errorf("large receive in buffers of 2 KiB: %v", err)
+	}
+	small := functionWith(device)
+	small.Device.Backend, small.Device.QueueSize = nil, 16
+	r = newRig(t, small, Config{Require: largeReceived,
+		Pool: newPool(t, mbuf.Config{Count: 256, DataRoom: 65589})})
+	r.wire.deliver(0, frametest.Seq(1, 1514))
+	frametest.Equal(t, r.receive(0), [][]byte{frametest.Seq(1, 1514)})
 }
 
 // host is a network namespace whose TAP interface is the wire of a port's device.

@@ -5,6 +5,7 @@ import (
 
 	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
+	"github.com/virtio-pmd/virtio-pmd/test/inettest"
 )
 
 // TestNoAllocation moves packets on the fast and on the slow path and counts
@@ -70,5 +71,59 @@ func txAllocations(t *testing.T, s setup) {
 		t.Errorf("%v allocations, %d packets", allocs, sent)
 	}
 	r.ok()
+	r.conserved(0)
+}
+
+// TestNoAllocationOffload receives packets that are described, and sends requests that the
+// device fulfils and others that are fulfilled in software.
+func TestNoAllocationOffload(t *testing.T) {
+	kinds(t, func(t *testing.T, packed bool) {
+		s := setup{packed: packed, size: 64, bufs: 512, segments: 4,
+			features: feats(virtio.NetGuestCSUM, virtio.NetHashReport)}
+		t.Run("rx", func(t *testing.T) { rxAllocations(t, s) })
+		for _, features := range [][]virtio.Feature{nil, feats(virtio.NetCSUM), hostLarge} {
+			s.features = features
+			t.Run(s.String(), func(t *testing.T) { requestAllocations(t, s) })
+		}
+	})
+}
+
+func requestAllocations(t *testing.T, s setup) {
+	r := newTxRig(t, s)
+	dev := newBenchDevice(r.dev)
+	dev.want(false)
+	small := inettest.Packet{V6: true, Payload: make([]byte, 100)}.Blank()
+	large := inettest.Packet{UDP: true, Payload: make([]byte, 10_000)}.Blank()
+	bufs := make([]*mbuf.Buf, 8)
+	fill := func(b *mbuf.Buf, frame []byte) {
+		for last := b; ; last = last.Next() {
+			n := min(len(frame), last.Tailroom())
+			copy(last.Append(n), frame[:n])
+			if frame = frame[n:]; len(frame) == 0 {
+				return
+			}
+			last.SetNext(r.cache.GetOne())
+		}
+	}
+	sent := 0
+	allocs := testing.AllocsPerRun(100, func() {
+		n := r.cache.Get(bufs[:3])
+		fill(bufs[0], small)
+		fill(bufs[1], large)
+		fill(bufs[2], small)
+		bad := bufs[0].PrepareChecksum() != nil || bufs[1].PrepareSegmentation(1000) != nil ||
+			bufs[2].RequestChecksum(54, 16) != nil
+		if n != 3 || bad {
+			t.Fatal("no request")
+		}
+		took := r.tx.Burst(bufs[:3])
+		r.cache.Put(bufs[took:3])
+		sent += took
+		dev.useAll(0)
+		r.tx.Reclaim()
+	})
+	if st := r.tx.Stats(); allocs != 0 || sent < 300 || st.Dropped.Load() != 0 {
+		t.Errorf("%v allocations, %d packets, %d dropped", allocs, sent, st.Dropped.Load())
+	}
 	r.conserved(0)
 }

@@ -7,6 +7,10 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
+// MinLargeRoom is the least data room of receive buffers without MRG_RXBUF if the device may
+// merge packets, in bytes: 65601 with a header of 12 (5.1.9.3.1).
+const MinLargeRoom = 65589
+
 // rxOffload is what a device may say about a received packet in its header.
 type rxOffload struct {
 	describes bool     // it may say anything: headers are read
@@ -50,7 +54,7 @@ func newRxOffload(f virtio.Features) rxOffload {
 // leastSingle returns the least room for a frame if it must fit one buffer.
 func (o *rxOffload) leastSingle() int {
 	if o.large != 0 {
-		return minLargeSingle
+		return MinLargeRoom
 	}
 	return minSingle
 }

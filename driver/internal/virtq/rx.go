@@ -10,11 +10,9 @@ import (
 const (
 	// minFrame is the shortest frame there is: an Ethernet header.
 	minFrame = 14
-	// minSingle and minLargeSingle are the least room for a frame without MRG_RXBUF,
-	// for devices that do not merge received packets and for those that do: 1526 and
-	// 65601 bytes with a header of 12 (5.1.9.3.1).
-	minSingle      = 1514
-	minLargeSingle = 65589
+	// minSingle is the least room for a frame without MRG_RXBUF: 1526 bytes with a header of
+	// 12 (5.1.9.3.1).
+	minSingle = 1514
 	// longestPacket bounds what a packet of several buffers can have: 65535 bytes behind
 	// an IPv6 header, with Ethernet header and VLAN tag.
 	longestPacket = 1<<16 - 1 + 40 + minFrame + vlanTag
