@@ -44,6 +44,14 @@ func TestMisuseIsReported(t *testing.T) {
 			b[1].SetNext(b[1])
 			p.TxQueue(0).Burst(b[:1])
 		}, func(q QueueStats) uint64 { return q.Tx.ChainDrops }},
+		{"an impossible request", "PrepareChecksum", func(p *Port) {
+			b := make([]*mbuf.Buf, 1)
+			p.Pool().Get(b)
+			b[0].Append(100)
+			_ = b[0].RequestChecksum(90, 8)
+			b[0].Trim(20)
+			p.TxQueue(0).Burst(b)
+		}, func(q QueueStats) uint64 { return q.Tx.OffloadDrops }},
 		{"two pollers of a receive queue", "from one goroutine", func(p *Port) {
 			q := p.RxQueue(0)
 			q.gate.Enter()
