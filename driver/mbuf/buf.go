@@ -74,7 +74,7 @@ func (b *Buf) Prepend(n int) []byte {
 // bytes, whose contents are undefined. It returns nil and changes nothing if
 // there is no room; [Buf.AppendBytes] then takes more segments.
 func (b *Buf) Append(n int) []byte {
-	end := uint64(b.view.Offset()) + uint64(b.view.Len()) // behind any room if not held
+	end := b.view.end()
 	if n < 0 || end+uint64(n) > uint64(len(b.room)) {
 		return nil
 	}

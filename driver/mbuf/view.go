@@ -21,12 +21,21 @@ const (
 func DriverViewOf(off, n uint32) DriverView { return DriverView(n)<<32 | DriverView(off) }
 
 // Offset returns where the data starts, in bytes from the start of the room.
-func (v DriverView) Offset() uint32 { return uint32(v &^ viewDescribed) }
+func (v DriverView) Offset() uint32 { return uint32(v) & halfMask }
 
 // Len returns how many bytes there are. For a Buf that the application does not
 // hold, that is more than any room has.
-func (v DriverView) Len() uint32 { return uint32(v &^ viewRequest >> 32) }
+func (v DriverView) Len() uint32 { return uint32(v>>32) & halfMask }
+
+// halfMask takes the mark off a half.
+const halfMask = 1<<31 - 1
+
+// end returns where the data ends. If the Buf is not held, that is behind any room.
+func (v DriverView) end() uint64 { return uint64((uint32(v) + uint32(v>>32)) & halfMask) }
 
 // PlainLen is Len of a packet that can be sent as it is. For others, and for a Buf
 // that the application does not hold, it is more than any room has.
 func (v DriverView) PlainLen() uint32 { return uint32(v >> 32) }
+
+// PlainOffset is Offset of a Buf without a record. For others it is more than any room has.
+func (v DriverView) PlainOffset() uint32 { return uint32(v) }

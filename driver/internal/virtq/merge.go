@@ -54,7 +54,7 @@ func (r *Rx) presetNumBuffers(bufs []*mbuf.Buf) {
 // multi-buffer packet, or all.
 func (r *Rx) singles(bufs []*mbuf.Buf) int {
 	for i, b := range bufs {
-		full := mbuf.Driver(b).View().Len() == r.room-r.header
+		full := mbuf.Driver(b).View().PlainLen() == r.room-r.header
 		if full && binary.LittleEndian.Uint16(r.numBuffers(b)) != 1 {
 			return i
 		}

@@ -30,7 +30,7 @@ func newTxOffload(cfg *Config) txOffload {
 	return o
 }
 
-// fillPackedOffload is fillPacked for headers of any length, with requests.
+// fillPackedOffload is fillPacked for headers of any length, and packets with a record.
 func (t *Tx) fillPackedOffload(d []desc, in []*mbuf.Buf, tag uint64) (int, uint64) {
 	in = in[:len(d)]
 	bytes, checksums := uint64(0), uint64(0)
@@ -53,7 +53,7 @@ func (t *Tx) fillPackedOffload(d []desc, in []*mbuf.Buf, tag uint64) (int, uint6
 	return n, bytes
 }
 
-// fillSplitOffload is fillSplit for headers of any length, with requests.
+// fillSplitOffload is fillSplit for headers of any length, and packets with a record.
 func (t *Tx) fillSplitOffload(d []desc, in []*mbuf.Buf) (int, uint64) {
 	in = in[:len(d)]
 	bytes, checksums := uint64(0), uint64(0)

@@ -10,10 +10,12 @@ func (t *Tx) sendPacked(in []*mbuf.Buf) int {
 	to := at + n
 	tag := t.tailFlags | uint64(t.id[at])<<packedIDShift
 	var bytes uint64
-	if t.offloads {
-		n, bytes = t.fillPackedOffload(t.desc[at:to:to], in, tag)
-	} else {
+	n = 0
+	if !t.offloads {
 		n, bytes = fillPacked(t.desc[at:to:to], in, tag, t.fast)
+	}
+	if n == 0 {
+		n, bytes = t.fillPackedOffload(t.desc[at:to:to], in, tag)
 	}
 	mbuf.DriverMove(t.buf[at:], in[:n])
 	t.enterPacked(n)
@@ -33,7 +35,7 @@ func fillPacked(d []desc, in []*mbuf.Buf, tag uint64, c fastCheck) (int, uint64)
 			return i, bytes
 		}
 		v := mbuf.Driver(b).View()
-		off := v.Offset() - headerLen
+		off := v.PlainOffset() - headerLen
 		zeroHeader(b, off)
 		mbuf.Driver(b).Consume()
 		d[i].addr = mbuf.Driver(b).RoomIOVA() + uint64(off)

@@ -42,7 +42,6 @@ type Rx struct {
 	ring
 	cache *mbuf.DriverCache
 	stats RxStats
-	rxOffload
 
 	header    uint32      // bytes of header
 	data      uint32      // offset of the frame in the room
@@ -71,6 +70,8 @@ type Rx struct {
 	watched   *uint32
 
 	bytes uint64 // received in this burst
+
+	rxOffload
 }
 
 // lengthCheck is what a used length is compared with, and how a view is made of
@@ -317,7 +318,7 @@ func (r *Rx) onlySingles(n int, bytes uint64, end scanEnd) (int, uint64, scanEnd
 		end = scanSlow
 	}
 	for _, b := range bufs[n:] {
-		bytes -= uint64(mbuf.Driver(b).View().Len() + r.header)
+		bytes -= uint64(mbuf.Driver(b).View().PlainLen() + r.header)
 		mbuf.Driver(b).Consume()
 	}
 	return n, bytes, end

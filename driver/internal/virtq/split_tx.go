@@ -9,10 +9,12 @@ func (t *Tx) sendSplit(in []*mbuf.Buf) int {
 	n := t.run(at, min(len(in), t.room(), t.size()-at))
 	d := t.desc[t.id[at]:][:n]
 	var bytes uint64
-	if t.offloads {
-		n, bytes = t.fillSplitOffload(d, in)
-	} else {
+	n = 0
+	if !t.offloads {
 		n, bytes = fillSplit(d, in, t.fast)
+	}
+	if n == 0 {
+		n, bytes = t.fillSplitOffload(d, in)
 	}
 	mbuf.DriverMove(t.buf[at:], in[:n])
 	t.fillAvail(t.id[at:][:n])
@@ -33,7 +35,7 @@ func fillSplit(d []desc, in []*mbuf.Buf, c fastCheck) (int, uint64) {
 			return i, bytes
 		}
 		v := mbuf.Driver(b).View()
-		off := v.Offset() - headerLen
+		off := v.PlainOffset() - headerLen
 		zeroHeader(b, off)
 		mbuf.Driver(b).Consume()
 		d[i] = desc{

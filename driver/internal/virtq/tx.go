@@ -36,7 +36,6 @@ type Tx struct {
 	ring
 	cache *mbuf.DriverCache
 	stats TxStats
-	txOffload
 
 	fast       fastCheck                    // the fast-path check
 	header     uint32                       // bytes of header
@@ -57,6 +56,8 @@ type Tx struct {
 	moved   int // positions written in this burst for what was used out of order
 
 	packets, bytes uint64 // sent in this burst
+
+	txOffload
 }
 
 // headerLen is the length of the header that the plain loops are made for, in bytes.
@@ -71,10 +72,11 @@ type fastCheck struct {
 }
 
 // matches reports whether the fast path takes b, of which v is the view. The plain
-// length of a buffer that is not held, or of a packet with a request, is out of bounds.
+// length of a buffer that is not held, or of a packet with a request, is out of bounds, and
+// so is the plain offset of one with a record: other loops take that (offload_tx.go).
 func (c fastCheck) matches(b *mbuf.Buf, v mbuf.DriverView) bool {
 	return b.Pool() == c.pool && b.Next() == nil &&
-		v.PlainLen()-minFrame <= c.span && v.Offset() >= headerLen
+		v.PlainLen()-minFrame <= c.span && v.PlainOffset()-headerLen <= unlimitedSpan
 }
 
 // NewTx makes a transmit queue of the format that cfg.Features say. What was
