@@ -309,6 +309,7 @@ func TestCommandsFromManyGoroutines(t *testing.T) {
 				case 2:
 					err = r.port.AddVLAN(soon(t), uint16(i))
 				case 3:
+					r.port.Inspect()
 					if r.port.RxMode(); i%10 == 0 {
 						resets := r.port.Stats().Resets
 						r.dev.NeedReset()
