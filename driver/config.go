@@ -21,7 +21,7 @@ const (
 
 	// DefaultResetTimeout bounds a reset of the device.
 	DefaultResetTimeout = 3 * time.Second
-	// DefaultControlTimeout bounds a command on the control queue.
+	// DefaultControlTimeout bounds a call that sends commands on the control queue.
 	DefaultControlTimeout = time.Second
 )
 
@@ -97,8 +97,9 @@ type Config struct {
 	// ResetTimeout bounds every wait for the device to finish a reset; 0
 	// means [DefaultResetTimeout].
 	ResetTimeout time.Duration
-	// ControlTimeout bounds every command on the control queue; 0 means
-	// [DefaultControlTimeout].
+	// ControlTimeout bounds every call that sends commands on the control queue, with
+	// its wait for other calls and for a recovery, and each group of commands of the
+	// set-up; 0 means [DefaultControlTimeout].
 	ControlTimeout time.Duration
 	// Interrupts lets [RxQueue.Wait] and [Waiter] sleep until the device interrupts. A
 	// device that cannot, or refuses, fails Open with an error that is

@@ -18,8 +18,10 @@ var ErrNeedsReset = errors.New("the device needs a reset")
 // that do not apply are empty. [errors.Is] answers for it with
 //
 //   - [os.ErrClosed] for a call on a port that was closed,
-//   - [errors.ErrUnsupported] for a legacy device and for a choice of features that
-//     the device refuses,
+//   - [errors.ErrUnsupported] for a legacy device, for a choice of features that the
+//     device refuses, and for a command whose feature was not negotiated,
+//   - [ErrRefused] for a command that the device refuses, and
+//     [context.DeadlineExceeded] for one that it did not answer in time,
 //   - [ErrNeedsReset] for a device that asks for a reset,
 //   - [transport.ErrRemoved] for a device that is gone or about to be.
 type Error struct {
