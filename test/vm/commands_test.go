@@ -102,6 +102,10 @@ func (g *guest) filterStep(ctx context.Context, t *testing.T, cmd *agent.Command
 	if strings.Contains(cmd.Output(), "step "+step+" marker "+n.mac.String()) {
 		copy(marker, n.mac)
 	}
+	limit, _ := ctx.Deadline()
+	if err := n.wire.SetWriteDeadline(limit); err != nil { // in place of an earlier test's
+		t.Fatal(err)
+	}
 	for _, f := range append(filterFrames(n.mac), marker) {
 		if err := n.wire.Send(f); err != nil {
 			t.Fatal(err)
