@@ -85,7 +85,7 @@ func (s Spec) openEmu(ctx context.Context, cfg driver.Config, o Options) (*drive
 		return nil, err
 	}
 	cfg.DeviceDrops, cfg.DeviceMisses = fn.Device().TxDrops, fn.Device().RxMissed
-	cfg.DeviceFiltered = func() uint64 { return fn.Device().Stats().RxFiltered }
+	cfg.DeviceFiltered = fn.Device().RxFiltered
 	port, err := s.openPort(ctx, t, cfg)
 	if err != nil {
 		return nil, err

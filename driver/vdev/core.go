@@ -66,8 +66,8 @@ type core struct {
 	dropped, droppedBytes atomic.Uint64
 
 	// missed counts the frames for the driver that found no buffer or no link, oversize
-	// those that fit none.
-	missed, oversize atomic.Uint64
+	// those that fit none, and filtered those that a filter kept away.
+	missed, oversize, filtered atomic.Uint64
 
 	// waiting are the statistics while mu is held by a goroutine that waits for memory of
 	// the driver, nil otherwise. base are those of the device that this one replaces.

@@ -105,6 +105,6 @@ func (d *core) filterStage(s *stage) int {
 	}
 	filtered := s.n - kept
 	s.n = kept
-	d.stats.RxFiltered += uint64(filtered)
+	d.filtered.Add(uint64(filtered))
 	return filtered
 }

@@ -54,7 +54,7 @@ const statsPause = 20 * time.Microsecond
 func (d *core) countStats() Stats {
 	s := d.stats
 	s.TxDropped = d.dropped.Load()
-	s.RxDropped, s.RxErrors = d.missed.Load(), d.oversize.Load()
+	s.RxDropped, s.RxErrors, s.RxFiltered = d.missed.Load(), d.oversize.Load(), d.filtered.Load()
 	s.Doorbells, s.Interrupts = d.base.Doorbells, d.base.Interrupts
 	for i, q := range d.queues {
 		if i%2 == 0 { // not so of the control queue, which counts none
@@ -93,6 +93,10 @@ func (d *core) TxDrops() (frames, bytes uint64) {
 // RxMissed returns how many frames for the driver were dropped, as Stats.RxDropped and
 // Stats.RxErrors together. It waits for no lock.
 func (d *core) RxMissed() uint64 { return d.missed.Load() + d.oversize.Load() }
+
+// RxFiltered returns how many frames a filter kept from the driver, as Stats.RxFiltered. It
+// waits for no lock.
+func (d *core) RxFiltered() uint64 { return d.filtered.Load() }
 
 // QueueStats returns the counters of a virtqueue.
 func (d *core) QueueStats(i int) QueueStats {

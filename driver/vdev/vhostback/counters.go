@@ -12,6 +12,7 @@ type Counters struct {
 	TxDropped          uint64 // frames that the wire did not take
 	TxErrors           uint64 // frames that break a rule of length
 	TxSegments         uint64 // frames that packets were cut into
+	TxRARP             uint64 // frames that front ends asked for (SEND_RARP), in no other count
 	Kicks              uint64 // notifications of the drivers
 	Calls              uint64 // interrupts that were due
 }
@@ -25,7 +26,7 @@ func (b *Backend) Counters() Counters {
 	return Counters{
 		RxPackets: s.RxFrames, RxBytes: s.RxBytes, RxDropped: s.RxDropped + s.RxErrors,
 		RxFiltered: s.RxFiltered, RxSegments: s.RxSegments, TxSegments: s.TxSegments,
-		TxPackets: s.TxFrames, TxBytes: s.TxBytes, TxDropped: s.TxDropped, TxErrors: s.TxErrors,
+		TxPackets: s.TxFrames, TxBytes: s.TxBytes, TxDropped: s.TxDropped, TxErrors: s.TxErrors, TxRARP: s.TxRARP,
 		Kicks: s.Doorbells, Calls: s.Interrupts,
 	}
 }

@@ -306,6 +306,9 @@ func TestSendRARP(t *testing.T) {
 	if n := far.Receive(0, frames); n != 1 || !bytes.Equal(frames[0], want) {
 		t.Errorf("%d frames, % x\nwant      % x", n, frames[0], want)
 	}
+	if c := f.back.Counters(); c.TxRARP != 1 || c.TxPackets != 0 {
+		t.Errorf("%+v", c)
+	}
 	f.raw(encode(sendRARP, 0, append([]byte{3, 1, 2, 3, 4, 5}, 0, 0)))
 	if e := expectProtocol(t, f.over()); e.Op != "SEND_RARP" {
 		t.Errorf("%v", e)
