@@ -14,7 +14,7 @@ endif
 export CGO_ENABLED = 0
 
 .NOTPARALLEL:
-.PHONY: help build run test test-unit test-race test-vm bench bench-dpdk bench-pktgen bench-rate bench-rfc2544 bench-limit bench-step lint fuzz check deps release clean
+.PHONY: help build run test test-unit test-race test-vm bench bench-dpdk bench-pktgen bench-rate bench-rfc2544 bench-limit bench-step bench-wake lint fuzz check deps release clean
 .DEFAULT_GOAL := build
 
 help: ## this list
@@ -63,6 +63,11 @@ bench-limit: ## the driver's loop against what two cores can exchange
 
 bench-step: ## cycles of a packet in the driver alone, beside DPDK's, in a few minutes
 	$(GO) run ./test/perf/step $(PERF)
+
+bench-wake: build ## packets that each wake a sleeper, 100,000 for each of software device, vhost-user, DPDK and guest: microseconds
+	$(GO) test -count=1 -timeout 20m -v -run EachPacketWakes ./driver -wakes 17000
+	$(GO) test -count=1 -timeout 20m -v -run 'EachPacket.*Wakes' ./test/vhost -wakes 25000
+	$(GO) test -count=1 -timeout 30m -v -run TestIOMMU/wakes ./test/vm -wakes 50000
 
 lint: ## vet, formatting, dependency rules, module tidiness
 	$(GO) vet ./...

@@ -27,6 +27,15 @@
 // context, a signal or a port. Package lcore runs polling functions on CPUs of their
 // own.
 //
+// # Waiting
+//
+// A program that would rather not use a whole CPU while nothing comes opens its ports with
+// Config.Interrupts and calls [RxQueue.Wait], or [Waiter.Wait] for several queues: the thread
+// sleeps until the device interrupts. Package lcore has cores, and package poll loops, that
+// poll under load and sleep when they are idle. A device interrupts only for a goroutine that
+// sleeps. [Port.Notify] sends events of the link, the configuration and recoveries to a
+// channel.
+//
 // # The life of a packet
 //
 //	  receive                                 transmit

@@ -2,14 +2,16 @@
 // thread runs on one CPU; polls that found work and polls that found none are counted, and
 // the time of the former is measured.
 //
+// A core of [Group.StartAdaptive] sleeps when there is nothing to do.
+//
 // # GOMAXPROCS
 //
-// A core never blocks, so it also occupies one of the GOMAXPROCS processors of the Go scheduler all
-// the time. GOMAXPROCS should be at least the number of cores plus one. With fewer, the other
-// goroutines of the program (statistics, signals, the driver's supervision of its ports) run only
-// when the scheduler preempts a core, about every 10 ms, and polling pauses while they run. If
-// GOMAXPROCS is not set it is the number of CPUs that the process may use: start fewer cores than
-// that. A [Group] with a Logger warns of both.
+// A core that does not sleep never blocks, so it also occupies one of the GOMAXPROCS processors of
+// the Go scheduler all the time. GOMAXPROCS should be at least the number of cores plus one. With
+// fewer, the other goroutines of the program (statistics, signals, the driver's supervision of its
+// ports) run only when the scheduler preempts a core, about every 10 ms, and polling pauses while
+// they run. If GOMAXPROCS is not set it is the number of CPUs that the process may use: start fewer
+// cores than that. A [Group] with a Logger warns of both.
 //
 // Garbage collection stops the cores for a short time wherever they are. A packet path that does
 // not allocate causes none.

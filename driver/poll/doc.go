@@ -17,4 +17,7 @@
 // it, and the function that package lcore polls on a CPU of its own:
 //
 //	core, err := lcore.Start(cpu, loop.Poll, loop.Abandon)
+//
+// With [Loop.SleepAfter] Run sleeps until a device interrupts when nothing comes, and with
+// [Loop.Wait] an adaptive core of package lcore does.
 package poll

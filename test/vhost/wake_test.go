@@ -11,6 +11,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev/vhostback"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
+	"github.com/virtio-pmd/virtio-pmd/test/frametest"
 	"github.com/virtio-pmd/virtio-pmd/test/waketest"
 )
 
@@ -66,6 +67,51 @@ func TestEachPacketOfTestpmdWakes(t *testing.T) {
 		t.Run(s.name, func(t *testing.T) {
 			p := openPort(t, socket, vhostuser.Options{Queues: 1}, driver.Config{Refuse: s.refuse, Interrupts: true})
 			waketest.Run(t, p.RxQueue(0), *wakes, sendBy(p))
+		})
+	}
+}
+
+// A receiver that sleeps is told when its back end goes, sleeps until there is another, and
+// wakes for that one's packet.
+func TestSleeperSurvivesItsBackEnd(t *testing.T) {
+	for _, s := range sleepers {
+		t.Run(s.name, func(t *testing.T) {
+			socket := socketPath(t)
+			serve := func(w *waketest.Wire) *vhostback.Backend {
+				back, err := vhostback.Serve(socket, vhostback.Config{Device: vdev.Config{Backend: w, Hold: true}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return back
+			}
+			var first, second waketest.Wire
+			back := serve(&first)
+			p := openPort(t, socket, vhostuser.Options{}, driver.Config{Refuse: s.refuse, Interrupts: true})
+			rx := p.RxQueue(0)
+			result := make(chan error, 1)
+			wait := func() { result <- rx.Wait(t.Context()) }
+			go wait()
+			if err := back.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if err := <-result; !errors.Is(err, driver.ErrRecovering) {
+				t.Fatalf("without a back end: %v", err)
+			}
+			go wait()
+			back = serve(&second)
+			defer back.Close()
+			if err := second.Deliver(frametest.Seq(7, 60)); err != nil {
+				t.Fatal(err)
+			}
+			if err := <-result; err != nil {
+				t.Fatal(err)
+			}
+			bufs := make([]*mbuf.Buf, 4)
+			n := rx.Burst(bufs)
+			if n != 1 || frametest.Number(bufs[0].Data()) != 7 || rx.Stats().LostInterrupts != 0 {
+				t.Errorf("%d packets; %+v", n, rx.Stats())
+			}
+			mbuf.Free(bufs[:n])
 		})
 	}
 }

@@ -94,7 +94,7 @@ func launch(t *testing.T, config qemu.Config, content image.Content, nics []*nic
 		config.NICs = append(config.NICs, n.describe(dir))
 		g.nics[n.id] = n
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), guestLife)
+	ctx, cancel := context.WithTimeout(context.Background(), guestLife+2*wakeTime())
 	g.Machine, err = qemu.Start(ctx, config)
 	if err != nil {
 		cancel()

@@ -12,11 +12,14 @@ import (
 // wakes is how many packets wake a sleeper in a guest, for each format of the ring.
 var wakes = flag.Int("wakes", 500, "packets that wake a sleeper in a guest, for each format of the ring")
 
+// wakeTime bounds what they take.
+func wakeTime() time.Duration { return time.Duration(*wakes) * 20 * time.Millisecond }
+
 // testWake sends single packets to a receiver that sleeps until its function interrupts:
 // each wakes it, and no interrupt is lost.
 func (g *guest) testWake(t *testing.T, sender, receiver string) {
 	before := g.state(t)
-	ctx, cancel := context.WithTimeout(t.Context(), commandTime+time.Duration(*wakes)*20*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), commandTime+wakeTime())
 	defer cancel()
 	r, err := g.Agent.Run(ctx, "/init", "wake", g.nics[sender].address, g.nics[receiver].address,
 		strconv.Itoa(*wakes))
