@@ -113,6 +113,12 @@ func (d *core) receiveAny() int {
 		n = s.fill(d, AnyPair)
 	}
 	first := d.queues[virtio.RxQueueIndex(0)]
+	if d.active == 1 && !d.rss.on && !d.offloading && d.net.link && first.alive { // the usual device
+		for s.next < s.n && d.deliver(first, s.frames[s.next]) {
+			s.next++
+			n++
+		}
+	}
 	for ; s.next < s.n; s.next++ {
 		q := first
 		if d.active > 1 || d.rss.on {
