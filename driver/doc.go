@@ -78,6 +78,14 @@
 // that it has, so that ports and pools are closed and released in any order. Config.Pool
 // says how many buffers a pool must have.
 //
+// # Offloads
+//
+// Checksums, segmentation, large receive and hashes are features that Config.Request or
+// Config.Require ask for. A received packet says what the device found out about it, and a
+// packet that is sent asks for what is to be done: see package mbuf. What the device cannot
+// do the transmit queue does in software, so that an application asks for it on any port,
+// and forwards what it received to any port. [TxQueueStats] tells the two apart.
+//
 // # Commands to the device
 //
 // What a device can be told beside its packets are methods of [Port]: what it receives
