@@ -182,7 +182,9 @@ interface of your SSH connection or the default route, but never for the functio
 the root file system. restore gives a function back to the driver that devbind took it from.
 bind --persist binds it again at every start; restore and unbind end that.
 
-The options of dpdk-devbind.py are understood: -s, -b DRIVER FUNCTION..., -u FUNCTION...`
+The options of dpdk-devbind.py are understood: -s, --status-dev net or all, -b DRIVER FUNCTION...,
+-u FUNCTION..., --force. Other than there -b with a driver of the kernel restores, -b none is -u,
+and --noiommu-mode is refused: it is a setting of the kernel for all functions.`
 
 // usageError reports a command line that cannot be used.
 type usageError struct{ reason string }

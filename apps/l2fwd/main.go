@@ -34,7 +34,12 @@ func main() {
 		command.TimeFlag("idle", lcore.DefaultIdle, "without packets after which a poller sleeps with --adaptive, 0 for never"),
 	}
 	app := command.New("l2fwd", "forward packets between pairs of ports", append(command.InfoFlags(), own...), forward)
-	os.Exit(command.Run(app, os.Args, os.Stdout, os.Stderr))
+	command.AddTopic(app, "dpdk", dpdkHelp)
+	args, err := fromDPDK(os.Args, os.Stderr)
+	if err != nil {
+		app.Action = func(*cli.Context) error { return err }
+	}
+	os.Exit(command.Run(app, args, os.Stdout, os.Stderr))
 }
 
 // forward forwards as the command line says.

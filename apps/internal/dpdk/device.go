@@ -19,7 +19,7 @@ type port struct {
 func (p *port) String() string { return strings.Join(append([]string{p.device}, p.more...), ",") }
 
 func (p *port) refuse(reason, remedy string) error {
-	return usage(p.option, p.text, reason, remedy)
+	return Refuse(p.option, p.text, reason, remedy)
 }
 
 // key says what a key of a DPDK device becomes: key=value of a port, for each name in To. With

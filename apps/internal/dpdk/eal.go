@@ -40,13 +40,13 @@ var eal = []Option{
 	{Names: "v", Usage: "the version", Set: func(l *Line, _ string) error { l.ShowVersion = true; return nil }},
 	{Names: "proc-type", Arg: "TYPE", Usage: "type of process: primary or auto", Set: func(_ *Line, v string) error {
 		if v == "secondary" {
-			return usage("proc-type", v, noProcess, "use primary or auto, and a port of its own")
+			return Refuse("proc-type", v, noProcess, "use primary or auto, and a port of its own")
 		}
 		return nil
 	}},
 	{Names: "iova-mode", Arg: "MODE", Usage: "va or pa", Set: func(_ *Line, v string) error {
 		if v == "pa" {
-			return usage("iova-mode", v, "devices are given addresses that the IOMMU translates",
+			return Refuse("iova-mode", v, "devices are given addresses that the IOMMU translates",
 				"leave it out; noiommu=1 on a port works without an IOMMU")
 		}
 		return nil
@@ -77,7 +77,7 @@ var eal = []Option{
 	{Names: "create-uio-dev", Usage: "make /dev/uioX", Ignored: "functions are bound to vfio-pci"},
 	{Names: "vfio-intr", Arg: "MODE", Usage: "interrupts: legacy, msi or msix", Set: func(_ *Line, v string) error {
 		if v != "msix" {
-			return usage("vfio-intr", v, "a virtio device has MSI-X", "leave it out")
+			return Refuse("vfio-intr", v, "a virtio device has MSI-X", "leave it out")
 		}
 		return nil
 	}},
@@ -93,7 +93,7 @@ var eal = []Option{
 // what it is for.
 func (l *Line) logLevel(v string) error {
 	if strings.EqualFold(v, "help") {
-		return usage("log-level", v, "there is one level for all messages", "use debug, info, warn or error")
+		return Refuse("log-level", v, "there is one level for all messages", "use debug, info, warn or error")
 	}
 	level := v
 	if i := strings.LastIndexAny(v, ":,"); i >= 0 {
@@ -110,7 +110,7 @@ func (l *Line) logLevel(v string) error {
 	case "1", "emergency", "2", "alert", "3", "critical", "4", "error":
 		word = "error"
 	default:
-		return usage("log-level", v, "no such level", "use 1 to 8, debug, info, notice, warning or error")
+		return Refuse("log-level", v, "no such level", "use 1 to 8, debug, info, notice, warning or error")
 	}
 	l.Args = append(l.Args, "--log-level", word)
 	return nil
@@ -121,7 +121,7 @@ func (l *Line) allow(text string) error {
 	address, rest, _ := strings.Cut(text, ",")
 	a, err := pci.ParseAddress(strings.TrimPrefix(address, "pci:"))
 	if err != nil {
-		return usage("allow", text, "not the address of a PCI function", "write it like 0000:00:03.0")
+		return Refuse("allow", text, "not the address of a PCI function", "write it like 0000:00:03.0")
 	}
 	p := &port{line: l, option: "allow", text: text, device: a.String()}
 	if err := p.keys(rest, pciKeys); err != nil {
@@ -134,7 +134,7 @@ func (l *Line) allow(text string) error {
 func (l *Line) block(text string) error {
 	a, err := pci.ParseAddress(text)
 	if err != nil {
-		return usage("block", text, "not the address of a PCI function", "write it like 0000:00:03.0")
+		return Refuse("block", text, "not the address of a PCI function", "write it like 0000:00:03.0")
 	}
 	l.Blocked = append(l.Blocked, a)
 	return nil

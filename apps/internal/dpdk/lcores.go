@@ -18,7 +18,7 @@ const coresLikeThis = "write it like 0,2-3"
 func (l *Line) list(text string) error {
 	cpus, err := command.ParseCPUs(text)
 	if err != nil || len(cpus) == 0 {
-		return usage("l", text, "not a list of cores", coresLikeThis)
+		return Refuse("l", text, "not a list of cores", coresLikeThis)
 	}
 	l.cores = nil
 	for _, cpu := range cpus {
@@ -31,7 +31,7 @@ func (l *Line) list(text string) error {
 func (l *Line) mask(text string) error {
 	cpus, err := Mask(text)
 	if err != nil {
-		return usage("c", text, "not a hexadecimal mask of cores", "write it like 0x3, for the cores 0 and 1")
+		return Refuse("c", text, "not a hexadecimal mask of cores", "write it like 0x3, for the cores 0 and 1")
 	}
 	l.cores = nil
 	for _, cpu := range cpus {
@@ -61,7 +61,7 @@ func Mask(text string) ([]int, error) {
 // parentheses. A core that may run on several CPUs polls on the first.
 func (l *Line) coremap(text string) error {
 	bad := func(part string) error {
-		return usage("lcores", text, strconv.Quote(part)+" is not a core, or a group of them, on a CPU",
+		return Refuse("lcores", text, strconv.Quote(part)+" is not a core, or a group of them, on a CPU",
 			"write it like 0@0,1@2 or (0-3)@(4-7)")
 	}
 	l.cores = nil
@@ -107,7 +107,7 @@ func groups(text string) []string {
 func (l *Line) main(text string) error {
 	id, err := strconv.Atoi(text)
 	if err != nil || id < 0 {
-		return usage("main-lcore", text, "not the number of a core", "use one of -l")
+		return Refuse("main-lcore", text, "not the number of a core", "use one of -l")
 	}
 	l.Main = id
 	return nil
@@ -147,4 +147,12 @@ func (l *Line) CPUs() []int {
 		return []int{l.Main}
 	}
 	return nil
+}
+
+// AllCPUs returns the CPUs of all cores, that of the main one first, nil if none were given.
+func (l *Line) AllCPUs() []int {
+	if len(l.cores) == 0 {
+		return nil
+	}
+	return append([]int{l.Main}, slices.DeleteFunc(slices.Clone(l.Workers), func(cpu int) bool { return cpu == l.Main })...)
 }

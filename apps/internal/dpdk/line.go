@@ -109,7 +109,7 @@ func (l *Line) apply(s setting) error {
 	switch o := s.option; {
 	case o.Refused != "":
 		reason, remedy, _ := strings.Cut(o.Refused, "; ")
-		return usage(o.Name(), s.value, reason, remedy)
+		return Refuse(o.Name(), s.value, reason, remedy)
 	case o.Ignored != "":
 		if !slices.Contains(l.ignored, o.Name()) {
 			l.ignored = append(l.ignored, o.Name())

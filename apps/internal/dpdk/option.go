@@ -80,7 +80,7 @@ func read(table []Option, words []string) (settings []setting, rest []string, er
 		}
 		switch {
 		case o.Arg == "" && has:
-			return nil, nil, usage(name, value, "takes no value", "leave it out")
+			return nil, nil, Refuse(name, value, "takes no value", "leave it out")
 		case o.Arg != "" && !has && !strings.HasPrefix(o.Arg, "["):
 			if i++; i == len(words) {
 				return nil, nil, &command.UsageError{Reason: fmt.Sprintf("%s: %s is missing behind it", name, o.Arg)}
@@ -92,9 +92,13 @@ func read(table []Option, words []string) (settings []setting, rest []string, er
 	return settings, rest, nil
 }
 
-// usage returns the error of an option.
-func usage(name, value, reason, remedy string) error {
-	return &command.UsageError{Option: strings.TrimLeft(name, "-"), Value: value, Reason: reason, Remedy: remedy}
+// Refuse returns the error of an option of DPDK and its value, a [*command.UsageError].
+func Refuse(option, value, reason, remedy string) error {
+	name := strings.TrimLeft(option, "-")
+	if len(name) > 1 {
+		return &command.UsageError{Option: name, Value: value, Reason: reason, Remedy: remedy}
+	}
+	return &command.UsageError{Reason: fmt.Sprintf("-%s %s: %s; %s", name, value, reason, remedy)}
 }
 
 // Has reports whether a word is an option of the EAL, in full.
