@@ -33,7 +33,8 @@ var refusedLines = map[string]string{
 	"-l":                                 "devbind status lists functions",
 }
 
-// TestDPDKOptions: each option of dpdk-devbind.py becomes a command, or is refused with what to do instead.
+// TestDPDKOptions: each option of dpdk-devbind.py becomes a command, or is refused with what to
+// do instead.
 func TestDPDKOptions(t *testing.T) {
 	seen := map[string]bool{}
 	note := func(line string) []string {

@@ -51,7 +51,8 @@ func (o *dpdkOptions) table() []dpdk.Option {
 // queuesKey is the key of a port that says how many queues it has: here it has one pair.
 var queuesKey = regexp.MustCompile(`,queues=[0-9]+`)
 
-// fromDPDK makes a command line of DPDK's l2fwd one of this command. Another is returned as it is.
+// fromDPDK makes a command line of DPDK's l2fwd one of this command. Another is returned as it
+// is.
 func fromDPDK(args []string, messages io.Writer) ([]string, error) {
 	if !dpdk.Is(args[1:]) {
 		return args, nil

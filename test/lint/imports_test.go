@@ -81,8 +81,9 @@ var edges = map[string][]string{
 	},
 	"apps/internal/version": {},
 	"apps/l2fwd": {
-		"apps/internal/command", "apps/internal/frame", "apps/internal/pollers", "apps/internal/portset",
-		"apps/internal/session", "driver", "driver/devargs", "driver/lcore", "driver/mbuf",
+		"apps/internal/command", "apps/internal/dpdk", "apps/internal/frame", "apps/internal/pollers",
+		"apps/internal/portset", "apps/internal/session", "driver", "driver/devargs", "driver/lcore",
+		"driver/mbuf",
 	},
 	"apps/pktgen": {
 		"apps/internal/command", "apps/internal/output", "apps/internal/pollers", "apps/internal/portset",
