@@ -71,8 +71,8 @@ func (q *queue) init(device string, index int, own *mbuf.Cache, onBroken func(*Q
 
 // Burst fills bufs with received packets and returns how many. It never waits.
 // The packets are the caller's, and what bufs has behind them is undefined. One that
-// is longer than a buffer is a chain. Burst returns 0 when there is nothing, and while
-// the port has failed, is being recovered, or is closed.
+// is longer than a buffer is a chain. Burst returns 0 when there is nothing, while the
+// queue is stopped, and while the port has failed, is being recovered, or is closed.
 func (q *RxQueue) Burst(bufs []*mbuf.Buf) int {
 	if !q.gate.Enter() {
 		return 0
@@ -91,8 +91,8 @@ func (q *RxQueue) Burst(bufs []*mbuf.Buf) int {
 // many; they are freed when the device has sent them. The rest stays the
 // caller's. It never waits. A packet that cannot be sent at all, as one that is
 // longer than the MTU allows, is taken, freed and counted. Burst returns 0 when
-// there is no room, and while the port has failed, is being recovered, or is
-// closed.
+// there is no room, while the queue is stopped or its pair not active, and while the
+// port has failed, is being recovered, or is closed.
 func (q *TxQueue) Burst(bufs []*mbuf.Buf) int {
 	if !q.gate.Enter() {
 		return 0

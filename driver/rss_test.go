@@ -153,6 +153,26 @@ func TestSetRSS(t *testing.T) {
 	}
 }
 
+// A table is as long as the device takes and a command has room for.
+func TestLongestTable(t *testing.T) {
+	flows := flowtest.Series(100)
+	for most, want := range map[int]int{200: 128, 32768: 4096} {
+		r := rssRig(t, rssFeatures, vdev.Config{RSSTable: most, RSSKeySize: 255}, Config{})
+		if got := r.port.RSSLimits().TableSize; got != want {
+			t.Errorf("tables have up to %d entries, want %d", got, want)
+		}
+		c := RSS{Key: make([]byte, 255), Table: make([]uint16, want), Types: virtio.HashAll}
+		for i := range c.Table {
+			c.Table[i] = uint16(i / 7 % 4)
+		}
+		c.Key[2], c.Key[33] = 0x5a, 0x77
+		if err := r.port.SetRSS(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+		spread(t, c, true, flows, r.deliverFlows(flows, 1))
+	}
+}
+
 // net/rss/3, net/rss/4, net/rss/5: what the device does not take is refused before a
 // command is sent, and nothing changes.
 func TestSetRSSRefused(t *testing.T) {

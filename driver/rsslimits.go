@@ -14,7 +14,7 @@ import (
 // RSSLimits are what a device takes. All are 0 for one without RSS and HASH_REPORT.
 type RSSLimits struct {
 	KeySize   int              // bytes of the longest key
-	TableSize int              // entries of the longest table, 0 without RSS
+	TableSize int              // entries of the longest table, at most 4096, 0 without RSS
 	Types     virtio.HashTypes // packets that it can hash
 }
 
@@ -26,6 +26,8 @@ const (
 	entriesPerPair = 4
 	// maxKey is the longest key that the field for its length can say.
 	maxKey = 255
+	// tableRoom is how many entries fit a command with the longest key.
+	tableRoom = (ctrlq.MaxData - rssFixed - maxKey) / 2
 )
 
 // readRSSLimits reads what the device takes. A value that no device may have (5.1.4.1) is
@@ -79,6 +81,9 @@ func (d *device) selectRSS(n *negotiated) error {
 		n.drop(virtio.NetHashReport, "the device's limits are invalid")
 		return nil
 	}
+	if n.features.Has(virtio.NetRSS) {
+		limits.TableSize = powerOfTwo(min(limits.TableSize, tableRoom))
+	}
 	n.rss = limits
 	return nil
 }
@@ -102,9 +107,9 @@ func (l RSSLimits) checkRSS(device string, r RSS, pairs int) error {
 	switch n := len(r.Table); {
 	case n == 0 || n&(n-1) != 0:
 		return refused("entries of Table", n, "the length of a table is a power of two",
-			fmt.Sprintf("take a power of two up to %d", l.longestTable()))
-	case n > l.longestTable():
-		return refused("entries of Table", n, fmt.Sprintf("the device takes at most %d", l.longestTable()),
+			fmt.Sprintf("take a power of two up to %d", l.TableSize))
+	case n > l.TableSize:
+		return refused("entries of Table", n, fmt.Sprintf("the device takes at most %d", l.TableSize),
 			"take a shorter table")
 	}
 	for i, pair := range r.Table {
@@ -131,13 +136,6 @@ func (l RSSLimits) checkHash(device, op string, key []byte, types virtio.HashTyp
 	return nil
 }
 
-// longestTable returns how many entries a table may have: a power of two, which fits a
-// command with the longest key.
-func (l RSSLimits) longestTable() int {
-	fits := (ctrlq.MaxData - rssFixed - maxKey) / 2
-	return powerOfTwo(min(l.TableSize, fits))
-}
-
 // powerOfTwo returns the largest power of two that is at most n, which is at least 1.
 func powerOfTwo(n int) int { return 1 << (bits.Len(uint(n)) - 1) }
 
@@ -148,7 +146,7 @@ func (l RSSLimits) fold(r RSS, pairs int, key []byte) RSS {
 	n := len(r.Table)
 	if r.Table == nil {
 		n = max(defaultTable, 2*powerOfTwo(entriesPerPair*pairs))
-		n = min(n, l.longestTable())
+		n = min(n, l.TableSize)
 	}
 	folded.Table = make([]uint16, n)
 	for i := range folded.Table {

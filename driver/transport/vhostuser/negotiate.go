@@ -105,7 +105,7 @@ func (s *session) querySlots() error {
 // unimplemented are features that a back end may offer and that this transport does
 // not implement: addresses translated by an IOMMU (which takes a channel for
 // the back end's own requests), doorbells with a value (they are eventfds), and
-// resets of single queues, which have no message here.
+// RING_RESET, which takes no feature here: see ResetQueue.
 var unimplemented = virtio.FeatureSet(
 	virtio.AccessPlatform, virtio.NotificationData, virtio.NotifConfigData, virtio.RingReset,
 	virtio.AdminVQ, virtio.SRIOV, virtio.Suspend)
