@@ -54,7 +54,7 @@ type RxQueueStats struct {
 	Interrupts        uint64 // of Waits: ended by an interrupt of the device
 	SpuriousWakes     uint64 // of Interrupts: nothing had been received
 	WaitTimeouts      uint64 // of Waits: ended after a tenth of a second without an interrupt, with nothing received
-	LostInterrupts    uint64 // of Waits: ended likewise, with packets that the device did not interrupt for
+	LostInterrupts    uint64 // of Waits: ended likewise, with packets whose interrupt had not come: lost, or late
 	Posted            int    // buffers that the device has now
 }
 

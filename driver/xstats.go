@@ -137,7 +137,7 @@ var (
 		{"wait_timeouts", func(s *RxQueueStats) uint64 { return s.WaitTimeouts },
 			"sleeps in which nothing happened for a tenth of a second"},
 		{"lost_interrupts", func(s *RxQueueStats) uint64 { return s.LostInterrupts },
-			"sleeps after which there were packets that the device did not interrupt for"},
+			"sleeps after which there were packets whose interrupt had not come: lost, or late"},
 		{"refill_failures", func(s *RxQueueStats) uint64 { return s.NoMbuf },
 			"times the ring could not be refilled: the pool was empty"},
 		{"length_errors", func(s *RxQueueStats) uint64 { return s.LengthErrors }, "packets with an invalid length"},
