@@ -10,8 +10,9 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/dpdk"
 )
 
-// documented are command lines in the forms in which DPDK's guides of testpmd and virtio-user give
-// them, behind the name of the program, with the sockets S0 to S3 of back ends and files here.
+// documented are command lines in the forms in which DPDK's guides of testpmd and virtio-user
+// give them, behind the name of the program, with the sockets S0 to S3 of back ends and files
+// here.
 var documented = []string{
 	"-l 0-1 -n 4 --no-pci --file-prefix=a --vdev=net_virtio_user0,mac=00:11:22:33:44:10,path=S0,packed_vq=0,mrg_rxbuf=0,in_order=1,queue_size=256 -- -i --nb-cores=1 --txd=256 --rxd=256",
 	"-l 0-1 -n 4 --no-pci --socket-mem 1024,0 --file-prefix=b --vdev=net_virtio_user0,mac=00:11:22:33:44:11,path=S1,queues=2,packed_vq=1,vectorized=1 -- -i",

@@ -1,5 +1,5 @@
 // Command testpmd forwards, receives or makes packets on its ports, as DPDK's
-// dpdk-testpmd does without its prompt.
+// dpdk-testpmd does.
 //
 //	testpmd --forward-mode rxonly --cpus 1 --duration 8s vhost-user:/run/vm0.sock
 //
@@ -11,6 +11,14 @@
 //	rxonly    packets are received and freed
 //	txonly    every burst is packets of one UDP flow, 198.18.0.1 to 198.18.0.2, port 9
 //	flowgen   ... of 1024 UDP flows that take turns; what is received is freed
+//
+//	csum      as mac, with checksums made anew and, after tso set, TCP cut into segments
+//	icmpecho  ARP requests and echo requests are answered
+//	5tswap    addresses of Ethernet and IP and ports are exchanged
+//	noisy     packets are held back, and memory is read and written for each
+//
+// With -i it reads commands, and it takes command lines of dpdk-testpmd: package
+// apps/internal/dpdk translates them.
 //
 // Ports are paired in their order, 0 with 1; an odd last one with itself.
 package main

@@ -127,6 +127,10 @@ func latest(a, b time.Time) time.Time {
 	return b
 }
 
+// twice is within what time of the first signal another is the same one: timeout(1) sends its
+// signal to the process and to its group.
+const twice = 200 * time.Millisecond
+
 // Until returns a context that ends after d, unless d is 0, and on SIGINT, SIGTERM and
 // SIGHUP, of which nohup takes the last away. A second signal then ends the process at
 // once.
@@ -136,7 +140,7 @@ func Until(d time.Duration) (context.Context, context.CancelFunc) {
 		signals = append(signals, syscall.SIGHUP)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), signals...)
-	context.AfterFunc(ctx, stop)
+	context.AfterFunc(ctx, func() { time.AfterFunc(twice, stop) })
 	if d == 0 {
 		return ctx, stop
 	}
