@@ -35,7 +35,22 @@ func newPlan(c *cli.Context, o command.Options, line *dpdk.Line) (*plan, error) 
 			return nil, err
 		}
 	}
-	return p, nil
+	return p, p.checkForm(c)
+}
+
+// checkForm refuses options that the live screens and the JSON object have no place for.
+func (p *plan) checkForm(c *cli.Context) error {
+	if p.interactive || p.dpdk && !p.options.JSON {
+		return nil
+	}
+	for _, name := range []string{"auto-start", "cmdline-file", "record-burst-stats", "display-xstats", "disable-device-start",
+		"no-flush-rx", "enable-hw-vlan-strip"} {
+		if c.IsSet(name) {
+			return &command.UsageError{Option: name, Value: strings.TrimPrefix(c.String(name), "true"), Reason: "it has no effect on screens and the JSON object",
+				Remedy: "give -i as well, or a command line of DPDK"}
+		}
+	}
+	return nil
 }
 
 // defaultRetries is how often testpmd tries to send again, if it is asked to.
