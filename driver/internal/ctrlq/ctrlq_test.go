@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"os"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -237,7 +238,11 @@ func TestCommandWithoutAck(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	rung := r.dev.Stats().Doorbells
 	go func() { // the device: used.ring[0] = {0, 1}, used.idx = 1
+		for r.dev.Stats().Doorbells == rung { // nothing is available before
+			runtime.Gosched()
+		}
 		binary.LittleEndian.PutUint32(r.mem[layout.Device+8:], 1)
 		r.mem[layout.Device+2] = 1
 	}()

@@ -22,10 +22,10 @@ func TestAnnounce(t *testing.T) {
 		if has {
 			b.protocols |= 1 << rarp
 		}
-		var payload []byte
+		told := make(chan []byte, 2)
 		b.answer = func(_ *peer, m msg) bool {
 			if m.id == 19 {
-				payload = slices.Clone(m.payload)
+				told <- slices.Clone(m.payload)
 			}
 			return false
 		}
@@ -39,11 +39,16 @@ func TestAnnounce(t *testing.T) {
 		if has != (err == nil) || !has && !errors.Is(err, errors.ErrUnsupported) {
 			t.Errorf("RARP is %v: %v", has, err)
 		}
-		if want := []byte{2, 1, 2, 3, 4, 5, 0, 0}; has && !slices.Equal(payload, want) || !has && payload != nil {
-			t.Errorf("RARP is %v: the back end was told %x", has, payload)
+		if want := []byte{2, 1, 2, 3, 4, 5, 0, 0}; has {
+			if payload := <-told; !slices.Equal(payload, want) {
+				t.Errorf("the back end was told %x", payload)
+			}
 		}
 		if err := port.Close(); err != nil {
 			t.Error(err)
+		}
+		if len(told) != 0 {
+			t.Errorf("RARP is %v: the back end was told %x", has, <-told)
 		}
 	}
 }
