@@ -6,7 +6,6 @@ import (
 	"slices"
 	"sync/atomic"
 
-	"github.com/virtio-pmd/virtio-pmd/driver/internal/stat"
 	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
@@ -213,12 +212,6 @@ func (t *Tx) SetCache(c *mbuf.Cache) error {
 	return nil
 }
 
-// isSpecial reports whether the packet that was sent at a position is more than
-// one buffer of the cache's pool in one descriptor.
-func (t *Tx) isSpecial(at int) bool {
-	return t.chain[at] > 1 || t.buf[at].Next() != nil || t.buf[at].Pool() != t.cache.Pool()
-}
-
 // Burst takes packets from the front of bufs, returns how many, and frees them
 // some time after the device has sent them. The rest stays the caller's. It
 // never waits. A packet that cannot be sent at all is taken too: it is counted
@@ -273,59 +266,6 @@ func (t *Tx) Burst(bufs []*mbuf.Buf) int {
 	return n
 }
 
-// sendChains sends the first packet by sendSlow, and those after it that are of several
-// segments and have to take that way as well. It returns how many.
-func (t *Tx) sendChains(in []*mbuf.Buf) int {
-	for i, b := range in {
-		if i > 0 && (b == nil || b.Next() == nil) || !t.sendSlow(b) {
-			return i
-		}
-	}
-	return len(in)
-}
-
-// sendSlow sends a packet of any segments and any attached pools. It returns false
-// if there is no room for it now.
-func (t *Tx) sendSlow(b *mbuf.Buf) bool {
-	if t.idle() || t.room() == 0 {
-		return false
-	}
-	why := t.gather(b)
-	if why == nil && mbuf.Driver(b).Request() != nil {
-		return t.sendRequest(b)
-	}
-	if why == nil {
-		why = t.checkLength(b, t.total)
-	}
-	if why != nil {
-		t.discard(b, why)
-		return true
-	}
-	return t.postSlow(b)
-}
-
-// postSlow makes a packet available of which t.segs are the descriptors. It returns
-// false if there is no room for it now.
-func (t *Tx) postSlow(b *mbuf.Buf) bool {
-	need := needs(len(t.segs), t.indirectSize)
-	if !t.fits(need) {
-		t.reclaim()
-		if t.idle() || !t.fits(need) {
-			return false
-		}
-	}
-	at := t.tail()
-	t.put(b, t.segs, len(t.segs))
-	t.countPostedSlow(at)
-	return true
-}
-
-// fits reports whether there is room for t.segs, which take need descriptors. A packet
-// that is more than the limit goes alone.
-func (t *Tx) fits(need int) bool {
-	return need <= t.free() && (t.bufs == 0 || t.bufs+len(t.segs) <= t.limit)
-}
-
 // zeroHeader makes the header of b, which begins at an offset in its room, all
 // zeros (5.1.9.2.1). Writing would take the cache line away from the device's
 // core, so a header that is clean is left alone.
@@ -337,179 +277,11 @@ func zeroHeader(b *mbuf.Buf, off uint32) {
 	}
 }
 
-// gather makes t.segs the descriptors of the packet that begins with b. It
-// returns the counter of what is wrong with it, nil if nothing is.
-func (t *Tx) gather(b *mbuf.Buf) *stat.Counter {
-	t.segs = t.segs[:0]
-	first := b
-	total, walked := uint64(0), 0
-	if b == nil {
-		return &t.stats.OwnerDrops
-	}
-	for ; b != nil; b = b.Next() {
-		walked++
-		switch {
-		case walked > maxWalk:
-			return &t.stats.ChainDrops
-		case !mbuf.Driver(b).Held():
-			return &t.stats.OwnerDrops
-		case !t.reaches(b.Pool()):
-			return &t.stats.PoolDrops
-		case b == first:
-			t.begin(b)
-		case b.Len() > 0: // an empty segment needs no descriptor
-			t.segs = append(t.segs, Segment{mbuf.Driver(b).IOVA(), mbuf.Driver(b).View().Len()})
-		}
-		if len(t.segs) > t.maxSegs {
-			return &t.stats.ChainDrops
-		}
-		total += uint64(b.Len())
-	}
-	if total < minFrame || total > unlimitedSpan {
-		return &t.stats.LengthDrops
-	}
-	t.total = int(total)
-	return nil
-}
-
-// unlimitedSpan is the span of a queue without a longest frame, more than fits a ring.
-// With the mark of a request, a length is longer.
-const unlimitedSpan = 1 << 30
-
-// checkLength returns the counter of frames of so many bytes that begin with b, if they
-// are too long to be sent.
-func (t *Tx) checkLength(b *mbuf.Buf, n int) *stat.Counter {
-	most := int(t.fast.span) + minFrame
-	if tagged(b.Data()) {
-		most += vlanTag
-	}
-	if n > most {
-		return &t.stats.LengthDrops
-	}
-	return nil
-}
-
-// vlanTag is what a VLAN tag adds to the header in front of the MTU's bytes.
-const vlanTag = 4
-
-// tagged reports whether a frame has a VLAN tag (IEEE 802.1Q or 802.1ad).
-func tagged(frame []byte) bool {
-	if len(frame) < minFrame {
-		return false
-	}
-	ethertype := binary.BigEndian.Uint16(frame[minFrame-2:])
-	return ethertype == 0x8100 || ethertype == 0x88a8
-}
-
-// begin puts the header and the first buffer of a packet in t.segs.
-func (t *Tx) begin(b *mbuf.Buf) {
-	off, n := mbuf.Driver(b).View().Offset(), mbuf.Driver(b).View().Len()
-	if off >= t.header {
-		clear(mbuf.Driver(b).Room()[off-t.header:][:t.header])
-		at := mbuf.Driver(b).RoomIOVA() + uint64(off-t.header)
-		t.segs = append(t.segs, Segment{at, n + t.header})
-		return
-	}
-	t.segs = append(t.segs, Segment{t.zeroHeader, t.header})
-	if n > 0 {
-		t.segs = append(t.segs, Segment{mbuf.Driver(b).IOVA(), n})
-	}
-}
-
-// discard frees a packet that cannot be sent, or nil.
-func (t *Tx) discard(b *mbuf.Buf, why *stat.Counter) {
-	why.Add(1)
-	t.stats.Dropped.Add(1)
-	t.cache.Put([]*mbuf.Buf{b})
-}
-
 // countPosted counts packets that were made available, in so many buffers.
 func (t *Tx) countPosted(packets, bufs int, bytes uint64) {
 	t.bufs += bufs
 	t.packets += uint64(packets)
 	t.bytes += bytes
-}
-
-// countPostedSlow counts the packet that was made available at a position, and
-// takes its buffers from the application.
-func (t *Tx) countPostedSlow(at int) {
-	if t.isSpecial(at) {
-		t.special++
-	}
-	n, bytes := 0, 0
-	for b := t.buf[at]; b != nil; b = b.Next() {
-		n++
-		bytes += b.Len()
-		mbuf.Driver(b).Consume()
-	}
-	t.countPosted(1, n, uint64(bytes))
-	t.limitPositions()
-}
-
-// Reclaim takes back at once what the device has used, and returns how many
-// buffers that are. Burst does so by itself when the ring fills up; a queue that
-// sends nothing for a while keeps what it sent last, which matters to a small
-// pool.
-func (t *Tx) Reclaim() int {
-	if t.idle() {
-		return 0
-	}
-	t.moved = 0
-	before := t.bufs
-	t.reclaim()
-	t.look()
-	t.posted.Set(uint64(t.bufs))
-	return before - t.bufs
-}
-
-// reclaim takes back what the device has used: runs of single buffers of the
-// cache's pool with a loop for each format, the others one by one.
-func (t *Tx) reclaim() {
-	special := t.special
-	if t.packed {
-		t.reclaimPacked()
-	} else {
-		t.reclaimSplit()
-	}
-	if special > 0 {
-		t.cache.GiveForeign()
-		t.limitPositions()
-	}
-}
-
-// reclaimRun frees the n packets at head, which are one buffer of the cache's
-// pool each.
-func (t *Tx) reclaimRun(n int) {
-	t.cache.Give(t.buf[t.head:][:n])
-	t.bufs -= n
-}
-
-// reclaimRuns frees the n packets at head, which are one buffer of the cache's pool
-// each and may lie across the end of the ring, and takes them out of the window.
-func (t *Tx) reclaimRuns(n int) {
-	for n > 0 {
-		k := min(n, t.size()-t.head)
-		t.reclaimRun(k)
-		t.leave(k)
-		n -= k
-	}
-}
-
-// reclaimChain frees the packet at head, which the device has used, and returns
-// the number of its descriptors.
-func (t *Tx) reclaimChain() int {
-	if t.isSpecial(t.head) {
-		t.special--
-	}
-	t.bufs -= t.cache.GiveChain(t.buf[t.head])
-	return t.end()
-}
-
-// countUsedLengths counts used lengths that are not 0: the device only reads.
-func (t *Tx) countUsedLengths(seen uint32) {
-	if seen != 0 {
-		t.stats.UsedLengths.Add(1)
-	}
 }
 
 // countFull counts a burst that took n packets and had no room for the others.
