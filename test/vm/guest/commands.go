@@ -13,9 +13,7 @@ import (
 
 	"github.com/virtio-pmd/virtio-pmd/driver"
 	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
-	"github.com/virtio-pmd/virtio-pmd/driver/transport/vpci"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
-	"github.com/virtio-pmd/virtio-pmd/pci"
 	"github.com/virtio-pmd/virtio-pmd/vfio"
 )
 
@@ -26,19 +24,8 @@ func commands(args []string) error {
 	if len(args) == 0 {
 		return fmt.Errorf("commands ADDRESS [noiommu]")
 	}
-	address, err := pci.ParseAddress(args[0])
-	if err != nil {
-		return err
-	}
-	fn, err := vfio.Open(address, vfio.Options{NoIOMMU: len(args) > 1})
-	if err != nil {
-		return err
-	}
-	device, err := vpci.Open(fn, vpci.Options{})
-	if err != nil {
-		return err
-	}
-	port, err := driver.Open(device, driver.Config{Request: virtio.FeatureSet(virtio.NetCtrlVLAN)})
+	port, err := openFunction(args[0], vfio.Options{NoIOMMU: len(args) > 1},
+		driver.Config{Request: virtio.FeatureSet(virtio.NetCtrlVLAN)})
 	if err != nil {
 		return err
 	}

@@ -8,9 +8,7 @@ import (
 
 	"github.com/virtio-pmd/virtio-pmd/driver"
 	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
-	"github.com/virtio-pmd/virtio-pmd/driver/transport/vpci"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
-	"github.com/virtio-pmd/virtio-pmd/pci"
 	"github.com/virtio-pmd/virtio-pmd/test/flowtest"
 	"github.com/virtio-pmd/virtio-pmd/vfio"
 )
@@ -33,23 +31,11 @@ func steer(args []string) error {
 	if len(args) != 1 {
 		return fmt.Errorf("steer ADDRESS")
 	}
-	address, err := pci.ParseAddress(args[0])
-	if err != nil {
-		return err
-	}
-	fn, err := vfio.Open(address, vfio.Options{})
-	if err != nil {
-		return err
-	}
-	device, err := vpci.Open(fn, vpci.Options{})
-	if err != nil {
-		return err
-	}
 	pool, err := mbuf.NewPool(mbuf.Config{Count: 16384})
 	if err != nil {
 		return err
 	}
-	port, err := driver.Open(device, driver.Config{
+	port, err := openFunction(args[0], vfio.Options{}, driver.Config{
 		Queues: steerPairs, RxQueueSize: smallRing, TxQueueSize: smallRing, Pool: pool, ControlTimeout: steerTime,
 		Require: virtio.FeatureSet(virtio.NetRSS, virtio.NetHashReport, virtio.NetMQ, virtio.RingReset)})
 	if err != nil {

@@ -8,8 +8,6 @@ import (
 
 	"github.com/virtio-pmd/virtio-pmd/driver"
 	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
-	"github.com/virtio-pmd/virtio-pmd/driver/transport/vpci"
-	"github.com/virtio-pmd/virtio-pmd/pci"
 	"github.com/virtio-pmd/virtio-pmd/test/waketest"
 	"github.com/virtio-pmd/virtio-pmd/vfio"
 )
@@ -28,12 +26,12 @@ func wake(args []string) error {
 	if err != nil {
 		return err
 	}
-	sender, err := openFunction(args[0], driver.Config{})
+	sender, err := openFunction(args[0], vfio.Options{}, driver.Config{})
 	if err != nil {
 		return err
 	}
 	defer sender.Close()
-	receiver, err := openFunction(args[1], driver.Config{Interrupts: true})
+	receiver, err := openFunction(args[1], vfio.Options{}, driver.Config{Interrupts: true})
 	if err != nil {
 		return err
 	}
@@ -54,21 +52,4 @@ func wake(args []string) error {
 	}
 	fmt.Println(r)
 	return r.Check()
-}
-
-// openFunction opens a port on a function behind an IOMMU.
-func openFunction(address string, cfg driver.Config) (*driver.Port, error) {
-	at, err := pci.ParseAddress(address)
-	if err != nil {
-		return nil, err
-	}
-	fn, err := vfio.Open(at, vfio.Options{})
-	if err != nil {
-		return nil, err
-	}
-	device, err := vpci.Open(fn, vpci.Options{})
-	if err != nil {
-		return nil, err
-	}
-	return driver.Open(device, cfg)
 }
