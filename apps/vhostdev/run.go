@@ -179,8 +179,8 @@ func (s *server) report() *report.Report {
 	port := report.Port{
 		Name: s.options.socket, Role: "= " + s.options.role(),
 		Path: path(s.options, state), Features: state.Features.Names(),
-		State: func() string { return words(s.back.State()) },
-		Stats: s.stats, Extended: func() []driver.ExtendedStat { return extended(s.back.Counters()) },
+		State:    func() string { return words(s.back.State()) },
+		Extended: s.counters,
 	}
 	r := &report.Report{
 		App: "vhostdev", Start: s.start, Planned: s.options.Duration, Ports: []report.Port{port},
@@ -196,7 +196,9 @@ func (s *server) report() *report.Report {
 	return r
 }
 
-func (s *server) stats() driver.Stats {
+// counters returns what the device has counted, and the same by the names of extended
+// statistics. It still counts, so both are made from one reading.
+func (s *server) counters() (driver.Stats, []driver.ExtendedStat) {
 	c := s.back.Counters()
 	n := driver.Stats{RxPackets: c.RxPackets, RxBytes: c.RxBytes, RxMissed: c.RxDropped, RxFiltered: c.RxFiltered,
 		TxPackets: c.TxPackets, TxBytes: c.TxBytes, TxDropped: c.TxDropped, TxErrors: c.TxErrors, Kicks: c.Kicks}
@@ -206,7 +208,7 @@ func (s *server) stats() driver.Stats {
 		busy, idle := s.poller.Polls()
 		n.Polls, n.EmptyPolls = busy+idle, idle
 	}
-	return n
+	return n, extended(c)
 }
 
 func (o *options) role() string {

@@ -24,15 +24,15 @@ func (r *Report) WriteInfo(w io.Writer) error {
 // writeXStats writes the extended statistics of a port.
 func (p *Port) writeXStats(b *bytes.Buffer, n counts) {
 	fmt.Fprintf(b, "\n  ###### NIC extended statistics for port %d\n", p.Number)
-	for _, c := range p.extended(n) {
+	for _, c := range n.extendedStats() {
 		fmt.Fprintf(b, "  %s: %d\n", c.Name, c.Value)
 	}
 }
 
-// extended returns the extended statistics, in which tx_dropped is the port's own.
-func (p *Port) extended(n counts) []driver.ExtendedStat {
-	if p.Extended != nil {
-		return p.Extended()
+// extendedStats returns the extended statistics, in which tx_dropped is the port's own.
+func (n counts) extendedStats() []driver.ExtendedStat {
+	if n.extended != nil {
+		return n.extended
 	}
 	stats := n.Stats
 	stats.TxDropped -= n.full
@@ -44,7 +44,7 @@ func (r *Report) describe(o *Object, all []counts) {
 	for i := range o.Ports {
 		if r.XStats {
 			o.Ports[i].XStats = map[string]uint64{}
-			for _, c := range r.Ports[i].extended(all[i]) {
+			for _, c := range all[i].extendedStats() {
 				o.Ports[i].XStats[c.Name] = c.Value
 			}
 		}

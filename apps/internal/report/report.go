@@ -41,12 +41,13 @@ type Port struct {
 	// State is the link's state in words.
 	State func() string
 	MTU   int // 0 if unknown
-	// Extended returns the extended statistics; nil means those of the counters.
-	Extended func() []driver.ExtendedStat
 	// Info describes the port. It may be nil.
 	Info func() driver.Info
 	// Stats counts from the opening of the port.
 	Stats func() driver.Stats
+	// Extended is for a port whose extended statistics are not those of [driver.Stats]: it
+	// is called in place of Stats, and returns both as they are at one moment.
+	Extended func() (driver.Stats, []driver.ExtendedStat)
 	// Full returns how many packets the command dropped because the queues of the
 	// port were full. It may be nil.
 	Full func() uint64
@@ -57,11 +58,17 @@ type Port struct {
 // dropped and TxErrors refused.
 type counts struct {
 	driver.Stats
-	full uint64 // of TxDropped
+	extended []driver.ExtendedStat // the port's own, if it has some
+	full     uint64                // of TxDropped
 }
 
 func (p *Port) counts() counts {
-	c := counts{Stats: p.Stats()}
+	var c counts
+	if p.Extended != nil {
+		c.Stats, c.extended = p.Extended()
+	} else {
+		c.Stats = p.Stats()
+	}
 	if p.Full != nil {
 		c.full = p.Full()
 		c.TxDropped += c.full

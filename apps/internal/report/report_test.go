@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -106,6 +107,45 @@ func TestObject(t *testing.T) {
 		"tx_large": 22., "tx_software_checksums": 23., "tx_software_large": 24.}
 	if !reflect.DeepEqual(ports[0], want) {
 		t.Errorf("got  %v\nwant %v", ports[0], want)
+	}
+}
+
+// TestOneReading: an outcome is made from one reading of counters that still move, so that
+// object, summary and extended statistics say the same.
+func TestOneReading(t *testing.T) {
+	s, stats := testReport(time.Now())
+	moving := func() driver.Stats {
+		stats[0].RxPackets++
+		stats[0].RxBytes += 64
+		return *stats[0]
+	}
+	s.XStats = true
+	for _, own := range []bool{false, true} {
+		s.Ports[0].Stats, s.Ports[0].Extended = moving, nil
+		if own {
+			s.Ports[0].Stats, s.Ports[0].Extended = nil, func() (driver.Stats, []driver.ExtendedStat) {
+				n := moving()
+				return n, n.Extended()
+			}
+		}
+		var stdout, notes bytes.Buffer
+		before := stats[0].RxPackets
+		if err := s.Print(time.Second, true, &stdout, &notes); err != nil {
+			t.Fatal(err)
+		}
+		var o Object
+		if err := json.Unmarshal(stdout.Bytes(), &o); err != nil {
+			t.Fatal(err)
+		}
+		p, want := o.Ports[0], before+1
+		if p.RxPackets != want || o.Total.RxPackets != want || p.XStats["rx_good_packets"] != want || p.XStats["rx_good_bytes"] != 64*want {
+			t.Errorf("own %v: want %d packets in %+v", own, want, o)
+		}
+		for _, line := range []string{fmt.Sprintf("RX-packets: %d ", want), fmt.Sprintf("rx_good_packets: %d\n", want)} {
+			if !strings.Contains(notes.String(), line) {
+				t.Errorf("own %v: %q is not in %s", own, line, notes.String())
+			}
+		}
 	}
 }
 
