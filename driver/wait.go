@@ -52,8 +52,8 @@ type waitStats struct {
 // meanwhile. Buffers that a transmit queue has sent are not: call [TxQueue.Reclaim] before.
 //
 // Wait returns nil if there may be packets, the error of ctx, [ErrRecovering] once for each
-// recovery that begins, after which the next Wait lasts until it is over, and what
-// [Port.Err] returns when the port has ended. Without Config.Interrupts the error is
+// recovery that begins after the first Wait, and what [Port.Err] returns when the port has
+// ended. Otherwise a Wait during a recovery lasts until it is over and there are packets. Without Config.Interrupts the error is
 // [errors.ErrUnsupported]. It allocates nothing as long as ctx is the same as the last time.
 func (q *RxQueue) Wait(ctx context.Context) error {
 	w, err := q.sleep.ownWaiter(q)

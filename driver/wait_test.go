@@ -56,10 +56,13 @@ func asleep(t *testing.T, r *rig, queue int) {
 func (s *sleeper) asleep() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.waiter == nil || s.waiter.mu.TryLock() {
-		if s.waiter != nil {
-			s.waiter.mu.Unlock()
-		}
+	return s.waiter != nil && s.waiter.asleep()
+}
+
+// asleep reports whether a goroutine is in Wait.
+func (w *Waiter) asleep() bool {
+	if w.mu.TryLock() {
+		w.mu.Unlock()
 		return false
 	}
 	return true
@@ -220,6 +223,7 @@ func TestWaiter(t *testing.T) {
 		}
 	}
 	result := waiting(t.Context(), w.Wait)
+	await(t, "the Waiter sleeps", w.asleep)
 	rigs[0].dev.Start() // the set-up waits for the answer to a command
 	rigs[0].dev.NeedReset()
 	if err := ended(t, result); !errors.Is(err, ErrRecovering) {

@@ -1,6 +1,7 @@
 package vhost
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"testing"
@@ -89,6 +90,11 @@ func TestSleeperSurvivesItsBackEnd(t *testing.T) {
 			p := openPort(t, socket, vhostuser.Options{}, driver.Config{Refuse: s.refuse, Interrupts: true})
 			rx := p.RxQueue(0)
 			result := make(chan error, 1)
+			over, end := context.WithCancel(t.Context())
+			end()
+			if err := rx.Wait(over); !errors.Is(err, context.Canceled) { // the first: the next ones are told
+				t.Fatal(err)
+			}
 			wait := func() { result <- rx.Wait(t.Context()) }
 			go wait()
 			if err := back.Close(); err != nil {
