@@ -13,12 +13,17 @@
 //
 // With a tap or a loop the device offers checksum and segmentation offloads: a guest leaves
 // them to the kernel of the TAP interface, and gets large packets from it. The others have
-// frames as they are on a network, and no offloads.
+// frames as they are on a network, and no offloads. With --offloads the device offers those
+// that are listed, and does by itself what the wire does not: csum, checksums of what is sent
+// and received; tso and uso, cutting TCP segments and UDP messages that are sent; lro,
+// receiving them joined. off: none, as for a guest whose packets are to be as they are on a
+// network.
 //
 // With --raw the back end costs next to nothing: gen writes header and frame
 // into each receive buffer, null reads 64 bytes of each packet, and both mark
 // them used. It is made to measure the driver at the other side, which has to
-// poll: the back end sends no interrupts.
+// poll: the back end sends no interrupts. With csum, tso or uso it takes packets on which
+// that is left to be done, as they are: it does not do it, and checks no header.
 //
 // With --state FILE a vhostdev that takes the place of one that was killed or stopped goes
 // on with the packed rings of a QEMU guest, for which QEMU has to connect again
@@ -55,6 +60,9 @@ func app() *cli.App {
 			Usage: "`SIZE` of the recording of pcap=FILE:RECORD, in bytes or like 100M, 10G"},
 		&cli.BoolFlag{Name: "raw",
 			Usage: "cost next to nothing, with --backend gen or null: for measuring drivers that poll"},
+		&cli.StringFlag{Name: "offloads", DefaultText: "all with tap and loop, off with others",
+			Usage: "`LIST` of what the device offers to do for the driver: csum,tso,uso,lro, all or off; with --raw " +
+				"packets for csum, tso and uso are taken and nothing is done on them"},
 		&cli.IntFlag{Name: "queues", Value: 1, Usage: "queue pairs, 1 to 128"},
 		&cli.IntFlag{Name: "size", Value: 64, Usage: "length of the frames of gen, without checksum"},
 		&cli.IntFlag{Name: "mtu", Value: 1500, Usage: "largest payload of a frame, 68 to 65535"},

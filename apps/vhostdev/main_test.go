@@ -44,6 +44,8 @@ func TestBadOptions(t *testing.T) {
 		{[]string{"--backend", "tap=../x"}, "not a name"}, {[]string{"--cpus", "1000"}, "cannot be used"},
 		{[]string{"--mac", "00:00:00:00:00:00"}, "no port has the address zero"}, {[]string{"--mac", "02:00:00:00:00:01,queues=2"}, "more than"},
 		{[]string{"--queues", "0"}, "queues"},
+		{[]string{"--offloads", "gro"}, `"gro" is no offload; give off, all or some of csum,tso,uso,lro`}, {[]string{"--offloads", "csum,"}, `"" is no offload`},
+		{[]string{"--raw", "--backend", "gen", "--offloads", "tso,lro"}, "leave out lro, or --raw"},
 		{[]string{"--socket-mode", "8"}, "octal"}, {[]string{"--socket-mode", "01777"}, "01777"},
 		{[]string{"--client", "--socket-group", "0"}, "--client"}, {[]string{"--queues", "129"}, "129"}, {[]string{"--size", "59"}, "59"},
 		{[]string{"--mtu", "67"}, "67"}, {[]string{"--mac", "01:00:00:00:00:00"}, "01:00"}, {[]string{"--mac", "x"}, "mac"},

@@ -32,6 +32,7 @@ type options struct {
 	queues       int
 	size, mtu    int
 	mac          net.HardwareAddr
+	offloads     *devargs.Offload // nil: what suits the back end
 	recordLimit  int64
 	cpu          int // lcore.AnyCPU: none given
 
@@ -59,6 +60,7 @@ func read(c *cli.Context) (*options, error) {
 	for _, err := range []error{
 		o.readSocket(), o.readAccess(c.String("socket-mode")), o.readBackend(c.String("backend")),
 		o.readRecordLimit(c.String("record-limit")), o.readMAC(c.String("mac")), o.readCPU(c.String("cpus")),
+		o.readOffloads(c.String("offloads")),
 		between("queues", o.queues, 1, maxQueues), between("size", o.size, minSize, maxSize),
 		between("mtu", o.mtu, virtio.MinMTU, 65535), o.ReadOutput(c),
 	} {
@@ -218,9 +220,10 @@ func (o *options) config() (vhostback.Config, error) {
 		Logger: o.Logger, Stepped: o.cpu != lcore.AnyCPU,
 		Device: vdev.Config{Pairs: o.queues, MTU: o.mtu, MAC: o.mac, QueueSize: ringSize, Hold: true}}
 	if o.raw {
-		cfg.Raw = &vhostback.RawConfig{Generate: o.backend == "gen", Size: o.size}
+		cfg.Raw = &vhostback.RawConfig{Generate: o.backend == "gen", Size: o.size, Offloads: o.rawOffloads()}
 		return cfg, nil
 	}
+	o.offer(&cfg.Device)
 	var err error
 	cfg.Device.Backend, err = o.wire()
 	return cfg, err

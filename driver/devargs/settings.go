@@ -136,6 +136,17 @@ var offloadFeatures = []struct {
 		virtio.FeatureSet(virtio.NetGuestECN, virtio.NetGuestUSO4, virtio.NetGuestUSO6)},
 }
 
+// Features returns what a device offers that does the work, or can be relieved of it.
+func (o Offload) Features() virtio.Features {
+	var f virtio.Features
+	for _, x := range offloadFeatures {
+		if o&x.offload != 0 {
+			f = f.Or(x.require).Or(x.request)
+		}
+	}
+	return f
+}
+
 func offloadKey(name string, o Offload) key {
 	return key{name: name,
 		set: func(s *Spec, key, value string) *Error {

@@ -80,6 +80,11 @@ type RawConfig struct {
 	// Size is the length of the generated frames in bytes, without the checksum
 	// that a wire adds: 60 to 65535; 0: 64.
 	Size int
+	// Offloads are those of CSUM, HOST_TSO4, HOST_TSO6, HOST_ECN, HOST_USO and
+	// GUEST_HDRLEN that are offered as well. Nothing is done on packets, which go nowhere,
+	// and their headers are not judged. Others are refused: the frames that are received
+	// are whole, and their header says nothing.
+	Offloads virtio.Features
 	// Refuse is taken out of the features that are offered.
 	Refuse virtio.Features
 }

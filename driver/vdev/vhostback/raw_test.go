@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev/vhostback"
+	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
 // rawFeatures are the modes of a driver that raw mode serves.
@@ -171,6 +173,35 @@ func TestRawConfig(t *testing.T) {
 		if _, err := vhostback.Serve(t.TempDir()+"/s", vhostback.Config{Raw: &vhostback.RawConfig{Size: size}}); err == nil {
 			t.Errorf("frames of %d bytes", size)
 		}
+	}
+}
+
+// Raw mode offers the offloads of what is transmitted that it is told to, and takes a header that
+// asks for any, valid or not; it has none of what is received.
+func TestRawOffloads(t *testing.T) {
+	transmit := virtio.FeatureSet(virtio.NetCSUM, virtio.NetHostTSO4, virtio.NetHostTSO6, virtio.NetHostECN, virtio.NetHostUSO, virtio.NetGuestHdrLen)
+	f := newFront(t, vhostback.Config{Raw: &vhostback.RawConfig{}})
+	if got := f.askNumber(getFeatures) & transmit[0]; got != 0 {
+		t.Errorf("%#x is offered", got)
+	}
+	f = newFront(t, vhostback.Config{Raw: &vhostback.RawConfig{Offloads: transmit}})
+	if got := f.askNumber(getFeatures) & (transmit[0] | offloadBits); got != transmit[0] {
+		t.Errorf("%#x is offered, want %#x", got, transmit[0])
+	}
+	_, tx := f.up(bits(bitVersion1, bitPacked)|transmit[0], 16)
+	f.fence()
+	n := segmented(f.mem[buffer(0):])
+	for _, start := range []uint16{34, 0xffff} {
+		binary.LittleEndian.PutUint16(f.mem[buffer(0)+6:], start)
+		tx.add(guestBase+buffer(0), n, 0)
+		f.until("the packet is used", func() bool { _, _, ok := tx.used(); return ok })
+	}
+	if c := f.back.Counters(); c.TxPackets != 2 || c.TxBytes != 2*uint64(n-header) {
+		t.Errorf("%+v", c)
+	}
+	refused := vhostback.Config{Raw: &vhostback.RawConfig{Offloads: virtio.FeatureSet(virtio.NetGuestCSUM)}}
+	if _, err := vhostback.Serve(t.TempDir()+"/s", refused); err == nil || !strings.Contains(err.Error(), "GUEST_CSUM") {
+		t.Errorf("%v", err)
 	}
 }
 

@@ -24,6 +24,7 @@ import (
 type Config struct {
 	Generate bool            // fill receive buffers; without it they are left alone
 	Size     int             // bytes of a generated frame, 60 to 65535; 0: 64
+	Offloads virtio.Features // of transmitOffloads, those that are offered
 	Refuse   virtio.Features // taken out of the features that are offered
 }
 
@@ -34,6 +35,13 @@ const (
 	headerLen    = virtio.NetHeaderLen
 	touched      = headerLen + 64 // bytes read of a transmitted packet
 )
+
+// transmitOffloads returns the offloads of a packet that can be taken without looking at its
+// header: it goes nowhere, whatever is left to be done on it.
+func transmitOffloads() virtio.Features {
+	return virtio.FeatureSet(virtio.NetCSUM, virtio.NetHostTSO4, virtio.NetHostTSO6, virtio.NetHostECN,
+		virtio.NetHostUSO, virtio.NetGuestHdrLen)
+}
 
 // Engine is a network device that moves no frames. Poll holds mu for some turns
 // at once; the other methods take it from it.
@@ -60,6 +68,11 @@ func New(cfg Config, pairs int, failed func()) (*Engine, error) {
 	if cfg.Size < minSize || cfg.Size > math.MaxUint16 {
 		return nil, &vdev.Error{Op: "raw engine", Field: "Size", Value: cfg.Size, Reason: "out of range",
 			Remedy: fmt.Sprintf("give %d to %d", minSize, math.MaxUint16)}
+	}
+	if other := cfg.Offloads.Minus(transmitOffloads()); !other.Empty() {
+		return nil, &vdev.Error{Op: "raw engine", Field: "Offloads", Value: other,
+			Reason: "no offload of packets that are transmitted",
+			Remedy: fmt.Sprintf("give some of %v", transmitOffloads())}
 	}
 	e := &Engine{failed: failed, cfg: cfg, rings: make([]ring, 2*pairs), packet: newPacket(cfg.Size)}
 	for i := range e.rings {
@@ -147,7 +160,7 @@ func (e *Engine) Offered() virtio.Features {
 	if len(e.rings) > 2 {
 		f = f.With(virtio.NetMQ)
 	}
-	return f.Minus(e.cfg.Refuse)
+	return f.Or(e.cfg.Offloads).Minus(e.cfg.Refuse)
 }
 
 // Pairs returns how many queue pairs there are.
