@@ -26,7 +26,7 @@ func TestTAPGone(t *testing.T) {
 	cmd := exec.Command("vhostdev", "--socket", socket, "--backend", "tap=vhostdev0", "--json", "--stats-period", "0",
 		"--duration", "1m")
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	status := make(chan int)
+	status, deleted := make(chan int), make(chan struct{})
 	go func() {
 		runtime.LockOSThread() // and never unlock: the thread is thrown away
 		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
@@ -39,18 +39,28 @@ func TestTAPGone(t *testing.T) {
 			return
 		}
 		defer handle.Close()
+		ended := make(chan struct{})
 		go func() {
-			for range 2000 { // until the command has made it
-				if link, err := handle.LinkByName("vhostdev0"); err == nil {
-					_ = handle.LinkDel(link)
-					return
+			defer close(deleted)
+			for { // until the command listens, which it does when it has made the interface
+				if _, err := os.Stat(socket); err == nil {
+					break
 				}
-				time.Sleep(10 * time.Millisecond)
+				select {
+				case <-ended:
+					return
+				case <-time.After(10 * time.Millisecond):
+				}
+			}
+			if link, err := handle.LinkByName("vhostdev0"); err != nil || handle.LinkDel(link) != nil {
+				t.Errorf("the interface cannot be deleted: %v", err)
 			}
 		}()
 		if err := cmd.Run(); cmd.ProcessState == nil { // in the namespace of this thread
 			t.Error(err)
 		}
+		close(ended)
+		<-deleted
 		status <- cmd.ProcessState.ExitCode()
 	}()
 	if got := <-status; got != 1 || !strings.Contains(stderr.String(), `TAP interface "vhostdev0": it was deleted`) ||

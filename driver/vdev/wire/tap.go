@@ -71,8 +71,14 @@ func tapError(name string, err error) error {
 		e.Remedy = "another program has it open"
 	case errors.Is(err, unix.EINVAL):
 		e.Remedy = "the name is taken by something else, or the interface was made with multi_queue"
+	case errors.Is(err, unix.EBADFD): // the descriptor has no interface any more
+		return deletedTAP(name)
 	}
 	return e
+}
+
+func deletedTAP(name string) error {
+	return &Error{Kind: tapInterface, Name: name, Reason: "it was deleted", Remedy: "make it again and start again"}
 }
 
 // TAP opens a TAP interface: an existing one, or a new one that disappears when
@@ -154,8 +160,7 @@ func (t *TAPDevice) checkLink() linkState {
 	t.up.Store(now == linkUp)
 	t.setUp(now == linkUp)
 	if now == linkGone {
-		t.gone(&Error{Kind: tapInterface, Name: t.name, Reason: "it was deleted",
-			Remedy: "make it again and start again"})
+		t.gone(deletedTAP(t.name))
 	}
 	return now
 }

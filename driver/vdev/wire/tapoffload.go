@@ -2,7 +2,6 @@ package wire
 
 import (
 	"encoding/binary"
-	"errors"
 
 	"golang.org/x/sys/unix"
 
@@ -47,10 +46,10 @@ const tunUSO4, tunUSO6 = 0x20, 0x40
 // be done on them. It reports whether the kernel knows the segmentation of UDP, which takes
 // Linux 6.2.
 func setTAPHeader(fd int) (uso bool, err error) {
-	err = errors.Join(
-		unix.IoctlSetPointerInt(fd, unix.TUNSETVNETHDRSZ, tapHeaderLen),
-		unix.IoctlSetPointerInt(fd, unix.TUNSETVNETLE, 1))
-	if err != nil {
+	if err := unix.IoctlSetPointerInt(fd, unix.TUNSETVNETHDRSZ, tapHeaderLen); err != nil {
+		return false, err
+	}
+	if err := unix.IoctlSetPointerInt(fd, unix.TUNSETVNETLE, 1); err != nil {
 		return false, err
 	}
 	uso = unix.IoctlSetInt(fd, unix.TUNSETOFFLOAD, unix.TUN_F_CSUM|tunUSO4|tunUSO6) == nil
