@@ -87,23 +87,9 @@ func (t *tester) showStats(p *port) {
 	p.shown, p.shownAt = now, at
 	var b strings.Builder
 	writePortStats(&b, p.number, since(now, p.cleared), r)
-	t.writeChosen(&b, p, period)
+	t.writeChosen(&b, p, now, period)
 	fmt.Fprintf(&b, "  %s\n", portFoot)
 	fmt.Fprint(t.screen, b.String())
-}
-
-// since returns counters without what they had before.
-func since(now, before driver.Stats) driver.Stats {
-	now.RxPackets -= before.RxPackets
-	now.RxBytes -= before.RxBytes
-	now.RxErrors -= before.RxErrors
-	now.RxMissed -= before.RxMissed
-	now.RxNoMbuf -= before.RxNoMbuf
-	now.TxPackets -= before.TxPackets
-	now.TxBytes -= before.TxBytes
-	now.TxDropped -= before.TxDropped
-	now.TxErrors -= before.TxErrors
-	return now
 }
 
 func (t *tester) clearPort(m grammar.Match) error {
@@ -137,14 +123,14 @@ func (p *port) sinceCleared(x driver.ExtendedStat) uint64 {
 }
 
 // writeChosen shows the extended statistics that --display-xstats names, with their rates.
-func (t *tester) writeChosen(b *strings.Builder, p *port, since time.Duration) {
+func (t *tester) writeChosen(b *strings.Builder, p *port, now driver.Stats, since time.Duration) {
 	if len(t.plan.xstats) == 0 {
 		return
 	}
 	fmt.Fprintf(b, "\n%36s%35s\n", "Value", "Rate (since last show)")
 	last := p.shownX
 	p.shownX = map[string]uint64{}
-	for _, x := range p.dev.ExtendedStats() {
+	for _, x := range now.Extended() {
 		if !slices.Contains(t.plan.xstats, x.Name) {
 			continue
 		}

@@ -114,6 +114,7 @@ func (e *engine) deal(i, first int) (owners int, err error) {
 		if err := e.add(i, q, q%queues, owner); err != nil {
 			return 0, err
 		}
+		e.streams[len(e.streams)-1].shared = q >= queues || q+queues < streams
 	}
 	return min(streams, queues), nil
 }

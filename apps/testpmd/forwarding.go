@@ -15,10 +15,8 @@ import (
 type testRun struct {
 	engine *engine
 	group  *pollers.Group
-	begun  map[int]driver.Stats // counters of the ports at its start, or when they were cleared
-	ended  map[int]driver.Stats // at its end, nil before
-	unsent map[int]uint64       // of drops, those that were cleared
-	cycles uint64               // of bursts, those that were cleared
+	begun  *reading // counters at its start, or when they were cleared
+	ended  *reading // ... and at its end, nil before
 }
 
 // start starts forwarding. txFirst is how many bursts every transmit queue sends before.
@@ -47,7 +45,7 @@ func (t *tester) start(txFirst int) error {
 	if err != nil {
 		return err
 	}
-	r := &testRun{engine: e, begun: map[int]driver.Stats{}, unsent: map[int]uint64{}}
+	r := &testRun{engine: e}
 	if p.flush {
 		e.flush()
 	}
@@ -74,18 +72,12 @@ func (t *tester) start(txFirst int) error {
 
 // begin makes the counters of the run begin at 0.
 func (r *testRun) begin(ports []*driver.Port) {
-	for _, i := range r.engine.ports {
-		r.begun[i] = ports[i].Stats()
-		r.unsent[i] = r.engine.dropped(i)
-	}
+	r.begun = r.read(ports)
 	for _, s := range r.engine.streams {
-		s.rxBegun, s.txBegun = s.moved()
-		s.dropsBegun = s.dropped.Load()
 		s.badIP.Store(0)
 		s.badL4.Store(0)
 		s.watch.Store(r.engine.plan.newWatch(s))
 	}
-	r.cycles = r.engine.busy()
 }
 
 // stop ends forwarding and shows what it did.
@@ -110,12 +102,7 @@ func (t *tester) halt() {
 	}
 	r.engine.release()
 	t.busy = false
-	r.ended = map[int]driver.Stats{}
-	for _, i := range r.engine.ports {
-		if dev := t.set.Ports[i]; dev != nil {
-			r.ended[i] = dev.Stats()
-		}
-	}
+	r.ended = r.read(t.set.Ports)
 }
 
 // survive calls do, which has all queues for itself. A memory fault is an error.
@@ -154,55 +141,31 @@ func (e *engine) flush() {
 	}
 }
 
-// traffic returns what port i did in the run.
-func (t *tester) traffic(i int) traffic {
-	r := t.run
-	now, ok := r.ended[i]
-	if !ok {
-		now = t.set.Ports[i].Stats()
-	}
-	last := r.begun[i]
-	drops := r.engine.dropped(i) - r.unsent[i]
-	n := traffic{
-		rx: now.RxPackets - last.RxPackets, rxDropped: now.RxMissed - last.RxMissed,
-		rxErrors: now.RxErrors - last.RxErrors, noMbuf: now.RxNoMbuf - last.RxNoMbuf,
-		tx:        now.TxPackets - last.TxPackets,
-		txDropped: now.TxDropped - last.TxDropped + now.TxErrors - last.TxErrors + drops,
-	}
-	for _, s := range r.engine.streams {
-		if s.from == i {
-			n.badIP += s.badIP.Load()
-			n.badL4 += s.badL4.Load()
-		}
-	}
-	return n
-}
-
 // showForwarding shows what the run did so far.
 func (t *tester) showForwarding() {
 	r := t.run
+	n := r.gained(t.set.Ports)
 	var b strings.Builder
 	several := len(r.engine.streams) > len(r.engine.ports)
 	if several {
-		r.engine.writeStreams(&b)
+		r.engine.writeStreams(&b, n)
 	}
 	var total traffic
 	for _, i := range r.engine.ports {
-		n := t.traffic(i)
-		total.add(n)
+		p := n.traffic(r.engine, i)
+		total.add(p)
 		fmt.Fprintf(&b, "\n  %s Forward statistics for port %-2d %s\n", forwardHead, i, forwardHead)
-		n.write(&b, r.engine.plan.mode.name == "csum")
+		p.write(&b, r.engine.plan.mode.name == "csum")
 		if !several {
 			r.engine.writeBursts(&b, i)
 		}
 		fmt.Fprintf(&b, "  %s\n", forwardFoot)
 	}
 	total.writeTotal(&b)
-	if r.engine.plan.cycles {
-		if c := r.cyclesOf(t); c.Busy > 0 {
-			fmt.Fprintf(&b, "\n  CPU cycles/packet=%.2f (total cycles=%d / total %s packets=%d) at %.0f MHz Clock\n",
-				c.PerPacket, c.Busy, c.Mode, c.Packets, c.MHz)
-		}
+	if r.engine.plan.cycles && n.cycles > 0 {
+		c := r.engine.cyclesOf(n, total)
+		fmt.Fprintf(&b, "\n  CPU cycles/packet=%.2f (total cycles=%d / total %s packets=%d) at %.0f MHz Clock\n",
+			c.PerPacket, c.Busy, c.Mode, c.Packets, c.MHz)
 	}
 	fmt.Fprint(t.screen, b.String())
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"maps"
 	"os"
 	"os/exec"
@@ -11,7 +10,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -141,24 +139,6 @@ func TestSameLines(t *testing.T) {
 	}
 }
 
-// transcript is what a process writes.
-type transcript struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (o *transcript) Write(b []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.Write(b)
-}
-
-func (o *transcript) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String()
-}
-
 // flowing is a port that has received and sent packets.
 var flowing = regexp.MustCompile(`RX-packets: [1-9].*\n(  Bad.*\n)*  TX-packets: [1-9]`)
 
@@ -166,42 +146,15 @@ var flowing = regexp.MustCompile(`RX-packets: [1-9].*\n(  Bad.*\n)*  TX-packets:
 // until packets flow.
 func converse(t *testing.T, program string, args ...string) string {
 	t.Helper()
-	// Line by line, as it is on a terminal, or what it says would be in pieces.
-	cmd := exec.Command("stdbuf", append([]string{"-oL", program}, args...)...)
-	out := new(transcript)
-	cmd.Stdout, cmd.Stderr = out, out
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
-	told := 0
-	tell := func(line string) {
-		await(t, program+" waits for a command", func() bool { return strings.Count(out.String(), promptText) > told })
-		told++
-		_, _ = io.WriteString(in, line)
-	}
+	c := newConversation(t, program, args...)
 	for line := range strings.Lines(dialogue) {
-		tell(line)
-		if !strings.HasPrefix(line, "start tx_first") {
-			continue
+		c.tell(line)
+		if strings.HasPrefix(line, "start tx_first") {
+			c.tell("\n")
+			c.tellUntil("show fwd stats all\n", flowing)
 		}
-		tell("\n")
-		from := len(out.String())
-		await(t, program+" forwards", func() bool {
-			tell("show fwd stats all\n")
-			return flowing.MatchString(out.String()[from:])
-		})
 	}
-	_ = in.Close()
-	if err := cmd.Wait(); err != nil {
-		t.Fatalf("%s: %v\n%s", program, err, out)
-	}
-	return out.String()
+	return c.end()
 }
 
 // absent reports whether a line is of the EAL, of the driver's own or of what virtio-user has and

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/report"
+	"github.com/virtio-pmd/virtio-pmd/driver/lcore"
 )
 
 // describeForwarding shows which core forwards what, as testpmd does at the start.
@@ -63,11 +64,9 @@ func (t *tester) describeRings(e *engine) {
 }
 
 // writeStreams shows the streams that moved packets.
-func (e *engine) writeStreams(w io.Writer) {
+func (e *engine) writeStreams(w io.Writer, n *reading) {
 	for _, s := range e.streams {
-		received, sent := s.moved()
-		received, sent = received-s.rxBegun, sent-s.txBegun
-		dropped := s.dropped.Load() - s.dropsBegun
+		received, sent, dropped := n.stream(s)
 		if received+sent+dropped == 0 {
 			continue
 		}
@@ -106,18 +105,11 @@ func (w *watch) write(out io.Writer, received, sent bool) {
 	}
 }
 
-// cyclesOf returns what the packets of the run cost, since the counters were cleared.
-func (r *testRun) cyclesOf(t *tester) *report.Cycles {
-	c := r.engine.coreCycles()
-	c.Busy -= r.cycles
-	c.Packets = 0
-	for _, i := range r.engine.ports {
-		n := t.traffic(i)
-		if r.engine.plan.mode.everyRound {
-			c.Packets += n.tx
-		} else {
-			c.Packets += n.rx
-		}
+// cyclesOf returns what packets cost.
+func (e *engine) cyclesOf(n *reading, all traffic) *report.Cycles {
+	c := &report.Cycles{Mode: e.plan.mode.name, Clock: lcore.ClockName, MHz: e.clock.mhz(), Busy: n.cycles, Packets: all.rx}
+	if e.plan.mode.everyRound {
+		c.Packets = all.tx
 	}
 	c.PerPacket = float64(c.Busy) / float64(c.Packets) // without packets it is infinite, as testpmd shows
 	return c

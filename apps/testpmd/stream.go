@@ -17,29 +17,18 @@ type stream struct {
 	cache   *mbuf.Cache
 	bufs    []*mbuf.Buf // one burst
 	dropped atomic.Uint64
+	shared  bool          // other streams send by tx as well
+	sent    atomic.Uint64 // packets that tx took, counted if it is shared
 
 	in, out          *driver.Port // those of rx and tx
 	from, number     int          // and their places on the command line
 	rxQueue, txQueue int          // places in the ports
 	peer             net.HardwareAddr
-	mac              [6]byte       // of out
-	badIP, badL4     atomic.Uint64 // received checksums that were wrong, counted by csum
-	held             *noisy        // what holds packets back, nil unless the mode is noisy
-	rxBegun, txBegun uint64        // packets of the queues when the run began
-	dropsBegun       uint64
+	mac              [6]byte               // of out
+	badIP, badL4     atomic.Uint64         // received checksums that were wrong, counted by csum
+	held             *noisy                // what holds packets back, nil unless the mode is noisy
 	watch            atomic.Pointer[watch] // nil if nothing is recorded or shown of bursts
 	retry            *retry                // nil if what finds the queue full is dropped at once
-}
-
-// moved returns how many packets the queues of the stream have received and sent.
-func (s *stream) moved() (received, sent uint64) {
-	if s.rx != nil {
-		received = s.rx.Stats().Packets
-	}
-	if s.tx != nil {
-		sent = s.tx.Stats().Packets
-	}
-	return received, sent
 }
 
 // receive takes a burst from the receive queue.
@@ -65,6 +54,9 @@ func (s *stream) send(n int) int {
 		}
 		s.cache.Put(s.bufs[sent:n])
 		s.dropped.Add(uint64(n - sent))
+	}
+	if s.shared {
+		s.sent.Add(uint64(sent))
 	}
 	if w != nil {
 		w.sent(sent)
