@@ -119,11 +119,11 @@ func (f *forwarder) finish() {
 	}
 }
 
-// dropped returns how many packets found the queues of port i full.
-func (f *forwarder) dropped(i int) uint64 {
-	var n uint64
+// dropped returns how many packets found each queue of port i full.
+func (f *forwarder) dropped(i int) []uint64 {
+	var list []uint64
 	for _, o := range f.outs[i] {
-		n += o.dropped.Load()
+		list = append(list, o.dropped.Load())
 	}
-	return n
+	return list
 }

@@ -36,7 +36,7 @@ func (p *plan) session() *session.Session {
 		if err != nil {
 			return session.Work{}, err
 		}
-		work := session.Work{Begin: e.begin, End: e.end, Dropped: e.dropped}
+		work := session.Work{Begin: e.begin, End: e.end, Dropped: e.droppedByQueue}
 		if p.cycles {
 			work.Cycles = e.coreCycles
 		}
@@ -103,6 +103,15 @@ func (e *engine) dropped(i int) uint64 {
 		n += s.dropped.Load()
 	}
 	return n
+}
+
+// droppedByQueue returns how many packets found each queue of port i full.
+func (e *engine) droppedByQueue(i int) []uint64 {
+	list := make([]uint64, e.set.Ports[i].Queues())
+	for _, s := range e.outs[i] {
+		list[s.txQueue] += s.dropped.Load()
+	}
+	return list
 }
 
 // coreCycles returns what the meters counted for the packets of the mode.

@@ -80,6 +80,9 @@ func (p *portSample) cells(d detail) [][]cell {
 		{count("Polls", p.Polls), {text: Share(p.EmptyPolls, p.Polls) + " empty"},
 			count("kicks", p.Kicks), count("resets", p.Resets)},
 	}
+	if p.RxFiltered > 0 {
+		rows = append(rows, []cell{count("RX-filtered", p.RxFiltered)})
+	}
 	if p.recovered() {
 		rows = append(rows, []cell{loss("RX-missed", p.RxMissed), loss("TX-lost", p.TxLost),
 			count("disconnects", p.Disconnects), loss("refusals", p.Refusals)})

@@ -86,7 +86,9 @@ type PortObject struct {
 	Info   any               `json:"info,omitempty"`
 }
 
-// QueueObject is one queue pair in a PortObject.
+// QueueObject is one queue pair in a PortObject. What was to leave by it is TxPackets and
+// TxDropped together. A device says for all queues together how many packets it has dropped:
+// those are among TxPackets here.
 type QueueObject struct {
 	RxPackets  uint64 `json:"rx_packets"`
 	RxBytes    uint64 `json:"rx_bytes"`

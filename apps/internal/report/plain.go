@@ -38,6 +38,9 @@ func (p *portSample) write(b *bytes.Buffer) {
 	rates("Tx", p.txPPS, p.txBPS)
 	fmt.Fprintf(b, "  Polls: %d, %s empty; kicks: %d; resets: %d\n",
 		p.Polls, Share(p.EmptyPolls, p.Polls), p.Kicks, p.Resets)
+	if p.RxFiltered > 0 {
+		fmt.Fprintf(b, "  RX-filtered: %d\n", p.RxFiltered)
+	}
 	if p.recovered() {
 		fmt.Fprintf(b, "  RX-missed: %d; TX-lost: %d; disconnects: %d; refusals: %d\n",
 			p.RxMissed, p.TxLost, p.Disconnects, p.Refusals)

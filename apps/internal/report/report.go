@@ -4,6 +4,7 @@
 package report
 
 import (
+	"slices"
 	"time"
 
 	"github.com/virtio-pmd/virtio-pmd/driver"
@@ -48,14 +49,15 @@ type Port struct {
 	// Extended is for a port whose extended statistics are not those of [driver.Stats]: it
 	// is called in place of Stats, and returns both as they are at one moment.
 	Extended func() (driver.Stats, []driver.ExtendedStat)
-	// Full returns how many packets the command dropped because the queues of the
-	// port were full. It may be nil.
-	Full func() uint64
+	// Full returns how many packets the command dropped because the transmit queues of the
+	// port were full, queue by queue. It may be nil.
+	Full func() []uint64
 }
 
 // counts are the counters of a port, with what the command dropped. At the end
 // of a run, of all packets that were to leave by the port, TxPackets were sent, TxDropped
-// dropped and TxErrors refused.
+// dropped and TxErrors refused. Those of a queue pair count what was dropped because the
+// queue was full, too.
 type counts struct {
 	driver.Stats
 	extended []driver.ExtendedStat // the port's own, if it has some
@@ -70,7 +72,13 @@ func (p *Port) counts() counts {
 		c.Stats = p.Stats()
 	}
 	if p.Full != nil {
-		c.full = p.Full()
+		c.Queues = slices.Clone(c.Queues)
+		for q, n := range p.Full() {
+			c.full += n
+			if q < len(c.Queues) {
+				c.Queues[q].Tx.Dropped += n
+			}
+		}
 		c.TxDropped += c.full
 	}
 	return c

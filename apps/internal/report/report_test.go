@@ -76,7 +76,7 @@ func TestObject(t *testing.T) {
 		Queues: []driver.QueueStats{{Tx: driver.TxQueueStats{LengthDrops: 2, ChainDrops: 4, PoolDrops: 1, OwnerDrops: 2, OffloadDrops: 6,
 			Checksums: 21, LargePackets: 22, SoftwareChecksums: 23, SoftwareLarge: 24},
 			Rx: driver.RxQueueStats{ChecksumGood: 25, ChecksumPartial: 26, LargePackets: 27}}}}
-	s.Ports[0].Full = func() uint64 { return 10 }
+	s.Ports[0].Full = func() []uint64 { return []uint64{10} }
 	stats[1].TxErrors = 5
 	var out bytes.Buffer
 	if err := s.object(1500*time.Millisecond, s.sample()).writeJSON(&out); err != nil {
@@ -169,7 +169,7 @@ func TestPrintUnsent(t *testing.T) {
 	} {
 		s, stats := testReport(time.Now())
 		*stats[1] = c.stats
-		s.Ports[1].MTU, s.Ports[1].Full = 1500, func() uint64 { return c.full }
+		s.Ports[1].MTU, s.Ports[1].Full = 1500, func() []uint64 { return []uint64{c.full} }
 		var out bytes.Buffer
 		err := s.Print(time.Second, false, &out, nil)
 		var unsent *UnsentError
@@ -187,28 +187,29 @@ func TestPrintUnsent(t *testing.T) {
 	}
 }
 
-// TestObjectQueues: queues are listed where there are several.
+// TestObjectQueues: queues are listed where there are several, with what found them full.
 func TestObjectQueues(t *testing.T) {
 	s, stats := testReport(time.Now())
 	stats[0].Queues = make([]driver.QueueStats, 1)
 	stats[1].Queues = make([]driver.QueueStats, 2)
 	stats[1].Queues[1].Rx = driver.RxQueueStats{Packets: 5, Bytes: 6, Dropped: 1, NoMbuf: 2, Kicks: 3, Suppressed: 4}
 	stats[1].Queues[1].Tx = driver.TxQueueStats{Packets: 7, Bytes: 8, Dropped: 9, Full: 10, Kicks: 11, Suppressed: 12}
+	s.Ports[1].Full = func() []uint64 { return []uint64{13, 14} }
 	o := s.object(time.Second, s.sample())
 	if o.Ports[0].Queues != nil {
 		t.Errorf("one queue: %+v", o.Ports[0].Queues)
 	}
-	if want := []QueueObject{{}, {RxPackets: 5, RxBytes: 6, RxErrors: 1, RxNoMbuf: 2,
-		TxPackets: 7, TxBytes: 8, TxDropped: 9, RingFull: 10, Kicks: 14, Suppressed: 16}}; !slices.Equal(o.Ports[1].Queues, want) {
+	if want := []QueueObject{{TxDropped: 13}, {RxPackets: 5, RxBytes: 6, RxErrors: 1, RxNoMbuf: 2,
+		TxPackets: 7, TxBytes: 8, TxDropped: 23, RingFull: 10, Kicks: 14, Suppressed: 16}}; !slices.Equal(o.Ports[1].Queues, want) {
 		t.Errorf("got %+v, want %+v", o.Ports[1].Queues, want)
 	}
 }
 
 func TestSummary(t *testing.T) {
 	s, stats := testReport(time.Now())
-	*stats[0] = driver.Stats{RxPackets: 100, RxErrors: 1}
+	*stats[0] = driver.Stats{RxPackets: 100, RxErrors: 1, RxFiltered: 50}
 	*stats[1] = driver.Stats{RxPackets: 20, TxPackets: 90, TxDropped: 3, TxErrors: 4}
-	s.Ports[1].Full = func() uint64 { return 7 }
+	s.Ports[1].Full = func() []uint64 { return []uint64{7} }
 	var out bytes.Buffer
 	if err := s.writeSummary(&out, 10*time.Second, s.sample()); err != nil {
 		t.Fatal(err)
@@ -218,6 +219,7 @@ func TestSummary(t *testing.T) {
 		"app: 10.0 s, 2 ports",
 		"Forward statistics for port 0: emu:gen -> port x RX-packets: 100 RX-dropped: 1 RX-total: 101 TX-packets: 0",
 		"Forward statistics for port 1: 0000:00:03.0 -> port x RX-packets: 20 RX-dropped: 0 RX-total: 20 TX-packets: 90 TX-dropped: 10 TX-total: 104 TX-errors: 4 ",
+		"not received: 50 were kept away by the filters of the port",
 		"not sent: 7 found the queue full; 3 were dropped by the device",
 		"Accumulated forward statistics for all ports RX-packets: 120 RX-dropped: 1 RX-total: 121 TX-packets: 90 TX-dropped: 10 TX-total: 104 TX-errors: 4 Rx-pps: 12 Tx-pps: 9 (average)",
 		"path: RX packed; TX split",

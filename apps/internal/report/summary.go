@@ -35,6 +35,9 @@ func (r *Report) writeSummary(w io.Writer, elapsed time.Duration, all []counts) 
 		n := all[i]
 		fmt.Fprintf(&b, "\n  -------- Forward statistics for port %d: %s %s\n", p.Number, p.Name, p.Role)
 		totals(&b, n, elapsed)
+		if n.RxFiltered > 0 {
+			fmt.Fprintf(&b, "  not received: %d were kept away by the filters of the port: promisc=, allmulti=, vlan=, mac=\n", n.RxFiltered)
+		}
 		if why := n.unsent().words(p.MTU); why != "" {
 			fmt.Fprintf(&b, "  not sent: %s\n", why)
 		}

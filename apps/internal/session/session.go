@@ -52,9 +52,9 @@ type Work struct {
 	// Begin is called before the first poll, End after the last one: both have all
 	// queues for themselves.
 	Begin, End func()
-	// Dropped returns how many packets the command dropped because the queues of
-	// port i were full. Any goroutine may call it, also while packets flow.
-	Dropped func(i int) uint64
+	// Dropped returns how many packets the command dropped because the transmit queues of
+	// port i were full, queue by queue. Any goroutine may call it, also while packets flow.
+	Dropped func(i int) []uint64
 	// Cycles returns what the packets cost. It is called after the last poll.
 	Cycles func() *report.Cycles
 
@@ -202,7 +202,7 @@ func (s *Session) report(set *portset.Set, work Work) *report.Report {
 			MTU:   port.MTU(), Stats: port.Stats, Info: port.Info,
 		})
 		if work.Dropped != nil {
-			r.Ports[i].Full = func() uint64 { return work.Dropped(i) }
+			r.Ports[i].Full = func() []uint64 { return work.Dropped(i) }
 		}
 	}
 	return r

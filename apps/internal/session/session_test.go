@@ -56,7 +56,7 @@ func TestRun(t *testing.T) {
 		}
 		return Work{
 			Pollers: []pollers.Poller{{Poll: poll}}, Begin: step("begin"), End: step("end"),
-			Dropped: func(i int) uint64 { return uint64(i) + 7 },
+			Dropped: func(i int) []uint64 { return []uint64{uint64(i) + 7} },
 			Cycles:  func() *report.Cycles { return &report.Cycles{Clock: "clock", Packets: 5} },
 		}, nil
 	}
