@@ -228,8 +228,8 @@ func TestOpenEndsWithItsContext(t *testing.T) {
 	defer silent.Close()
 	o := Options{Memory: hugepages.Options{SmallPages: true}}
 	for text, phrase := range map[string]string{
-		"vhost-user:" + dir + "/server,server=1":                    "interrupted after",
-		"vhost-user:" + dir + "/server2,server=1,server_timeout=1h": "interrupted after",
+		"vhost-user:" + dir + "/server,server=1":                    "no back end connected within",
+		"vhost-user:" + dir + "/server2,server=1,server_timeout=1h": "no back end connected within",
 		"vhost-user:" + dir + "/silent":                             "",
 		"emu:gen":                                                   "",
 		"emu:vhost=" + dir + "/s":                                   "",

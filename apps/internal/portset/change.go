@@ -27,17 +27,17 @@ func (c *Config) spare() []devargs.Spec {
 // is one of the command line.
 func (s *Set) Add(ctx context.Context, i int, spec devargs.Spec) error {
 	for len(s.Ports) <= i {
-		s.Ports, s.names, s.EmuPolls = append(s.Ports, nil), append(s.names, ""), append(s.EmuPolls, nil)
+		s.Ports, s.EmuPolls = append(s.Ports, nil), append(s.EmuPolls, nil)
 		s.config.Specs = append(s.config.Specs, devargs.Spec{})
 	}
 	if s.Ports[i] != nil {
 		return fmt.Errorf("port %d is open", i)
 	}
 	if err := spec.Check(s.config.root); err != nil {
-		return fmt.Errorf("port %s: %w", spec.Text, s.config.addUse(spec, err))
+		return named(spec, s.config.addUse(spec, err))
 	}
 	if err := s.room(i, spec); err != nil {
-		return fmt.Errorf("port %s: %w", spec.Text, err)
+		return named(spec, err)
 	}
 	o := s.options
 	if s.config.PollDevices {
@@ -50,7 +50,7 @@ func (s *Set) Add(ctx context.Context, i int, spec devargs.Spec) error {
 	if err != nil {
 		return named(spec, tooSmall(err))
 	}
-	s.Ports[i], s.names[i], s.config.Specs[i] = port, spec.Text, spec
+	s.Ports[i], s.config.Specs[i] = port, spec
 	return nil
 }
 
@@ -83,7 +83,7 @@ func (s *Set) Remove(i int) error {
 	s.Ports[i], s.EmuPolls[i] = nil, nil
 	if err := port.Close(); err != nil {
 		s.left = true // it may use the memory
-		return fmt.Errorf("closing port %s: %w", s.names[i], err)
+		return fmt.Errorf("closing port %s: %w", s.config.Specs[i].Text, err)
 	}
 	return nil
 }

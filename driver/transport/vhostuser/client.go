@@ -33,7 +33,7 @@ func Check(path string) error {
 }
 
 func connectError(path string, err error) *Error {
-	e := &Error{Device: "vhost-user:" + path, Op: opConnect, Err: err}
+	e := &Error{Device: "vhost-user:" + path, Op: opConnect, Err: withoutPath(err)}
 	e.Reason, e.Remedy = nofile.Explain(err)
 	switch {
 	case e.Reason != "":
@@ -42,7 +42,9 @@ func connectError(path string, err error) *Error {
 			"it hangs, or serves others: its log may say why"
 	case errors.Is(err, fs.ErrNotExist):
 		e.Reason, e.Remedy = "there is no such socket",
-			"start the back end first, or listen yourself (server=1)"
+			"start the back end first, or have it connect to a socket of this port (server=1)"
+	case errors.Is(err, unix.ECONNREFUSED) && isDirectory(path):
+		e.Reason, e.Remedy = "it is a directory", "name the socket in it"
 	case errors.Is(err, unix.ECONNREFUSED):
 		e.Reason, e.Remedy = "no process listens on it",
 			"the back end that made this file has ended, or it is not a socket; start the back end again"
@@ -55,6 +57,24 @@ func connectError(path string, err error) *Error {
 		e.Reason, e.Remedy = "the connection cannot be made", "check whether a back end runs there"
 	}
 	return e
+}
+
+// withoutPath returns the cause in the error of a system call, whose text has the path again.
+func withoutPath(err error) error {
+	var file *fs.PathError
+	var network *net.OpError
+	switch {
+	case errors.As(err, &file):
+		return file.Err
+	case errors.As(err, &network):
+		return network.Err
+	}
+	return err
+}
+
+func isDirectory(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }
 
 func (client) close() error { return nil }

@@ -52,12 +52,8 @@ func (s *server) connect(ctx context.Context) (*net.UnixConn, error) {
 	case err == nil:
 		return conn, nil
 	case ctx.Err() != nil:
-		reason := "no back end connected within %v"
-		if errors.Is(ctx.Err(), context.Canceled) {
-			reason = "interrupted after %v in which no back end connected"
-		}
 		return nil, &Error{Device: "vhost-user:" + s.path, Op: opAccept,
-			Reason: fmt.Sprintf(reason, time.Since(start).Round(time.Millisecond)),
+			Reason: fmt.Sprintf("no back end connected within %v", time.Since(start).Round(time.Millisecond)),
 			Remedy: "start it as the client of this socket (net_vhost: client=1)", Err: ctx.Err()}
 	}
 	return nil, listenError(s.path, err)
