@@ -90,14 +90,15 @@
 //
 // What a device can be told beside its packets are methods of [Port]: what it receives
 // ([Port.SetPromiscuous], [Port.SetRxMode], [Port.SetMAC], [Port.SetMACFilter],
-// [Port.AddVLAN]), how it spreads that ([Port.SetQueuePairs], [Port.SetRSS]), what it leaves
-// to the driver ([Port.SetReceiveOffloads]), when it interrupts ([Port.SetRxCoalescing]),
-// and what it has counted ([Port.DeviceStats]). Any goroutine calls them while packets flow;
-// one command is under way at a time, and the others wait for it, and for the end of a
-// recovery, as long as their context and Config.ControlTimeout let them. What was set is set
-// again after a recovery. A device that does not offer what a command needs gets none, and
-// the error, which is [errors.ErrUnsupported], says what can be done. Over vhost-user that
-// is so for most of them: the protocol has no control queue.
+// [Port.AddVLAN]), how it spreads that ([Port.SetQueuePairs], [Port.SetRSS],
+// [Port.SetInnerHash]), what it leaves to the driver ([Port.SetReceiveOffloads]), when it
+// interrupts ([Port.SetRxCoalescing]), and what it has counted ([Port.DeviceStats]). Any
+// goroutine calls them while packets flow; one command is under way at a time, and the
+// others wait for it, and for the end of a recovery, as long as their context and
+// Config.ControlTimeout let them. What was set is set again after a recovery. A device that
+// does not offer what a command needs gets none, and the error, which is
+// [errors.ErrUnsupported], says what can be done. Over vhost-user that is so for most of
+// them: the protocol has no control queue.
 //
 // # Speed
 //

@@ -74,6 +74,7 @@ var configFields = []struct {
 	{"rss_max_key_size", virtio.NetConfigRSSMaxKeySize, 1, 1, virtio.FeatureSet(virtio.NetRSS, virtio.NetHashReport)},
 	{"rss_max_indirection_table_length", virtio.NetConfigRSSMaxTable, 2, 1, virtio.FeatureSet(virtio.NetRSS)},
 	{"supported_hash_types", virtio.NetConfigHashTypes, 4, 1, virtio.FeatureSet(virtio.NetRSS, virtio.NetHashReport)},
+	{"supported_tunnel_types", virtio.NetConfigTunnelTypes, 4, 1, virtio.FeatureSet(virtio.NetHashTunnel)},
 }
 
 // readConfigFields reads the fields that a device has.
@@ -115,6 +116,8 @@ func configText(name string, b []byte) string {
 		return fmt.Sprintf("%#x (unknown)", v)
 	case "supported_hash_types":
 		return fmt.Sprintf("%#x%s", v, bitNames(v, hashTypeNames...))
+	case "supported_tunnel_types":
+		return fmt.Sprintf("%#x%s", v, bitNames(v, tunnelTypeNames...))
 	}
 	return fmt.Sprint(v)
 }

@@ -25,14 +25,16 @@ func (p *Port) settingsInfo() []ConfigField {
 	add(multicast != nil, "multicast filter", "%s", macTexts(multicast))
 	add(p.Features().Has(virtio.NetCtrlVLAN), "VLAN filter", "%s", orNone(numberTexts(p.VLANs())))
 	if r, ok := p.RSS(); ok {
-		add(true, "RSS", "of%s", hashNames(r.Types))
+		add(true, "RSS", "of%s", typeNames(uint64(r.Types), hashTypeNames))
 		add(true, "RSS key", "%s", keyText(r.Key))
 		add(true, "RSS table", "%s", tableText(r.Table))
 	}
 	if h, ok := p.Hash(); ok {
-		add(true, "hash", "of%s", hashNames(h.Types))
+		add(true, "hash", "of%s", typeNames(uint64(h.Types), hashTypeNames))
 		add(true, "hash key", "%s", keyText(h.Key))
 	}
+	inner := p.InnerHash()
+	add(inner != 0, "inner header hash", "of%s", typeNames(uint64(inner), tunnelTypeNames))
 	offloads := p.ReceiveOffloads()
 	add(!offloads.Empty(), "receive offloads", "%v", offloads)
 	none := Coalescing{}
@@ -82,13 +84,15 @@ func orNone(text string) string {
 	return text
 }
 
-// hashNames returns the names of types of packets, each after a space.
-func hashNames(t virtio.HashTypes) string {
-	names := bitNames(uint64(t), hashTypeNames...)
-	return " " + strings.Trim(names, " ()")
+// typeNames returns the names of types, each after a space.
+func typeNames(types uint64, names []string) string {
+	return " " + strings.Trim(bitNames(types, names...), " ()")
 }
 
-var hashTypeNames = []string{"IPv4", "TCPv4", "UDPv4", "IPv6", "TCPv6", "UDPv6", "IPv6_EX", "TCPv6_EX", "UDPv6_EX"}
+var (
+	hashTypeNames   = []string{"IPv4", "TCPv4", "UDPv4", "IPv6", "TCPv6", "UDPv6", "IPv6_EX", "TCPv6_EX", "UDPv6_EX"}
+	tunnelTypeNames = []string{"GRE_2784", "GRE_2890", "GRE_7676", "GRE_UDP", "VXLAN", "VXLAN_GPE", "GENEVE", "IPIP", "NVGRE"}
+)
 
 // keyText returns a key in groups of 4 bytes, which a line can be broken between.
 func keyText(key []byte) string {

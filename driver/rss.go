@@ -84,7 +84,8 @@ func (p *Port) Hash() (HashConfig, bool) {
 	return h, true
 }
 
-// RSSLimits returns what the device takes for [Port.SetRSS] and [Port.SetHash].
+// RSSLimits returns what the device takes for [Port.SetRSS], [Port.SetHash] and
+// [Port.SetInnerHash].
 func (p *Port) RSSLimits() RSSLimits { return p.device.current.Load().rss }
 
 // setRSS has the device spread packets as r says.

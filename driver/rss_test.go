@@ -41,10 +41,16 @@ type received struct {
 // flow, from all queues.
 func (r *rig) deliverFlows(flows []flowtest.Flow, packets int) map[int][]received {
 	r.t.Helper()
+	return r.deliverInside(nil, flows, packets)
+}
+
+// deliverInside is deliverFlows with the same headers before each packet.
+func (r *rig) deliverInside(headers []byte, flows []flowtest.Flow, packets int) map[int][]received {
+	r.t.Helper()
 	mac := [6]byte(r.port.MAC())
 	for n := range packets {
 		for _, f := range flows {
-			r.wire.deliver(0, f.Frame(mac, n)) // the device spreads them over the pairs
+			r.wire.deliver(0, slices.Concat(headers, f.Frame(mac, n))) // the device spreads them over the pairs
 		}
 	}
 	got := make(map[int][]received)
@@ -57,7 +63,7 @@ func (r *rig) deliverFlows(flows []flowtest.Flow, packets int) map[int][]receive
 				for _, b := range bufs[:n] {
 					p := received{queue: queue}
 					var ok bool
-					if p.flow, p.number, ok = flowtest.Parse(frametest.Content(b)); !ok {
+					if p.flow, p.number, ok = flowtest.Parse(frametest.Content(b)[len(headers):]); !ok {
 						r.t.Fatal("a packet is not of a flow")
 					}
 					p.hash, p.report = b.Hash()

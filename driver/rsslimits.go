@@ -13,9 +13,10 @@ import (
 
 // RSSLimits are what a device takes. All are 0 for one without RSS and HASH_REPORT.
 type RSSLimits struct {
-	KeySize   int              // bytes of the longest key
-	TableSize int              // entries of the longest table, at most 4096, 0 without RSS
-	Types     virtio.HashTypes // packets that it can hash
+	KeySize   int                // bytes of the longest key
+	TableSize int                // entries of the longest table, at most 4096, 0 without RSS
+	Types     virtio.HashTypes   // packets that it can hash
+	Tunnels   virtio.TunnelTypes // inside which it can, 0 without HASH_TUNNEL
 }
 
 const (
@@ -51,6 +52,13 @@ func readRSSLimits(t transport.Transport, f virtio.Features) (RSSLimits, error) 
 		}
 		l.TableSize = table
 	}
+	if f.Has(virtio.NetHashTunnel) {
+		// Types that the specification does not have are ignored (5.1.9.4).
+		if err := t.ReadConfig(virtio.NetConfigTunnelTypes, 4, types[:]); err != nil {
+			return l, err
+		}
+		l.Tunnels = virtio.TunnelTypes(binary.LittleEndian.Uint32(types[:])) & virtio.TunnelAll
+	}
 	return l, nil
 }
 
@@ -67,6 +75,7 @@ func (d *device) selectRSS(n *negotiated) error {
 		n.drop(virtio.NetRSS, "there is one queue pair")
 	}
 	if !n.features.Has(virtio.NetRSS) && !n.features.Has(virtio.NetHashReport) {
+		n.drop(virtio.NetHashTunnel, "neither RSS nor HASH_REPORT is used")
 		return nil
 	}
 	limits, err := readRSSLimits(d.t, n.features)
@@ -79,7 +88,11 @@ func (d *device) selectRSS(n *negotiated) error {
 			"supported_hash_types", uint32(limits.Types))
 		n.drop(virtio.NetRSS, "the device's limits are invalid")
 		n.drop(virtio.NetHashReport, "the device's limits are invalid")
+		n.drop(virtio.NetHashTunnel, "neither RSS nor HASH_REPORT is used")
 		return nil
+	}
+	if limits.Tunnels == 0 {
+		n.drop(virtio.NetHashTunnel, "the device has no type of tunnels that the driver knows")
 	}
 	if n.features.Has(virtio.NetRSS) {
 		limits.TableSize = powerOfTwo(min(limits.TableSize, tableRoom))

@@ -19,6 +19,7 @@ type settings struct {
 	vlans      vlanTable
 	offloads   receiveOffloads
 	coalescing coalescing
+	inner      innerHash
 }
 
 // setting is a group of settings.
@@ -32,7 +33,7 @@ type setting interface {
 
 // all returns the groups, in the order in which a device is told.
 func (s *settings) all() []setting {
-	return []setting{&s.mac, &s.macs, &s.vlans, &s.rx, &s.offloads, &s.coalescing}
+	return []setting{&s.mac, &s.macs, &s.vlans, &s.rx, &s.offloads, &s.coalescing, &s.inner}
 }
 
 // update changes settings.

@@ -41,6 +41,10 @@
 //	promisc, allmulti         1: receive every packet, every multicast packet; 0:
 //	                          those for the port's addresses only. Without the key
 //	                          the device does as it likes
+//	mac_filter                unicast and multicast addresses whose packets the
+//	                          device lets through beside those for the port's own,
+//	                          as 02:00:00:00:00:05+33:33:00:00:00:01; give promisc=0
+//	                          as well
 //	vlan                      IDs of the VLANs whose packets the device lets through
 //	                          beside untagged ones, as 100 or 100+200. In
 //	                          promiscuous mode, in which most devices begin, it lets
@@ -55,6 +59,10 @@
 //	                          power of two, as 0+0+1+2; without it all queues in
 //	                          turn
 //	hash                      1: the device reports the hash with each packet
+//	inner_hash                tunnels inside which the hash is computed, so that the
+//	                          flows in one are told apart: all, or some of gre,
+//	                          gre-2784, gre-2890, gre-7676, gre-udp, vxlan,
+//	                          vxlan-gpe, geneve, ipip, nvgre, joined by +
 //	csum                      1: the device completes checksums of what is sent and
 //	                          checks those of what is received; tx or rx: one of
 //	                          both
@@ -91,9 +99,9 @@
 //	A feature with the value 1 is not required: packed=1 on a device without packed
 //	rings opens a port with split ones. The port's Path, which the commands print,
 //	says which it has, and of what is missing whether it was refused or is not
-//	offered. What promisc, allmulti, vlan, rss, hash, csum, tso, uso, lro, intr and
-//	coalesce ask for is required: if the device or the transport cannot do it, the
-//	port is not opened.
+//	offered. What promisc, allmulti, mac_filter, vlan, rss, hash, inner_hash, csum,
+//	tso, uso, lro, intr and coalesce ask for is required: if the device or the
+//	transport cannot do it, the port is not opened.
 //
 // # Errors
 //

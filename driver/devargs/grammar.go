@@ -52,9 +52,9 @@ const (
 	defaults = `A feature with the value 1 is not required: packed=1 on a device without packed
 rings opens a port with split ones. The port's Path, which the commands print,
 says which it has, and of what is missing whether it was refused or is not
-offered. What promisc, allmulti, vlan, rss, hash, csum, tso, uso, lro, intr and
-coalesce ask for is required: if the device or the transport cannot do it, the
-port is not opened.`
+offered. What promisc, allmulti, mac_filter, vlan, rss, hash, inner_hash, csum,
+tso, uso, lro, intr and coalesce ask for is required: if the device or the
+transport cannot do it, the port is not opened.`
 )
 
 // The columns of an explanation.

@@ -60,6 +60,9 @@ var keyGroups = []keyGroup{
 		settingKey("allmulti", func(s *Spec) **bool { return &s.AllMulticast })},
 		"1: receive every packet, every multicast packet; 0: those for the port's addresses only. Without " +
 			"the key the device does as it likes"},
+	{[]key{{name: "mac_filter", set: (*Spec).macs, text: (*Spec).macText, controlled: true}},
+		"unicast and multicast addresses whose packets the device lets through beside those for the port's " +
+			"own, as 02:00:00:00:00:05+33:33:00:00:00:01; give promisc=0 as well"},
 	{[]key{{name: "vlan", set: (*Spec).vlans, text: (*Spec).vlanText, controlled: true}},
 		"IDs of the VLANs whose packets the device lets through beside untagged ones, as 100 or 100+200. In " +
 			"promiscuous mode, in which most devices begin, it lets all through: give promisc=0 as well"},
@@ -73,6 +76,9 @@ var keyGroups = []keyGroup{
 			"queues in turn"},
 	{[]key{flagKey("hash", func(s *Spec) *bool { return &s.Hash }, true)},
 		"1: the device reports the hash with each packet"},
+	{[]key{{name: "inner_hash", set: (*Spec).tunnels, text: (*Spec).tunnelText, controlled: true}},
+		"tunnels inside which the hash is computed, so that the flows in one are told apart: all, or some of gre, " +
+			"gre-2784, gre-2890, gre-7676, gre-udp, vxlan, vxlan-gpe, geneve, ipip, nvgre, joined by +"},
 	{[]key{{name: "csum", set: (*Spec).csum, text: (*Spec).csumText}},
 		"1: the device completes checksums of what is sent and checks those of what is received; tx or rx: " +
 			"one of both"},

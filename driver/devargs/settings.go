@@ -2,9 +2,9 @@ package devargs
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,6 +17,45 @@ import (
 
 // maxVLAN is the largest ID of a VLAN.
 const maxVLAN = 4094
+
+// macs reads the addresses of a filter.
+func (s *Spec) macs(key, value string) *Error {
+	s.MACs = nil
+	for word := range strings.SplitSeq(value, "+") {
+		mac, err := net.ParseMAC(word)
+		if err != nil || len(mac) != 6 {
+			return &Error{Key: key, Value: value, Reason: fmt.Sprintf("%q is no Ethernet address", word),
+				Remedy: "write mac_filter=02:00:00:00:00:05, or two of them with + between"}
+		}
+		if len(s.MACs) == driver.MaxMACs {
+			return &Error{Key: key, Value: value, Reason: fmt.Sprintf("more than %d addresses", driver.MaxMACs),
+				Remedy: "give promisc=1, or for multicast addresses allmulti=1, in their place"}
+		}
+		s.MACs = append(s.MACs, mac)
+	}
+	return nil
+}
+
+func (s *Spec) macText() string {
+	var words []string
+	for _, mac := range s.MACs {
+		words = append(words, mac.String())
+	}
+	return strings.Join(words, "+")
+}
+
+// setMACs has a port receive packets for the addresses of the filter.
+func (s *Spec) setMACs(ctx context.Context, p *driver.Port) error {
+	var unicast, multicast []net.HardwareAddr
+	for _, mac := range s.MACs {
+		if mac[0]&1 == 0 {
+			unicast = append(unicast, mac)
+		} else {
+			multicast = append(multicast, mac)
+		}
+	}
+	return p.SetMACFilter(ctx, unicast, multicast)
+}
 
 // vlans reads the IDs of VLANs.
 func (s *Spec) vlans(key, value string) *Error {
@@ -37,79 +76,6 @@ func (s *Spec) vlans(key, value string) *Error {
 }
 
 func (s *Spec) vlanText() string { return joined(s.VLANs) }
-
-// hashTypes are the packets that a hash can be of, by the names that DPDK's testpmd has for
-// them.
-var hashTypes = []struct {
-	name  string
-	types virtio.HashTypes
-}{
-	{"all", virtio.HashAll},
-	{"ip", virtio.HashIPv4 | virtio.HashIPv6 | virtio.HashIPv6Ex},
-	{"tcp", virtio.HashTCPv4 | virtio.HashTCPv6 | virtio.HashTCPv6Ex},
-	{"udp", virtio.HashUDPv4 | virtio.HashUDPv6 | virtio.HashUDPv6Ex},
-	{"ipv4", virtio.HashIPv4}, {"ipv4-tcp", virtio.HashTCPv4}, {"ipv4-udp", virtio.HashUDPv4},
-	{"ipv6", virtio.HashIPv6}, {"ipv6-tcp", virtio.HashTCPv6}, {"ipv6-udp", virtio.HashUDPv6},
-	{"ipv6-ex", virtio.HashIPv6Ex}, {"ipv6-tcp-ex", virtio.HashTCPv6Ex}, {"ipv6-udp-ex", virtio.HashUDPv6Ex},
-}
-
-// rssTypes reads what packets are spread by their hash.
-func (s *Spec) rssTypes(key, value string) *Error {
-	s.RSS = 0
-	for word := range strings.SplitSeq(value, "+") {
-		i := slices.IndexFunc(hashTypes, func(t struct {
-			name  string
-			types virtio.HashTypes
-		}) bool {
-			return t.name == word
-		})
-		if i < 0 {
-			return &Error{Key: key, Value: value, Reason: fmt.Sprintf("%q is no kind of packets", word),
-				Remedy: "write rss=all, or rss=ip+tcp; help ports lists all"}
-		}
-		s.RSS |= hashTypes[i].types
-	}
-	return nil
-}
-
-func (s *Spec) rssText() string {
-	var words []string
-	left := s.RSS
-	for _, t := range hashTypes {
-		if left != 0 && t.types&^left == 0 {
-			words = append(words, t.name)
-			left &^= t.types
-		}
-	}
-	return strings.Join(words, "+")
-}
-
-func (s *Spec) rssKey(key, value string) *Error {
-	b, err := hex.DecodeString(strings.ReplaceAll(value, ":", ""))
-	if err != nil || len(b) == 0 || len(b) > 255 {
-		return &Error{Key: key, Value: value, Reason: "not 1 to 255 bytes in hexadecimal",
-			Remedy: "write 40 bytes, which every device takes, as 80 digits"}
-	}
-	s.RSSKey = b
-	return nil
-}
-
-func (s *Spec) rssTable(key, value string) *Error {
-	s.RSSTable = nil
-	for word := range strings.SplitSeq(value, "+") {
-		q, err := strconv.ParseUint(word, 10, 15)
-		if err != nil {
-			return &Error{Key: key, Value: value, Reason: fmt.Sprintf("%q is no queue", word),
-				Remedy: "write numbers of queues from 0 on, as 0+1+2+3"}
-		}
-		s.RSSTable = append(s.RSSTable, uint16(q))
-	}
-	if n := len(s.RSSTable); n&(n-1) != 0 {
-		return &Error{Key: key, Value: value, Reason: fmt.Sprintf("%d entries, which is no power of two", n),
-			Remedy: "repeat some of the queues"}
-	}
-	return nil
-}
 
 // Offload is work that a device does for a program. Values are joined by |.
 type Offload int
@@ -214,6 +180,10 @@ func (s *Spec) checkSettings() *Error {
 		return &Error{Key: "rss_table", Value: joined(s.RSSTable), Reason: "packets are not spread by a hash",
 			Remedy: "give rss=all as well"}
 	}
+	if s.RSS == 0 && !s.Hash && s.InnerHash != 0 {
+		return &Error{Key: "inner_hash", Value: s.tunnelText(), Reason: "no hash is computed",
+			Remedy: "give rss=all or hash=1 as well"}
+	}
 	if s.RSS == 0 && !s.Hash && s.RSSKey != nil {
 		return &Error{Key: "rss_key", Value: hexText(s.RSSKey), Reason: "there is no hash that it could be for",
 			Remedy: "give rss=all or hash=1 as well"}
@@ -268,9 +238,9 @@ func (s *Spec) features() (require, request virtio.Features) {
 		given bool
 		f     virtio.Feature
 	}{
-		{s.Promiscuous != nil || s.AllMulticast != nil, virtio.NetCtrlRx},
+		{s.Promiscuous != nil || s.AllMulticast != nil || s.MACs != nil, virtio.NetCtrlRx},
 		{s.VLANs != nil, virtio.NetCtrlVLAN}, {s.RSS != 0, virtio.NetRSS}, {s.Hash, virtio.NetHashReport},
-		{s.Coalesce != nil, virtio.NetNotfCoal},
+		{s.InnerHash != 0, virtio.NetHashTunnel}, {s.Coalesce != nil, virtio.NetNotfCoal},
 	} {
 		if c.given {
 			require = require.With(c.f)
@@ -312,8 +282,16 @@ func (s *Spec) apply(ctx context.Context, p *driver.Port) error {
 	step(s.RSS == 0 && s.RSSKey != nil, func() error {
 		return p.SetHash(ctx, driver.HashConfig{Key: s.RSSKey})
 	})
+	step(s.InnerHash != 0, func() error {
+		types := s.InnerHash
+		if types == virtio.TunnelAll {
+			types = p.RSSLimits().Tunnels
+		}
+		return p.SetInnerHash(ctx, types)
+	})
 	step(s.Promiscuous != nil, func() error { return p.SetPromiscuous(ctx, *s.Promiscuous) })
 	step(s.AllMulticast != nil, func() error { return p.SetAllMulticast(ctx, *s.AllMulticast) })
+	step(s.MACs != nil, func() error { return s.setMACs(ctx, p) })
 	for _, id := range s.VLANs {
 		step(true, func() error { return p.AddVLAN(ctx, id) })
 	}

@@ -20,7 +20,7 @@ import (
 // that it has set.
 func TestSettingsReachThePort(t *testing.T) {
 	p := open(t, "emu:null,queues=4,pairs=3,promisc=0,allmulti=1,vlan=5+6,rss=tcp,rss_key=0102030405,"+
-		"rss_table=2+1+0+2,hash=1,intr=1,coalesce=16/20us", Options{})
+		"rss_table=2+1+0+2,hash=1,inner_hash=ipip+geneve,mac_filter=02:00:00:00:00:09+33:33:00:00:00:01,intr=1,coalesce=16/20us", Options{})
 	if m := p.RxMode(); m != (driver.RxMode{AllMulticast: true}) {
 		t.Errorf("modes %+v", m)
 	}
@@ -50,6 +50,7 @@ func TestSettingsReachThePort(t *testing.T) {
 	for name, value := range map[string]string{
 		"active queue pairs": "3", "receive modes": "promiscuous off, all-multicast on", "VLAN filter": "5 6",
 		"RSS": "of TCPv4 TCPv6 TCPv6_EX", "RSS key": "01020304 05", "RSS table": "4 entries: 2 1 0 in turn",
+		"inner header hash": "of GENEVE IPIP", "unicast filter": "02:00:00:00:00:09", "multicast filter": "33:33:00:00:00:01",
 		"receive coalescing": "16 packets, 20µs", "interrupts": "a goroutine can sleep until the device interrupts",
 	} {
 		if said[name] != value || !strings.Contains(info.String(), "\n  "+name+" ") {
@@ -96,13 +97,16 @@ func TestFilterKeys(t *testing.T) {
 	own, other, group, all := "\x02\x00\x00\x00\x00\x07", "\x02\x00\x00\x00\x00\x08", "\x33\x33\x00\x00\x00\x01", "\xff\xff\xff\xff\xff\xff"
 	sent := [][]byte{frame(own), frame(other), frame(group), frame(all), frame(own, 5), frame(own, 6), frame(other, 5)}
 	for keys, want := range map[string][]int{
-		"":                             {0, 1, 2, 3, 4, 5, 6},
-		",promisc=1":                   {0, 1, 2, 3, 4, 5, 6},
-		",promisc=0":                   {0, 3, 4, 5},
-		",promisc=0,allmulti=1":        {0, 2, 3, 4, 5},
-		",promisc=0,vlan=5":            {0, 3, 4},
-		",promisc=0,vlan=5+6,mtu=9000": {0, 3, 4, 5},
-		",vlan=5":                      {0, 1, 2, 3, 4, 5, 6},
+		"":                      {0, 1, 2, 3, 4, 5, 6},
+		",promisc=1":            {0, 1, 2, 3, 4, 5, 6},
+		",promisc=0":            {0, 3, 4, 5},
+		",promisc=0,allmulti=1": {0, 2, 3, 4, 5},
+		",promisc=0,vlan=5":     {0, 3, 4},
+		",promisc=0,mac_filter=02:00:00:00:00:08":                   {0, 1, 3, 4, 5, 6},
+		",promisc=0,mac_filter=02:00:00:00:00:08+33:33:00:00:00:01": {0, 1, 2, 3, 4, 5, 6},
+		",promisc=0,mac_filter=33:33:00:00:00:01":                   {0, 2, 3, 4, 5},
+		",promisc=0,vlan=5+6,mtu=9000":                              {0, 3, 4, 5},
+		",vlan=5":                                                   {0, 1, 2, 3, 4, 5, 6},
 	} {
 		var cables Cables
 		var pollFrom, pollTo func() int

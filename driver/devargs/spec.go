@@ -59,6 +59,8 @@ type Spec struct {
 	RSSKey                    []byte             // nil for a random one
 	RSSTable                  []uint16           // nil for all queues in turn
 	Hash                      bool               // hashes are reported
+	InnerHash                 virtio.TunnelTypes // tunnels inside which they are computed, 0 for none
+	MACs                      []net.HardwareAddr // that pass the filter beside the port's own
 	Offloads                  Offload            // that the device has to have
 	Interrupts                bool               // queues can interrupt
 	Coalesce                  *driver.Coalescing // nil if not given

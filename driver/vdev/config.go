@@ -41,10 +41,12 @@ type Config struct {
 	MACTable int
 
 	// RSSKeySize and RSSTable are the longest key and the longest indirection table that
-	// a driver may set, and HashTypes the packets that the device calculates a hash for.
+	// a driver may set, HashTypes the packets that the device calculates a hash for, and
+	// TunnelTypes the encapsulations inside which it can.
 	// 0: 40 bytes, 128 entries, and all. The specification has 40 and 128 at least.
 	RSSKeySize, RSSTable int
 	HashTypes            virtio.HashTypes
+	TunnelTypes          virtio.TunnelTypes
 
 	// Backend is what the device is connected to, see package wire; nil: transmitted
 	// frames are discarded and none are received.
@@ -143,6 +145,9 @@ func (c Config) complete() (Config, error) {
 	if c.HashTypes == 0 {
 		c.HashTypes = virtio.HashAll
 	}
+	if c.TunnelTypes == 0 {
+		c.TunnelTypes = virtio.TunnelAll
+	}
 	if c.MAC == nil {
 		c.MAC = net.HardwareAddr{2, 0, 0, 0, 0, 1}
 	}
@@ -200,7 +205,7 @@ func Implemented() virtio.Features {
 		virtio.NetCtrlOffloads, virtio.NetMTU, virtio.NetMAC, virtio.NetMrgRxbuf, virtio.NetStatus, virtio.NetCtrlVQ,
 		virtio.NetCtrlRx, virtio.NetCtrlVLAN, virtio.NetCtrlRxExtra, virtio.NetAnnounce, virtio.NetMQ,
 		virtio.NetCtrlMACAddr, virtio.NetDeviceStats, virtio.NetVQNotfCoal, virtio.NetNotfCoal, virtio.NetHashReport,
-		virtio.NetRSS, virtio.NetSpeedDuplex,
+		virtio.NetRSS, virtio.NetHashTunnel, virtio.NetSpeedDuplex,
 		virtio.RingIndirectDesc, virtio.RingEventIdx, virtio.Version1, virtio.AccessPlatform, virtio.RingPacked,
 		virtio.InOrder, virtio.OrderPlatform, virtio.NotificationData, virtio.NotifConfigData, virtio.RingReset).
 		Or(allOffloads)

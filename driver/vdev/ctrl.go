@@ -53,7 +53,8 @@ var ctrlCommands = slices.Concat(rxCommands, macCommands, vlanCommands, mqComman
 	{virtio.CtrlAnnounce, virtio.CtrlAnnounceAck, "ANNOUNCE_ACK", []virtio.Feature{virtio.NetAnnounce}, ruleFeature, 0, (*Device).announced},
 	{virtio.CtrlGuestOffloads, virtio.CtrlGuestOffloadsSet, "GUEST_OFFLOADS_SET",
 		[]virtio.Feature{virtio.NetCtrlOffloads}, ruleFeature, 8, (*Device).setOffloads},
-	{7, anyCode, "HASH_TUNNEL", []virtio.Feature{virtio.NetHashTunnel}, "net/hash-tunnel/1", -1, nil},
+	{virtio.CtrlHashTunnel, virtio.CtrlHashTunnelSet, "HASH_TUNNEL_SET",
+		[]virtio.Feature{virtio.NetHashTunnel}, "net/hash-tunnel/1", 4, (*Device).setTunnels},
 	{9, anyCode, "RSS_CTX", []virtio.Feature{virtio.NetRSSContext}, "net/rss-ctx/1", -1, nil},
 })
 

@@ -150,6 +150,18 @@ func (d *Device) setHash(q *queue, data []byte) bool {
 	return ok
 }
 
+// setTunnels is HASH_TUNNEL_SET: a le32 of the encapsulations whose inner header the hash
+// is calculated over (5.1.9.4, Inner Header Hash).
+func (d *Device) setTunnels(q *queue, data []byte) bool {
+	wanted := virtio.TunnelTypes(binary.LittleEndian.Uint32(data))
+	if extra := wanted &^ d.cfg.TunnelTypes; extra != 0 {
+		d.violate("net/hash-tunnel/2", q.index, "HASH_TUNNEL_SET with %#x, the device has %#x", wanted, d.cfg.TunnelTypes)
+		return false
+	}
+	d.hash.tunnels = wanted
+	return true
+}
+
 // checkHash checks hash types, and the key behind its length.
 func (d *Device) checkHash(q *queue, command string, types virtio.HashTypes, key []byte) ([]byte, bool) {
 	n, key := int(key[0]), key[1:]

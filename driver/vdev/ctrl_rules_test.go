@@ -86,6 +86,8 @@ func TestCommandRules(t *testing.T) {
 		"coalescing of which queue":   {6, 3, 8, cat(le16(5), make([]byte, 2)), "net/coal/1"},
 		"coalescing, no room":         {6, 3, 7, cat(le16(0), make([]byte, 2)), "x/net/ctrl-result"},
 		"coalescing, 12 bytes to get": {6, 3, 8, make([]byte, 12), "x/net/ctrl-length"},
+		"tunnels of 2 bytes":          {7, 0, 0, le16(1), "x/net/ctrl-length"},
+		"tunnels without number":      {7, 0, 0, le32(1 << 9), "net/hash-tunnel/2"},
 		"statistics, no room":         {8, 0, 7, nil, "x/net/ctrl-result"},
 		"statistics, data":            {8, 0, 8, []byte{0}, "x/net/ctrl-length"},
 		"statistics of what":          {8, 1, 64, nil, "x/net/ctrl-length"},

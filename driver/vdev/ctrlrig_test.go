@@ -12,7 +12,7 @@ import (
 // allCtrl is what a driver accepts that uses everything on the control queue.
 var allCtrl = virtio.FeatureSet(virtio.NetCtrlVQ, virtio.NetCtrlRx, virtio.NetCtrlRxExtra, virtio.NetCtrlVLAN,
 	virtio.NetCtrlMACAddr, virtio.NetAnnounce, virtio.NetMQ, virtio.NetRSS, virtio.NetHashReport, virtio.NetNotfCoal,
-	virtio.NetVQNotfCoal, virtio.NetDeviceStats, virtio.NetCtrlOffloads, virtio.NetStatus, virtio.NetMAC, virtio.RingReset)
+	virtio.NetVQNotfCoal, virtio.NetHashTunnel, virtio.NetDeviceStats, virtio.NetCtrlOffloads, virtio.NetStatus, virtio.NetMAC, virtio.RingReset)
 
 // ctrlRig is a driver with a control queue, whose device has a cable to peer.
 type ctrlRig struct {

@@ -10,8 +10,9 @@ import (
 // a queue by it, and for HASH_REPORT, which passes it to the driver (5.1.9.4, Hash
 // calculation for incoming packets).
 type hashing struct {
-	types virtio.HashTypes // enabled; none until the driver sends a configuration
-	key   toeplitz
+	types   virtio.HashTypes   // enabled; none until the driver sends a configuration
+	tunnels virtio.TunnelTypes // whose inner header counts; likewise
+	key     toeplitz
 }
 
 // set enables types and the key for them.
@@ -30,6 +31,9 @@ func (h *hashing) of(frame []byte) (uint32, virtio.HashReport) {
 	}
 	var t tuple
 	t.parse(frame)
+	if h.tunnels != 0 {
+		t.enter(h.tunnels)
+	}
 	r := t.report(h.types)
 	if r == virtio.HashReportNone {
 		return 0, r

@@ -271,12 +271,16 @@ func FuzzHash(f *testing.F) {
 		extensions: cat([]byte{43, 2, 0, 1, 1, 0, 0xc9, 16}, make([]byte, 16), []byte{6, 2, 2, 1, 0, 0, 0, 0}, make([]byte, 16))}
 	f.Add(seed.frame(), uint16(virtio.HashAll))
 	f.Add(flowFrame(1).frame(), uint16(virtio.HashTCPv4))
+	for _, c := range tunnels() {
+		f.Add(c.frame, uint16(virtio.HashAll))
+	}
 	f.Fuzz(func(t *testing.T, frame []byte, types uint16) {
 		if len(frame) > 1500 {
 			return
 		}
 		enabled := virtio.HashTypes(types) & virtio.HashAll
 		r := hashRig(t, split.Or(allCtrl))
+		r.do(virtio.CtrlHashTunnel, virtio.CtrlHashTunnelSet, le32(uint32(virtio.TunnelAll))...)
 		r.do(virtio.CtrlMQ, virtio.CtrlMQHashConfig, hashConfig(enabled, verificationKey)...)
 		value, report := r.reported(frame)
 		if report != virtio.HashReportNone && enabled>>(report-1)&1 == 0 || report == virtio.HashReportNone && value != 0 {

@@ -7,8 +7,8 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
-// netConfigSize is the device configuration up to and with supported_hash_types (5.1.4).
-const netConfigSize = 24
+// netConfigSize is the device configuration up to and with supported_tunnel_types (5.1.4).
+const netConfigSize = 28
 
 // netConfig is struct virtio_net_config as the driver reads it.
 type netConfig struct {
@@ -32,6 +32,7 @@ func newNetConfig(c Config) netConfig {
 	n.bytes[virtio.NetConfigRSSMaxKeySize] = byte(c.RSSKeySize)
 	put(n.bytes[virtio.NetConfigRSSMaxTable:], uint16(c.RSSTable))
 	binary.LittleEndian.PutUint32(n.bytes[virtio.NetConfigHashTypes:], uint32(c.HashTypes))
+	binary.LittleEndian.PutUint32(n.bytes[virtio.NetConfigTunnelTypes:], uint32(c.TunnelTypes))
 	return n
 }
 
@@ -49,7 +50,8 @@ var configGates = []struct {
 	{virtio.NetConfigSpeed, virtio.NetConfigRSSMaxKeySize, []virtio.Feature{virtio.NetSpeedDuplex}},
 	{virtio.NetConfigRSSMaxKeySize, virtio.NetConfigRSSMaxTable, []virtio.Feature{virtio.NetRSS, virtio.NetHashReport}},
 	{virtio.NetConfigRSSMaxTable, virtio.NetConfigHashTypes, []virtio.Feature{virtio.NetRSS}},
-	{virtio.NetConfigHashTypes, netConfigSize, []virtio.Feature{virtio.NetRSS, virtio.NetHashReport}},
+	{virtio.NetConfigHashTypes, virtio.NetConfigTunnelTypes, []virtio.Feature{virtio.NetRSS, virtio.NetHashReport}},
+	{virtio.NetConfigTunnelTypes, netConfigSize, []virtio.Feature{virtio.NetHashTunnel}},
 }
 
 // configWidth returns the width of the field that begins at off, 0 if none does.
@@ -60,7 +62,7 @@ func configWidth(off int) int {
 	case off == virtio.NetConfigStatus, off == virtio.NetConfigMaxPairs, off == virtio.NetConfigMTU,
 		off == virtio.NetConfigRSSMaxTable:
 		return 2
-	case off == virtio.NetConfigSpeed, off == virtio.NetConfigHashTypes:
+	case off == virtio.NetConfigSpeed, off == virtio.NetConfigHashTypes, off == virtio.NetConfigTunnelTypes:
 		return 4
 	}
 	return 0

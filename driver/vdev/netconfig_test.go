@@ -18,11 +18,12 @@ func TestHashConfiguration(t *testing.T) {
 		{virtio.NetConfigRSSMaxKeySize, 1, 52, virtio.FeatureSet(virtio.NetRSS, virtio.NetHashReport)},
 		{virtio.NetConfigRSSMaxTable, 2, 512, virtio.FeatureSet(virtio.NetRSS)},
 		{virtio.NetConfigHashTypes, 4, 0x3f, virtio.FeatureSet(virtio.NetRSS, virtio.NetHashReport)},
+		{virtio.NetConfigTunnelTypes, 4, 0x90, virtio.FeatureSet(virtio.NetHashTunnel)},
 		{virtio.NetConfigMaxPairs, 2, 4, virtio.FeatureSet(virtio.NetRSS, virtio.NetMQ)},
 	}
-	for _, offer := range []virtio.Features{{}, virtio.FeatureSet(virtio.NetRSS), virtio.FeatureSet(virtio.NetHashReport), virtio.FeatureSet(virtio.NetMQ)} {
-		g := newGuest(t, vdev.Config{Pairs: 4, RSSKeySize: 52, RSSTable: 512, HashTypes: 0x3f, Offer: offer.With(virtio.Version1)}, 4096)
-		if n := g.d.ConfigSize(); n != 24 {
+	for _, offer := range []virtio.Features{{}, virtio.FeatureSet(virtio.NetRSS), virtio.FeatureSet(virtio.NetHashReport), virtio.FeatureSet(virtio.NetMQ), virtio.FeatureSet(virtio.NetHashTunnel)} {
+		g := newGuest(t, vdev.Config{Pairs: 4, RSSKeySize: 52, RSSTable: 512, HashTypes: 0x3f, TunnelTypes: 0x90, Offer: offer.With(virtio.Version1)}, 4096)
+		if n := g.d.ConfigSize(); n != 28 {
 			t.Errorf("%d bytes of configuration", n)
 		}
 		for _, f := range fields {

@@ -29,6 +29,8 @@ type tuple struct {
 	extensions bool   // IPv6 with extension headers
 	proto      byte   // protoTCP or protoUDP if ports is not nil
 	ports      []byte // both, in the order of the packet
+	next       byte   // the protocol of payload
+	payload    []byte // what follows the headers of IP, unless the packet is a fragment
 	buf        [hashInput]byte
 }
 
@@ -43,7 +45,12 @@ func (t *tuple) parse(frame []byte) {
 		ethertype = binary.BigEndian.Uint16(frame[at+2:])
 		at += vlanTag
 	}
-	switch ip := frame[at:]; {
+	t.parseIP(ethertype, frame[at:])
+}
+
+// parseIP takes the packet in a frame of this type apart.
+func (t *tuple) parseIP(ethertype uint16, ip []byte) {
+	switch {
 	case ethertype == etherIPv4 && len(ip) >= 20 && ip[0]>>4 == 4:
 		t.parseIPv4(ip)
 	case ethertype == etherIPv6 && len(ip) >= 40 && ip[0]>>4 == 6:
@@ -105,8 +112,9 @@ func (t *tuple) findHome(header []byte) {
 	}
 }
 
-// transport takes the ports of a TCP or UDP header at an offset.
+// transport takes the header behind IP at an offset, and its ports if it is one of TCP or UDP.
 func (t *tuple) transport(ip []byte, at int, proto byte) {
+	t.next, t.payload = proto, ip[min(at, len(ip)):]
 	if (proto == protoTCP || proto == protoUDP) && len(ip) >= at+4 {
 		t.proto, t.ports = proto, ip[at:at+4]
 	}

@@ -9,6 +9,7 @@ const (
 	CtrlMQ            = 4 // with MQ, RSS or HASH_REPORT
 	CtrlGuestOffloads = 5 // with CTRL_GUEST_OFFLOADS
 	CtrlNotfCoal      = 6 // with NOTF_COAL or VQ_NOTF_COAL
+	CtrlHashTunnel    = 7 // with HASH_TUNNEL
 	CtrlStats         = 8 // with DEVICE_STATS
 )
 
@@ -59,6 +60,10 @@ const (
 	// behind the ack with le32 packets and le32 microseconds.
 	CtrlNotfCoalVQGet = 3
 )
+
+// CtrlHashTunnelSet is the command of [CtrlHashTunnel], with the le32 of [TunnelTypes]
+// (5.1.9.4, Inner Header Hash).
+const CtrlHashTunnelSet = 0
 
 // Commands of [CtrlStats] (5.1.9.5, Device Statistics).
 const (

@@ -12,7 +12,8 @@ const (
 
 	NetConfigRSSMaxKeySize = 17 // u8, bytes, with RSS or HASH_REPORT
 	NetConfigRSSMaxTable   = 18 // le16, entries, with RSS
-	NetConfigHashTypes     = 20 // le32 of HashType, with RSS or HASH_REPORT
+	NetConfigHashTypes     = 20 // le32 of HashTypes, with RSS or HASH_REPORT
+	NetConfigTunnelTypes   = 24 // le32 of TunnelTypes, with HASH_TUNNEL
 )
 
 // Bits of the status field of the network device configuration.
