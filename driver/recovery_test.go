@@ -84,10 +84,12 @@ func TestRecoveryFromLostStatus(t *testing.T) {
 }
 
 // scribble writes into the area of a virtqueue, as only a device may, unless the device
-// is being reset.
+// is being reset, or the driver has written no more than half of the address yet.
 func (r *rig) scribble(q int, area vdev.Area, off int, b ...byte) {
-	if address := r.dev.QueueAddress(q, area); address != 0 {
-		copy(r.port.device.rings.Bytes()[int(address-r.port.device.rings.Address())+off:], b)
+	rings := r.port.device.rings
+	address := r.dev.QueueAddress(q, area)
+	if at := address - rings.Address(); address != 0 && at < uint64(len(rings.Bytes())) {
+		copy(rings.Bytes()[min(int(at)+off, len(rings.Bytes())):], b)
 	}
 }
 

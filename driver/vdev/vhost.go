@@ -64,7 +64,7 @@ type Mapping struct {
 // carry a value; resets of single queues; and addresses that an IOMMU translates.
 var notVhost = virtio.FeatureSet(virtio.NetCtrlVQ, virtio.NetCtrlRx, virtio.NetCtrlVLAN, virtio.NetCtrlRxExtra,
 	virtio.NetCtrlMACAddr, virtio.NetCtrlOffloads, virtio.NetAnnounce, virtio.NetDeviceStats, virtio.NetVQNotfCoal,
-	virtio.NetNotfCoal, virtio.NetHashReport, virtio.NetRSS, virtio.NotificationData, virtio.NotifConfigData,
+	virtio.NetNotfCoal, virtio.NetHashReport, virtio.NetRSS, virtio.NetHashTunnel, virtio.NotificationData, virtio.NotifConfigData,
 	virtio.RingReset, virtio.AccessPlatform, virtio.OrderPlatform)
 
 // NewVhost makes a device. It owns cfg.Backend and closes it if it fails.
