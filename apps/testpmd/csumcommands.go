@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/virtio-pmd/virtio-pmd/apps/testpmd/grammar"
+	"github.com/virtio-pmd/virtio-pmd/driver/devargs"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
@@ -13,10 +14,8 @@ func (t *tester) checksumCommands() []grammar.Command {
 	return []grammar.Command{
 		{Form: "csum set (udp|tcp) (hw|sw) PORT", Section: inConfig,
 			Help: "Leave the checksum to the transmit queue of a port, which has the device do it if that can, or make it before, in the csum forward engine.", Do: t.setChecksum},
-		{Form: "csum set ip sw PORT", Section: inConfig, Help: "Make the checksum of IPv4 in software, as always.",
-			Do: func(m grammar.Match) error { _, err := t.stoppedPort(m.Words[4]); return err }},
 		{Form: "csum set (ip|sctp|outer-ip|outer-udp) (hw|sw) PORT", Section: inConfig,
-			Refused: "a virtio device makes the checksums of TCP and UDP; that of IPv4 is made in software, others are left as they are"},
+			Help: "That of IPv4 is always made in software, and the others are left as they are: a virtio device makes those of TCP and UDP only.", Do: t.setOtherChecksum},
 		{Form: "csum parse-tunnel off PORT", Section: inConfig, Help: "Treat tunnel packets as non-tunneled packets, as always.",
 			Do: func(m grammar.Match) error { _, err := t.port(m.Words[3]); return err }},
 		{Form: "csum parse-tunnel on PORT", Section: inConfig, Refused: "tunnels are not looked into"},
@@ -53,9 +52,44 @@ func (t *tester) setChecksum(m grammar.Match) error {
 	} else {
 		p.csum.udp = offload
 	}
+	p.askOffloads()
 	t.writeChecksum(p)
 	return nil
 }
+
+// setOtherChecksum leaves a checksum as it is made, and says so if a device is to make it.
+func (t *tester) setOtherChecksum(m grammar.Match) error {
+	p, err := t.stoppedPort(m.Words[4])
+	if err != nil {
+		return err
+	}
+	if m.Words[3] == "hw" {
+		name := map[string]string{"ip": "IP", "sctp": "SCTP", "outer-ip": "Outer IP", "outer-udp": "Outer UDP"}[m.Words[2]]
+		fmt.Fprintf(t.errors, "%s checksum offload is not supported by port %d\n", name, p.number)
+	}
+	t.writeChecksum(p)
+	return nil
+}
+
+// askOffloads has a port negotiate, when it is started, what its packets need of the device, as
+// far as that offers it.
+func (p *port) askOffloads() {
+	spec := p.wanted()
+	spec.Offloads &^= devargs.TxChecksum | devargs.TSO
+	spec.Offloads |= p.given
+	if (p.csum.tcp || p.csum.udp) && p.offers(virtio.NetCSUM) {
+		spec.Offloads |= devargs.TxChecksum
+	}
+	if p.csum.segment > 0 && p.offers(segmentation...) {
+		spec.Offloads |= devargs.TSO
+	}
+	if spec.Offloads != p.wanted().Offloads {
+		p.want(spec)
+	}
+}
+
+// segmentation is what a device has to offer to cut TCP packets.
+var segmentation = []virtio.Feature{virtio.NetCSUM, virtio.NetHostTSO4, virtio.NetHostTSO6}
 
 func (t *tester) showChecksum(m grammar.Match) error {
 	p, err := t.port(m.Words[2])
@@ -76,8 +110,8 @@ func (t *tester) writeChecksum(p *port) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Parse tunnel is off\nIP checksum offload is sw\nUDP checksum offload is %s\nTCP checksum offload is %s\n", how(p.csum.udp), how(p.csum.tcp))
 	fmt.Fprintf(&b, "SCTP checksum offload is sw\nOuter-Ip checksum offload is sw\nOuter-Udp checksum offload is sw\n")
-	if (p.csum.udp || p.csum.tcp) && !p.dev.Features().Has(virtio.NetCSUM) {
-		fmt.Fprintf(&b, "  CSUM was not negotiated: the transmit queue of port %d makes them in software; csum=1 asks for it\n", p.number)
+	if (p.csum.udp || p.csum.tcp) && !p.offers(virtio.NetCSUM) {
+		fmt.Fprintf(&b, "  the device does not offer CSUM: the transmit queue of port %d makes them in software\n", p.number)
 	}
 	fmt.Fprint(t.screen, b.String())
 }
@@ -92,6 +126,7 @@ func (t *tester) setTSO(m grammar.Match) error {
 		return fmt.Errorf("tso set %d: a segment has at most %d bytes", n, maxPacket)
 	}
 	p.csum.segment = n
+	p.askOffloads()
 	t.writeTSO(p)
 	return nil
 }
@@ -111,8 +146,8 @@ func (t *tester) writeTSO(p *port) {
 		return
 	}
 	fmt.Fprintf(t.screen, "TSO segment size for non-tunneled packets is %d\n", p.csum.segment)
-	if f := p.dev.Features(); !f.Has(virtio.NetHostTSO4) || !f.Has(virtio.NetHostTSO6) {
-		fmt.Fprintf(t.screen, "  HOST_TSO was not negotiated: the transmit queue of port %d cuts them in software; tso=1 asks for it\n", p.number)
+	if !p.offers(segmentation...) {
+		fmt.Fprintf(t.screen, "  the device does not offer HOST_TSO: the transmit queue of port %d cuts them in software\n", p.number)
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -14,11 +15,21 @@ func (t *tester) deviceCommands() []grammar.Command {
 	return []grammar.Command{
 		{Form: "show device info (all|DEVICE)", Section: inDisplay, Help: "Show general information about devices probed.", Do: t.showDevices},
 		{Form: "show port PORT (rx_offload|tx_offload) (capabilities|configuration)", Section: inDisplay, Help: "List which offloads the device offers, or has in use.", Do: t.showOffloads},
+		{Form: "port config PORT rx_offload " + rxWords + " (on|off)", Section: inPorts, Help: "Switch an offload of received packets; the port must be stopped, and negotiates it when it is started.", Do: t.setOffload},
+		{Form: "port config PORT tx_offload " + txWords + " (on|off)", Section: inPorts, Help: "Switch an offload of packets that are sent; the port must be stopped, and negotiates it when it is started.", Do: t.setOffload},
 		{Form: "show port PORT ptypes", Section: inDisplay, Help: "Show port supported ptypes for a specific port.", Do: t.showTypes},
 		{Form: "port config mtu PORT N", Section: inPorts, Help: "Set the longest payload of a frame. If its buffers allow it the port takes it when it is started next.", Do: t.setMTU},
 		{Form: "port config all max-pkt-len N", Section: inPorts, Help: "Set the longest frame of all ports, which must be stopped.", Do: t.setMaxFrame},
 	}
 }
+
+// The offloads that dpdk-testpmd knows, some of which a virtio device has.
+const (
+	rxWords = "(vlan_strip|ipv4_cksum|udp_cksum|tcp_cksum|tcp_lro|qinq_strip|outer_ipv4_cksum|macsec_strip|header_split|vlan_filter|" +
+		"vlan_extend|jumbo_frame|scatter|buffer_split|timestamp|security|keep_crc|rss_hash)"
+	txWords = "(vlan_insert|ipv4_cksum|udp_cksum|tcp_cksum|sctp_cksum|tcp_tso|udp_tso|outer_ipv4_cksum|qinq_insert|vxlan_tnl_tso|gre_tnl_tso|" +
+		"ipip_tnl_tso|geneve_tnl_tso|macsec_insert|mt_lockfree|multi_segs|mbuf_fast_free|security|send_on_timestamp)"
+)
 
 func (t *tester) showDevices(m grammar.Match) error {
 	var b strings.Builder
@@ -31,56 +42,13 @@ func (t *tester) showDevices(m grammar.Match) error {
 			bus = "pci"
 		}
 		b.WriteString(stars("Infos for device " + p.name()))
-		fmt.Fprintf(&b, "\nBus name: %s\nBus information: \nDriver name: %s\nDevargs: %s\nConnect to socket: 0\n", bus, driverName(p.spec), p.spec.String())
+		fmt.Fprintf(&b, "Bus name: %s\nBus information: \nDriver name: %s\nDevargs: %s\nConnect to socket: 0\n", bus, driverName(p.spec), p.spec.String())
 		fmt.Fprintf(&b, "\n\tPort id: %d \n\tMAC address: %s\n\tDevice name: %s\n\tDevice speed capability: Autonegotiate (all speeds)\n", p.number, address(p.dev.MAC()), p.name())
 	}
 	if b.Len() == 0 {
 		return fmt.Errorf("no port has the device %s; show device info all lists them", m.Words[3])
 	}
 	fmt.Fprint(t.screen, b.String())
-	return nil
-}
-
-// offloads are the features of a device that are offloads, by the names of DPDK.
-var offloads = map[string][]struct {
-	feature virtio.Feature
-	name    string
-}{
-	"rx_offload": {
-		{virtio.NetGuestCSUM, "UDP_CKSUM TCP_CKSUM"}, {virtio.NetGuestTSO4, "TCP_LRO"}, {virtio.NetCtrlVLAN, "VLAN_FILTER"},
-		{virtio.NetMrgRxbuf, "SCATTER"}, {virtio.NetHashReport, "RSS_HASH"},
-	},
-	"tx_offload": {
-		{virtio.NetCSUM, "UDP_CKSUM TCP_CKSUM"}, {virtio.NetHostTSO4, "TCP_TSO"}, {virtio.NetHostUSO, "UDP_TSO"},
-	},
-}
-
-func (t *tester) showOffloads(m grammar.Match) error {
-	p, err := t.port(m.Words[2])
-	if err != nil {
-		return err
-	}
-	has := p.dev.Features()
-	title := map[string]string{"rx_offload": "Rx", "tx_offload": "Tx"}[m.Words[3]] + " Offloading "
-	if m.Words[4] == "capabilities" {
-		has = virtio.Features{}
-		for _, f := range p.dev.Info().Features {
-			if f.Offered {
-				has = has.With(f.Feature)
-			}
-		}
-		title += "Capabilities"
-	} else {
-		title += "Configuration"
-	}
-	// Stripping and insertion of VLAN tags and chains to send are there in any case.
-	names := map[string]string{"rx_offload": "VLAN_STRIP", "tx_offload": "VLAN_INSERT MULTI_SEGS"}[m.Words[3]]
-	for _, o := range offloads[m.Words[3]] {
-		if has.Has(o.feature) {
-			names += " " + o.name
-		}
-	}
-	fmt.Fprintf(t.screen, "%s of port %d :\n  Per Queue :\n  Per Port  : %s\n\n", title, p.number, names)
 	return nil
 }
 
@@ -109,27 +77,33 @@ func (t *tester) changeMTU(p *port, mtu int) error {
 	if t.forwards(p) {
 		return fmt.Errorf("Set MTU failed. Port %d is forwarding: stop first", p.number) //nolint:staticcheck // as testpmd
 	}
-	spec := p.spec
+	spec := p.wanted()
 	spec.MTU = mtu
-	again, err := devargs.Parse(spec.String())
-	if err != nil {
-		return fmt.Errorf("Set MTU failed. %w", err) //nolint:staticcheck // the words of testpmd
+	if _, err := devargs.Parse(spec.String()); err != nil {
+		return fmt.Errorf("Set MTU failed. %w", reasonOf(err)) //nolint:staticcheck // the words of testpmd
 	}
 	if frame := mtu + 22; spec.Refuse.Has(virtio.NetMrgRxbuf) && frame > t.set.Pool.DataRoom() {
 		return fmt.Errorf("Set MTU failed. A frame of %d bytes does not fit buffers of %d, and mrg_rxbuf=0 gives it one; start testpmd with --mbuf-size=%d", //nolint:staticcheck // the words of testpmd
 			frame, t.set.Pool.DataRoom(), frame+headroom)
 	}
-	again.Text = p.spec.Text
-	p.spec, p.renew = again, true
 	if p.stopped {
+		p.want(spec)
 		return nil
 	}
-	// testpmd changes it at once.
-	if err := t.renew(p); err != nil {
-		return err
+	if err := t.reopen(p, spec); err != nil { // testpmd changes it at once
+		return fmt.Errorf("Set MTU failed. %w", err) //nolint:staticcheck // the words of testpmd
 	}
-	p.stopped, p.renew = false, false
 	return nil
+}
+
+// reasonOf returns an error of the text of a port without the text, which the user has not
+// written.
+func reasonOf(err error) error {
+	var bad *devargs.Error
+	if errors.As(err, &bad) {
+		return fmt.Errorf("%s %s: %s", bad.Key, bad.Value, bad.Reason)
+	}
+	return err
 }
 
 // headroom is what a buffer of DPDK has before the data.

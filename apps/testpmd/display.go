@@ -8,7 +8,6 @@ import (
 
 	"github.com/virtio-pmd/virtio-pmd/apps/testpmd/grammar"
 	"github.com/virtio-pmd/virtio-pmd/driver"
-	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
 // showCommands show and clear what there is to know.
@@ -20,9 +19,11 @@ func (t *tester) showCommands() []grammar.Command {
 			Help: "Clear information for a port, or all.", Do: t.clearPort},
 		{Form: "show fwd stats all", Section: inDisplay, Help: "Display statistics for all fwd engines.",
 			Do: func(grammar.Match) error {
-				if t.run != nil {
-					t.showForwarding()
+				if t.run == nil {
+					t.showNothing()
+					return nil
 				}
+				t.showForwarding()
 				return nil
 			}},
 		{Form: "clear fwd stats all", Section: inDisplay, Help: "Clear statistics for all fwd engines.",
@@ -112,7 +113,9 @@ func (t *tester) showXstats(p *port) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "###### NIC extended statistics for port %-2d\n", p.number)
 	for _, x := range p.dev.ExtendedStats() {
-		fmt.Fprintf(&b, "%s: %d\n", x.Name, p.sinceCleared(x))
+		if n := p.sinceCleared(x); n > 0 || !t.hideZero {
+			fmt.Fprintf(&b, "%s: %d\n", x.Name, n)
+		}
 	}
 	fmt.Fprint(t.screen, b.String())
 }
@@ -149,7 +152,7 @@ func (t *tester) showConfig(m grammar.Match) error {
 	case "cores":
 		var cores []string
 		for i := range p.pollers(len(t.set.Caches)) {
-			cores = append(cores, fmt.Sprint(t.core(i)))
+			cores = append(cores, fmt.Sprint(t.plan.core(i)))
 		}
 		fmt.Fprintf(t.screen, "List of forwarding lcores:  %s\n", strings.Join(cores, " "))
 		return nil
@@ -159,8 +162,9 @@ func (t *tester) showConfig(m grammar.Match) error {
 		return nil
 	}
 	e := &engine{plan: &p, set: t.set}
-	if t.busy {
-		e = t.run.engine
+	if t.busy { // the streams of the run, in the mode of the next
+		running := *t.run.engine
+		running.plan, e = &p, &running
 	} else if len(p.forwarding(t.set.Ports)) > 0 {
 		var err error
 		if e, err = newEngine(&p, t.set); err != nil {
@@ -189,18 +193,19 @@ func (t *tester) showQueue(m grammar.Match) error {
 		return fmt.Errorf("Invalid %s queue_id=%d\nFailed to retrieve information for port: %d, %s queue: %d\n"+ //nolint:staticcheck // the words of testpmd
 			"error desc: Invalid argument(-22)", direction[:1]+"x", q, p.number, direction, q)
 	}
-	ring := ringSize(p.dev.Info(), q, direction == "RX")
+	info := p.dev.Info()
+	ring := ringSize(info, q, direction == "RX")
 	var b strings.Builder
 	b.WriteString(stars(fmt.Sprintf("Infos for port %-2d, %s queue %-2d", p.number, direction, q)))
 	switch direction {
 	case "RX":
 		fmt.Fprintf(&b, "Mempool: mb_pool_0\nRX prefetch threshold: 0\nRX host threshold: 0\nRX writeback threshold: 0\nRX free threshold: 0\n")
-		fmt.Fprintf(&b, "RX drop packets: off\nRX deferred start: off\nRX scattered packets: %s\nRx queue state: started\nNumber of RXDs: %d\n", onOff(p.dev.Features().Has(virtio.NetMrgRxbuf)), ring)
+		fmt.Fprintf(&b, "RX drop packets: off\nRX deferred start: off\nRX scattered packets: %s\nRx queue state: %s\nNumber of RXDs: %d\n", onOff(t.scatters(p)), queueState(info, q, true), ring)
 		n := p.dev.RxQueue(q).Stats()
 		fmt.Fprintf(&b, "Posted: %d  Polls: %d  Empty polls: %d  Kicks: %d\n", n.Posted, n.Polls, n.EmptyPolls, n.Kicks)
 	default:
 		fmt.Fprintf(&b, "TX prefetch threshold: 0\nTX host threshold: 0\nTX writeback threshold: 0\nTX RS threshold: 0\nTX free threshold: 0\n")
-		fmt.Fprintf(&b, "TX deferred start: off\nTx queue state: started\nNumber of TXDs: %d\n", ring)
+		fmt.Fprintf(&b, "TX deferred start: off\nTx queue state: %s\nNumber of TXDs: %d\n", queueState(info, q, false), ring)
 		n := p.dev.TxQueue(q).Stats()
 		fmt.Fprintf(&b, "Posted: %d  Polls: %d  Full: %d  Kicks: %d\n", n.Posted, n.Polls, n.Full, n.Kicks)
 	}

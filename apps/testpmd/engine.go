@@ -1,6 +1,8 @@
 package main
 
 import (
+	"slices"
+
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/portset"
 	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
 )
@@ -81,13 +83,19 @@ func newEngine(p *plan, set *portset.Set) (*engine, error) {
 	for i := range e.pollers {
 		e.pollers[i].uses = map[int]bool{}
 	}
+	var ways []way
 	dealt := 0
 	for _, i := range e.ports {
-		n, err := e.deal(i, dealt)
-		if err != nil {
+		list, owners := e.deal(i, dealt)
+		ways = append(ways, list...)
+		dealt += owners
+	}
+	// In the order of dpdk-testpmd: the first queues of all ports, then the second ones.
+	slices.SortStableFunc(ways, func(a, b way) int { return a.rx - b.rx })
+	for _, w := range ways {
+		if err := e.add(w); err != nil {
 			return nil, err
 		}
-		dealt += n
 	}
 	devices := set.Devices(func(i, port int) bool { return i < len(e.pollers) && e.pollers[i].uses[port] })
 	for i := range e.pollers {
@@ -96,11 +104,17 @@ func newEngine(p *plan, set *portset.Set) (*engine, error) {
 	return e, nil
 }
 
-// deal gives the streams of port i to pollers, one after the other from that of
-// number first, and returns how many pollers it went through. A transmit queue has
-// one owner: where a port receives by more queues than the other transmits by, the
-// streams that share a transmit queue go to the same poller.
-func (e *engine) deal(i, first int) (owners int, err error) {
+// way is where a stream leads, and the number of its poller.
+type way struct {
+	port, rx, tx, owner int
+	shared              bool // others lead to that transmit queue too
+}
+
+// deal returns the ways from port i, to pollers one after the other from that of number first,
+// and how many pollers it went through. A transmit queue has one owner: where a port receives by
+// more queues than the other transmits by, the streams that share a transmit queue go to the same
+// poller.
+func (e *engine) deal(i, first int) (ways []way, owners int) {
 	in, out := e.set.Ports[i], e.set.Ports[e.to[i]]
 	streams, queues := least(in.Queues(), e.plan.rxq), least(out.Queues(), e.plan.txq)
 	switch {
@@ -110,13 +124,9 @@ func (e *engine) deal(i, first int) (owners int, err error) {
 		streams = queues
 	}
 	for q := range streams {
-		owner := (first + q%queues) % len(e.pollers)
-		if err := e.add(i, q, q%queues, owner); err != nil {
-			return 0, err
-		}
-		e.streams[len(e.streams)-1].shared = q >= queues || q+queues < streams
+		ways = append(ways, way{port: i, rx: q, tx: q % queues, owner: (first + q%queues) % len(e.pollers), shared: q >= queues || q+queues < streams})
 	}
-	return min(streams, queues), nil
+	return ways, min(streams, queues)
 }
 
 // least returns the number of queues to use of those there are: limit, unless that is 0.
@@ -127,16 +137,15 @@ func least(queues, limit int) int {
 	return min(queues, limit)
 }
 
-// add makes the stream from receive queue rx of port i to transmit queue tx of
-// the paired one.
-func (e *engine) add(i, rx, tx, owner int) error {
-	p := &e.pollers[owner]
-	s := e.newStream(i, rx, tx, owner)
+// add makes the stream of a way.
+func (e *engine) add(w way) error {
+	p := &e.pollers[w.owner]
+	s := e.newStream(w)
 	if s.rx != nil {
 		if err := s.rx.SetCache(s.cache); err != nil {
 			return err
 		}
-		p.uses[i] = true
+		p.uses[w.port] = true
 	}
 	if s.tx != nil {
 		if err := s.tx.SetCache(s.cache); err != nil {
@@ -157,21 +166,21 @@ func (e *engine) add(i, rx, tx, owner int) error {
 }
 
 // newStream describes a stream of a poller.
-func (e *engine) newStream(i, rx, tx, owner int) *stream {
-	to := e.to[i]
+func (e *engine) newStream(w way) *stream {
+	to := e.to[w.port]
 	s := &stream{
-		cache: e.set.Caches[owner], bufs: make([]*mbuf.Buf, e.plan.options.Burst),
-		in: e.set.Ports[i], from: i, rxQueue: rx, out: e.set.Ports[to], number: to, txQueue: tx, peer: e.plan.peer(to),
+		cache: e.set.Caches[w.owner], bufs: make([]*mbuf.Buf, e.plan.options.Burst),
+		in: e.set.Ports[w.port], from: w.port, rxQueue: w.rx, out: e.set.Ports[to], number: to, txQueue: w.tx, peer: e.plan.peer(to), shared: w.shared,
 	}
 	copy(s.mac[:], s.out.MAC())
 	if e.plan.mode.receives {
-		s.rx = s.in.RxQueue(rx)
+		s.rx = s.in.RxQueue(w.rx)
 	}
 	if e.plan.mode.transmits {
-		s.tx = s.out.TxQueue(tx)
+		s.tx = s.out.TxQueue(w.tx)
 	}
 	if e.plan.retry {
-		s.retry = &retry{times: e.plan.retries, delay: e.plan.retryDelay, relax: e.pollers[owner].relax}
+		s.retry = &retry{times: e.plan.retries, delay: e.plan.retryDelay, relax: e.pollers[w.owner].relax}
 	}
 	s.watch.Store(e.plan.newWatch(s))
 	return s

@@ -28,16 +28,21 @@ type flowGen struct {
 }
 
 func newFlowGen(s *stream, p *plan) func() bool {
-	g := &flowGen{stream: s, length: p.segments[0] - checksumLen, flows: uint32(p.flows)}
-	if g.flows == 0 {
-		g.flows = defaultFlows
-	}
+	g := &flowGen{stream: s, length: p.segments[0] - checksumLen, flows: uint32(p.flowCount())}
 	g.headers = frame.UDP{
 		Dst: net.HardwareAddr{0, 1, 2, 3, 4, 1}, Src: net.HardwareAddr{0, 1, 2, 3, 4, 0}, Len: g.length,
 		SrcIP: netip.AddrFrom4([4]byte{10, 254, 0, 0}), DstIP: netip.AddrFrom4([4]byte{10, 253, 0, 0}),
 		SrcPort: 1000, DstPort: 1001,
 	}.Flows()
 	return g.burst
+}
+
+// flowCount returns how many flows there are.
+func (p *plan) flowCount() int {
+	if p.flows == 0 {
+		return defaultFlows
+	}
+	return p.flows
 }
 
 func (g *flowGen) burst() bool {

@@ -51,6 +51,11 @@ func (t *tester) start(txFirst int) error {
 	}
 	r.begin(t.set.Ports)
 	t.describeForwarding(e)
+	if p.mode.name == "flowgen" {
+		for _, i := range e.ports {
+			fmt.Fprintf(t.screen, "  number of flows for port %d: %d\n", i, p.flowCount())
+		}
+	}
 	t.describeRings(e)
 	if err := survive(e, e.begin); err != nil {
 		return err
@@ -139,6 +144,18 @@ func (e *engine) flush() {
 			mbuf.Free(s.bufs[:n])
 		}
 	}
+}
+
+// showNothing shows what ports did before the first run.
+func (t *tester) showNothing() {
+	var b strings.Builder
+	for _, i := range t.plan.forwarding(t.set.Ports) {
+		fmt.Fprintf(&b, "\n  %s Forward statistics for port %-2d %s\n", forwardHead, i, forwardHead)
+		new(traffic).write(&b, t.plan.mode.name == "csum")
+		fmt.Fprintf(&b, "  %s\n", forwardFoot)
+	}
+	new(traffic).writeTotal(&b)
+	fmt.Fprint(t.screen, b.String())
 }
 
 // showForwarding shows what the run did so far.

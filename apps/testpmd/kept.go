@@ -6,6 +6,7 @@ import (
 	"net"
 
 	"github.com/virtio-pmd/virtio-pmd/driver"
+	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
 // kept is what commands have set on a port, which it has again when it was set up anew.
@@ -19,7 +20,8 @@ type kept struct {
 }
 
 // keep returns what is set on a port.
-func keep(dev *driver.Port) kept {
+func keep(p *port) kept {
+	dev := p.dev
 	k := kept{mac: dev.MAC(), mode: dev.RxMode(), vlans: dev.VLANs()}
 	k.unicast, k.multicast = dev.MACFilter()
 	k.rss, k.hasRSS = dev.RSS()
@@ -32,14 +34,19 @@ func (k kept) apply(ctx context.Context, dev *driver.Port) error {
 	if dev.MAC().String() != k.mac.String() {
 		errs = append(errs, dev.SetMAC(ctx, k.mac))
 	}
+	if dev.Features().Has(virtio.NetCtrlRx) { // a device may begin in promiscuous mode
+		errs = append(errs, dev.SetPromiscuous(ctx, k.mode.Promiscuous))
+	}
 	if dev.RxMode() != k.mode {
 		errs = append(errs, dev.SetRxMode(ctx, k.mode))
 	}
 	if len(k.unicast)+len(k.multicast) > 0 {
 		errs = append(errs, dev.SetMACFilter(ctx, k.unicast, k.multicast))
 	}
-	for _, id := range k.vlans {
-		errs = append(errs, dev.AddVLAN(ctx, id))
+	if dev.Features().Has(virtio.NetCtrlVLAN) {
+		for _, id := range k.vlans {
+			errs = append(errs, dev.AddVLAN(ctx, id))
+		}
 	}
 	if _, has := dev.RSS(); has && k.hasRSS {
 		k.rss.Table = nil // there may be other queues

@@ -36,6 +36,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/command"
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/dpdk"
 	"github.com/virtio-pmd/virtio-pmd/driver/devargs"
+	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
 func main() {
@@ -69,7 +70,7 @@ func test(c *cli.Context, o command.Options, line *dpdk.Line, stdin *os.File) er
 	for _, r := range p.remarks {
 		fmt.Fprintf(c.App.ErrWriter, "testpmd: %s\n", r)
 	}
-	if prompt := p.interactive || p.dpdk && !o.JSON; prompt && (o.Info || o.XStats) {
+	if p.drives() && (o.Info || o.XStats) {
 		return &command.UsageError{Reason: "--info and --xstats are for a run without a prompt; " +
 			"the prompt has show port info all and show port xstats all"}
 	}
@@ -78,7 +79,7 @@ func test(c *cli.Context, o command.Options, line *dpdk.Line, stdin *os.File) er
 	switch {
 	case p.interactive:
 		return p.interact(ctx, stdin, c.App.Writer, c.App.ErrWriter)
-	case p.dpdk && !o.JSON:
+	case p.drives():
 		return p.forward(ctx, stdin, c.App.Writer, c.App.ErrWriter)
 	}
 	return p.run(ctx, c.App.Writer, c.App.ErrWriter)
@@ -98,6 +99,7 @@ type plan struct {
 	topology   string
 	peers      map[int]net.HardwareAddr // where packets of a port go, if it was given
 	cores      int                      // pollers, 0 for all that there are
+	lcores     []int                    // how a command line of DPDK calls the CPUs of the options
 	rxq, txq   int                      // queues of a port, 0 for all that there are
 	rxd, txd   int                      // descriptors of a queue at most, 0 for no limit
 	bufferSize int                      // bytes of a packet buffer with its headroom, 0 for the default
@@ -112,15 +114,16 @@ type plan struct {
 	tags       map[int]tags      // by the numbers of ports
 	csum       map[int]checksums // ... of those that send
 	noisy      noisyConfig
-	multiFlow  bool          // txonly makes packets of many flows
-	txIP       [2]netip.Addr // source and destination of txonly's packets, if they were given
-	txUDP      [2]uint16     // ... and their ports
-	flows      int           // of flowgen, 0 for the default
-	xstats     []string      // extended statistics that are shown with the others
-	halted     bool          // ports are stopped at first
-	strip      bool          // VLAN tags of all ports
-	keys       []string      // for all ports that do not have them: "lro=1"
-	flush      bool          // what was received before the start is freed
+	multiFlow  bool             // txonly makes packets of many flows
+	txIP       [2]netip.Addr    // source and destination of txonly's packets, if they were given
+	txUDP      [2]uint16        // ... and their ports
+	flows      int              // of flowgen, 0 for the default
+	xstats     []string         // extended statistics that are shown with the others
+	halted     bool             // ports are stopped at first
+	strip      bool             // VLAN tags of all ports
+	keys       []string         // for all ports that do not have them: "lro=1"
+	hash       virtio.HashTypes // that spreads the packets of ports, 0 for as they are set up
+	flush      bool             // what was received before the start is freed
 
 	interactive bool
 	autoStart   bool

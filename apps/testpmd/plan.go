@@ -26,7 +26,7 @@ func newPlan(c *cli.Context, o command.Options, line *dpdk.Line) (*plan, error) 
 		flush: !c.Bool("no-flush-rx"), retries: defaultRetries, retryDelay: time.Microsecond, dpdk: line != nil,
 	}
 	if line != nil {
-		p.remarks = line.Remarks()
+		p.remarks, p.lcores = line.Remarks(), line.Lcores()
 	}
 	for _, read := range []func(*cli.Context) error{
 		p.readRefused, p.readMode, p.readMade, p.readNoisy, p.readOffloads, p.readQueues, p.readMemory, p.readPorts, p.readTopology, p.readCores,
@@ -38,9 +38,12 @@ func newPlan(c *cli.Context, o command.Options, line *dpdk.Line) (*plan, error) 
 	return p, p.checkForm(c)
 }
 
+// drives reports whether there is a tester, as with commands and for a command line of DPDK.
+func (p *plan) drives() bool { return p.interactive || p.dpdk && !p.options.JSON }
+
 // checkForm refuses options that the live screens and the JSON object have no place for.
 func (p *plan) checkForm(c *cli.Context) error {
-	if p.interactive || p.dpdk && !p.options.JSON {
+	if p.drives() {
 		return nil
 	}
 	for _, name := range []string{"auto-start", "cmdline-file", "record-burst-stats", "display-xstats", "disable-device-start",
@@ -286,13 +289,14 @@ func (p *plan) readCores(c *cli.Context) error {
 		if err != nil {
 			return &command.UsageError{Option: "coremask", Value: c.String("coremask"), Reason: "not a hexadecimal mask of cores", Remedy: "write it like 0x2"}
 		}
-		for _, cpu := range mask {
-			if len(p.options.CPUs) > 0 && !slices.Contains(p.options.CPUs, cpu) {
-				return &command.UsageError{Option: "coremask", Value: c.String("coremask"),
-					Reason: fmt.Sprintf("core %d is not one that polls", cpu), Remedy: "-l gives the cores, of which the first does not poll"}
-			}
+		if len(p.options.CPUs) == 0 {
+			p.options.CPUs = mask
 		}
-		p.options.CPUs, p.cores = mask, len(mask)
+		if err := p.useCores(mask); err != nil {
+			return &command.UsageError{Option: "coremask", Value: c.String("coremask"), Reason: err.Error(),
+				Remedy: "-l gives the cores, of which the first does not poll"}
+		}
+		p.options.CPUs, p.lcores = p.options.CPUs[:p.cores], p.lcores[:p.cores]
 	}
 	most := max(len(p.options.CPUs), 1)
 	p.cores, err = number(c, "nb-cores", p.cores, 1, most, "-l gives the cores, of which the first does not poll")

@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/command"
+	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
 // readMade reads what the packets are like that are made.
@@ -114,11 +115,19 @@ func (p *plan) readOffloads(c *cli.Context) error {
 			p.keys = append(p.keys, key)
 		}
 	}
+	types, key := virtio.HashTypes(0), ""
 	switch {
 	case c.Bool("rss-udp"):
-		p.keys = append(p.keys, "rss=ip+udp")
+		types, key = hashTypes["ip"]|hashTypes["udp"], "rss=ip+udp"
 	case c.Bool("rss-ip"):
-		p.keys = append(p.keys, "rss=ip")
+		types, key = hashTypes["ip"], "rss=ip"
+	default:
+		return nil
+	}
+	if p.drives() {
+		p.hash = types // as far as the devices can do that
+	} else {
+		p.keys = append(p.keys, key)
 	}
 	return nil
 }

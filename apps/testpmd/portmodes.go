@@ -1,11 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net"
 	"slices"
 	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/virtio-pmd/virtio-pmd/apps/testpmd/grammar"
 	"github.com/virtio-pmd/virtio-pmd/driver"
@@ -18,7 +21,7 @@ func (t *tester) modeCommands() []grammar.Command {
 		{Form: "set promisc (PORT|all) (on|off)", Section: inConfig, Help: "Set the promiscuous mode on a port, or all.", Do: t.setPromiscuous},
 		{Form: "set allmulti (PORT|all) (on|off)", Section: inConfig, Help: "Set the allmulti mode on a port, or all.", Do: t.setAllMulticast},
 		{Form: "rx_vlan (add|rm) (VLAN|all) PORT", Section: inConfig, Help: "Add a VLAN, or all, to those that a port receives, or remove it.", Do: t.setVLAN},
-		{Form: "vlan set filter (on|off) PORT", Section: inConfig, Help: "Show whether the device filters VLANs. Its filter is on if the port has the key vlan=, whose VLANs pass at first.", Do: t.setVLANFilter},
+		{Form: "vlan set filter (on|off) PORT", Section: inConfig, Help: "Have the device drop packets of VLANs, but those of rx_vlan add. In promiscuous mode, which set promisc ends, many devices drop none.", Do: t.setVLANFilter},
 		{Form: "vlan set strip (on|off) PORT", Section: inConfig, Help: "Take VLAN tags out of received packets.", Do: t.setStrip},
 		{Form: "vlan set stripq (on|off) QUEUEOF", Section: inConfig, Help: "Take VLAN tags out of the packets of one queue: PORT,QUEUE.", Do: t.setQueueStrip},
 		{Form: "tx_vlan set PORT VLAN [VLAN]", Section: inConfig, Help: "Put a VLAN tag, or two, into packets that are sent by a port.", Do: t.setInsert},
@@ -59,131 +62,33 @@ func (t *tester) setAllMulticast(m grammar.Match) error {
 	})
 }
 
-// because begins with the word of the C library for what is not supported, which scripts search
-// for.
+// because is the word of the C library for what is not supported, which scripts search for, and
+// the reason on the next line.
 func because(err error) string {
 	if errors.Is(err, errors.ErrUnsupported) {
-		return "Operation not supported: " + err.Error()
+		return notSupported + "\n  " + err.Error()
 	}
 	return err.Error()
 }
 
-func (t *tester) setVLAN(m grammar.Match) error {
-	p, err := t.port(m.Words[3])
-	if err != nil {
-		return err
-	}
-	if !p.dev.Features().Has(virtio.NetCtrlVLAN) {
-		return fmt.Errorf("Port %d: VLAN-filtering disabled\n  %s", p.number, noFilter) //nolint:staticcheck // the words of testpmd
-	}
-	first, last := 0, driver.MaxVLAN
-	if m.Words[2] != "all" {
-		first, last = m.Int(2), m.Int(2)
-	}
-	change := p.dev.AddVLAN
-	if m.Words[1] == "rm" {
-		change = p.dev.RemoveVLAN
-	}
-	for id := first; id <= last; id++ {
-		if err := change(t.ctx, uint16(id)); err != nil {
-			return fmt.Errorf("rte_eth_dev_vlan_filter(port_pi=%d, vlan_id=%d, on=%d) failed: %s", p.number, id, number01(m.Words[1] == "add"), because(err))
-		}
-	}
-	return nil
-}
+const notSupported = "Operation not supported"
 
-const noFilter = "the device has not negotiated CTRL_VLAN; give the port the key vlan=, if its device has a filter"
+// missing is an error that says what a device does not have.
+type missing string
 
-func number01(on bool) int {
-	if on {
-		return 1
-	}
-	return 0
-}
+func (m missing) Error() string { return string(m) }
 
-// setVLANFilter cannot change what was negotiated: a device that has a filter always filters.
-func (t *tester) setVLANFilter(m grammar.Match) error {
-	p, err := t.port(m.Words[4])
-	if err != nil {
-		return err
-	}
-	want, has := m.Words[3] == "on", p.dev.Features().Has(virtio.NetCtrlVLAN)
-	switch {
-	case want && !has:
-		return fmt.Errorf("rx_vlan_filter_set(port_pi=%d, on=1) failed: Operation not supported: %s", p.number, noFilter)
-	case !want && has:
-		return fmt.Errorf("rx_vlan_filter_set(port_pi=%d, on=0) failed: Operation not supported: "+
-			"a device that filters does so until it is set up without; rx_vlan add all %d lets every VLAN pass", p.number, p.number)
-	}
-	return nil
-}
+// Is reports whether target is [errors.ErrUnsupported].
+func (m missing) Is(target error) bool { return target == errors.ErrUnsupported }
 
-// tags are what is done to the VLAN tags of a port's packets.
-type tags struct {
-	strip  bool         // of every received packet
-	queues map[int]bool // ... or of those of these queues
-	insert []uint16     // the outermost last
-}
-
-// strips reports whether the packets of a receive queue lose their tags.
-func (g *tags) strips(queue int) bool { return g.strip || g.queues[queue] }
-
-func (t *tester) setStrip(m grammar.Match) error {
-	p, err := t.port(m.Words[4])
-	if err != nil {
-		return err
+// failed is the error of an operation in the words of the library of DPDK, with its number and
+// the reason on the next line.
+func failed(err error, format string, args ...any) error {
+	diag := unix.EINVAL
+	if errors.Is(err, errors.ErrUnsupported) {
+		diag = unix.EOPNOTSUPP
 	}
-	p.tags.strip, _ = on(m.Words[3])
-	p.tags.queues = nil
-	t.rewatch()
-	return nil
-}
-
-func (t *tester) setQueueStrip(m grammar.Match) error {
-	number, text, _ := strings.Cut(m.Words[4], ",")
-	p, err := t.port(number)
-	if err != nil {
-		return err
-	}
-	var queue int
-	if _, err := fmt.Sscan(text, &queue); err != nil || queue < 0 || queue >= p.dev.Queues() {
-		return fmt.Errorf("rx_vlan_strip_set_on_queue(port_pi=%d) failed: there is no queue %q; there are 0 to %d", p.number, text, p.dev.Queues()-1)
-	}
-	queues := map[int]bool{}
-	for q := range p.dev.Queues() {
-		queues[q] = p.tags.strips(q)
-	}
-	queues[queue], _ = on(m.Words[3])
-	p.tags.strip, p.tags.queues = false, queues
-	t.rewatch()
-	return nil
-}
-
-func (t *tester) setInsert(m grammar.Match) error {
-	p, err := t.port(m.Words[2])
-	if err != nil {
-		return err
-	}
-	if !p.stopped {
-		return fmt.Errorf("Please stop port %d first", p.number) //nolint:staticcheck // the words of testpmd
-	}
-	p.tags.insert = []uint16{uint16(m.Int(3))}
-	if len(m.Words) > 4 {
-		p.tags.insert = append(p.tags.insert, uint16(m.Int(4)))
-	}
-	return nil
-}
-
-func (t *tester) resetInsert(m grammar.Match) error {
-	p, err := t.port(m.Words[2])
-	if err != nil {
-		return err
-	}
-	if !p.stopped {
-		return fmt.Errorf("Please stop port %d first", p.number) //nolint:staticcheck // the words of testpmd
-	}
-	p.tags.insert = nil
-	return nil
+	return fmt.Errorf("%s diag=%d\n  %w", fmt.Sprintf(format, args...), -int(diag), err)
 }
 
 // changeFilter adds an address to those that a port receives packets for, or removes it.
@@ -198,16 +103,50 @@ func (t *tester) changeFilter(m grammar.Match) error {
 	}
 	if multicast := m.Words[0] == "mcast_addr"; multicast != (mac[0]&1 != 0) {
 		if multicast {
-			return fmt.Errorf("Invalid multicast address %s", m.Words[3]) //nolint:staticcheck // the words of testpmd
+			return fmt.Errorf("Invalid multicast addr %s", address(mac)) //nolint:staticcheck // the words of testpmd
 		}
-		return fmt.Errorf("mac_addr_cmd error: (Invalid argument): %s is a multicast address; mcast_addr %s takes it", m.Words[3], m.Words[1])
+		return fmt.Errorf("mac_addr_cmd error: (Invalid argument)\n  %s is a multicast address; mcast_addr %s takes it", m.Words[3], m.Words[1])
+	}
+	if m.Words[0] == "mcast_addr" {
+		return t.changeGroups(p, mac, m.Words[1] == "add")
 	}
 	change := p.dev.AddMAC
 	if m.Words[1] == "remove" {
 		change = p.dev.RemoveMAC
 	}
+	if bytes.Equal(mac, make([]byte, len(mac))) {
+		return fmt.Errorf("Port %d: Cannot %s NULL MAC address\nmac_addr_cmd error: (Invalid argument)", p.number, m.Words[1]) //nolint:staticcheck // the words of testpmd
+	}
 	if err := change(t.ctx, mac); err != nil {
-		return fmt.Errorf("%s_cmd error: (%s)", m.Words[0], because(err))
+		return addressError(err)
+	}
+	return nil
+}
+
+// addressError is the error of mac_addr in the words of testpmd.
+func addressError(err error) error {
+	word, detail, _ := strings.Cut(because(err), "\n")
+	if detail != "" {
+		detail = "\n" + detail
+	}
+	return fmt.Errorf("mac_addr_cmd error: (%s)%s", word, detail)
+}
+
+// changeGroups adds a multicast address to those of a port, or removes it.
+func (t *tester) changeGroups(p *port, mac net.HardwareAddr, add bool) error {
+	_, groups := p.dev.MACFilter()
+	has := slices.ContainsFunc(groups, func(g net.HardwareAddr) bool { return bytes.Equal(g, mac) })
+	n, change := len(groups)+1, p.dev.AddMAC
+	switch {
+	case add && has:
+		return fmt.Errorf("multicast address already filtered by port %d", p.number)
+	case !add && !has:
+		return fmt.Errorf("multicast address not filtered by port %d", p.number)
+	case !add:
+		n, change = len(groups)-1, p.dev.RemoveMAC
+	}
+	if err := change(t.ctx, mac); err != nil {
+		return failed(err, "rte_eth_dev_set_mc_addr_list(port=%d, nb=%d) failed.", p.number, n)
 	}
 	return nil
 }
@@ -222,7 +161,7 @@ func (t *tester) setAddress(m grammar.Match) error {
 		return err
 	}
 	if err := p.dev.SetMAC(t.ctx, mac); err != nil {
-		return fmt.Errorf("mac_addr_cmd error: (%s)", because(err))
+		return addressError(err)
 	}
 	return nil
 }

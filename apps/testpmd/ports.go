@@ -29,6 +29,10 @@ func (t *tester) portCommands() []grammar.Command {
 			Do: func(m grammar.Match) error { return t.detach(m.Words[2]) }},
 		{Form: "port config all (rxq|txq|rxd|txd) N", Section: inPorts,
 			Help: "Set the number of queues of all ports, or of descriptors of a queue; the ports must be stopped.", Do: t.configAll},
+		{Form: "port config all (txfreet|txrst|rxfreet|rxht|rxpt|rxwt|txht|txpt|txwt|max-lro-pkt-size) N", Section: inPorts,
+			Help: "Accepted, and without a meaning here: a virtio queue has no such registers.", Do: t.configNothing},
+		{Form: "port config all drop-en (on|off)", Section: inPorts,
+			Help: "Accepted, and without a meaning here: a full receive queue does not hold up the others.", Do: t.configNothing},
 		{Form: "device detach DEVICE", Section: inDevices, Help: "Remove the port of a device; it must be stopped.",
 			Do: func(m grammar.Match) error { return t.detachDevice(m.Words[2]) }},
 	}
@@ -44,16 +48,37 @@ func (t *tester) portStop(word string) error {
 	if err != nil {
 		return err
 	}
-	for _, p := range list {
+	stopped := false
+	return t.carryOut("Stopping ports...", list, &stopped, func(p *port) error {
 		if t.forwards(p) {
-			return fmt.Errorf("Please remove port %d from forwarding configuration.\n  stop ends forwarding", p.number) //nolint:staticcheck // the words of testpmd
+			return inUse(p)
+		}
+		stopped = stopped || !p.stopped
+		p.stopped = true
+		return nil
+	})
+}
+
+// inUse is the error of a port that would have to be left out of forwarding for a command.
+func inUse(p *port) error {
+	return fmt.Errorf("Please remove port %d from forwarding configuration.\n  stop ends forwarding", p.number) //nolint:staticcheck // the words of testpmd
+}
+
+// carryOut does something to several ports, says what goes wrong with one between the lines that
+// begin and end it, as testpmd does, and that the links were looked at if any port was changed.
+func (t *tester) carryOut(begin string, list []*port, changed *bool, do func(*port) error) error {
+	if begin != "" {
+		fmt.Fprintln(t.screen, begin)
+	}
+	for _, p := range list {
+		if err := do(p); err != nil {
+			t.report(err)
 		}
 	}
-	fmt.Fprintln(t.screen, "Stopping ports...")
-	for _, p := range list {
-		p.stopped = true
+	if *changed {
+		fmt.Fprintln(t.screen, "Checking link statuses...")
 	}
-	fmt.Fprintln(t.screen, "Checking link statuses...\nDone")
+	fmt.Fprintln(t.screen, "Done")
 	return nil
 }
 
@@ -62,43 +87,21 @@ func (t *tester) portStart(word string) error {
 	if err != nil {
 		return err
 	}
-	for _, p := range list {
+	started := false
+	return t.carryOut("", list, &started, func(p *port) error {
 		if !p.stopped {
-			fmt.Fprintf(t.errors, "Port %d is now not stopped\n", p.number)
-			continue
+			return fmt.Errorf("Port %d is now not stopped\nPlease stop the ports first", p.number) //nolint:staticcheck // the words of testpmd
 		}
-		if p.renew {
-			if err := t.renew(p); err != nil {
-				return err
+		if p.next != nil {
+			fmt.Fprintf(t.screen, "Configuring Port %d (socket 0)\n", p.number)
+			if err := t.reopen(p, *p.next); err != nil {
+				return fmt.Errorf("Fail to configure port %d: %w", p.number, err) //nolint:staticcheck // the words of testpmd
 			}
 		}
-		p.stopped = false
+		p.stopped, started = false, true
 		fmt.Fprintf(t.screen, "Port %d: %s\n", p.number, address(p.dev.MAC()))
-	}
-	fmt.Fprintln(t.screen, "Checking link statuses...\nDone")
-	return nil
-}
-
-// renew opens a port again, with its address.
-func (t *tester) renew(p *port) error {
-	fmt.Fprintf(t.screen, "Configuring Port %d (socket 0)\n", p.number)
-	former, spec := p.spec, p.spec
-	if spec.MAC == nil && spec.Kind == devargs.VhostUser {
-		spec.MAC = p.dev.MAC() // it has none of its own, and would be given another
-	}
-	kept := keep(p.dev)
-	if err := t.set.Remove(p.number); err != nil {
-		return err
-	}
-	if err := t.set.Add(t.ctx, p.number, spec); err != nil {
-		t.ports[p.number] = nil
-		return fmt.Errorf("Fail to configure port %d: %w\n  the port is closed; port attach %s adds it again", p.number, err, former.Device()) //nolint:staticcheck // the words of testpmd
-	}
-	again := t.record(p.number, p.spec)
-	again.stopped, again.tags, again.csum = true, p.tags, p.csum
-	*p = *again
-	t.ports[p.number] = p
-	return t.withDevices(func() error { return kept.apply(t.ctx, p.dev) })
+		return nil
+	})
 }
 
 func (t *tester) portClose(word string) error {
@@ -106,18 +109,20 @@ func (t *tester) portClose(word string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(t.screen, "Closing ports...")
-	var errs []error
-	for _, p := range list {
-		if !p.stopped {
-			errs = append(errs, fmt.Errorf("Cannot close started device (port %d)", p.number)) //nolint:staticcheck // the words of testpmd
-			continue
+	unchanged := false
+	return t.carryOut("Closing ports...", list, &unchanged, func(p *port) error {
+		switch {
+		case t.forwards(p):
+			return inUse(p)
+		case !p.stopped:
+			return fmt.Errorf("Cannot close started device (port %d)", p.number) //nolint:staticcheck // the words of testpmd
 		}
-		errs = append(errs, t.remove(p))
+		if err := t.remove(p); err != nil {
+			return err
+		}
 		fmt.Fprintf(t.screen, "Port %d is closed\n", p.number)
-	}
-	fmt.Fprintln(t.screen, "Done")
-	return errors.Join(errs...)
+		return nil
+	})
 }
 
 // remove closes a port and forgets it.
@@ -136,15 +141,13 @@ func (t *tester) portReset(word string) error {
 			return errors.New("Can not reset port(s), please stop port(s) first.") //nolint:staticcheck // the words of testpmd
 		}
 	}
-	fmt.Fprintln(t.screen, "Resetting ports...")
-	for _, p := range list {
-		p.renew = true
-		if err := t.renew(p); err != nil {
-			return err
+	unchanged := false
+	return t.carryOut("Resetting ports...", list, &unchanged, func(p *port) error {
+		if err := t.reopen(p, p.wanted()); err != nil {
+			return fmt.Errorf("Failed to reset port %d. %w", p.number, err) //nolint:staticcheck // the words of testpmd
 		}
-	}
-	fmt.Fprintln(t.screen, "Done")
-	return nil
+		return nil
+	})
 }
 
 func (t *tester) attach(text string) error {
@@ -171,7 +174,11 @@ func (t *tester) attach(text string) error {
 	if err := t.set.Add(t.ctx, i, spec); err != nil {
 		return err
 	}
-	t.record(i, spec).stopped = true
+	p := t.record(i, spec)
+	p.stopped = true
+	if err := t.prepare(p); err != nil {
+		return err
+	}
 	fmt.Fprintf(t.screen, "Port %d is attached. Now total ports is %d\nDone\n", i, len(t.portNumbers()))
 	return nil
 }
@@ -211,6 +218,15 @@ func (t *tester) stopFirst() error {
 	return nil
 }
 
+// configNothing accepts what has no meaning here, and says so.
+func (t *tester) configNothing(m grammar.Match) error {
+	if err := t.stopFirst(); err != nil {
+		return err
+	}
+	fmt.Fprintf(t.errors, "accepted, and without a meaning here: %s\n", m.Words[3])
+	return nil
+}
+
 func (t *tester) configAll(m grammar.Match) error {
 	if err := t.stopFirst(); err != nil {
 		return err
@@ -240,7 +256,7 @@ func (t *tester) configAll(m grammar.Match) error {
 		if p == nil {
 			continue
 		}
-		spec := p.spec
+		spec := p.wanted()
 		if set != nil {
 			set(&spec)
 		} else if most := p.dev.Info().MaxPairs; most > 0 && n > most {
@@ -248,13 +264,10 @@ func (t *tester) configAll(m grammar.Match) error {
 		} else {
 			spec.Queues = max(change.rxq, change.txq, 1)
 		}
-		if again, err := devargs.Parse(spec.String()); err != nil {
+		if _, err := devargs.Parse(spec.String()); err != nil { // what goes together is checked there
 			return err
-		} else {
-			again.Text = p.spec.Text
-			spec = again
 		}
-		p.spec, p.renew = spec, true
+		p.want(spec)
 	}
 	if set == nil {
 		t.plan.rxq, t.plan.txq = change.rxq, change.txq

@@ -12,10 +12,18 @@ import (
 func (t *tester) queueCommands() []grammar.Command {
 	return []grammar.Command{
 		{Form: "port PORT (rxq|txq) QUEUE (start|stop)", Section: inPorts, Help: "Start or stop a rx/tx queue, while the others go on. It needs RING_RESET.", Do: t.switchQueue},
+		{Form: "port PORT (rxq|txq) QUEUE setup", Section: inPorts, Help: "Set up a rx/tx queue, which must be stopped: ring_size has done that.",
+			Do: func(m grammar.Match) error {
+				p, q, receives, err := t.queueOf(m.Words[1], m.Words[2], m.Words[3])
+				if err == nil && queueState(p.dev.Info(), q, receives) == "started" {
+					err = textError("Please stop the queue first")
+				}
+				return err
+			}},
 		{Form: "port config PORT (rxq|txq) QUEUE ring_size N", Section: inPorts, Help: "Set a rx/tx queue's ring size. It needs RING_RESET.", Do: t.resizeQueue},
 		{Form: "show port PORT rxq QUEUE desc used count", Section: inDisplay, Help: "Show how many receive descriptors hold packets that were not taken yet.", Do: t.showUsed},
 		{Form: "show port PORT (rxq|txq) QUEUE desc N status", Section: inDisplay,
-			Refused: "descriptors of virtio are not used in the order of their numbers; show port PORT rxq QUEUE desc used count, and read rxd or txd"},
+			Help: "Show whether the descriptor N places behind the next one is with the device.", Do: t.showDescriptor},
 		{Form: "read (rxd|txd) PORT QUEUE N", Section: inDisplay, Help: "Display a descriptor of a queue.", Do: t.readDescriptor},
 		{Form: "port cleanup PORT txq QUEUE N", Section: inPorts, Help: "Free the buffers of a transmit queue that the device has sent.", Do: t.cleanUp},
 	}
@@ -29,11 +37,11 @@ func (t *tester) queueOf(portWord, direction, queueWord string) (p *port, queue 
 	}
 	receives = strings.HasPrefix(direction, "rx")
 	if _, err := fmt.Sscan(queueWord, &queue); err != nil || queue >= p.dev.Queues() {
-		name := "Tx"
+		name := "TX"
 		if receives {
-			name = "Rx"
+			name = "RX"
 		}
-		return nil, 0, false, fmt.Errorf("Invalid %s queue_id=%s\n  port %d has 0 to %d", name, queueWord, p.number, p.dev.Queues()-1) //nolint:staticcheck // the words of testpmd
+		return nil, 0, false, fmt.Errorf("Invalid %s queue %s (must be < nb_%sq=%d)", name, queueWord, strings.ToLower(name), p.dev.Queues()) //nolint:staticcheck // the words of testpmd
 	}
 	return p, queue, receives, nil
 }
@@ -92,6 +100,14 @@ func queueInfo(info driver.Info, q int, receives bool) driver.QueueInfo {
 	return driver.QueueInfo{}
 }
 
+// queueState returns the state of a queue in the words of testpmd.
+func queueState(info driver.Info, q int, receives bool) string {
+	if queueInfo(info, q, receives).State == "in use" {
+		return "started"
+	}
+	return "stopped"
+}
+
 // ringSize returns how many descriptors a queue has.
 func ringSize(info driver.Info, q int, receives bool) int { return queueInfo(info, q, receives).Size }
 
@@ -102,6 +118,34 @@ func (t *tester) showUsed(m grammar.Match) error {
 	}
 	used := countUsed(queueInfo(p.dev.Inspect(), q, true))
 	fmt.Fprintf(t.screen, "RxQ %d used desc count: %d\n", q, used)
+	return nil
+}
+
+// showDescriptor shows what becomes of a descriptor: of a receive queue of the next that is taken
+// back, and those behind it; of a transmit queue of the next that is made available.
+func (t *tester) showDescriptor(m grammar.Match) error {
+	p, q, receives, err := t.queueOf(m.Words[2], m.Words[3], m.Words[4])
+	if err != nil {
+		return err
+	}
+	n, info := m.Int(6), queueInfo(p.dev.Inspect(), q, receives)
+	if n >= info.Size || info.Positions == nil {
+		return fmt.Errorf("Invalid input: queue id = %d, desc id = %d", q, n) //nolint:staticcheck // the words of testpmd
+	}
+	// Whether the device has used a descriptor is seen in the order of use, which is that of the
+	// ring from the next one on.
+	used := countUsed(info)
+	inUse := info.Positions.InUse
+	status := "AVAILABLE"
+	switch {
+	case receives && n < used, !receives && n < info.Size-inUse+used:
+		status = "DONE"
+	case !receives:
+		status = "FULL"
+	case n >= inUse:
+		status = "UNAVAILABLE"
+	}
+	fmt.Fprintf(t.screen, "Desc status = %s\n", status)
 	return nil
 }
 

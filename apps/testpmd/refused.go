@@ -25,14 +25,14 @@ var refusals = []struct {
 	{inPorts, "the speed of a virtio link cannot be set", []string{
 		"port config (PORT|all) speed ...", "port config (PORT|all) loopback ...", "set tx loopback PORT (on|off)",
 	}},
-	{inPorts, "what a device negotiates is part of the text of a port: port close, then port attach with csum=, tso=, lro= or vlan=", []string{
-		"port config PORT (rx_offload|tx_offload) ...", "port PORT (rxq|txq) QUEUE (rx_offload|tx_offload) ...",
-		"port config all (hw-vlan|hw-vlan-filter|hw-vlan-strip|hw-vlan-extend|hw-qinq-strip|crc-strip|scatter|rx-cksum|drop-en) (on|off)",
-		"port config all max-lro-pkt-size N", "vlan set (qinq_strip|extend) (on|off) PORT", "vlan set (inner|outer) tpid N PORT",
+	{inPorts, "an offload is one of all queues of a port: port config PORT rx_offload or tx_offload, or vlan set", []string{
+		"port PORT (rxq|txq) QUEUE (rx_offload|tx_offload) ...",
+		"port config all (hw-vlan|hw-vlan-filter|hw-vlan-strip|hw-vlan-extend|hw-qinq-strip|crc-strip|scatter|rx-cksum) (on|off)",
+		"vlan set (qinq_strip|extend) (on|off) PORT", "vlan set (inner|outer) tpid N PORT",
 	}},
 	{inPorts, "a virtio queue has no thresholds of its own", []string{
-		"port config all (txfreet|txrst|rxfreet|rxht|rxpt|rxwt|txht|txpt|txwt) N", "set all queues drop PORT (on|off)",
-		"set port PORT rxq QUEUE avail_thresh N", "port config PORT (rxq|txq) QUEUE ...", "port PORT (rxq|txq) QUEUE setup",
+		"set all queues drop PORT (on|off)",
+		"set port PORT rxq QUEUE avail_thresh N", "port config PORT (rxq|txq) QUEUE ...",
 		"port PORT (rxq|txq) QUEUE deferred_start (on|off)",
 	}},
 	{inConfig, "a virtio device does not split packets", []string{
@@ -44,7 +44,6 @@ var refusals = []struct {
 	{inConfig, "a receive queue belongs to one port", []string{"set fwd shared_rxq"}},
 	{inConfig, "the level of messages is that of --log-level", []string{"set log ..."}},
 	{inConfig, "a port that is attached is set up at once", []string{"set port setup on (iterator|event)"}},
-	{inConfig, "extended statistics are shown whether they are zero or not", []string{"set xstats-hide-zero (on|off)"}},
 	{inConfig, "a virtio device has no flow control", []string{
 		"set flow_ctrl ...", "set pfc_ctrl ...", "set pfc_queue_ctrl ...", "show port PORT flow_ctrl",
 	}},

@@ -2,10 +2,13 @@ package main
 
 import (
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/dpdk"
 	"github.com/virtio-pmd/virtio-pmd/apps/testpmd/grammar"
@@ -74,15 +77,40 @@ func writeHashTypes(b *strings.Builder, p *port) {
 
 func (t *tester) setHashTypes(which, word string) error {
 	return t.each(which, func(p *port) error {
-		r, _ := p.dev.RSS()
-		if r.Types = hashTypes[word] & p.dev.RSSLimits().Types; r.Types == 0 {
-			r.Types = hashTypes[word] // the device says why not
-		}
-		if err := p.dev.SetRSS(t.ctx, r); err != nil {
-			return fmt.Errorf("Configuration of RSS hash at ethernet port %d failed: %s", p.number, because(err)) //nolint:staticcheck // the words of testpmd
+		if err := t.spread(p, hashTypes[word]); err != nil {
+			return hashError(p, err)
 		}
 		return nil
 	})
+}
+
+// hashError is the error of a change of RSS in the words of testpmd.
+func hashError(p *port, err error) error {
+	number, word := unix.EINVAL, "Invalid argument"
+	if errors.Is(err, errors.ErrUnsupported) {
+		number, word = unix.EOPNOTSUPP, notSupported
+	}
+	return fmt.Errorf("Configuration of RSS hash at ethernet port %d failed with error (%d): %s.\n  %w", p.number, int(number), word, err) //nolint:staticcheck // the words of testpmd
+}
+
+// spread has the device of a port spread packets by a hash. If RSS was not negotiated, the port is
+// opened again.
+func (t *tester) spread(p *port, types virtio.HashTypes) error {
+	r, has := p.dev.RSS()
+	switch {
+	case !has && !p.offers(virtio.NetRSS):
+		return missing("the device does not offer RSS")
+	case !has && t.forwards(p):
+		return textError("the device has to be set up again for that, and packets are being forwarded; stop first")
+	case !has:
+		spec := p.wanted()
+		spec.RSS = types
+		return t.reopen(p, spec)
+	}
+	if r.Types = types & p.dev.RSSLimits().Types; r.Types == 0 {
+		r.Types = types // the device says why not
+	}
+	return p.dev.SetRSS(t.ctx, r)
 }
 
 var (
@@ -109,7 +137,7 @@ func (t *tester) setTable(m grammar.Match) error {
 	}
 	r.Table = table
 	if err := p.dev.SetRSS(t.ctx, r); err != nil {
-		return fmt.Errorf("Configuration of RSS hash at ethernet port %d failed: %s", p.number, because(err)) //nolint:staticcheck // the words of testpmd
+		return hashError(p, err)
 	}
 	return nil
 }
@@ -122,7 +150,7 @@ func (t *tester) spreading(word string) (*port, driver.RSS, error) {
 	}
 	r, ok := p.dev.RSS()
 	if !ok {
-		return nil, driver.RSS{}, fmt.Errorf("RSS disabled\n  port %d has not negotiated RSS; give it the key rss=all, if its device has RSS", p.number) //nolint:staticcheck // the words of testpmd
+		return nil, driver.RSS{}, fmt.Errorf("RSS disabled\n  port config %d rss all switches it on, if the device offers it", p.number)
 	}
 	return p, r, nil
 }

@@ -53,3 +53,12 @@ func parseSegments(text string) ([]int, error) {
 	}
 	return lengths, nil
 }
+
+// packetLen returns the length of a packet that is made.
+func (p *plan) packetLen() int {
+	total := 0
+	for _, n := range p.segments {
+		total += n
+	}
+	return total
+}

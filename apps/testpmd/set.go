@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"slices"
 	"strings"
 	"time"
 
@@ -26,6 +25,7 @@ func (t *tester) setCommands() []grammar.Command {
 		{Form: "set verbose N", Section: inConfig, Help: "Show packets: 1 those received, 2 those sent, 3 both, 0 none.", Do: t.setVerbose},
 		{Form: "set record-core-cycles (on|off)", Section: inConfig, Help: "Set the option to enable measurement of CPU cycles.", Do: t.setSwitch(&t.plan.cycles)},
 		{Form: "set record-burst-stats (on|off)", Section: inConfig, Help: "Set the option to enable display of RX and TX bursts.", Do: t.setSwitch(&t.plan.burstStats)},
+		{Form: "set xstats-hide-zero (on|off)", Section: inConfig, Help: "Set the option to hide the zero values of extended statistics.", Do: t.setSwitch(&t.hideZero)},
 		{Form: "set flush_rx (on|off)", Section: inConfig, Help: "Flush (default) or don't flush receive queues before forwarding.", Do: t.setSwitch(&t.plan.flush)},
 		{Form: "set nbport N", Section: inConfig, Help: "Set number of ports.", Do: t.setPortCount},
 		{Form: "set nbcore N", Section: inConfig, Help: "Set number of cores.", Do: t.setCoreCount},
@@ -75,8 +75,8 @@ func (t *tester) setForward(m grammar.Match) error {
 func (t *tester) setBurst(m grammar.Match) error {
 	n := m.Int(2)
 	switch {
-	case n < 1:
-		return textError("nb pkt per burst: 0 < 1 (minimum packet per burst)  ignored")
+	case n == 0: // what the driver likes best
+		n = preferredBurst
 	case n > command.MaxBurst:
 		return fmt.Errorf("nb pkt per burst: %d > %d (maximum packet per burst)  ignored", n, command.MaxBurst)
 	}
@@ -84,6 +84,9 @@ func (t *tester) setBurst(m grammar.Match) error {
 	fmt.Fprintf(t.screen, "Number of packets per burst set to %d\n", n)
 	return nil
 }
+
+// preferredBurst is what a burst of 0 packets stands for.
+const preferredBurst = 32
 
 func (t *tester) setRetry(m grammar.Match) error {
 	delay, retries := m.Int(4), m.Int(6)
@@ -130,10 +133,12 @@ func (t *tester) setSwitch(on *bool) func(grammar.Match) error {
 	}
 }
 
+const errForwarding = textError("Please stop forwarding first")
+
 // choose sets the ports that take part.
 func (t *tester) choose(list []int) error {
 	if t.busy {
-		return textError("Packet forwarding already started - stop it first")
+		return errForwarding
 	}
 	for _, i := range list {
 		if i >= len(t.ports) || t.ports[i] == nil {
@@ -145,13 +150,27 @@ func (t *tester) choose(list []int) error {
 	if former != len(list) {
 		fmt.Fprintf(t.screen, "previous number of forwarding ports %d - changed to number of configured ports %d\n", former, len(list))
 	}
+	t.warnOdd()
 	return nil
 }
 
+// warnOdd says, as testpmd does, that the last port has no other to be paired with.
+func (t *tester) warnOdd() {
+	if n := len(t.plan.forwarding(t.set.Ports)); t.plan.paired() && n%2 == 1 {
+		fmt.Fprint(t.errors, "\nWarning! port-topology=paired and odd forward ports number, the last port will pair with itself.\n\n")
+	}
+}
+
 func (t *tester) setPortCount(m grammar.Match) error {
+	if t.busy {
+		return errForwarding
+	}
 	n, all := m.Int(2), len(t.portNumbers())
-	if n < 1 || n > all {
-		return fmt.Errorf("nb_ports %d > %d, the number of ports, or 0  ignored", n, all)
+	switch {
+	case n < 1:
+		return fmt.Errorf("nb fwd ports %d < 1 - ignored", n)
+	case n > all:
+		return fmt.Errorf("nb fwd ports %d > %d (number of configured ports) - ignored", n, all)
 	}
 	var list []int
 	for i, p := range t.ports {
@@ -161,34 +180,32 @@ func (t *tester) setPortCount(m grammar.Match) error {
 	}
 	t.plan.chosen = list
 	fmt.Fprintf(t.screen, "Number of forwarding ports set to %d\n", n)
+	t.warnOdd()
 	return nil
 }
 
 func (t *tester) setCoreCount(m grammar.Match) error {
+	if t.busy {
+		return errForwarding
+	}
 	n, most := m.Int(2), len(t.set.Caches)
-	if n < 1 || n > most {
-		return fmt.Errorf("nb fwd cores %d > %d (max. number of configured lcores), or 0  ignored", n, most)
+	switch {
+	case n < 1:
+		return fmt.Errorf("nb fwd cores %d < 1 - ignored", n)
+	case n > most:
+		return fmt.Errorf("nb fwd cores %d > %d (max. number of configured lcores) - ignored", n, most)
 	}
 	t.plan.cores = n
 	fmt.Fprintf(t.screen, "Number of forwarding cores set to %d\n", n)
 	return nil
 }
 
-// setCores sets the CPUs that poll: some of those that the command line names.
+// setCores sets the cores that poll: some of those that the command line names.
 func (t *tester) setCores(list []int) error {
 	if t.busy {
-		return textError("Packet forwarding already started - stop it first")
+		return errForwarding
 	}
-	cpus := t.plan.options.CPUs
-	for _, cpu := range list {
-		if !slices.Contains(cpus, cpu) {
-			return fmt.Errorf("lcore %d is not one that forwards: the command line gives %s", cpu, words(cpus))
-		}
-	}
-	rest := slices.DeleteFunc(slices.Clone(cpus), func(cpu int) bool { return slices.Contains(list, cpu) })
-	t.plan.options.CPUs = append(slices.Clone(list), rest...)
-	t.plan.cores = len(list)
-	return nil
+	return t.plan.useCores(list)
 }
 
 func words(list []int) string {
@@ -216,7 +233,7 @@ func (t *tester) setPeer(m grammar.Match) error {
 
 func (t *tester) setDefault(grammar.Match) error {
 	if t.busy {
-		return textError("Packet forwarding already started - stop it first")
+		return errForwarding
 	}
 	fmt.Fprintln(t.screen, "Reset to default forwarding configuration...")
 	t.plan.chosen, t.plan.cores = nil, min(t.plan.cores, 1)

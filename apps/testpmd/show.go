@@ -19,7 +19,7 @@ func (t *tester) describeForwarding(e *engine) {
 		fmt.Fprintf(&b, "TX retry num: %d, delay between TX retries: %dus\n", p.retries, p.retryDelay.Microseconds())
 	}
 	for i := range e.pollers {
-		fmt.Fprintf(&b, "Logical Core %d (socket 0) forwards packets on %d streams:\n", t.core(i), len(e.pollers[i].streams))
+		fmt.Fprintf(&b, "Logical Core %d (socket 0) forwards packets on %d streams:\n", t.plan.core(i), len(e.pollers[i].streams))
 		for _, s := range e.pollers[i].streams {
 			fmt.Fprintf(&b, "  RX P=%d/Q=%d (socket 0) -> TX P=%d/Q=%d (socket 0) peer=%s\n",
 				s.from, s.rxQueue, s.number, s.txQueue, address(s.peer))
@@ -36,29 +36,24 @@ func withRetry(p *plan) string {
 	return ""
 }
 
-// core returns the CPU of a poller, or its number, from 1, if it may run on any.
-func (t *tester) core(i int) int {
-	if i < len(t.plan.options.CPUs) {
-		return t.plan.options.CPUs[i]
-	}
-	return i + 1
-}
-
 // describeRings shows the queues of the ports that take part, as testpmd does at the start.
 func (t *tester) describeRings(e *engine) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "  %s packet forwarding%s packets/burst=%d\n", e.plan.mode.name, withRetry(e.plan), e.plan.options.Burst)
+	if e.plan.mode.everyRound {
+		fmt.Fprintf(&b, "  packet len=%d - nb packet segments=%d\n", e.plan.packetLen(), len(e.plan.segments))
+	}
 	fmt.Fprintf(&b, "  nb forwarding cores=%d - nb forwarding ports=%d\n", len(e.pollers), len(e.ports))
 	for _, i := range e.ports {
 		p := t.ports[i]
-		info := p.dev.Info()
+		info, rx, tx := p.dev.Info(), t.used(p, rxOffloads()), t.used(p, txOffloads())
 		fmt.Fprintf(&b, "  port %d: RX queue number: %d Tx queue number: %d\n", i,
 			least(p.dev.Queues(), e.plan.rxq), least(p.dev.Queues(), e.plan.txq))
-		fmt.Fprintf(&b, "    Rx offloads=0x0 Tx offloads=0x0\n")
+		fmt.Fprintf(&b, "    Rx offloads=0x%x Tx offloads=0x%x\n", mask(rx), mask(tx))
 		fmt.Fprintf(&b, "    RX queue: 0\n      RX desc=%d - RX free threshold=0\n", ringSize(info, 0, true))
-		fmt.Fprintf(&b, "      RX threshold registers: pthresh=0 hthresh=0  wthresh=0\n      RX Offloads=0x0\n")
+		fmt.Fprintf(&b, "      RX threshold registers: pthresh=0 hthresh=0  wthresh=0\n      RX Offloads=0x%x\n", mask(rx))
 		fmt.Fprintf(&b, "    TX queue: 0\n      TX desc=%d - TX free threshold=0\n", ringSize(info, 0, false))
-		fmt.Fprintf(&b, "      TX threshold registers: pthresh=0 hthresh=0  wthresh=0\n      TX offloads=0x0 - TX RS bit threshold=0\n")
+		fmt.Fprintf(&b, "      TX threshold registers: pthresh=0 hthresh=0  wthresh=0\n      TX offloads=0x%x - TX RS bit threshold=0\n", mask(tx))
 	}
 	fmt.Fprint(t.screen, b.String())
 }

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"slices"
 	"sync"
 	"time"
 
@@ -16,6 +14,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/apps/testpmd/grammar"
 	"github.com/virtio-pmd/virtio-pmd/driver"
 	"github.com/virtio-pmd/virtio-pmd/driver/devargs"
+	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
 
 // tester is a testpmd that commands drive. It belongs to one goroutine, which reads commands and
@@ -35,8 +34,11 @@ type tester struct {
 	grammar *grammar.Grammar
 	ctx     context.Context // of the command that is carried out
 	reading []string        // files that commands are being read from
+	place   place           // of the line that is carried out
 	leaving bool
 	gsoLen  int // bytes of the packets that GSO makes
+
+	hideZero bool // extended statistics that are 0 are not shown
 
 	cancel struct {
 		sync.Mutex
@@ -50,7 +52,7 @@ type port struct {
 	spec    devargs.Spec
 	dev     *driver.Port
 	stopped bool
-	renew   bool // it is opened again when it is started: what changed needs that
+	next    *devargs.Spec // how it is opened again when it is started, nil for as it is
 
 	cleared  driver.Stats // counters when they were cleared
 	shown    driver.Stats // ... and when they were shown last
@@ -60,6 +62,8 @@ type port struct {
 	failed   bool              // said once
 	tags     tags
 	csum     checksums
+	given    devargs.Offload // that the text of the port asks for
+	vlans    []uint16        // that pass its filter when that is switched on again
 }
 
 // newTester opens the ports of a plan.
@@ -81,7 +85,27 @@ func newTester(ctx context.Context, p *plan, screen, messages io.Writer) (*teste
 		t.record(i, p.specs[i]).stopped = p.halted
 	}
 	t.grammar = grammar.New(t.commands(), t.kinds())
+	for _, port := range t.ports {
+		if err := t.prepare(port); err != nil {
+			return nil, errors.Join(err, set.Close())
+		}
+	}
 	return t, nil
+}
+
+// prepare sets what testpmd sets on a port that it has opened: it receives every packet, unless
+// its text says otherwise, and --rss-ip or --rss-udp spread them over its queues, if the device
+// can do that.
+func (t *tester) prepare(p *port) error {
+	if t.plan.hash != 0 && p.dev.Queues() > 1 {
+		if err := t.spread(p, t.plan.hash); err != nil {
+			fmt.Fprintf(t.errors, "Port %d: packets are not spread by a hash: %v\n", p.number, err)
+		}
+	}
+	if p.spec.Promiscuous != nil || !p.dev.Features().Has(virtio.NetCtrlRx) {
+		return nil
+	}
+	return t.withDevices(func() error { return p.dev.SetPromiscuous(t.ctx, true) })
 }
 
 // spares is for how many ports more than the command line names there are buffers.
@@ -92,7 +116,7 @@ func (t *tester) record(i int, spec devargs.Spec) *port {
 	for len(t.ports) <= i {
 		t.ports = append(t.ports, nil)
 	}
-	p := &port{number: i, spec: spec, dev: t.set.Ports[i], shownAt: time.Now()}
+	p := &port{number: i, spec: spec, dev: t.set.Ports[i], shownAt: time.Now(), given: spec.Offloads}
 	p.tags.strip = t.plan.strip
 	t.ports[i] = p
 	return p
@@ -131,6 +155,8 @@ func (t *tester) introduce() {
 	if t.plan.interactive {
 		fmt.Fprintln(t.screen, "Interactive-mode selected")
 	}
+	fmt.Fprintf(t.screen, "testpmd: create a new mbuf pool <mb_pool_0>: n=%d, size=%d, socket=0\n", t.set.Pool.Size(), t.set.Pool.DataRoom()+headroom)
+	t.warnOdd()
 	for _, p := range t.ports {
 		fmt.Fprintf(t.screen, "Configuring Port %d (socket 0)\nPort %d: %s\n", p.number, p.number, address(p.dev.MAC()))
 	}
@@ -218,42 +244,16 @@ func (e *refusedError) Error() string {
 	return "Operation not supported: " + e.command.Form + ": " + e.command.Refused
 }
 
-// report says what went wrong: with a line as a part of the conversation, with its execution as a
-// message.
+// report says what went wrong, and in which line of a file: with a line as a part of the
+// conversation, with its execution as a message.
 func (t *tester) report(err error) {
+	err = t.place.of(err)
 	var bad *grammar.Error
 	if errors.As(err, &bad) {
 		fmt.Fprintln(t.screen, err)
 		return
 	}
 	fmt.Fprintln(t.errors, err)
-}
-
-// load carries out the lines of a file. What is wrong with a line is reported with its number,
-// and the next one is carried out.
-func (t *tester) load(ctx context.Context, path string) error {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return fmt.Errorf("Failed to create file based cmdline context: %s: %w", path, unwrapPath(err)) //nolint:staticcheck // the words of testpmd
-	}
-	if slices.Contains(t.reading, path) {
-		return fmt.Errorf("%s loads itself", path)
-	}
-	t.reading = append(t.reading, path)
-	defer func() { t.reading = t.reading[:len(t.reading)-1] }()
-	number := 0
-	for line := range linesOf(string(text)) {
-		number++
-		if t.leaving || ctx.Err() != nil {
-			return nil
-		}
-		if err := t.execute(ctx, line); err != nil {
-			t.report(&lineError{path, number, err})
-		}
-		t.checkPorts()
-	}
-	fmt.Fprintf(t.screen, "Read CLI commands from %s\n", path)
-	return nil
 }
 
 // checkPorts says once which ports have ended by themselves.
@@ -266,15 +266,3 @@ func (t *tester) checkPorts() {
 		fmt.Fprintf(t.errors, "Port %d: %v\n", p.number, p.dev.Err())
 	}
 }
-
-// lineError is an error in a line of a file.
-type lineError struct {
-	path string
-	line int
-	err  error
-}
-
-func (e *lineError) Error() string { return fmt.Sprintf("%s:%d: %v", e.path, e.line, e.err) }
-
-// Unwrap returns the cause.
-func (e *lineError) Unwrap() error { return e.err }

@@ -26,11 +26,7 @@ func newTxOnly(s *stream, p *plan) func() bool {
 		stream: s, first: p.segments[0], more: p.segments[1:],
 		next: make([]*mbuf.Buf, len(p.segments)-1),
 	}
-	total := 0
-	for _, n := range p.segments {
-		total += n
-	}
-	flow := onlyFlow(s, p, total)
+	flow := onlyFlow(s, p, p.packetLen())
 	t.header = flow.Header()
 	if p.multiFlow {
 		t.flows = flow.SourceFlows()

@@ -121,15 +121,21 @@ func (b *bursts) words() string {
 	}
 	share := func(n uint64) uint64 { return 100 * n / total }
 	text := fmt.Sprintf("%d [%d%% of 0 pkts", total, share(top[0].n))
-	others := total - top[0].n
+	others, shares := total-top[0].n, share(top[0].n)
 	for _, t := range top[1:] {
-		if t.n > 0 {
-			text += fmt.Sprintf(" + %d%% of %d pkts", share(t.n), t.length)
-			others -= t.n
+		if t.n == 0 {
+			continue
 		}
+		// The last share is what the others leave, so that they make 100.
+		part := share(t.n)
+		if others -= t.n; others == 0 {
+			part = 100 - shares
+		}
+		shares += part
+		text += fmt.Sprintf(" + %d%% of %d pkts", part, t.length)
 	}
 	if others > 0 {
-		text += fmt.Sprintf(" + %d%% of others", share(others))
+		text += fmt.Sprintf(" + %d%% of other", 100-shares)
 	}
 	return text + "]"
 }

@@ -6,7 +6,6 @@ import (
 	"hash/fnv"
 	"log/slog"
 	"net"
-	"slices"
 
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev/pcifn"
@@ -121,8 +120,5 @@ func (s Spec) plug(cables *Cables) (vdev.Backend, int, error) {
 		return nil, 0, &Error{Port: s.Text, Value: s.Device(),
 			Reason: "both ends of this cable are taken", Remedy: "take another name"}
 	}
-	if slices.Contains(cables.Single(), s.Arg) {
-		return end, 0, nil
-	}
-	return end, 1, nil
+	return end, end.Number(), nil
 }

@@ -121,7 +121,7 @@ func (l *Line) assign() {
 	}
 	main := slices.IndexFunc(l.cores, func(c core) bool { return c.id == l.Main && l.Main != 0 })
 	main = max(main, 0)
-	l.Main = l.cores[main].cpu
+	l.Main, l.mainID = l.cores[main].cpu, l.cores[main].id
 	shared := false
 	for i, c := range l.cores {
 		switch {
@@ -129,7 +129,7 @@ func (l *Line) assign() {
 		case slices.Contains(l.Workers, c.cpu):
 			shared = true
 		default:
-			l.Workers = append(l.Workers, c.cpu)
+			l.Workers, l.ids = append(l.Workers, c.cpu), append(l.ids, c.id)
 		}
 	}
 	if shared {
@@ -145,6 +145,18 @@ func (l *Line) CPUs() []int {
 		return l.Workers
 	case len(l.cores) > 0:
 		return []int{l.Main}
+	}
+	return nil
+}
+
+// Lcores returns how the command line calls the cores on those CPUs: --lcores can put a core of
+// any number on a CPU.
+func (l *Line) Lcores() []int {
+	switch {
+	case len(l.Workers) > 0:
+		return l.ids
+	case len(l.cores) > 0:
+		return []int{l.mainID}
 	}
 	return nil
 }

@@ -17,6 +17,8 @@ type Line struct {
 	Main    int
 	Workers []int
 	cores   []core
+	mainID  int   // of the main core
+	ids     []int // of those of Workers
 
 	// Args are options of this project's commands that stand for EAL options, Ports the texts
 	// of ports, in the order in which DPDK numbers them.

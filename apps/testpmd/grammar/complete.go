@@ -13,13 +13,25 @@ type Candidate struct {
 }
 
 // Complete returns what the last word of the text can become; it is empty if the text ends in a
-// space. Candidates are in order and each one is there once.
+// space. Candidates are in order and each one is there once. Commands that are refused are left
+// out unless there is nothing else.
 func (g *Grammar) Complete(text string) []Candidate {
 	words := strings.Fields(text)
 	last := ""
 	if n := len(words); n > 0 && !strings.HasSuffix(text, " ") {
 		last, words = words[n-1], words[:n-1]
 	}
+	all := g.candidatesOf(words, last, false)
+	if len(all) == 0 && text != "" { // only commands that are refused go on like that
+		all = g.candidatesOf(words, last, true)
+	}
+	slices.SortStableFunc(all, func(a, b Candidate) int { return strings.Compare(a.Word, b.Word) })
+	return all
+}
+
+// candidatesOf returns what can follow some words and begins with a prefix, in commands that are
+// carried out or in those that are refused.
+func (g *Grammar) candidatesOf(words []string, last string, refused bool) []Candidate {
 	var all []Candidate
 	add := func(c Candidate) {
 		i := slices.IndexFunc(all, func(other Candidate) bool { return other.Word == c.Word })
@@ -35,15 +47,14 @@ func (g *Grammar) Complete(text string) []Candidate {
 		if n, _ := g.fits(f, words); n < len(words) {
 			continue
 		}
-		if len(words) == 0 && last == "" && g.commands[i].Refused != "" {
-			continue // not among what there is to do
+		if (g.commands[i].Refused != "") != refused {
+			continue
 		}
 		g.candidates(f, len(words), last, g.commands[i].says(), add)
 		if last == "" && f.mayEnd(len(words)) {
 			add(Candidate{Word: "<Enter>", Value: true, Says: g.commands[i].says()})
 		}
 	}
-	slices.SortStableFunc(all, func(a, b Candidate) int { return strings.Compare(a.Word, b.Word) })
 	return all
 }
 

@@ -57,7 +57,7 @@ func Words(line string) []string {
 // Parse finds the command of a line that has words. A failure is an [*Error].
 func (g *Grammar) Parse(line string) (Match, error) {
 	words := Words(line)
-	e := &Error{Words: words}
+	e, refused := &Error{Words: words}, &Error{} // what refused commands expect there
 	for i := range g.commands {
 		n, reason := g.fits(&g.forms[i], words)
 		if n == len(words) && g.forms[i].mayEnd(n) {
@@ -65,13 +65,20 @@ func (g *Grammar) Parse(line string) (Match, error) {
 		}
 		if n > e.Place || e.Reason == "" && n == e.Place {
 			if n > e.Place {
-				e.Expected = nil
+				e.Expected, refused.Expected = nil, nil
 			}
 			e.Place, e.Reason = n, reason
 		}
 		if n == e.Place {
-			e.expect(g.expected(&g.forms[i], n))
+			expecting := e
+			if g.commands[i].Refused != "" {
+				expecting = refused
+			}
+			expecting.expect(g.expected(&g.forms[i], n))
 		}
+	}
+	if len(e.Expected) == 0 { // only they go on like that
+		e.Expected = refused.Expected
 	}
 	return Match{}, e
 }

@@ -139,12 +139,19 @@ func call(p *atomic.Pointer[func()]) {
 // end, in order. It holds 1024 frames each way; what does not fit is refused. Large
 // packets and incomplete checksums pass while the driver at the other end takes them.
 // A test may be at an end itself and call Transmit and Receive.
-type End struct{ out, in *fifo }
+type End struct {
+	out, in *fifo
+	number  int    // 1 for the second end
+	free    func() // gives the end back to its Cables, nil without
+}
+
+// Number returns which end of its cable it is, 0 or 1.
+func (e *End) Number() int { return e.number }
 
 // Cable returns the two ends of a cable. Each is for one device.
 func Cable() (a, b *End) {
 	x, y := new(fifo), new(fifo)
-	return &End{out: x, in: y}, &End{out: y, in: x}
+	return &End{out: x, in: y}, &End{out: y, in: x, number: 1}
 }
 
 // Loop returns a wire that leads back: every frame that the driver transmits is
@@ -197,35 +204,46 @@ func (e *End) Close() error {
 	e.out.writer.Store(nil)
 	e.in.reader.Store(nil)
 	e.in.takes.Store(nil)
+	if e.free != nil {
+		e.free()
+	}
 	return nil
 }
 
-// Cables finds cables by name, for ports that are described in text: the first
-// call of [Cables.End] for a name returns one end, the second call the other.
-// The zero value is ready.
+// Cables finds cables by name, for ports that are described in text: [Cables.End] returns an end
+// that is not in use, until it is closed. The zero value is ready.
 type Cables struct {
-	mu    sync.Mutex
-	other map[string]*End // nil: both ends are taken
+	mu   sync.Mutex
+	free map[string][]*End // that are not in use, of the cables that were asked for
 }
 
 // End returns an end of the cable of a name, or an *[Error] if both are in use.
 func (c *Cables) End(name string) (*End, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	end, known := c.other[name]
-	if known && end == nil {
+	free, known := c.free[name]
+	if !known {
+		a, b := Cable()
+		free = []*End{a, b}
+		for _, end := range free {
+			end.free = func() { c.giveBack(name, end) }
+		}
+	}
+	if len(free) == 0 {
 		return nil, &Error{Kind: "cable", Name: name, Reason: "both ends are in use", Remedy: "take another name"}
 	}
-	if known {
-		c.other[name] = nil
-		return end, nil
+	if c.free == nil {
+		c.free = make(map[string][]*End)
 	}
-	if c.other == nil {
-		c.other = make(map[string]*End)
-	}
-	a, b := Cable()
-	c.other[name] = b
-	return a, nil
+	c.free[name] = free[1:]
+	return free[0], nil
+}
+
+// giveBack makes an end that was closed one that is not in use.
+func (c *Cables) giveBack(name string, end *End) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.free[name] = append(c.free[name], end)
 }
 
 // Single returns the names of the cables of which only one end is in use.
@@ -233,8 +251,8 @@ func (c *Cables) Single() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var names []string
-	for name, end := range c.other {
-		if end != nil {
+	for name, free := range c.free {
+		if len(free) == 1 {
 			names = append(names, name)
 		}
 	}

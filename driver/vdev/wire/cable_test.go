@@ -37,6 +37,17 @@ func TestCables(t *testing.T) {
 	if other.Receive(0, frames) != 0 || b.Receive(0, frames) != 2 || frames[0][0] != 1 || frames[1][0] != 2 || a.Receive(0, frames) != 0 {
 		t.Error("frames went the wrong way")
 	}
+	if err := a.Close(); err != nil { // an end that is closed can be had again, and is the same one
+		t.Fatal(err)
+	}
+	again, err := cables.End("x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Transmit(0, [][]byte{{3}})
+	if again.Number() != 0 || b.Number() != 1 || again.Receive(0, frames) != 1 || frames[0][0] != 3 {
+		t.Error("it is not the end that was closed")
+	}
 }
 
 // A cable holds fewer large frames than small ones, wakes who has more of them, and gets
