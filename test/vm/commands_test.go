@@ -22,10 +22,18 @@ var filterWant = []struct{ step, arrive string }{
 	{"one-more-one-less", "0 3 4 5"},
 	{"another-address", "2 3 4 5"},
 	{"own-address", "0 3 4 5"},
+	{"no-addresses", "0 5"},
 	{"all-multicast", "0 3 4 5"},
-	{"no-broadcast", "0 1 2"},
-	{"vlan", "0 3 4 5 6"},
-	{"no-vlan", "0 3 4 5"},
+	{"all-unicast", "0 1 2 5"},
+	{"no-unicast", "5"},
+	{"no-multicast", "0 5"},
+	{"no-broadcast", "0 3 4"},
+	{"several-modes", "0 1 2"},
+	{"no-modes", "0 5"},
+	{"vlan", "0 5 6"},
+	{"two-vlans", "0 5 6 7"},
+	{"one-vlan", "0 5 7"},
+	{"no-vlan", "0 5"},
 }
 
 // filterFrames are frames to a function's own address, to two others, two groups and
@@ -56,12 +64,17 @@ func numberedFrame(to net.HardwareAddr, number byte) []byte {
 // testCommands has a program tell QEMU's device by which addresses and VLANs it filters and
 // in which modes it receives, and shows for each, frame by frame, that this is what arrives.
 // Then the link goes down and up, and an announcement is asked for, which the program learns
-// by events.
-func (g *guest) testCommands(t *testing.T, id string) {
+// by events: by MSI-X, or polled, by reading registers of a function whose interrupts are hidden.
+func (g *guest) testCommands(t *testing.T, id string, polled bool) {
 	args := []string{"/init", "commands", g.nics[id].address}
 	if !g.iommu {
 		args = append(args, "noiommu")
 	}
+	watching := "watching by MSI-X"
+	if polled {
+		args, watching = append(args, "polled"), "watching by none, polled"
+	}
+	before := g.interrupts(t, id)
 	cmd, err := g.Agent.Start(args...)
 	if err != nil {
 		t.Fatal(err)
@@ -71,10 +84,32 @@ func (g *guest) testCommands(t *testing.T, id string) {
 	for _, w := range filterWant {
 		g.filterStep(ctx, t, cmd, id, w.step, w.arrive)
 	}
-	if err := cmd.WaitFor(ctx, "watching"); err != nil {
+	if err := cmd.WaitFor(ctx, watching); err != nil {
 		t.Fatal(err)
 	}
 	g.linkEvents(ctx, t, cmd, id)
+	g.announce(ctx, t, cmd, id)
+	if after := g.interrupts(t, id); (after == before) != polled {
+		t.Errorf("the device interrupted %d times", after-before)
+	}
+	if err := cmd.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := cmd.Wait(ctx); err != nil || r.Exit != 0 {
+		t.Fatalf("%v, %v", r, err)
+	}
+}
+
+// announce has QEMU ask for an announcement, and shows that the acknowledgement reaches it: the
+// program sees the request disappear from the device's configuration, and QEMU has used one more
+// command.
+func (g *guest) announce(ctx context.Context, t *testing.T, cmd *agent.Command, id string) {
+	t.Helper()
+	const control = 2 // the virtqueue
+	before, err := g.QMP.Queue(id, control)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := g.QMP.AnnounceSelf(id); err != nil {
 		t.Fatal(err)
 	}
@@ -83,11 +118,12 @@ func (g *guest) testCommands(t *testing.T, id string) {
 			t.Fatal(err)
 		}
 	}
-	if err := cmd.Signal(syscall.SIGTERM); err != nil {
+	after, err := g.QMP.Queue(id, control)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if r, err := cmd.Wait(ctx); err != nil || r.Exit != 0 {
-		t.Fatalf("%v, %v", r, err)
+	if after.Used == before.Used {
+		t.Errorf("QEMU has no acknowledgement: its control queue is at %d, before and after", after.Used)
 	}
 }
 

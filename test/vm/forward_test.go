@@ -31,14 +31,18 @@ func (g *guest) testForward(t *testing.T, list []port, count int) summary {
 // testHosts has l2fwd join two hosts: ping without loss, and size bytes of TCP
 // each way at once.
 func (g *guest) testHosts(t *testing.T, a, b string, size int64) {
-	g.joinHosts(t, ports("", a, b), size)
+	g.joinHosts(t, ports("", a, b), size, netlab.Transfer)
 }
 
-// joinHosts does that with ports of any keys, and returns what l2fwd says at the end.
-func (g *guest) joinHosts(t *testing.T, list []port, size int64) summary {
+// transferFunc sends size bytes each way between two hosts.
+type transferFunc func(ctx context.Context, a, b *netlab.Namespace, size int64) error
+
+// joinHosts does that with ports of any keys and several transfers, and returns what l2fwd says
+// at the end.
+func (g *guest) joinHosts(t *testing.T, list []port, size int64, transfers ...transferFunc) summary {
 	t.Helper()
 	near, far := g.nics[list[0].id].ns, g.nics[list[1].id].ns
-	f := g.l2fwd(t, []string{"--no-mac-updating"}, list)
+	f := g.l2fwd(t, []string{"--no-mac-updating", "--xstats"}, list)
 	f.awaitForwarding(t, f.both(0, 1, 0)...)
 	if err := near.Ping(far, 100, 2*time.Second); err != nil {
 		t.Error(err)
@@ -49,10 +53,12 @@ func (g *guest) joinHosts(t *testing.T, list []port, size int64) summary {
 	ctx, cancel := context.WithTimeout(t.Context(), trafficTime)
 	defer cancel()
 	start := time.Now()
-	if err := netlab.Transfer(ctx, near, far, size); err != nil {
-		t.Error(err)
+	for _, transfer := range transfers {
+		if err := transfer(ctx, near, far, size); err != nil {
+			t.Error(err)
+		}
 	}
-	t.Logf("%d MiB each way in %.1f s", size>>20, time.Since(start).Seconds())
+	t.Logf("%d times %d MiB each way in %.1f s", len(transfers), size>>20, time.Since(start).Seconds())
 	// TCP fills every queue there is: what is dropped is sent again.
 	return f.end(t)
 }

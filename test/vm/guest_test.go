@@ -57,9 +57,9 @@ type guest struct {
 func boot(t *testing.T, name string, iommu bool, nics []*nic) *guest {
 	t.Helper()
 	commands := []string{filepath.Join(shared.dir, "l2fwd"), filepath.Join(shared.dir, "devbind")}
-	// pktgen is large, which a guest takes time to unpack.
+	// These are large, which a guest takes time to unpack.
 	if slices.ContainsFunc(nics, func(n *nic) bool { return n.peer != "" }) {
-		commands = append(commands, filepath.Join(shared.dir, "pktgen"))
+		commands = append(commands, filepath.Join(shared.dir, "pktgen"), filepath.Join(shared.dir, "testpmd"))
 	}
 	g := launch(t, qemu.Config{Name: name, IOMMU: iommu, MemoryMiB: guestMemory}, image.Content{
 		Commands: commands,

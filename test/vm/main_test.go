@@ -56,7 +56,7 @@ func (l *lab) prepare() error {
 	}
 	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w",
 		"-o", l.dir+"/",
-		"./apps/l2fwd", "./apps/pktgen", "./apps/devbind", "./apps/vhostdev", "./test/vm/guest")
+		"./apps/l2fwd", "./apps/testpmd", "./apps/pktgen", "./apps/devbind", "./apps/vhostdev", "./test/vm/guest")
 	build.Dir = root
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	build.Stdout, build.Stderr = os.Stderr, os.Stderr

@@ -60,7 +60,7 @@ func TestIOMMU(t *testing.T) {
 	if taps {
 		nics = append(nics, tapsIOMMU(t)...)
 		bound = append(bound, "host1", "host2", "pairs1", "pairs2", "vectors1", "vectors0",
-			"steer")
+			"steer", "packed")
 	}
 	g := boot(t, "iommu", true, nics)
 	t.Run("refuses what is not bound", func(t *testing.T) { g.testRefusesUnbound(t, "a") })
@@ -73,6 +73,7 @@ func TestIOMMU(t *testing.T) {
 	t.Run("pktgen", func(t *testing.T) {
 		g.testPktgen(t, []string{"send1", "send2"}, []string{"under1", "under2"})
 	})
+	t.Run("a command line of DPDK", func(t *testing.T) { g.testDPDKLine(t, "a", "b", fewFrames) })
 	t.Run("wakes", func(t *testing.T) {
 		g.testWake(t, "send1", "under1")
 		g.testWake(t, "under2", "send2")
@@ -90,10 +91,14 @@ func TestIOMMU(t *testing.T) {
 		g.testTaps(t)
 		t.Run("too few vectors", func(t *testing.T) { g.testPairs(t, "vectors1", "vectors0") })
 		t.Run("steering", func(t *testing.T) { g.testSteering(t, "steer") })
+		t.Run("steering, packed", func(t *testing.T) { g.testSteering(t, "packed") })
 		t.Run("link without MSI-X", func(t *testing.T) { g.testLink(t, "vectors0", "vectors1") })
 	}
 	g.testCommon(t)
 }
+
+// steered are the properties of functions that spread packets.
+const steered = "mq=on,vectors=10,rss=on,hash=on,queue_reset=on,rx_queue_size=1024"
 
 // tapsIOMMU are the functions whose frames go to network namespaces.
 func tapsIOMMU(t *testing.T) []*nic {
@@ -106,15 +111,16 @@ func tapsIOMMU(t *testing.T) []*nic {
 			ns: hosts(t, "pairs2", "10.2.0.2/24", 4)},
 		{id: "vectors1", options: "mq=on,vectors=2", ns: hosts(t, "vectors1", "10.3.0.1/24", 4)},
 		{id: "vectors0", options: "mq=on,vectors=0", ns: hosts(t, "vectors0", "10.3.0.2/24", 4)},
-		{id: "steer", options: "mq=on,vectors=10,rss=on,hash=on,queue_reset=on,rx_queue_size=1024",
-			ns: hosts(t, "steer", "10.4.0.1/24", 4)},
+		{id: "steer", options: steered, ns: hosts(t, "steer", "10.4.0.1/24", 4)},
+		{id: "packed", options: steered + ",packed=on", ns: hosts(t, "packed", "10.5.0.1/24", 4)},
 	}
 }
 
 // testTaps are the tests with network namespaces that both guests have.
 func (g *guest) testTaps(t *testing.T) {
 	t.Run("joins hosts", func(t *testing.T) { g.testHosts(t, "host1", "host2", transfer) })
-	t.Run("offloads", func(t *testing.T) { g.testOffloads(t, "host1", "host2") })
+	t.Run("offloads", func(t *testing.T) { g.testOffloads(t, "pairs1", "pairs2") })
+	t.Run("refuses offloads", func(t *testing.T) { g.testRefusesOffloads(t, "host1") })
 	t.Run("four pairs", func(t *testing.T) { g.testPairs(t, "pairs1", "pairs2") })
 }
 
@@ -125,8 +131,8 @@ func (g *guest) testCommon(t *testing.T) {
 	t.Run("jumbo frames", func(t *testing.T) { g.testJumbo(t, "jumbo1", "jumbo2") })
 	t.Run("jumbo frames in one buffer", func(t *testing.T) { g.testJumboOneBuffer(t, "onebuf") })
 	t.Run("commands", func(t *testing.T) {
-		g.testCommands(t, "jumbo1")
-		g.testCommands(t, "jumbo2")
+		g.testCommands(t, "jumbo1", false)
+		g.testCommands(t, "jumbo2", true)
 	})
 	t.Run("other doorbells", func(t *testing.T) {
 		g.testForward(t, ports("", "page", "pio"), fewFrames)

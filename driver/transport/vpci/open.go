@@ -17,7 +17,8 @@ type Options struct {
 	// Logger receives events that are not returned as errors; nil discards them.
 	Logger *slog.Logger
 	// PollInterval is how often device status and config_generation are read when
-	// the device cannot interrupt for changes of them; 0 is 250 ms.
+	// the device cannot interrupt for changes of them; 0 is 50 ms, after
+	// which a change of the link is known.
 	PollInterval time.Duration
 }
 
@@ -65,7 +66,7 @@ func Open(fn pci.Function, o Options) (*Device, error) {
 		d.log = slog.New(slog.DiscardHandler)
 	}
 	if o.PollInterval <= 0 {
-		o.PollInterval = 250 * time.Millisecond
+		o.PollInterval = 50 * time.Millisecond
 	}
 	if err := d.findStructures(); err != nil {
 		return nil, errors.Join(err, fn.Close())

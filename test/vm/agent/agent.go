@@ -15,18 +15,24 @@ const (
 	OpRun Op = "run"
 	// OpSignal sends a signal to a command that is running.
 	OpSignal Op = "signal"
+	// OpInput writes to the standard input of a command that has one.
+	OpInput Op = "input"
 )
 
 // Request goes from the test to the guest.
 type Request struct {
 	// ID names the command: chosen by the test with [OpRun], and repeated in
-	// every reply and in [OpSignal].
+	// every reply and other request.
 	ID int `json:"id"`
 	Op Op  `json:"op"`
 	// Args is the command line, Args[0] a path in the guest.
 	Args []string `json:"args,omitempty"`
+	// Stdin gives the command of [OpRun] a standard input, which is /dev/null otherwise.
+	Stdin bool `json:"stdin,omitempty"`
 	// Signal is the number of the signal for [OpSignal].
 	Signal int `json:"signal,omitempty"`
+	// Input is what [OpInput] writes.
+	Input []byte `json:"input,omitempty"`
 }
 
 // Reply goes from the guest to the test.

@@ -125,3 +125,25 @@ func TestLost(t *testing.T) {
 		t.Errorf("after that: %v", err)
 	}
 }
+
+func TestInput(t *testing.T) {
+	c, ctx := pair(t)
+	cmd, err := c.StartInteractive("/bin/sh", "-c", "read a; echo first $a; read b; echo second $b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, word := range []string{"first", "second"} {
+		if err := cmd.Input("line\n"); err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.WaitFor(ctx, word+" line\n"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if r, err := cmd.Wait(ctx); err != nil || r.Exit != 0 {
+		t.Errorf("%v, %v", r, err)
+	}
+	if err := cmd.Input("late\n"); err != nil {
+		t.Error(err)
+	}
+}

@@ -80,14 +80,19 @@ func (c *Client) send(r Request) error {
 
 // Start runs a command in the guest. If it cannot be started there, its [Result] has
 // the error.
-func (c *Client) Start(args ...string) (*Command, error) {
+func (c *Client) Start(args ...string) (*Command, error) { return c.start(false, args) }
+
+// StartInteractive is Start for a command that reads what [Command.Input] writes.
+func (c *Client) StartInteractive(args ...string) (*Command, error) { return c.start(true, args) }
+
+func (c *Client) start(stdin bool, args []string) (*Command, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.last++
 	cmd := &Command{client: c, id: c.last, Args: args, done: make(chan struct{}),
 		more: make(chan struct{})}
 	c.running[cmd.id] = cmd
-	if err := c.send(Request{ID: cmd.id, Op: OpRun, Args: args}); err != nil {
+	if err := c.send(Request{ID: cmd.id, Op: OpRun, Args: args, Stdin: stdin}); err != nil {
 		delete(c.running, cmd.id)
 		return nil, err
 	}
@@ -180,6 +185,13 @@ func (c *Command) Signal(s syscall.Signal) error {
 	c.client.mu.Lock()
 	defer c.client.mu.Unlock()
 	return c.client.send(Request{ID: c.id, Op: OpSignal, Signal: int(s)})
+}
+
+// Input writes to the standard input of a command of [Client.StartInteractive].
+func (c *Command) Input(text string) error {
+	c.client.mu.Lock()
+	defer c.client.mu.Unlock()
+	return c.client.send(Request{ID: c.id, Op: OpInput, Input: []byte(text)})
 }
 
 // Done is closed when the command has ended.

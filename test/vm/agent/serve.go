@@ -16,7 +16,8 @@ import (
 
 // Serve answers the requests that arrive on channel until it ends.
 func Serve(channel io.ReadWriter) error {
-	s := &server{out: json.NewEncoder(channel), running: map[int]*os.Process{}}
+	s := &server{out: json.NewEncoder(channel), running: map[int]*os.Process{},
+		inputs: map[int]io.Writer{}}
 	in := json.NewDecoder(bufio.NewReader(channel))
 	for {
 		var r Request
@@ -31,6 +32,8 @@ func Serve(channel io.ReadWriter) error {
 			s.run(r)
 		case OpSignal:
 			s.signal(r)
+		case OpInput:
+			s.input(r)
 		}
 	}
 }
@@ -40,6 +43,7 @@ type server struct {
 	mu      sync.Mutex // guards what follows
 	out     *json.Encoder
 	running map[int]*os.Process
+	inputs  map[int]io.Writer // of those of running that have one
 }
 
 // reply sends r. A channel that fails ends the guest: Serve notices it too.
@@ -58,12 +62,23 @@ func (s *server) run(r Request) {
 	cmd := exec.Command(r.Args[0], r.Args[1:]...)
 	cmd.Stdout = stream(func(b []byte) { s.reply(Reply{ID: r.ID, Stdout: b}) })
 	cmd.Stderr = stream(func(b []byte) { s.reply(Reply{ID: r.ID, Stderr: b}) })
-	if err := cmd.Start(); err != nil {
+	var input io.Writer
+	var err error
+	if r.Stdin {
+		input, err = cmd.StdinPipe()
+	}
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
 		s.reply(Reply{ID: r.ID, Done: &Done{Exit: -1, Error: err.Error(), At: now()}})
 		return
 	}
 	s.mu.Lock()
 	s.running[r.ID] = cmd.Process
+	if input != nil {
+		s.inputs[r.ID] = input
+	}
 	s.mu.Unlock()
 	go s.wait(r.ID, cmd)
 }
@@ -74,6 +89,7 @@ func (s *server) wait(id int, cmd *exec.Cmd) {
 	at := now()
 	s.mu.Lock()
 	delete(s.running, id)
+	delete(s.inputs, id)
 	s.mu.Unlock()
 	done := Done{Exit: cmd.ProcessState.ExitCode(), At: at}
 	if ws, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
@@ -94,6 +110,16 @@ func (s *server) signal(r Request) {
 	s.mu.Unlock()
 	if p != nil {
 		_ = p.Signal(syscall.Signal(r.Signal))
+	}
+}
+
+// input writes to a command. One that has ended already is no error, as for a signal.
+func (s *server) input(r Request) {
+	s.mu.Lock()
+	w := s.inputs[r.ID]
+	s.mu.Unlock()
+	if w != nil {
+		_, _ = w.Write(r.Input)
 	}
 }
 

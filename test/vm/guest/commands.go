@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os/signal"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,14 +18,19 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/vfio"
 )
 
-// commands tells a function what to receive, in steps: ADDRESS [noiommu]. In each it prints
-// "step NAME marker MAC", receives frames until there is one with the marker's number, and
-// prints "arrived NAME: NUMBERS". Then it prints the port's events until SIGTERM.
+// commands tells a function what to receive, in steps: ADDRESS [noiommu] [polled]. In each it
+// prints "step NAME marker MAC", receives frames until there is one with the marker's number, and
+// prints "arrived NAME: NUMBERS". Then it prints the port's events until SIGTERM. With polled the
+// driver is shown no interrupts of the function.
 func commands(args []string) error {
 	if len(args) == 0 {
-		return fmt.Errorf("commands ADDRESS [noiommu]")
+		return fmt.Errorf("commands ADDRESS [noiommu] [polled]")
 	}
-	port, err := openFunction(args[0], vfio.Options{NoIOMMU: len(args) > 1},
+	open := openFunction
+	if slices.Contains(args, "polled") {
+		open = openSilent
+	}
+	port, err := open(args[0], vfio.Options{NoIOMMU: slices.Contains(args, "noiommu")},
 		driver.Config{Request: virtio.FeatureSet(virtio.NetCtrlVLAN)})
 	if err != nil {
 		return err
@@ -56,6 +62,9 @@ var (
 // filterSteps sets filters and modes one after the other, and receives in each step.
 func filterSteps(ctx context.Context, p *driver.Port) error {
 	own := p.MAC()
+	mode := func(m driver.RxMode) func() error {
+		return func() error { return p.SetRxMode(ctx, m) }
+	}
 	for _, step := range []struct {
 		name   string
 		marker net.HardwareAddr
@@ -71,14 +80,18 @@ func filterSteps(ctx context.Context, p *driver.Port) error {
 		}},
 		{"another-address", everyone, func() error { return p.SetMAC(ctx, third) }},
 		{"own-address", everyone, func() error { return p.SetMAC(ctx, own) }},
+		{"no-addresses", everyone, func() error { return p.SetMACFilter(ctx, nil, nil) }},
 		{"all-multicast", everyone, func() error { return p.SetAllMulticast(ctx, true) }},
-		{"no-broadcast", own, func() error {
-			return p.SetRxMode(ctx, driver.RxMode{NoBroadcast: true, NoMulticast: true, AllUnicast: true})
-		}},
-		{"vlan", everyone, func() error {
-			return errors.Join(p.SetRxMode(ctx, driver.RxMode{}), p.AddVLAN(ctx, 5))
-		}},
-		{"no-vlan", everyone, func() error { return p.RemoveVLAN(ctx, 5) }},
+		{"all-unicast", everyone, mode(driver.RxMode{AllUnicast: true})},
+		{"no-unicast", everyone, mode(driver.RxMode{AllUnicast: true, NoUnicast: true})},
+		{"no-multicast", everyone, mode(driver.RxMode{AllMulticast: true, NoMulticast: true})},
+		{"no-broadcast", own, mode(driver.RxMode{AllMulticast: true, NoBroadcast: true})},
+		{"several-modes", own, mode(driver.RxMode{NoBroadcast: true, NoMulticast: true, AllUnicast: true})},
+		{"no-modes", everyone, mode(driver.RxMode{})},
+		{"vlan", everyone, func() error { return p.AddVLAN(ctx, 5) }},
+		{"two-vlans", everyone, func() error { return p.AddVLAN(ctx, 6) }},
+		{"one-vlan", everyone, func() error { return p.RemoveVLAN(ctx, 5) }},
+		{"no-vlan", everyone, func() error { return p.RemoveVLAN(ctx, 6) }},
 	} {
 		if err := step.set(); err != nil {
 			return fmt.Errorf("%s: %w", step.name, err)
@@ -133,7 +146,11 @@ func notOffered(ctx context.Context, p *driver.Port) error {
 
 // watch prints events until ctx ends, and when the device's request to announce has gone.
 func watch(ctx context.Context, p *driver.Port, events <-chan driver.Event) {
-	fmt.Println("watching")
+	for _, d := range p.Info().Details {
+		if d.Name == "interrupts" {
+			fmt.Println("watching by", d.Value)
+		}
+	}
 	for links := 0; ; {
 		select {
 		case <-ctx.Done():

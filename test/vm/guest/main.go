@@ -28,6 +28,7 @@ func tools() map[string]func(args []string) error {
 		"route":        route,
 		"bridge":       bridge,
 		"delete":       deleteLink,
+		"remove":       remove,
 		"ping":         ping,
 		"send":         send,
 		"steer":        steer,

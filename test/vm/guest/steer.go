@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -49,13 +51,36 @@ func steer(args []string) error {
 	if err != nil {
 		return err
 	}
-	stats := port.Stats()
+	outcome := s.outcome()
 	if err := port.Close(); err != nil {
 		return err
 	}
-	fmt.Printf("sent %d, lost %d, recovered %d times, %d of %d buffers are back\n",
-		stats.TxPackets, stats.TxLost, stats.Resets, pool.Free(), pool.Size())
+	outcome.Buffers, outcome.Free = pool.Size(), pool.Free()
+	if err := json.NewEncoder(os.Stdout).Encode(outcome); err != nil {
+		return err
+	}
 	return pool.Release()
+}
+
+// steerOutcome is what became of all packets and buffers.
+type steerOutcome struct {
+	Path                                           string
+	Received, Foreign, Sent, Unsent                uint64 // by the program
+	RxPackets, RxErrors                            uint64 // by the port, as what follows
+	TxPackets, TxDropped, TxErrors, TxLost, Resets uint64
+	Buffers, Free                                  int
+}
+
+// outcome returns what became of all packets.
+func (s *steering) outcome() steerOutcome {
+	stats := s.port.Stats()
+	o := steerOutcome{Received: s.received, Foreign: s.foreign, Unsent: s.unsent, RxPackets: stats.RxPackets,
+		RxErrors: stats.RxErrors, TxPackets: stats.TxPackets, TxDropped: stats.TxDropped, TxErrors: stats.TxErrors,
+		TxLost: stats.TxLost, Resets: stats.Resets, Path: s.port.Path().Rx}
+	for i := range s.sent {
+		o.Sent += s.sent[i].Load()
+	}
+	return o
 }
 
 // steering is a port and what is seen of the packets that it receives.
@@ -66,6 +91,9 @@ type steering struct {
 	// check is called with each packet, by the goroutine that polls.
 	check atomic.Pointer[func(queue int, b *mbuf.Buf)]
 	sent  [steerPairs]atomic.Uint64 // packets, by their queues
+
+	// What follows belongs to the goroutine that polls until it has ended.
+	received, foreign, unsent uint64 // packets; of them not the test's; and those that no queue took
 }
 
 // poll receives on all queues and sends what it has received back: a burst on each queue
@@ -79,14 +107,21 @@ func (s *steering) poll() {
 			if n == 0 {
 				continue
 			}
-			if check := s.check.Load(); check != nil {
-				for _, b := range bufs[:n] {
+			check := s.check.Load()
+			for _, b := range bufs[:n] {
+				if _, _, ok := flowtest.Parse(b.Data()); !ok {
+					s.foreign++ // of the host's kernel
+				}
+				if check != nil {
 					(*check)(queue, b)
 				}
 			}
+			s.received += uint64(n)
 			sent := s.port.TxQueue(next).Burst(bufs[:n])
 			s.sent[next].Add(uint64(sent))
 			first := s.port.TxQueue(0).Burst(bufs[sent:n])
+			s.sent[0].Add(uint64(first))
+			s.unsent += uint64(n - sent - first)
 			mbuf.Free(bufs[sent+first : n])
 			next = (next + 1) % steerPairs
 		}
@@ -152,6 +187,10 @@ func (s *steering) steps() error {
 		if err := s.spread(fmt.Sprintf("%d pairs", pairs)); err != nil {
 			return err
 		}
+	}
+	// Only a queue that is reset loses packets that the device has.
+	if lost := s.port.Stats().TxLost; lost != 0 {
+		return fmt.Errorf("%d packets are lost where no queue was reset", lost)
 	}
 	if err := s.resize(ctx); err != nil {
 		return err

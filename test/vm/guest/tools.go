@@ -36,6 +36,16 @@ func put(args []string) error {
 	return os.WriteFile(args[0], []byte(args[1]), 0o644)
 }
 
+// remove removes files.
+func remove(paths []string) error {
+	for _, p := range paths {
+		if err := os.Remove(p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // dmesg prints the kernel's messages, each with its time in microseconds.
 func dmesg([]string) error {
 	fd, err := unix.Open("/dev/kmsg", unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)

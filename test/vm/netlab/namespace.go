@@ -26,6 +26,7 @@ type Namespace struct {
 
 	ns    netns.NsHandle
 	index int
+	ipv6  net.IP // of AddIPv6
 }
 
 // tap is the interface's name in every namespace.
@@ -107,6 +108,31 @@ func (n *Namespace) Configure(name string, mtu int) error {
 		return fmt.Errorf("netlab: namespace %s: interface %s: %w", n.Name, name, err)
 	}
 	return nil
+}
+
+// AddIPv6 gives the interface, which has none, an IPv6 address. It can be used at once.
+func (n *Namespace) AddIPv6(cidr string) error {
+	a, err := netlink.ParseAddr(cidr)
+	if err != nil {
+		return err
+	}
+	a.Flags = unix.IFA_F_NODAD
+	return n.Do(func() error {
+		l, err := netlink.LinkByIndex(n.index)
+		if err != nil {
+			return err
+		}
+		for _, setting := range []struct{ name, value string }{
+			{"addr_gen_mode", "1"}, {"router_solicitations", "0"}, {"disable_ipv6", "0"},
+		} {
+			path := "/proc/sys/net/ipv6/conf/" + l.Attrs().Name + "/" + setting.name
+			if err := os.WriteFile(path, []byte(setting.value), 0); err != nil {
+				return fmt.Errorf("netlab: namespace %s: IPv6: %w", n.Name, err)
+			}
+		}
+		n.ipv6 = a.IP
+		return netlink.AddrAdd(l, a)
+	})
 }
 
 // settle sets an interface up, from inside.

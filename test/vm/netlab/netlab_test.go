@@ -2,6 +2,7 @@ package netlab
 
 import (
 	"context"
+	"errors"
 	"os"
 	"testing"
 	"time"
@@ -50,6 +51,12 @@ func TestPingAndTransfer(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if err := Transfer(ctx, a, b, 8<<20); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(a.AddIPv6("fd00:9::1/64"), b.AddIPv6("fd00:9::2/64")); err != nil {
+		t.Fatal(err)
+	}
+	if err := TransferIPv6(ctx, a, b, 1<<20); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -16,7 +16,16 @@ const tcpPort = 5001
 // send size random bytes to the other at the same time, and compares SHA-256
 // of what was sent with what arrived.
 func Transfer(ctx context.Context, a, b *Namespace, size int64) error {
-	near, far, err := connect(ctx, a, b)
+	return transfer(ctx, a, b, a.Address.IP, b.Address.IP, size)
+}
+
+// TransferIPv6 is Transfer between hosts that have [Namespace.AddIPv6] addresses.
+func TransferIPv6(ctx context.Context, a, b *Namespace, size int64) error {
+	return transfer(ctx, a, b, a.ipv6, b.ipv6, size)
+}
+
+func transfer(ctx context.Context, a, b *Namespace, from, to net.IP, size int64) error {
+	near, far, err := connect(ctx, a, b, from, to)
 	if err != nil {
 		return fmt.Errorf("netlab: tcp: %w", err)
 	}
@@ -30,10 +39,10 @@ func Transfer(ctx context.Context, a, b *Namespace, size int64) error {
 }
 
 // connect makes a connection from a's host to b's.
-func connect(ctx context.Context, a, b *Namespace) (near, far *net.TCPConn, err error) {
+func connect(ctx context.Context, a, b *Namespace, from, to net.IP) (near, far *net.TCPConn, err error) {
 	var listener *net.TCPListener
 	err = b.Do(func() (err error) {
-		listener, err = net.ListenTCP("tcp4", &net.TCPAddr{IP: b.Address.IP, Port: tcpPort})
+		listener, err = net.ListenTCP("tcp", &net.TCPAddr{IP: to, Port: tcpPort})
 		return err
 	})
 	if err != nil {
@@ -43,8 +52,8 @@ func connect(ctx context.Context, a, b *Namespace) (near, far *net.TCPConn, err 
 	stop := context.AfterFunc(ctx, func() { _ = listener.Close() })
 	defer stop()
 	err = a.Do(func() (err error) {
-		dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: a.Address.IP}}
-		conn, err := dialer.DialContext(ctx, "tcp4", listener.Addr().String())
+		dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: from}}
+		conn, err := dialer.DialContext(ctx, "tcp", listener.Addr().String())
 		if err == nil {
 			near = conn.(*net.TCPConn)
 		}
