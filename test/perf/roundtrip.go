@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"runtime"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -22,8 +23,12 @@ const (
 	// its CPU does, as it polls on: most are not interrupted by it, nor is their
 	// median.
 	trips = 50
-	// enough are the times that have a median.
-	enough = 100
+	// enough are the times that have a median, and longest how long they may take.
+	enough  = 100
+	longest = 10 * time.Second
+	// spinning are the goroutines that wait for each other without a pause, and so take a
+	// processor of the Go scheduler each, and the rest of the program.
+	spinning = 3
 )
 
 // roundTrip is how long a cache line takes from the driver's CPU to the back
@@ -34,6 +39,10 @@ func (l *lab) roundTrip() (float64, error) {
 }
 
 func roundTrip(one, other int) (float64, error) {
+	if now := runtime.GOMAXPROCS(0); now < spinning {
+		defer runtime.GOMAXPROCS(now)
+		runtime.GOMAXPROCS(spinning)
+	}
 	var ping, pong line
 	var over atomic.Bool
 	there, ended := make(chan struct{}), make(chan error, 1)
@@ -63,7 +72,7 @@ func ask(ping, pong *line) []float64 {
 	var times []float64
 	n := uint64(0)
 	begin := time.Now()
-	for at := begin; at.Sub(begin) < probe || len(times) < enough; {
+	for at := begin; at.Sub(begin) < probe || len(times) < enough && at.Sub(begin) < longest; {
 		for range trips {
 			n++
 			ping.n.Store(n)

@@ -52,7 +52,12 @@ struct ring {
 	bool to_driver;  // rx: the device writes
 };
 
-static atomic_bool stop;
+// state ends the loops: that of the driver when the time is over and something was
+// exchanged, or nothing will be; then that of the device.
+enum { running, over, hung, stopped };
+static atomic_int state;
+static const unsigned patience = 10; // seconds behind the end in which something may be exchanged
+
 static volatile uint64_t sink; // so that what is read is read
 
 static void pin(int cpu)
@@ -89,7 +94,7 @@ static void device(const struct ring *r)
 	uint64_t sum = 0;
 	unsigned at = 0;
 	uint16_t wrap = flag_avail, gone = flag_avail | flag_used;
-	while (!atomic_load_explicit(&stop, memory_order_relaxed)) {
+	while (atomic_load_explicit(&state, memory_order_relaxed) != stopped) {
 		struct desc *d = &r->desc[at];
 		uint64_t meta = atomic_load_explicit(&d->meta, memory_order_acquire);
 		if ((meta >> 48 & (flag_avail | flag_used)) != wrap)
@@ -122,7 +127,10 @@ static uint64_t driver(const struct ring *r)
 	uint16_t used = flag_avail | flag_used, post = flag_used; // posted in the second round
 	const uint32_t room = r->to_driver ? 2048 : touched;
 	const uint16_t dir = r->to_driver ? flag_write : 0;
-	while (!atomic_load_explicit(&stop, memory_order_relaxed)) {
+	for (;;) {
+		int now = atomic_load_explicit(&state, memory_order_relaxed);
+		if (now != running && (now != over || packets != 0))
+			break;
 		struct desc *d = &r->desc[at];
 		uint64_t meta = atomic_load_explicit(&d->meta, memory_order_acquire);
 		if ((meta >> 48 & (flag_avail | flag_used)) != used)
@@ -168,7 +176,10 @@ static void *timer(void *seconds)
 	struct timespec t = { *(double *)seconds, 0 };
 	t.tv_nsec = (*(double *)seconds - t.tv_sec) * 1e9;
 	nanosleep(&t, NULL);
-	atomic_store(&stop, true);
+	atomic_store(&state, over);
+	sleep(patience);
+	int still = over;
+	atomic_compare_exchange_strong(&state, &still, hung);
 	return NULL;
 }
 
@@ -188,15 +199,15 @@ static void limit(struct ring *r, double seconds, int driver_cpu)
 		r->desc[i].addr = (uint64_t)(rooms + (size_t)i * stride);
 		atomic_init(&r->desc[i].meta, meta_of(r->to_driver ? 2048 : touched, i, flag_avail | dir));
 	}
-	pthread_t threads[2];
+	pthread_t device, clock; // the clock ends with the program
 	double begin = now();
-	pthread_create(&threads[0], NULL, device_thread, r);
-	pthread_create(&threads[1], NULL, timer, &seconds);
+	pthread_create(&device, NULL, device_thread, r);
+	pthread_create(&clock, NULL, timer, &seconds);
 	pin(driver_cpu);
 	uint64_t packets = driver(r);
 	double took = now() - begin;
-	for (int i = 0; i < 2; i++)
-		pthread_join(threads[i], NULL);
+	atomic_store(&state, stopped);
+	pthread_join(device, NULL);
 	printf("%.0f\n", packets / took);
 }
 
