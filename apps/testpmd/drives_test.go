@@ -22,7 +22,13 @@ type drive struct {
 	want         []string // in what the script writes, or in $OUT
 }
 
-const forwarded = `RX-packets: [1-9][0-9]* +RX-dropped: 0 +RX-total: [1-9]`
+const (
+	// summary is what was forwarded in the end, forwarded that it was something.
+	summary   = `RX-packets: [0-9]+ +RX-dropped: 0 +RX-total: [0-9]`
+	forwarded = `RX-packets: [1-9][0-9]* +RX-dropped: 0 +RX-total: [1-9]`
+	// until asks until something was received, however long the program takes to start.
+	until = `until grep -q 'RX-packets: [1-9]' $OUT; do echo 'show port stats 0'; sleep 0.05; done`
+)
 
 var drives = []drive{
 	{"here-document", `$EAL -- -i --total-num-mbufs=2048 <<EOF
@@ -34,29 +40,35 @@ quit
 EOF`, []string{"Set mac packet forwarding mode", "NIC statistics for port 0", "Bye..."}},
 	{"--cmdline-file", `printf 'set fwd rxonly\nstart\n' >cmds
 echo quit | $EAL -- -i --total-num-mbufs=2048 --cmdline-file=cmds`, []string{"Read CLI commands from cmds", "rxonly packet forwarding", "Bye..."}},
-	{"a pipe with pauses", `(echo start; sleep 0.2; echo stop; echo quit) | $EAL -- -i --total-num-mbufs=2048`, []string{forwarded}},
-	{"tail -f of a log", `$EAL -- --total-num-mbufs=2048 --stats-period 1 >$OUT 2>&1 </dev/null &
-timeout 20 tail -f -n +1 $OUT | grep -m1 'NIC statistics for port 1' || exit 1
+	{"a pipe with pauses", `>$OUT; (echo start; ` + until + `; echo stop; echo quit) | stdbuf -oL $EAL -- -i --total-num-mbufs=2048 >$OUT`,
+		[]string{forwarded}},
+	{"tail -f of a log", `>$OUT; $EAL -- --total-num-mbufs=2048 --stats-period 1 >>$OUT 2>&1 </dev/null &
+timeout 50 tail -f -n +1 $OUT | grep -m1 'NIC statistics for port 1' || exit 1
 kill -INT $!
 wait $!`, []string{"NIC statistics for port 1", "Accumulated forward statistics"}},
 	{"a service: no input, SIGTERM", `$EAL -- --total-num-mbufs=2048 --stats-period 1 >$OUT 2>&1 </dev/null &
-until grep -q 'start packet forwarding' $OUT; do sleep 0.01; done
+until grep -qs 'start packet forwarding' $OUT; do sleep 0.01; done
 sleep 0.1
 kill -TERM $!
 wait $!`, []string{"start packet forwarding", "Bye..."}},
-	{"timeout -s INT", `timeout -k 10 -s INT --preserve-status 2 $EAL -- --stats-period 1 --total-num-mbufs=2048 --forward-mode=macswap </dev/null`,
+	{"timeout -s INT", `for s in 1 4 16; do
+timeout -k 10 -s INT --preserve-status $s $EAL -- --stats-period 1 --total-num-mbufs=2048 --forward-mode=macswap </dev/null >$OUT &&
+grep -q 'RX-packets: [1-9]' $OUT && exit
+done
+exit 1`,
 		[]string{"macswap packet forwarding", forwarded}},
-	{"any key ends it", `(sleep 0.3; echo) | $EAL -- --total-num-mbufs=2048`, []string{"Press enter to exit", forwarded}},
+	{"any key ends it", `>$OUT; (until grep -q 'Press enter' $OUT; do sleep 0.01; done; echo) | stdbuf -oL $EAL -- --total-num-mbufs=2048 >$OUT`,
+		[]string{"Press enter to exit", summary}},
 	{"a named pipe as input", `mkfifo in
 stdbuf -oL $EAL -- -i --total-num-mbufs=2048 <in >$OUT 2>&1 &
 exec 4>in
 echo 'set fwd io' >&4
 echo start >&4
-until grep -q 'io packet forwarding - ports=2' $OUT; do sleep 0.01; done
+until grep -qs 'io packet forwarding - ports=2' $OUT; do sleep 0.01; done
 echo quit >&4
 exec 4>&-
 wait $!`, []string{"Set io packet forwarding mode", "Bye..."}},
-	{"awk over statistics", `(echo start; sleep 0.2; echo 'show port stats 0'; echo stop; echo quit) | $EAL -- -i --total-num-mbufs=2048 2>&1 |
+	{"awk over statistics", `>$OUT; (echo start; ` + until + `; echo stop; echo quit) | stdbuf -oL $EAL -- -i --total-num-mbufs=2048 2>&1 | tee $OUT |
 awk '/NIC statistics for port 0/ {on=1} on && $1 == "RX-packets:" {print "received", $2; on=0}'`, []string{`^received [1-9][0-9]*`}},
 	{"--auto-start without a prompt, --tx-first", `(sleep 0.3; echo) | $EAL -- --total-num-mbufs=2048 --tx-first --forward-mode=rxonly --nb-cores=1 --rxq=1 --txq=1 --rxd=128 --txd=128`,
 		[]string{"rxonly packet forwarding - ports=2 - cores=1", "Bye..."}},

@@ -18,7 +18,7 @@ import (
 )
 
 // patience is for how long nothing may move in a test.
-const patience = 20 * time.Second
+const patience = 60 * time.Second
 
 // newTestPlan is the plan for a command line.
 func newTestPlan(t *testing.T, mode string, ports ...string) *plan {

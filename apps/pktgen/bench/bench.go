@@ -73,7 +73,7 @@ func New(c Config) (*Bench, error) {
 	if b.generator, err = generator.New(g); err != nil {
 		return nil, err
 	}
-	b.begin()
+	b.base = b.sent(nil)
 	return b, nil
 }
 

@@ -5,10 +5,15 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/apps/pktgen/result"
 )
 
-// begin notes what has been sent of each stream, as a trial begins.
-func (b *Bench) begin() {
+// begin begins a trial at a scale of the rates: what was received counts anew, and what has
+// been sent of each stream is noted. Streams sees neither without the other.
+func (b *Bench) begin(scale float64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.scale = scale
+	for i, m := range b.receivers {
+		m.Begin(b.firstNumbers(i))
+	}
 	b.base, b.looked = b.sent(nil), nil
 }
 

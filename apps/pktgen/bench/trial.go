@@ -17,13 +17,7 @@ import (
 // With a [*generator.ShortError] and with the error of a context that ended, the result is
 // complete as well.
 func (b *Bench) Trial(ctx context.Context, r generator.Run) (*result.Trial, error) {
-	for i, m := range b.receivers {
-		m.Begin(b.firstNumbers(i))
-	}
-	b.begin()
-	b.mu.Lock()
-	b.scale = cmp.Or(r.Scale, 1)
-	b.mu.Unlock()
+	b.begin(cmp.Or(r.Scale, 1))
 	r.Received, r.OnInterval = b.arrivals(), b.intervals()
 	t, err := b.generator.Trial(ctx, r)
 	if t == nil {

@@ -72,18 +72,27 @@ func (c *count) note(least time.Duration) {
 	c.lastTime, c.lastSent, c.lastRecv = now, sent, received
 }
 
-// settle waits for the last packets.
+// settle waits for the last packets. It is silent only while the pollers make their rounds:
+// from one that the machine does not run nothing can come.
 func (c *count) settle(r *Run) {
 	sent := c.g.sent() - c.sent
 	began := time.Now()
-	last, quietSince := c.arrived(r), began
+	last, asked, silent := c.arrived(r), began, time.Duration(0)
+	c.g.askRound()
 	for last-c.expected < sent {
 		time.Sleep(settleStep)
+		rounds := c.g.askRound()
 		now, n := time.Now(), c.arrived(r)
-		if n != last {
-			last, quietSince = n, now
+		switch {
+		case n != last:
+			last, silent = n, 0
+		case rounds:
+			silent += min(now.Sub(asked), longStep)
 		}
-		if now.Sub(quietSince) >= r.Silence || now.Sub(began) >= r.Settle {
+		if rounds {
+			asked = now
+		}
+		if silent >= r.Silence || now.Sub(began) >= r.Settle {
 			return
 		}
 	}

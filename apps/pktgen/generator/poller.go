@@ -1,5 +1,7 @@
 package generator
 
+import "sync/atomic"
+
 // Poller is what one goroutine polls: transmit queues, receive queues and emulated
 // devices.
 type Poller struct {
@@ -7,15 +9,39 @@ type Poller struct {
 	senders   []*sender
 	devices   []func() int
 	receivers []*receiver
+
+	asked    atomic.Uint32 // to say when a round has been made, once for each number
+	answered atomic.Uint32 // the last number before the last round
+	seen     uint32        // ... as the poller knows it
 }
 
 // Poll makes one round, and reports whether there was a packet. It is the function that
 // package lcore polls.
 func (p *Poller) Poll() (busy bool) {
-	if len(p.senders) == 0 {
-		return p.poll(0)
+	asked, now := p.asked.Load(), int64(0)
+	if len(p.senders) > 0 {
+		now = p.clock.Now()
 	}
-	return p.poll(p.clock.Now())
+	busy = p.poll(now)
+	if asked != p.seen {
+		p.seen = asked
+		p.answered.Store(asked)
+	}
+	return busy
+}
+
+// askRound has all pollers say when they have made another round, unless one has not yet done
+// so since the last call. It reports whether it did.
+func (g *Generator) askRound() bool {
+	for _, p := range g.pollers {
+		if p.answered.Load() != p.asked.Load() {
+			return false
+		}
+	}
+	for _, p := range g.pollers {
+		p.asked.Add(1)
+	}
+	return true
 }
 
 // poll is Poll at a time.

@@ -24,6 +24,9 @@ const (
 	stuckAfter = 5 * time.Second
 	// settleStep is how often what was received is looked at after a trial.
 	settleStep = time.Millisecond
+	// longStep is how much of the time between two looks counts as silent at most, if it took
+	// the pollers as long to make a round.
+	longStep = 10 * settleStep
 )
 
 // Run says how a trial is run. The zero value runs until its context ends.
@@ -41,7 +44,8 @@ type Run struct {
 	// fail; 0 means DefaultTolerance, 1 that none fails.
 	Tolerance float64
 	// After sending, the trial waits until as many packets as were sent have been received,
-	// nothing came for Silence, or Settle is over; 0 means DefaultSilence and DefaultSettle.
+	// nothing came for Silence while all pollers were polled, or Settle is over; 0 means
+	// DefaultSilence and DefaultSettle.
 	Silence, Settle time.Duration
 	// Received returns how many packets of the streams have been received, ever. nil counts
 	// all packets of the ports.
