@@ -36,6 +36,6 @@ func (r *Report) Lines(ctx context.Context, period time.Duration, out io.Writer)
 
 // rates sets the rates of counters to those since an earlier moment.
 func (t *Totals) rates(before Totals, since time.Duration) {
-	t.RxPPS = perSecond(t.RxPackets-before.RxPackets, since)
-	t.TxPPS = perSecond(t.TxPackets-before.TxPackets, since)
+	t.RxPPS = perSecond(gained(t.RxPackets, before.RxPackets), since)
+	t.TxPPS = perSecond(gained(t.TxPackets, before.TxPackets), since)
 }

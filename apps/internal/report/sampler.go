@@ -146,9 +146,10 @@ func streamRates(now, last []StreamRow, since time.Duration) []streamSample {
 func rates(n, last counts, since time.Duration) portSample {
 	return portSample{
 		counts: n,
-		rxPPS:  perSecond(n.RxPackets-last.RxPackets, since), rxBPS: perSecond(8*(n.RxBytes-last.RxBytes), since),
-		txPPS: perSecond(gained(n.TxPackets, last.TxPackets), since),
-		txBPS: perSecond(8*gained(n.TxBytes, last.TxBytes), since),
+		rxPPS:  perSecond(gained(n.RxPackets, last.RxPackets), since),
+		rxBPS:  perSecond(8*gained(n.RxBytes, last.RxBytes), since),
+		txPPS:  perSecond(gained(n.TxPackets, last.TxPackets), since),
+		txBPS:  perSecond(8*gained(n.TxBytes, last.TxBytes), since),
 	}
 }
 

@@ -90,7 +90,7 @@ func TestOutput(t *testing.T) {
 		path    = "app: port 3: emu:gen (test), path: "
 		summary = "Accumulated forward statistics"
 		object  = `{"app":"app","version":`
-		line    = `,"period_s":0.`
+		line    = `,"period_s":`
 	)
 	for _, c := range []struct {
 		name           string
@@ -107,12 +107,20 @@ func TestOutput(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := newSession(t)
-			s.Options, s.Options.Burst, s.Options.Duration = c.options, 32, 100*time.Millisecond
+			s.Options, s.Options.Burst, s.Options.Duration = c.options, 32, time.Minute
 			s.Prepare = func(*portset.Set) (Work, error) {
 				return Work{Pollers: []pollers.Poller{{Poll: func() bool { return false }}}}, nil
 			}
-			var stdout, stderr bytes.Buffer
-			if err := s.Run(t.Context(), &stdout, &stderr); err != nil {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			stdout, stderr := awaited{until: line, then: cancel}, awaited{until: screen, then: cancel}
+			switch shows := c.options.StatsPeriod > 0 && (!c.options.Quiet || c.options.JSONLines); {
+			case !shows:
+				s.Options.Duration = 20 * time.Millisecond
+			case !c.options.JSON:
+				stdout.until = screen
+			}
+			if err := s.Run(ctx, &stdout, &stderr); err != nil {
 				t.Fatal(err)
 			}
 			for _, what := range []string{screen, path, summary, object, line} {
@@ -128,6 +136,21 @@ func TestOutput(t *testing.T) {
 			}
 		})
 	}
+}
+
+// awaited is an output that ends a run when it has a text.
+type awaited struct {
+	bytes.Buffer
+	until string
+	then  func()
+}
+
+func (a *awaited) Write(b []byte) (int, error) {
+	n, err := a.Buffer.Write(b)
+	if strings.Contains(a.String(), a.until) {
+		a.then()
+	}
+	return n, err
 }
 
 // checkLines checks that each line is an object, and that only the last has no period.

@@ -1,7 +1,6 @@
 package session
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"strings"
@@ -19,8 +18,7 @@ func TestWatch(t *testing.T) {
 	broken, none := errors.New("broken"), make(chan error)
 	t.Run("signal", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		time.AfterFunc(20*time.Millisecond, cancel)
-		var screens bytes.Buffer
+		screens := awaited{until: "app", then: cancel}
 		r := &report.Report{App: "app", Start: time.Now()}
 		if err := Watch(ctx, r, command.Options{StatsPeriod: time.Millisecond}, &screens, nil, none, none); err != nil {
 			t.Error(err)
