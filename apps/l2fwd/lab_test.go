@@ -73,7 +73,7 @@ func (l *lab) stop(t *testing.T) report.Object {
 		if err != nil {
 			t.Fatalf("l2fwd: %v\n%s", err, l.stderr.String())
 		}
-	case <-time.After(30 * time.Second):
+	case <-time.After(hang):
 		t.Fatal("l2fwd does not stop")
 	}
 	for _, s := range []*station{l.near, l.far} {
@@ -128,8 +128,8 @@ func (l *lab) exchange(t *testing.T, n, least, most, window int) {
 			moved = time.Now()
 			continue
 		}
-		if time.Since(moved) > 10*time.Second {
-			t.Fatalf("nothing has moved for 10 s; near: sent %d, received %d; far: sent %d, received %d\n%s",
+		if time.Since(moved) > hang {
+			t.Fatalf("nothing moves; near: sent %d, received %d; far: sent %d, received %d\n%s",
 				l.near.sent, l.near.received, l.far.sent, l.far.received, l.stderr.String())
 		}
 		select {

@@ -35,7 +35,12 @@ type process struct {
 // launch starts the command. It is ended with the test at the latest.
 func launch(t *testing.T, stdout, stderr io.Writer, args ...string) *process {
 	t.Helper()
-	p := &process{Cmd: exec.Command("l2fwd", args...), done: make(chan struct{})}
+	return launchCommand(t, exec.Command("l2fwd", args...), stdout, stderr)
+}
+
+func launchCommand(t *testing.T, cmd *exec.Cmd, stdout, stderr io.Writer) *process {
+	t.Helper()
+	p := &process{Cmd: cmd, done: make(chan struct{})}
 	p.Stdout, p.Stderr = stdout, stderr
 	if err := p.Start(); err != nil {
 		t.Fatal(err)
@@ -90,21 +95,37 @@ func await(t *testing.T, what string, come func() bool) {
 	}
 }
 
-// stalls waits until a pipe that is not read takes no more.
-func stalls(t *testing.T, r *os.File) {
+// fill fills a pipe that is not read, so that it takes no more.
+func fill(t *testing.T, w *os.File) {
 	t.Helper()
-	last := -1
-	await(t, "the pipe is full", func() bool {
+	// Opened again, because only this one may not wait.
+	full, err := unix.Open(fmt.Sprintf("/proc/self/fd/%d", w.Fd()), unix.O_WRONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(full)
+	for size := 4096; size > 0; {
+		switch _, err := unix.Write(full, make([]byte, size)); err {
+		case nil:
+		case unix.EAGAIN:
+			size /= 2
+		default:
+			t.Fatal(err)
+		}
+	}
+}
+
+// stalls waits until something has been written to a pipe, and fills it.
+func stalls(t *testing.T, r, w *os.File) {
+	t.Helper()
+	await(t, "something is written", func() bool {
 		n, err := unix.IoctlGetInt(int(r.Fd()), unix.TIOCINQ)
 		if err != nil {
 			t.Fatal(err)
 		}
-		full := n == last && n >= 2048 // no screen and no line is longer than the rest
-		if last = n; !full {
-			time.Sleep(100 * time.Millisecond)
-		}
-		return full
+		return n > 0
 	})
+	fill(t, w)
 }
 
 // TestStalledReader: a program that does not read what the command prints keeps it
@@ -140,11 +161,12 @@ func TestStalledReader(t *testing.T) {
 					stderr = w
 				}
 				if planned {
-					args = append(args, "--duration", "600ms")
+					args = append(args, "--duration", "100ms")
+					fill(t, w)
 				}
 				p := launch(t, stdout, stderr, args...)
 				if !planned {
-					stalls(t, r)
+					stalls(t, r, w)
 					p.send(t, syscall.SIGTERM)
 				}
 				p.ends(t, c.status)
@@ -177,7 +199,7 @@ func TestStalledRecovery(t *testing.T) {
 	first := serve()
 	p := launch(t, w, w, "--no-huge", "--stats-period", "5ms", "--log-level", "debug", "emu:gen", "vhost-user:"+socket)
 	await(t, "packets flow", receives(first))
-	stalls(t, r)
+	stalls(t, r, w)
 	if err := first.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -282,25 +304,17 @@ func TestSignals(t *testing.T) {
 		})
 	}
 	t.Run("nohup", func(t *testing.T) {
-		stderr := newWatcher("l2fwd: port 1")
-		var stdout bytes.Buffer
-		cmd := exec.Command("sh", "-c", `trap "" HUP; exec l2fwd --json emu:gen emu:null`)
-		cmd.Stdout, cmd.Stderr = &stdout, stderr
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		<-stderr.found
-		for _, sig := range []syscall.Signal{syscall.SIGHUP, syscall.SIGTERM} {
-			if err := cmd.Process.Signal(sig); err != nil {
-				t.Error(err)
-			}
-			time.Sleep(300 * time.Millisecond)
-		}
-		if err := cmd.Wait(); err != nil {
-			t.Error(err)
-		}
-		if o := decode(t, stdout.Bytes()); o.Duration < 0.3 {
-			t.Errorf("it ran for %v s, and SIGTERM came after 0.3 s", o.Duration)
+		stdout := newWatcher("Rx-pps")
+		var stderr bytes.Buffer
+		p := launchCommand(t, exec.Command("sh", "-c", `trap "" HUP; exec l2fwd --stats-period 20ms emu:gen emu:null`), stdout, &stderr)
+		<-stdout.found
+		p.send(t, syscall.SIGHUP)
+		screens := strings.Count(stdout.String(), "Rx-pps")
+		await(t, "screens go on", func() bool { return strings.Count(stdout.String(), "Rx-pps") > screens+10 })
+		p.send(t, syscall.SIGTERM)
+		p.ends(t, 0)
+		if !strings.Contains(stdout.String(), "Accumulated forward statistics") {
+			t.Errorf("no summary: %q", stdout.String())
 		}
 	})
 }
@@ -361,16 +375,18 @@ func TestUsageStatus(t *testing.T) {
 // TestLines: with --json and a period each line is an object, the last of them the
 // outcome.
 func TestLines(t *testing.T) {
-	out, err := exec.Command("l2fwd", "emu:gen", "--json", "--stats-period", ".05", "--duration", ".4", "--quiet", "emu:null").CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	stdout := newWatcher("\n(.*\n)+")
+	var stderr bytes.Buffer
+	p := launch(t, stdout, &stderr, "emu:gen", "--json", "--stats-period", ".05", "--quiet", "emu:null")
+	<-stdout.found // two lines
+	p.send(t, syscall.SIGTERM)
+	p.ends(t, 0)
+	if stderr.Len() > 0 {
+		t.Errorf("standard error: %s", &stderr)
 	}
 	var objects []report.Object
-	for line := range bytes.Lines(out) {
-		objects = append(objects, decode(t, line))
-	}
-	if len(objects) < 2 {
-		t.Fatalf("%d objects", len(objects))
+	for line := range strings.Lines(stdout.String()) {
+		objects = append(objects, decode(t, []byte(line)))
 	}
 	last := uint64(0)
 	for i, o := range objects {
@@ -387,31 +403,38 @@ func TestLines(t *testing.T) {
 // TestStoppedTerminal: a terminal that is stopped, as by Ctrl-S, takes nothing any more; packets
 // flow on, and --duration and a signal end the command all the same.
 func TestStoppedTerminal(t *testing.T) {
-	for name, end := range map[string]string{"duration": "600ms", "signal": "1h"} {
+	for name, end := range map[string]string{"duration": "100ms", "signal": "1h"} {
 		t.Run(name, func(t *testing.T) {
 			master, terminal := openTerminal(t)
 			cmd := exec.Command("l2fwd", "--stats-period", "10ms", "--duration", end, "emu:gen", "emu:null")
 			cmd.Env = append(os.Environ(), "TERM=dumb")
 			cmd.Stdin, cmd.Stdout, cmd.Stderr = terminal, terminal, terminal
 			cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+			stop := func() {
+				t.Helper()
+				if _, err := master.Write([]byte{'S' & 0x1f}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if name == "duration" {
+				stop()
+			}
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}
 			defer cmd.Process.Kill()
 			_ = terminal.Close()
 			b := make([]byte, 4096)
-			for seen := ""; !strings.Contains(seen, "Rx-pps"); {
+			for seen := ""; name == "signal" && !strings.Contains(seen, "Rx-pps"); {
 				n, err := master.Read(b)
 				if err != nil {
 					t.Fatal(err)
 				}
 				seen += string(b[:n])
 			}
-			if _, err := master.Write([]byte{'S' & 0x1f}); err != nil {
-				t.Fatal(err)
-			}
-			time.Sleep(100 * time.Millisecond) // ten screens that no one takes
 			if name == "signal" {
+				stop()
+				time.Sleep(100 * time.Millisecond) // ten screens that no one takes
 				if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 					t.Fatal(err)
 				}
@@ -424,7 +447,7 @@ func TestStoppedTerminal(t *testing.T) {
 				if !errors.As(err, &exit) || exit.ExitCode() != 1 {
 					t.Errorf("it ended with %v", err)
 				}
-			case <-time.After(20 * time.Second):
+			case <-time.After(hang):
 				t.Error("it does not end")
 			}
 		})
