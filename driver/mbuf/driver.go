@@ -88,8 +88,8 @@ func (c *DriverCache) Give(bufs []*Buf) { (*Cache)(c).give(bufs) }
 // GiveChain is Give for one packet, whose segments may be of other pools. Those go
 // back with the next GiveForeign, or earlier. It returns how many buffers that were.
 func (c *DriverCache) GiveChain(b *Buf) int {
-	n := 0
-	for at := c.stack[c.n:max(c.n, c.limit)]; n < len(at) && b != nil && b.pool == c.pool; n++ {
+	n, pool := 0, c.pool
+	for at := c.stack[c.n:max(c.n, c.limit)]; n < len(at) && b != nil && b.pool == pool; n++ {
 		at[n] = b
 		b, b.next = b.next, nil
 	}
@@ -97,7 +97,7 @@ func (c *DriverCache) GiveChain(b *Buf) int {
 	for b != nil {
 		next := b.next
 		b.next = nil
-		if b.pool == c.pool {
+		if b.pool == pool {
 			c.Give([]*Buf{b})
 		} else {
 			c.addForeign(b)

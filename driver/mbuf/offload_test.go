@@ -101,7 +101,8 @@ func TestSegment(t *testing.T) {
 		if err := b.PrepareSegmentation(size); err != nil {
 			t.Fatal(err)
 		}
-		h, ok := Driver(b).Transport(b.PacketLen())
+		var h DriverTransport
+		ok := Driver(b).Transport(&h, b.PacketLen())
 		if !ok || h.Payload != p.HeadersLen() || h.Kind() != b.Segmentation() {
 			t.Fatalf("%+v, want a payload at %d", h, p.HeadersLen())
 		}
@@ -353,9 +354,13 @@ func FuzzTransport(f *testing.F) {
 		copy(tail.Append(len(frame)-cut), frame[cut:])
 		b.SetNext(tail)
 		defer b.Free()
-		h, ok := Driver(b).Transport(b.PacketLen())
-		if one, reason := parse(frame, len(frame)); (reason == "") != ok || ok && one != h {
+		var h, one DriverTransport
+		ok := Driver(b).Transport(&h, b.PacketLen())
+		if reason := one.parse(frame, len(frame)); (reason == "") != ok || ok && one != h {
 			t.Fatalf("%+v and %+v, %q", h, one, reason)
+		}
+		if h.parseUsual(frame, len(frame)) && (!ok || one != h) {
+			t.Fatalf("%+v and, as most packets are, %+v", one, h)
 		}
 		if !ok {
 			if b.PrepareChecksum() == nil || b.PrepareSegmentation(1) == nil {

@@ -29,11 +29,11 @@ const (
 // or its lengths contradict each other. Then nothing is changed.
 func (b *Buf) PrepareChecksum() error {
 	const op = "prepare checksum"
-	h, err := b.findTransport(op)
-	if err != nil {
+	var h DriverTransport
+	if err := b.findTransport(op, &h); err != nil {
 		return err
 	}
-	field := int(h.Kind().checksumField())
+	field := int(h.Field())
 	return b.prepare(op, &h, func() error { return b.RequestChecksum(h.Start, field) })
 }
 
@@ -44,8 +44,8 @@ func (b *Buf) PrepareChecksum() error {
 // to 65535 bytes of IPv4. An [*Error] says what is wrong; then nothing is changed.
 func (b *Buf) PrepareSegmentation(size int) error {
 	const op = "prepare segmentation"
-	h, err := b.findTransport(op)
-	if err != nil {
+	var h DriverTransport
+	if err := b.findTransport(op, &h); err != nil {
 		return err
 	}
 	return b.prepare(op, &h, func() error { return b.RequestSegmentation(h.Kind(), h.Start, size) })
@@ -68,7 +68,7 @@ func (b *Buf) prepare(op string, h *DriverTransport, request func() error) error
 
 // putPseudo writes the sum of the pseudo-header to the checksum field.
 func (b *Buf) putPseudo(h *DriverTransport) {
-	b.put16(h.Start+int(h.Kind().checksumField()), h.pseudo)
+	b.put16(h.Start+int(h.Field()), h.pseudo)
 }
 
 // DriverTransport says where in a packet the TCP or UDP header is. Offsets are in bytes
@@ -96,47 +96,76 @@ func (h *DriverTransport) Kind() Segmentation {
 	return SegmentTCPv4
 }
 
+// Field returns how far the checksum field is from the start of the header.
+func (h *DriverTransport) Field() uint16 { return h.Kind().checksumField() }
+
+// PutPseudo writes the sum of the pseudo-header to the checksum field of b, of which h is
+// what Transport returns.
+func (b *DriverBuf) PutPseudo(h *DriverTransport) { (*Buf)(b).putPseudo(h) }
+
 // Transport finds the TCP or UDP header of the packet of n bytes that begins with b, which
-// the application holds, and whose chain has an end.
-func (b *DriverBuf) Transport(n int) (h DriverTransport, ok bool) {
-	h, reason := (*Buf)(b).parse(n)
-	return h, reason == ""
-}
+// the application holds, and whose chain has an end. It reports whether there is one.
+func (b *DriverBuf) Transport(h *DriverTransport, n int) bool { return (*Buf)(b).parse(h, n) == "" }
 
 // findTransport is Transport with an error.
-func (b *Buf) findTransport(op string) (h DriverTransport, err error) {
+func (b *Buf) findTransport(op string, h *DriverTransport) error {
 	if b.view == notHeld {
-		return h, errNotHeld(op)
+		return errNotHeld(op)
 	}
-	h, reason := b.parse(b.PacketLen())
-	if reason != "" {
-		return h, &Error{Op: op, Reason: reason}
+	if reason := b.parse(h, b.PacketLen()); reason != "" {
+		return &Error{Op: op, Reason: reason}
 	}
-	return h, nil
+	return nil
 }
 
 // parse finds the TCP or UDP header of the packet of n bytes that begins with b.
-func (b *Buf) parse(n int) (h DriverTransport, reason string) {
-	h, reason = parse(b.Data(), n)
-	if reason != "" && b.Len() < min(n, longestHeaders) {
-		return b.parseCopied(n) // several segments may have the headers
+func (b *Buf) parse(h *DriverTransport, n int) (reason string) {
+	if h.parseUsual(b.Data(), n) {
+		return ""
 	}
-	return h, reason
+	reason = h.parse(b.Data(), n)
+	if reason != "" && b.Len() < min(n, longestHeaders) {
+		return b.parseCopied(h, n) // several segments may have the headers
+	}
+	return reason
 }
 
 // parseCopied is parse with a copy of the first bytes.
-func (b *Buf) parseCopied(n int) (h DriverTransport, reason string) {
+func (b *Buf) parseCopied(h *DriverTransport, n int) (reason string) {
 	var front [longestHeaders]byte
-	return parse(front[:b.CopyTo(front[:])], n)
+	return h.parse(front[:b.CopyTo(front[:])], n)
+}
+
+// parseUsual is parse of TCP over IPv4 without VLAN tags and options of IPv4, which most
+// packets are that are to be cut. It returns false for another one.
+func (h *DriverTransport) parseUsual(front []byte, n int) bool {
+	const ip, start = macPair + 2, macPair + 2 + 20
+	if len(front) < start+20 {
+		return false
+	}
+	f := (*[start + 20]byte)(front)
+	typeAndLength := binary.BigEndian.Uint32(f[ip-2:]) >> 8 // and the version
+	end := ip + int(binary.BigEndian.Uint16(f[ip+2:]))
+	payload := start + int(f[start+12]>>4)*4
+	if typeAndLength != etherIPv4<<8|0x45 || binary.BigEndian.Uint16(f[ip+6:])&0x3fff != 0 || f[ip+9] != protocolTCP ||
+		end > n || payload < start+20 || payload > end || payload > len(front) {
+		return false
+	}
+	addresses := uint64(binary.BigEndian.Uint32(f[ip+12:])) + uint64(binary.BigEndian.Uint32(f[ip+16:]))
+	*h = DriverTransport{
+		IP: ip, Start: start, Payload: payload, End: end, CWR: f[start+13]&tcpCWR != 0,
+		pseudo: fold(addresses + protocolTCP + uint64(end-start)),
+	}
+	return true
 }
 
 // parse finds the TCP or UDP header in a packet of n bytes that begins with front. reason
 // is why there is none.
-func parse(front []byte, n int) (h DriverTransport, reason string) {
+func (h *DriverTransport) parse(front []byte, n int) (reason string) {
 	at, ethertype := macPair, uint16(0)
 	for tags := 0; ; tags++ {
 		if len(front) < at+2 || tags > maxTags {
-			return h, "the frame has no type that can be read"
+			return "the frame has no type that can be read"
 		}
 		ethertype = binary.BigEndian.Uint16(front[at:])
 		at += 2
@@ -146,7 +175,7 @@ func parse(front []byte, n int) (h DriverTransport, reason string) {
 		at += 2
 	}
 	protocol := byte(0)
-	h.IP = at
+	*h = DriverTransport{IP: at}
 	switch ethertype {
 	case etherIPv4:
 		protocol, reason = h.parseIPv4(front)
@@ -157,11 +186,11 @@ func parse(front []byte, n int) (h DriverTransport, reason string) {
 	}
 	switch {
 	case reason != "":
-		return h, reason
+		return reason
 	case h.End > n:
-		return h, fmt.Sprintf("the IP packet ends at byte %d and the packet has %d", h.End, n)
+		return fmt.Sprintf("the IP packet ends at byte %d and the packet has %d", h.End, n)
 	}
-	return h, h.parseTransport(front, protocol)
+	return h.parseTransport(front, protocol)
 }
 
 // parseIPv4 parses the IPv4 header at h.IP and returns the protocol of its payload.
@@ -169,7 +198,7 @@ func (h *DriverTransport) parseIPv4(front []byte) (protocol byte, reason string)
 	if len(front) < h.IP+20 || front[h.IP]>>4 != 4 {
 		return 0, "the IPv4 header is not complete"
 	}
-	ip := front[h.IP:]
+	ip := (*[20]byte)(front[h.IP:])
 	length, total := int(ip[0]&15)*4, int(binary.BigEndian.Uint16(ip[2:]))
 	if length < 20 || length > total {
 		return 0, fmt.Sprintf("an IPv4 header of %d bytes in a packet of %d", length, total)
@@ -177,10 +206,10 @@ func (h *DriverTransport) parseIPv4(front []byte) (protocol byte, reason string)
 	if binary.BigEndian.Uint16(ip[6:])&0x3fff != 0 {
 		return 0, "a fragment has no checksum of its own"
 	}
-	protocol = ip[9]
 	h.Start, h.End = h.IP+length, h.IP+total
-	h.pseudo = fold(sumBytes(ip[12:20]) + uint64(protocol) + uint64(total-length))
-	return protocol, ""
+	addresses := uint64(binary.BigEndian.Uint32(ip[12:])) + uint64(binary.BigEndian.Uint32(ip[16:]))
+	h.pseudo = fold(addresses + uint64(ip[9]) + uint64(total-length))
+	return ip[9], ""
 }
 
 // parseIPv6 parses the IPv6 header at h.IP and its extension headers, and returns the

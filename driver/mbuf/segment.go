@@ -6,7 +6,7 @@ import "encoding/binary"
 // returns.
 func (b *DriverBuf) RequestSegmentation(h *DriverTransport, size int) {
 	p := (*Buf)(b)
-	p.request(uint32(h.Start), h.Kind().checksumField(), uint16(size), h.Kind())
+	p.request(uint32(h.Start), h.Field(), uint16(size), h.Kind())
 	p.putPseudo(h)
 }
 

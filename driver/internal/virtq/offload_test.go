@@ -353,10 +353,11 @@ func TestRequestDropped(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			kinds(t, func(t *testing.T, packed bool) {
-				for _, features := range [][]virtio.Feature{nil, hostLarge} {
+				for _, features := range [][]virtio.Feature{nil, hostLarge,
+					append(feats(virtio.RingIndirectDesc), hostLarge...)} {
 					r := newTxRig(t, setup{packed: packed, size: 16, features: features, maxFrame: 1514,
-						dataRoom: 4000})
-					b := r.inSegments(p.Blank())
+						dataRoom: 4000, segments: 4})
+					b := r.inSegments(p.Blank(), 2000) // in an indirect table, if there is one
 					if name[0] == 'c' || name[0] == 's' && name[1] == 't' {
 						r.tx.fast.span = 4000
 					}

@@ -108,7 +108,7 @@ func (t *Tx) front(b *mbuf.Buf) (off, size uint32, requests uint64, ok bool) {
 		start+uint32(o.Offset)+2 > size {
 		return 0, 0, 0, false
 	}
-	putHeader(b, h, virtio.NetHeaderNeedsCsum|uint64(start)<<(8*virtio.NetHeaderCsumStart), o.Offset)
+	putHeader(b, h, checksumWord(start), o.Offset)
 	return off - t.header, size, 1, true
 }
 
@@ -136,6 +136,31 @@ func putHeader(b *mbuf.Buf, h []byte, word uint64, offset uint16) {
 	mbuf.Driver(b).SetHeaderDirty(true)
 }
 
+// cuts reports whether the device can cut a packet of total bytes, of which h is the header,
+// into frames with size bytes of payload.
+func (t *Tx) cuts(h *mbuf.DriverTransport, kind mbuf.Segmentation, size, total int) bool {
+	return h.Kind() == kind && size != 0 && h.Payload+size < total && h.End == total && h.Start <= maxStart &&
+		t.large.has(kind) && (!h.CWR || t.ecn)
+}
+
+// checksumWord returns the first word of a header that asks for a checksum.
+func checksumWord(start uint32) uint64 {
+	return virtio.NetHeaderNeedsCsum | uint64(start)<<(8*virtio.NetHeaderCsumStart)
+}
+
+// largeWord returns the first word of a header that asks for frames of size bytes of
+// payload.
+func largeWord(h *mbuf.DriverTransport, kind mbuf.Segmentation, size int) uint64 {
+	gso := uint64(kind)
+	if h.CWR {
+		gso |= virtio.GSOECN
+	}
+	return checksumWord(uint32(h.Start)) |
+		gso<<(8*virtio.NetHeaderGSOType) |
+		uint64(h.Payload)<<(8*virtio.NetHeaderHdrLen) |
+		uint64(size)<<(8*virtio.NetHeaderGSOSize)
+}
+
 // sendRequest sends a packet with a request, of which t.segs are the descriptors. What
 // the device cannot do is done here. It returns false if there is no room for it now.
 func (t *Tx) sendRequest(b *mbuf.Buf) bool {
@@ -156,10 +181,9 @@ func (t *Tx) sendRequest(b *mbuf.Buf) bool {
 		if b.CompleteChecksum() {
 			t.stats.SoftwareChecksums.Add(1)
 		}
-		return t.postSlow(b)
+		return t.postPlain(b)
 	}
-	word := virtio.NetHeaderNeedsCsum | uint64(start)<<(8*virtio.NetHeaderCsumStart)
-	if !t.postWithHeader(b, word, o.Offset) {
+	if !t.postWithHeader(b, checksumWord(uint32(start)), o.Offset) {
 		return false
 	}
 	t.stats.Checksums.Add(1)
@@ -197,8 +221,8 @@ func (t *Tx) postWithHeader(b *mbuf.Buf, word uint64, offset uint16) bool {
 // sendLarge sends a packet that is to be cut into frames.
 func (t *Tx) sendLarge(b *mbuf.Buf, o *mbuf.DriverOffload) bool {
 	kind, size := o.Kind, int(o.Size)
-	h, ok := mbuf.Driver(b).Transport(t.total)
-	if !ok || h.Kind() != kind || size == 0 || h.End != t.total || t.total > longestPacket ||
+	var h mbuf.DriverTransport
+	if !mbuf.Driver(b).Transport(&h, t.total) || h.Kind() != kind || size == 0 || h.End != t.total || t.total > longestPacket ||
 		h.Start > maxStart {
 		t.discard(b, &t.stats.OffloadDrops)
 		return true
@@ -221,16 +245,7 @@ func (t *Tx) sendLarge(b *mbuf.Buf, o *mbuf.DriverOffload) bool {
 	if !t.large.has(kind) || h.CWR && !t.ecn {
 		return t.sendPieces(b, &h, size)
 	}
-	gso := uint64(kind)
-	if h.CWR {
-		gso |= virtio.GSOECN
-	}
-	word := virtio.NetHeaderNeedsCsum |
-		gso<<(8*virtio.NetHeaderGSOType) |
-		uint64(h.Payload)<<(8*virtio.NetHeaderHdrLen) |
-		uint64(size)<<(8*virtio.NetHeaderGSOSize) |
-		uint64(h.Start)<<(8*virtio.NetHeaderCsumStart)
-	if !t.postWithHeader(b, word, mbuf.Driver(b).Request().Offset) {
+	if !t.postWithHeader(b, largeWord(&h, kind, size), mbuf.Driver(b).Request().Offset) {
 		return false
 	}
 	t.stats.LargePackets.Add(1)

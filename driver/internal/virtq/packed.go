@@ -172,17 +172,16 @@ func (r *ring) finishChain(at int, id uint16, segs []Segment, out int) {
 // tablePacked fills the indirect table of id and returns the descriptor that
 // refers to it. Entries follow each other, with no flag but WRITE (2.8.7).
 func (r *ring) tablePacked(id uint16, segs []Segment, out int) desc {
-	at := r.layout.Indirect + int(id)*r.indirectSize*descBytes
-	table := descsAt(r.memory, at, len(segs))
+	table, address := r.table(id)
+	table = table[:len(segs)]
 	for i, g := range segs {
-		meta := uint64(g.Len)
-		if i >= out {
-			meta |= packedWrite
-		}
-		table[i] = desc{addr: g.Address, meta: meta}
+		table[i] = desc{addr: g.Address, meta: uint64(g.Len)}
+	}
+	for i := out; i < len(table); i++ {
+		table[i].meta |= packedWrite
 	}
 	return desc{
-		addr: r.address + uint64(at),
+		addr: address,
 		meta: uint64(len(segs)*descBytes) | packedIndirect,
 	}
 }

@@ -41,7 +41,8 @@ type ring struct {
 	taken    uint32 // buffers at tail that Refill is about to post
 
 	memory       []byte
-	indirectSize int // entries of an indirect table, 0 without INDIRECT_DESC
+	indirectSize int    // entries of an indirect table, 0 without INDIRECT_DESC
+	tables       []desc // the indirect tables, one for each identifier
 
 	splitRing
 	packedRing
@@ -62,6 +63,9 @@ func (r *ring) init(cfg *Config, kicks *stat.Counter) error {
 	r.slots = newSlots(cfg.Size)
 	r.desc = descsAt(cfg.Memory, l.Desc, cfg.Size)
 	r.memory, r.indirectSize = cfg.Memory, cfg.IndirectSize
+	if r.indirectSize > 0 {
+		r.tables = descsAt(cfg.Memory, l.Indirect, cfg.Size*cfg.IndirectSize)
+	}
 	if r.packed {
 		r.initPacked()
 	} else {
@@ -161,6 +165,12 @@ func (r *ring) put(b *mbuf.Buf, segs []Segment, out int) uint16 {
 		return r.putPacked(b, segs, out)
 	}
 	return r.putSplit(b, segs, out)
+}
+
+// table returns the indirect table of an identifier, and its device address.
+func (r *ring) table(id uint16) ([]desc, uint64) {
+	at := int(id) * r.indirectSize
+	return r.tables[at:][:r.indirectSize], r.address + uint64(r.layout.Indirect+at*descBytes)
 }
 
 // peek returns the identifier and the length of the next used buffer, if there

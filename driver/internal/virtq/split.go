@@ -245,20 +245,19 @@ func (r *ring) putSplit(b *mbuf.Buf, segs []Segment, out int) uint16 {
 // tableSplit fills the indirect table of id and returns the descriptor that
 // refers to it (2.7.5.3). Entries link in sequence, as IN_ORDER wants.
 func (r *ring) tableSplit(id uint16, segs []Segment, out int) desc {
-	at := r.layout.Indirect + int(id)*r.indirectSize*descBytes
-	table := descsAt(r.memory, at, len(segs))
+	table, address := r.table(id)
+	table = table[:len(segs)]
+	next := uint64(splitNext)
 	for i, g := range segs {
-		meta := uint64(g.Len)
-		if i >= out {
-			meta |= splitWrite
-		}
-		if i+1 < len(segs) {
-			meta |= splitNext | uint64(i+1)<<splitNextShift
-		}
-		table[i] = desc{addr: g.Address, meta: meta}
+		next += 1 << splitNextShift
+		table[i] = desc{addr: g.Address, meta: uint64(g.Len) | next}
+	}
+	table[len(table)-1].meta &^= next // the last one has no next
+	for i := out; i < len(table); i++ {
+		table[i].meta |= splitWrite
 	}
 	return desc{
-		addr: r.address + uint64(at),
+		addr: address,
 		meta: uint64(len(segs)*descBytes) | splitIndirect,
 	}
 }

@@ -14,9 +14,9 @@ const (
 	// maxChain bounds the descriptors of a packet on a ring that is larger:
 	// there is no point in cutting a frame into more pieces (2.7.4.2).
 	maxChain = 256
-	// maxWalk bounds the segments of a packet that are looked at, empty ones included:
-	// a chain that is linked to itself has no end.
-	maxWalk = 4 * maxChain
+	// maxEmpty bounds the empty segments of a packet: a chain that is linked to itself
+	// has no end.
+	maxEmpty = 4 * maxChain
 	// stuckLimit is for how many bursts the ring may stay full before the
 	// watchdog rings the doorbell although the device did not ask.
 	stuckLimit = 1 << 16
@@ -51,8 +51,12 @@ type Tx struct {
 	segs    []Segment // the packet being sent
 	total   int       // bytes of its frame
 	maxSegs int
-	full    int // bursts in a row that found no room
-	moved   int // positions written in this burst for what was used out of order
+	// What is in the first descriptor of an indirect table beside its length, and by how
+	// much it grows from one to the next.
+	link, nextLink uint64
+
+	full  int // bursts in a row that found no room
+	moved int // positions written in this burst for what was used out of order
 
 	packets, bytes uint64 // sent in this burst
 
@@ -95,6 +99,9 @@ func NewTx(cfg Config, cache *mbuf.Cache) (*Tx, error) {
 	t.txOffload = newTxOffload(&cfg)
 	t.maxSegs = max(cfg.IndirectSize, min(cfg.Size, maxChain))
 	t.segs = make([]Segment, 0, t.maxSegs+2)
+	if !t.packed { // entries of a packed ring's tables follow each other without being linked
+		t.link, t.nextLink = splitNext|1<<splitNextShift, 1<<splitNextShift
+	}
 	t.pools.Store(new([]*mbuf.Pool))
 	t.useCache(cache)
 	if err := t.AddPool(cache.Pool()); err != nil {

@@ -7,11 +7,11 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
 )
 
-// sendChains sends the first packet by sendSlow, and those after it that are of several
-// segments and have to take that way as well. It returns how many.
+// sendChains sends the first packet by sendTable or sendSlow, and those after it that are of
+// several segments and have to take that way as well. It returns how many.
 func (t *Tx) sendChains(in []*mbuf.Buf) int {
 	for i, b := range in {
-		if i > 0 && (b == nil || b.Next() == nil) || !t.sendSlow(b) {
+		if i > 0 && (b == nil || b.Next() == nil) || !t.sendTable(b) && !t.sendSlow(b) {
 			return i
 		}
 	}
@@ -34,6 +34,14 @@ func (t *Tx) sendSlow(b *mbuf.Buf) bool {
 	if why != nil {
 		t.discard(b, why)
 		return true
+	}
+	return t.postPlain(b)
+}
+
+// postPlain is postSlow of a packet without a request: its header is all zeros.
+func (t *Tx) postPlain(b *mbuf.Buf) bool {
+	if off := mbuf.Driver(b).View().Offset(); off >= t.header {
+		clearHeader(b, mbuf.Driver(b).Room()[off-t.header:off])
 	}
 	return t.postSlow(b)
 }
@@ -60,38 +68,76 @@ func (t *Tx) fits(need int) bool {
 	return need <= t.free() && (t.bufs == 0 || t.bufs+len(t.segs) <= t.limit)
 }
 
-// gather makes t.segs the descriptors of the packet that begins with b. It
-// returns the counter of what is wrong with it, nil if nothing is.
+// gather makes t.segs the descriptors of the packet that begins with b, and t.total the
+// length of its frame. It returns the counter of what is wrong with it, nil if nothing is.
 func (t *Tx) gather(b *mbuf.Buf) *stat.Counter {
-	t.segs = t.segs[:0]
-	first := b
-	total, walked := uint64(0), 0
 	if b == nil {
 		return &t.stats.OwnerDrops
 	}
-	for ; b != nil; b = b.Next() {
-		walked++
-		switch {
-		case walked > maxWalk:
-			return &t.stats.ChainDrops
-		case !mbuf.Driver(b).Held():
-			return &t.stats.OwnerDrops
-		case !t.reaches(b.Pool()):
-			return &t.stats.PoolDrops
-		case b == first:
-			t.begin(b)
-		case b.Len() > 0: // an empty segment needs no descriptor
-			t.segs = append(t.segs, Segment{mbuf.Driver(b).IOVA(), mbuf.Driver(b).View().Len()})
-		}
-		if len(t.segs) > t.maxSegs {
-			return &t.stats.ChainDrops
-		}
-		total += uint64(b.Len())
+	if why := t.checkOwner(b); why != nil {
+		return why
 	}
+	n := t.begin(b)
+	if n > t.maxSegs {
+		return &t.stats.ChainDrops
+	}
+	segs, total, empty := t.segs[:t.maxSegs], uint64(b.Len()), 0
+	for b = b.Next(); b != nil; b = b.Next() {
+		k, bytes, rest := gatherOrdinary(segs[n:], b, t.fast.pool)
+		n, total, b = n+k, total+bytes, rest
+		if b == nil {
+			break
+		}
+		if why := t.checkOwner(b); why != nil {
+			return why
+		}
+		size := mbuf.Driver(b).View().Len()
+		if size == 0 { // which needs no descriptor
+			if empty++; empty > maxEmpty {
+				return &t.stats.ChainDrops
+			}
+			continue
+		}
+		if n == len(segs) {
+			return &t.stats.ChainDrops
+		}
+		segs[n] = Segment{mbuf.Driver(b).IOVA(), size}
+		total += uint64(size)
+		n++
+	}
+	t.segs = segs[:n]
 	if total < minFrame || total > unlimitedSpan {
 		return &t.stats.LengthDrops
 	}
 	t.total = int(total)
+	return nil
+}
+
+// gatherOrdinary writes the descriptors of segments from b on as long as they are held, of
+// this pool and not empty, and there is room. It returns how many, the sum of their lengths,
+// and the segment that follows.
+func gatherOrdinary(segs []Segment, b *mbuf.Buf, pool *mbuf.Pool) (n int, bytes uint64, rest *mbuf.Buf) {
+	for ; n < len(segs) && b != nil; b = b.Next() {
+		v := mbuf.Driver(b).View()
+		if b.Pool() != pool || v.PlainLen()-1 >= unlimitedSpan {
+			break
+		}
+		segs[n] = Segment{mbuf.Driver(b).RoomIOVA() + uint64(v.Offset()), v.PlainLen()}
+		bytes += uint64(v.PlainLen())
+		n++
+	}
+	return n, bytes, b
+}
+
+// checkOwner returns the counter of buffers that are not held by the application, or that
+// the device cannot reach.
+func (t *Tx) checkOwner(b *mbuf.Buf) *stat.Counter {
+	switch {
+	case !mbuf.Driver(b).Held():
+		return &t.stats.OwnerDrops
+	case !t.reaches(b.Pool()):
+		return &t.stats.PoolDrops
+	}
 	return nil
 }
 
@@ -124,19 +170,21 @@ func tagged(frame []byte) bool {
 	return ethertype == 0x8100 || ethertype == 0x88a8
 }
 
-// begin puts the header and the first buffer of a packet in t.segs.
-func (t *Tx) begin(b *mbuf.Buf) {
+// begin makes t.segs the header and the first buffer of a packet, and returns how many
+// segments they take. What is in the header is not looked at.
+func (t *Tx) begin(b *mbuf.Buf) int {
 	off, n := mbuf.Driver(b).View().Offset(), mbuf.Driver(b).View().Len()
+	segs := t.segs[:2]
 	if off >= t.header {
-		clear(mbuf.Driver(b).Room()[off-t.header:][:t.header])
-		at := mbuf.Driver(b).RoomIOVA() + uint64(off-t.header)
-		t.segs = append(t.segs, Segment{at, n + t.header})
-		return
+		segs[0] = Segment{mbuf.Driver(b).RoomIOVA() + uint64(off-t.header), n + t.header}
+		return 1
 	}
-	t.segs = append(t.segs, Segment{t.zeroHeader, t.header})
-	if n > 0 {
-		t.segs = append(t.segs, Segment{mbuf.Driver(b).IOVA(), n})
+	segs[0] = Segment{t.zeroHeader, t.header}
+	if n == 0 {
+		return 1
 	}
+	segs[1] = Segment{mbuf.Driver(b).IOVA(), n}
+	return 2
 }
 
 // discard frees a packet that cannot be sent, or nil.
@@ -152,12 +200,11 @@ func (t *Tx) countPostedSlow(at int) {
 	if t.isSpecial(at) {
 		t.special++
 	}
-	n, bytes := 0, 0
+	n := 0
 	for b := t.buf[at]; b != nil; b = b.Next() {
 		n++
-		bytes += b.Len()
 		mbuf.Driver(b).Consume()
 	}
-	t.countPosted(1, n, uint64(bytes))
+	t.countPosted(1, n, uint64(t.total))
 	t.limitPositions()
 }
