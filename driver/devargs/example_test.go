@@ -36,5 +36,5 @@ func ExampleParse() {
 	}
 	// Output:
 	// lop - unknown back end of an emulated port
-	// the back ends are gen, null, loop, cable=NAME, tap=IFNAME, pcap=FILE and vhost=SOCKET
+	// did you mean emu:loop?
 }

@@ -136,12 +136,13 @@ func keys(yield func(key) bool) {
 }
 
 // Keys names the keys of a port, in the order of the package comment.
-func Keys() string {
-	var names []string
+func Keys() string { return strings.Join(keyNames(), ", ") }
+
+func keyNames() (names []string) {
 	for k := range keys {
 		names = append(names, k.name)
 	}
-	return strings.Join(names, ", ")
+	return names
 }
 
 // set applies one key.
@@ -151,7 +152,7 @@ func (s *Spec) set(name, value string) *Error {
 			return k.set(s, name, value)
 		}
 	}
-	return &Error{Key: name, Value: value, Reason: "unknown key", Remedy: "the keys are " + Keys()}
+	return unknownKey(name, value)
 }
 
 // checkControl refuses what takes a control queue for a port that has none.

@@ -3,7 +3,9 @@ package devargs
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -29,8 +31,7 @@ func Parse(text string) (Spec, error) {
 		var err *Error
 		switch {
 		case !ok || key == "":
-			err = &Error{Value: field, Reason: "not of the form key=value",
-				Remedy: "the keys are " + Keys()}
+			err = noValue(field)
 		case seen[key]:
 			err = &Error{Key: key, Value: value, Reason: "the key was given before", Remedy: "give it once"}
 		default:
@@ -66,7 +67,7 @@ func (s *Spec) device(text string) *Error {
 		return &Error{Value: text, Reason: "no device is named", Remedy: forms}
 	}
 	if strings.Trim(prefix, "0123456789abcdefABCDEF") != "" {
-		return &Error{Value: text, Reason: "unknown kind of port", Remedy: forms}
+		return unknownKind(text)
 	}
 	return s.address(text)
 }
@@ -92,7 +93,7 @@ var backends = map[string]string{
 }
 
 func (s *Spec) backend(text string) *Error {
-	const remedy = "the back ends are gen, null, loop, cable=NAME, tap=IFNAME, pcap=FILE and vhost=SOCKET"
+	remedy := "the back ends are gen, null, loop, cable=NAME, tap=IFNAME, pcap=FILE and vhost=SOCKET"
 	name, arg, _ := strings.Cut(text, "=")
 	if name != "pcap" {
 		arg = unescape(arg)
@@ -100,6 +101,9 @@ func (s *Spec) backend(text string) *Error {
 	want, known := backends[name]
 	switch {
 	case !known:
+		if meant := similar(name, slices.Sorted(maps.Keys(backends))); meant != "" {
+			remedy = "did you mean emu:" + meant + text[len(name):] + "?"
+		}
 		return &Error{Value: text, Reason: "unknown back end of an emulated port", Remedy: remedy}
 	case want == "" && text != name:
 		return &Error{Value: text, Reason: name + " takes no argument", Remedy: "write emu:" + name}

@@ -131,7 +131,7 @@ func TestParseRefuses(t *testing.T) {
 		{"emu:loop,delay=1ms,jitter=2ms", "jitter", "2ms", "longer than the delay"},
 		{"emu:gen,loss=1", "", "emu:gen", "impaired in emu:cable= and emu:loop only"},
 		{"0000:00:03.0,delay=1ms", "", "0000:00:03.0", "impaired in emu:cable= and emu:loop only"},
-		{"emu:gen,", "", "", "not of the form"},
+		{"emu:gen,", "", "", "no key between commas"},
 		{"emu:gen,queues", "", "queues", "not of the form"},
 		{"emu:gen,=1", "", "=1", "not of the form"},
 		{"emu:gen,queue=1", "queue", "1", "unknown key"},

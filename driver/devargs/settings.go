@@ -224,7 +224,11 @@ func (s *Spec) nameKeys(err error) error {
 	if asking == nil {
 		return err
 	}
-	return fmt.Errorf("%w (on a command line, leave out %s)", err, strings.Join(asking, ", "))
+	remedy := "leave out " + strings.Join(asking, ", ")
+	if s.RSS != 0 && s.Queues < 2 {
+		remedy = "give queues=2 or more, or " + remedy
+	}
+	return fmt.Errorf("%w (on a command line, %s)", err, remedy)
 }
 
 // features returns what the keys take of the device, and what they would like to have.
