@@ -313,19 +313,56 @@ func TestFromDPDK(t *testing.T) {
 	}
 }
 
-func TestOptionsFirst(t *testing.T) {
+func TestArrange(t *testing.T) {
 	for in, want := range map[string]string{
 		"devbind":                                    "devbind",
 		"devbind --help":                             "devbind --help",
 		"devbind bind A --driver x B -n":             "devbind bind --driver x -n A B",
 		"devbind --root /r status --json A":          "devbind status --root /r --json A",
 		"devbind bind --driver=x A":                  "devbind bind --driver=x A",
-		"devbind bind A -- --driver":                 "devbind bind A -- --driver",
-		"devbind bind A --driver":                    "devbind bind --driver A",
+		"devbind bind A -- --driver":                 "devbind bind -- A --driver",
+		"devbind bind A --driver":                    "devbind: --driver needs a value; devbind --help says more",
 		"devbind restore A B --force --driver y --n": "devbind restore --force --driver y --n A B",
+		"devbind bind A --forse":                     "devbind: unknown option --forse; did you mean --force? devbind --help says more",
 	} {
-		if got := optionsFirst(strings.Fields(in)); !reflect.DeepEqual(got, strings.Fields(want)) {
-			t.Errorf("%s: %v", in, got)
+		args, err := arrange(newApp(environment{}), strings.Fields(in))
+		got := strings.Join(args, " ")
+		if err != nil {
+			got = "devbind: " + err.Error()
+		}
+		if got != want {
+			t.Errorf("%s: %s", in, got)
+		}
+	}
+}
+
+// TestHelp: --help, help and no command print the same page, and that of each command can be
+// asked for in two ways.
+func TestHelp(t *testing.T) {
+	m := sysfstest.New(t)
+	page := devbind(t, m, "--help")
+	if !strings.Contains(page.stdout, "devbind COMMAND [options] [FUNCTION...]") || page.status != 0 {
+		t.Errorf("%+v", page)
+	}
+	for _, args := range [][]string{{"help"}, {"-h"}} {
+		if got := devbind(t, m, args...); got != page {
+			t.Errorf("%v: %+v", args, got)
+		}
+	}
+	for _, name := range []string{"status", "bind", "unbind", "restore"} {
+		got := devbind(t, m, "help", name)
+		if got != devbind(t, m, name, "--help") || !strings.Contains(got.stdout, "devbind "+name+" [options] ") || got.status != 0 {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+	for _, c := range []struct{ line, want string }{
+		{"help me", `no help on "me": the commands are status, bind, unbind and restore`},
+		{"bnd", `there is no command "bnd": use status, bind, unbind or restore`},
+		{"status --force", "this command has no option --force"},
+		{"-b", "-b is followed by a driver, then by functions: devbind -b vfio-pci 0000:00:03.0"},
+	} {
+		if got := devbind(t, m, strings.Fields(c.line)...); got.status != 2 || !strings.Contains(got.stderr, c.want) {
+			t.Errorf("%s: %+v", c.line, got)
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/urfave/cli/v2"
 	"github.com/vishvananda/netlink"
 
+	"github.com/virtio-pmd/virtio-pmd/apps/internal/usage"
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/version"
 	"github.com/virtio-pmd/virtio-pmd/pci"
 )
@@ -19,15 +20,19 @@ import (
 func run(ctx context.Context, args []string, env environment) int {
 	args, err := fromDPDK(args)
 	if err == nil {
-		err = newApp(env).RunContext(ctx, optionsFirst(args))
+		app := newApp(env)
+		usage.Page(app, []string{"status", "bind", "unbind", "restore"}, usage.Width(env.stdout))
+		if args, err = arrange(app, args); err == nil {
+			err = app.RunContext(ctx, args)
+		}
 	}
 	if err == nil {
 		return 0
 	}
 	fmt.Fprintf(env.stderr, "devbind: %s\n", strings.ReplaceAll(err.Error(), "\n", "\ndevbind: "))
-	var usage *usageError
+	var line *usageError
 	var address *pci.AddressError
-	if errors.As(err, &usage) || errors.As(err, &address) {
+	if errors.As(err, &line) || errors.As(err, &address) {
 		return 2
 	}
 	return 1
@@ -35,10 +40,11 @@ func run(ctx context.Context, args []string, env environment) int {
 
 func newApp(env environment) *cli.App {
 	refuse := func(_ *cli.Context, err error, _ bool) error {
-		return &usageError{reason: err.Error()}
+		return &usageError{reason: usage.Explain(err)}
 	}
 	app := &cli.App{
 		Name:            "devbind",
+		UsageText:       "devbind COMMAND [options] [FUNCTION...]",
 		Usage:           "show PCI functions and give them to user space or back to the kernel",
 		Version:         version.String(),
 		Description:     description,
@@ -48,13 +54,7 @@ func newApp(env environment) *cli.App {
 		OnUsageError:    refuse,
 		// run reports what went wrong, once.
 		ExitErrHandler: func(*cli.Context, error) {},
-		Action: func(c *cli.Context) error {
-			if c.Args().Present() {
-				return &usageError{reason: fmt.Sprintf("there is no command %q: use status, bind, unbind or restore",
-					c.Args().First())}
-			}
-			return cli.ShowAppHelp(c)
-		},
+		Action:         word,
 		Commands: []*cli.Command{
 			{
 				Name: "status", ArgsUsage: "[FUNCTION...]",
@@ -80,9 +80,9 @@ func newApp(env environment) *cli.App {
 	return app
 }
 
-func changing(env environment, name, usage string, op operation, own ...cli.Flag) *cli.Command {
+func changing(env environment, name, purpose string, op operation, own ...cli.Flag) *cli.Command {
 	return &cli.Command{
-		Name: name, Usage: usage, ArgsUsage: "FUNCTION...",
+		Name: name, Usage: purpose, ArgsUsage: "FUNCTION...",
 		Flags: append(own, jsonFlag(), rootFlag(),
 			&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "print the writes and change nothing"},
 			&cli.BoolFlag{Name: "force",
@@ -108,34 +108,41 @@ func (e environment) under(root string) environment {
 	return e
 }
 
-// valued are the options that are followed by a value.
-var valued = []string{"driver", "root"}
-
-// optionsFirst moves options before addresses, where the flag parser expects them:
-// people type "bind 00:03.0 --dry-run".
-func optionsFirst(args []string) []string {
-	var options, rest []string
-	for i := 1; i < len(args); i++ {
-		a := args[i]
-		if a == "--" {
-			rest = append(rest, args[i:]...)
-			break
-		}
-		if !strings.HasPrefix(a, "-") || a == "-" {
-			rest = append(rest, a)
-			continue
-		}
-		options = append(options, a)
-		if slices.Contains(valued, strings.TrimLeft(a, "-")) && i+1 < len(args) {
-			i++
-			options = append(options, args[i])
-		}
+// arrange moves the command before options, and these before addresses, where the flag parser
+// expects them: people type "bind 00:03.0 --dry-run".
+func arrange(app *cli.App, args []string) ([]string, error) {
+	flags := slices.Clone(app.Flags)
+	for _, c := range app.Commands {
+		flags = append(flags, c.Flags...)
 	}
-	if len(rest) == 0 || rest[0] == "--" {
-		return slices.Concat(args[:1], options, rest)
+	options, rest, err := usage.Split(args[1:], flags)
+	switch {
+	case err != nil:
+		return nil, &usageError{reason: err.Error()}
+	case rest == nil:
+		return slices.Concat(args[:1], options), nil
 	}
 	// The first word that is no option is the command; its options follow it.
-	return slices.Concat(args[:1], rest[:1], options, rest[1:])
+	if slices.ContainsFunc(rest[1:], func(a string) bool { return strings.HasPrefix(a, "-") }) {
+		options = append(options, "--")
+	}
+	return slices.Concat(args[:1], rest[:1], options, rest[1:]), nil
+}
+
+// word answers a command line whose first word is none of the commands.
+func word(c *cli.Context) error {
+	switch name := c.Args().Get(1); {
+	case !c.Args().Present():
+		return cli.ShowAppHelp(c)
+	case c.Args().First() != "help":
+		return &usageError{reason: fmt.Sprintf("there is no command %q: use status, bind, unbind or restore", c.Args().First())}
+	case name == "":
+		return cli.ShowAppHelp(c)
+	case c.App.Command(name) == nil:
+		return &usageError{reason: fmt.Sprintf("no help on %q: the commands are status, bind, unbind and restore", name)}
+	default:
+		return cli.ShowCommandHelp(c, name)
+	}
 }
 
 // addresses reads the functions on the command line, each once.
@@ -174,19 +181,23 @@ func function(env environment, text string) (pci.Address, error) {
 }
 
 // description is what --help says of all commands.
-const description = `FUNCTION is the address of a PCI function, such as 0000:00:03.0 or 00:03.0, or the name of its
-interface, such as eth1.
+const description = `FUNCTION is the address of a PCI function, such as 0000:00:03.0 or 00:03.0, or
+the name of its interface, such as eth1.
 
-devbind refuses a function that is in use: see status. --force overrides that, also for the
-interface of your SSH connection or the default route, but never for the function that carries
-the root file system. restore gives a function back to the driver that devbind took it from.
-bind --persist binds it again at every start; restore and unbind end that.
+devbind refuses a function that is in use: see status. --force overrides that,
+also for the interface of your SSH connection or the default route, but never for
+the function that carries the root file system. restore gives a function back to
+the driver that devbind took it from. bind --persist binds it again at every
+start; restore and unbind end that.
 
-The options of dpdk-devbind.py are understood: -s, --status-dev net or all, -b DRIVER FUNCTION...,
--u FUNCTION..., --force. Other than there -b with a driver of the kernel restores, -b none is -u,
-and --noiommu-mode is refused: it is a setting of the kernel for all functions.`
+The options of dpdk-devbind.py are understood: -s, --status-dev net or all,
+-b DRIVER FUNCTION..., -u FUNCTION..., --force. Other than there -b with a driver
+of the kernel restores, -b none is -u, and --noiommu-mode is refused: it is a
+setting of the kernel for all functions.`
 
 // usageError reports a command line that cannot be used.
 type usageError struct{ reason string }
 
-func (e *usageError) Error() string { return e.reason + "; devbind --help says more" }
+func (e *usageError) Error() string {
+	return strings.Replace(e.reason+"; devbind --help says more", "?;", "?", 1)
+}

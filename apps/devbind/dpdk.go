@@ -66,7 +66,9 @@ func fromDPDK(args []string) ([]string, error) {
 		return slices.Concat(args[:1], []string{command}, rest), nil
 	case driver == "none":
 		return slices.Concat(args[:1], []string{"unbind"}, rest), nil
-	case driver == "" || strings.ContainsAny(driver, ":."):
+	case driver == "":
+		return nil, &usageError{reason: "-b is followed by a driver, then by functions: devbind -b vfio-pci 0000:00:03.0"}
+	case strings.ContainsAny(driver, ":."):
 		return nil, &usageError{reason: fmt.Sprintf(
 			"-b is followed by a driver, then by functions, and %q is no driver: devbind bind %s", driver, driver)}
 	case slices.Contains(userDrivers, driver):

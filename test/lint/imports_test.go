@@ -61,9 +61,11 @@ var edges = map[string][]string{
 	"driver/vdev/wire/capture": {},
 	"driver/virtio":            {},
 	"apps/devbind": {
-		"apps/internal/inuse", "apps/internal/version", "pci", "pci/sysfs",
+		"apps/internal/inuse", "apps/internal/usage", "apps/internal/version", "pci", "pci/sysfs",
 	},
-	"apps/internal/command": {"apps/internal/output", "apps/internal/version", "driver/devargs"},
+	"apps/internal/command": {
+		"apps/internal/output", "apps/internal/usage", "apps/internal/version", "driver/devargs",
+	},
 	"apps/internal/await":   {},
 	"apps/internal/dpdk":    {"apps/internal/command", "pci", "pci/sysfs"},
 	"apps/internal/frame":   {"driver/mbuf"},
@@ -79,6 +81,7 @@ var edges = map[string][]string{
 		"apps/internal/command", "apps/internal/output", "apps/internal/pollers",
 		"apps/internal/portset", "apps/internal/report", "driver", "driver/devargs",
 	},
+	"apps/internal/usage":   {},
 	"apps/internal/version": {},
 	"apps/l2fwd": {
 		"apps/internal/command", "apps/internal/dpdk", "apps/internal/frame", "apps/internal/pollers",

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/output"
+	"github.com/virtio-pmd/virtio-pmd/apps/internal/usage"
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/version"
 	"github.com/virtio-pmd/virtio-pmd/driver/devargs"
 )
@@ -47,11 +49,8 @@ type Options struct {
 
 // New makes a command with the common options and its own, which takes ports.
 // action gets the common options checked.
-func New(name, usage string, own []cli.Flag, action func(*cli.Context, Options) error) *cli.App {
-	app := NewBare(name, usage, append(flags(), own...), func(c *cli.Context) error {
-		if c.Args().First() == "help" {
-			return help(c)
-		}
+func New(name, purpose string, own []cli.Flag, action func(*cli.Context, Options) error) *cli.App {
+	app := NewBare(name, purpose, append(flags(), own...), func(c *cli.Context) error {
 		o, err := read(c)
 		if err != nil {
 			return err
@@ -60,21 +59,27 @@ func New(name, usage string, own []cli.Flag, action func(*cli.Context, Options) 
 	})
 	app.UsageText = name + " [options] PORT..."
 	app.Description = portHelp(name)
+	AddTopic(app, "ports", devargs.Grammar)
 	return app
 }
 
 // NewBare makes a command that has no other options than flags.
-func NewBare(name, usage string, flags []cli.Flag, action cli.ActionFunc) *cli.App {
+func NewBare(name, purpose string, flags []cli.Flag, action cli.ActionFunc) *cli.App {
 	return &cli.App{
 		Name:            name,
-		Usage:           usage,
+		Usage:           purpose,
 		Version:         version.String(),
 		HideHelpCommand: true,
 		Flags:           flags,
-		Action:          action,
+		Action: func(c *cli.Context) error {
+			if c.Args().First() == "help" {
+				return help(c)
+			}
+			return action(c)
+		},
 		// Run reports what went wrong, once and on standard error.
 		OnUsageError: func(_ *cli.Context, err error, _ bool) error {
-			return &UsageError{Reason: err.Error()}
+			return &UsageError{Reason: usage.Explain(err)}
 		},
 		ExitErrHandler: func(*cli.Context, error) {},
 	}
@@ -97,7 +102,13 @@ func Run(app *cli.App, args []string, stdout, stderr io.Writer) int {
 	signal.Ignore(syscall.SIGPIPE)
 	out, messages := output.Open(app.Name, stdout, stderr)
 	app.Writer, app.ErrWriter = out, messages
-	err := app.Run(optionsFirst(app, args))
+	usage.Page(app, topics(app), usage.Width(stdout))
+	options, rest, err := usage.Split(args[1:], app.Flags)
+	if err == nil {
+		err = app.Run(slices.Concat(args[:1], options, []string{"--"}, rest))
+	} else {
+		err = &UsageError{Reason: err.Error()}
+	}
 	end := time.Now().Add(endWithin)
 	err = errors.Join(err, out.Flush(end))
 	if err != nil {
@@ -106,7 +117,7 @@ func Run(app *cli.App, args []string, stdout, stderr io.Writer) int {
 	}
 	_ = messages.Close(latest(end, time.Now().Add(messagesWithin))) // there is nowhere to report it
 	_ = out.Close(time.Now())                                       // it was flushed
-	var usage *UsageError
+	var line *UsageError
 	var port *devargs.Error
 	var status *StatusError
 	switch {
@@ -114,7 +125,7 @@ func Run(app *cli.App, args []string, stdout, stderr io.Writer) int {
 		return 0
 	case errors.As(err, &status):
 		return status.Status
-	case errors.As(err, &usage), errors.As(err, &port):
+	case errors.As(err, &line), errors.As(err, &port):
 		return 2
 	}
 	return 1
@@ -182,7 +193,8 @@ func (e *UsageError) Error() string {
 		return e.Err.Error()
 	}
 	if e.Option == "" {
-		return e.Reason + "; --help lists the options"
+		text := e.Reason + "; --help lists the options"
+		return strings.Replace(text, "?;", "?", 1)
 	}
 	return fmt.Sprintf("--%s %s: %s; %s", e.Option, e.Value, e.Reason, e.Remedy)
 }

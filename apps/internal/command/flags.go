@@ -19,9 +19,9 @@ func flags() []cli.Flag {
 	return append(OutputFlags("how long packets flow, 0 until Ctrl-C"),
 		&cli.StringFlag{Name: "cpus", DefaultText: "one poller, on any",
 			Usage: "`LIST` of CPUs that poll, one core each: 1 or 0,1; ports are dealt out among them"},
-		&cli.IntFlag{Name: "burst", Value: 32, Usage: "packets a burst"},
+		&cli.IntFlag{Name: "burst", Value: 32, Usage: "`N` packets a burst"},
 		&cli.IntFlag{Name: "pool-size", DefaultText: "as many as the ports need, at least 8192",
-			Usage: "packet buffers; too few for the receive rings and 48 for each transmit queue are refused"},
+			Usage: "`N` packet buffers; too few for the receive rings and 48 for each transmit queue are refused"},
 		&cli.BoolFlag{Name: "no-huge", Usage: "ordinary pages instead of hugepages"},
 	)
 }

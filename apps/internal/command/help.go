@@ -16,51 +16,52 @@ func portHelp(name string) string {
 	return `PORT is a device, then any number of ,key=value:
     0000:00:03.0         a PCI function bound to vfio-pci (devbind binds it)
     vhost-user:SOCKET    a device behind a vhost-user socket
-    emu:BACKEND          a device in software; BACKEND is gen, null, loop, cable=NAME,
-                         tap=IFNAME, pcap=FILE or vhost=SOCKET
+    emu:BACKEND          a device in software; BACKEND is gen, null, loop,
+                         cable=NAME, tap=IFNAME, pcap=FILE or vhost=SOCKET
 The keys are
-    ` + wrap(devargs.Keys(), 76, "\n    ") + `
+    ` + wrap(devargs.Keys(), 70, "\n    ") + `
 For example:
-    ` + name + ` --duration 10 0000:00:03.0,queues=2 vhost-user:/run/vm0.sock,packed=0
+    ` + name + ` --duration 10 0000:00:03.0,queues=2 vhost-user:/run/vm0.sock
 "` + name + ` help ports" explains every device and key.`
 }
 
-// AddTopic has a command that New made answer "help NAME" with a text.
+// AddTopic has a command answer "help NAME" with a text.
 func AddTopic(app *cli.App, name string, text func() string) {
 	if app.Metadata == nil {
 		app.Metadata = map[string]any{}
 	}
-	app.Metadata["help "+name] = text
+	app.Metadata[topicPrefix+name] = text
 }
 
-// help answers "help", "help ports" and the topics that were added.
+const topicPrefix = "help "
+
+// help answers "help" and "help TOPIC".
 func help(c *cli.Context) error {
-	switch topic := c.Args().Get(1); {
-	case c.NArg() == 1:
+	if c.NArg() == 1 {
 		return cli.ShowAppHelp(c)
-	case topic == "ports" && c.NArg() == 2:
-		_, err := io.WriteString(c.App.Writer, devargs.Grammar())
-		return err
-	default:
-		if text, ok := c.App.Metadata["help "+topic].(func() string); ok && c.NArg() == 2 {
-			_, err := io.WriteString(c.App.Writer, text())
-			return err
-		}
-		return &UsageError{Reason: fmt.Sprintf("no help on %q: there is %s", topic, topics(c.App))}
 	}
+	topic := c.Args().Get(1)
+	if text, ok := c.App.Metadata[topicPrefix+topic].(func() string); ok && c.NArg() == 2 {
+		_, err := io.WriteString(c.App.Writer, text())
+		return err
+	}
+	there := "there is help"
+	for _, name := range topics(c.App) {
+		there += ", help " + name
+	}
+	return &UsageError{Reason: fmt.Sprintf("no help on %q: %s", topic, there)}
 }
 
-// topics names what there is help on.
-func topics(app *cli.App) string {
-	names := []string{"help", "help ports"}
+// topics names what there is help on, beside the options.
+func topics(app *cli.App) []string {
+	var names []string
 	for name := range app.Metadata {
-		if strings.HasPrefix(name, "help ") {
-			names = append(names, name)
+		if topic, ok := strings.CutPrefix(name, topicPrefix); ok {
+			names = append(names, topic)
 		}
 	}
 	slices.Sort(names)
-	last := len(names) - 1
-	return strings.Join(names[:last], ", ") + " and " + names[last]
+	return names
 }
 
 // wrap breaks a list into lines of at most width bytes, which sep separates.
