@@ -52,6 +52,10 @@ need dpdk-dev command -v dpdk-testpmd
 # What compiles against it: the measurement of cycles.
 need libdpdk-dev test -e /usr/include/dpdk/rte_ethdev.h
 need pkg-config command -v pkg-config
+# Its tool for binding functions, whose options devbind takes.
+need dpdk command -v dpdk-devbind.py
+# What drives dpdk-testpmd and ours at a prompt.
+need python3-pexpect /usr/bin/python3 -c 'import pexpect'
 # The terminal in which tests press keys.
 need tmux command -v tmux
 # The reports of pktgen are looked at in a browser. Ubuntu has it as a snap only,

@@ -17,12 +17,16 @@ var userDrivers = []string{"vfio-pci", "igb_uio", "uio_pci_generic"}
 func fromDPDK(args []string) ([]string, error) {
 	var command, driver string
 	var rest []string
+	shown := false // the status
 	for i := 1; i < len(args); i++ {
 		a := args[i]
 		if command == "" && slices.Contains(commands, a) || a == "--" {
 			return args, nil
 		}
 		name, value, hasValue := strings.Cut(a, "=")
+		if driver, attached := strings.CutPrefix(a, "-b"); attached && driver != "" && !hasValue {
+			name, value, hasValue = "-b", driver, true
+		}
 		next := func() string {
 			if !hasValue && i+1 < len(args) {
 				i++
@@ -32,9 +36,9 @@ func fromDPDK(args []string) ([]string, error) {
 		}
 		switch name {
 		case "-s", "--status":
-			command = "status"
+			shown = true
 		case "--status-dev":
-			command = "status"
+			shown = true
 			switch class := next(); class {
 			case "net":
 			case "all":
@@ -43,10 +47,13 @@ func fromDPDK(args []string) ([]string, error) {
 				return nil, &usageError{reason: fmt.Sprintf(
 					"--status-dev %s: devbind status lists network functions, and those of all classes with --all", class)}
 			}
-		case "-u", "--unbind":
-			command = "unbind"
-		case "-b", "--bind":
-			command, driver = "bind", next()
+		case "-u", "--unbind", "-b", "--bind":
+			if command != "" {
+				return nil, &usageError{reason: name + ": functions are bound or unbound, once; give one of -b and -u"}
+			}
+			if command = "unbind"; name == "-b" || name == "--bind" {
+				command, driver = "bind", next()
+			}
 		case "--noiommu-mode":
 			return nil, &usageError{reason: "--noiommu-mode: to work without an IOMMU, as root: " +
 				"echo 1 > /sys/module/vfio/parameters/enable_unsafe_noiommu_mode, and bind then"}
@@ -59,12 +66,17 @@ func fromDPDK(args []string) ([]string, error) {
 			rest = append(rest, a)
 		}
 	}
+	if shown && command == "" {
+		command = "status"
+	} else if shown {
+		return nil, &usageError{reason: "-s: the status is shown by a command of its own, devbind status, after " + command}
+	}
 	switch {
 	case command == "":
 		return args, nil
 	case command != "bind":
 		return slices.Concat(args[:1], []string{command}, rest), nil
-	case driver == "none":
+	case strings.EqualFold(driver, "none"):
 		return slices.Concat(args[:1], []string{"unbind"}, rest), nil
 	case driver == "":
 		return nil, &usageError{reason: "-b is followed by a driver, then by functions: devbind -b vfio-pci 0000:00:03.0"}

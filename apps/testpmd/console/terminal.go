@@ -32,7 +32,7 @@ type terminal struct {
 	before *term.State
 	editor *term.Terminal
 	undo   []func()
-	late   chan []byte // what other goroutines of the program write to the terminal
+	late   late // what is written to the terminal in other ways
 	resize chan os.Signal
 
 	keys        chan []byte // what is typed; closed at the end of the input
@@ -50,7 +50,7 @@ func openTerminal(c Config) (Console, error) {
 		return nil, nil
 	}
 	t := &terminal{config: c, in: c.In, keys: make(chan []byte), ctx: context.Background(), done: make(chan struct{}),
-		late: make(chan []byte, 256), resize: make(chan os.Signal, 1)}
+		late: late{more: make(chan struct{}, 1)}, resize: make(chan os.Signal, 1)}
 	if s, ok := c.Out.(*output.Stream); ok {
 		_ = s.Flush(time.Now().Add(endWithin)) // what was written belongs to the former modes
 	}
@@ -61,12 +61,7 @@ func openTerminal(c Config) (Console, error) {
 	direct := c.Out
 	if s, ok := c.Out.(*output.Stream); ok {
 		// Log lines and the like would be drawn across the line that is being edited.
-		d, undo := s.Divert(func(b []byte) {
-			select {
-			case t.late <- b:
-			default: // more than anyone reads
-			}
-		})
+		d, undo := s.Divert(t.late.add)
 		direct, t.undo = d, append(t.undo, undo)
 	}
 	t.editor = term.NewTerminal(readWriter{t, direct}, c.Prompt)
@@ -87,8 +82,8 @@ func (t *terminal) watch() {
 		select {
 		case <-t.resize:
 			t.fit()
-		case b := <-t.late:
-			_, _ = t.Write(b)
+		case <-t.late.more:
+			t.late.write(t)
 		case <-t.done:
 			return
 		}
@@ -161,6 +156,7 @@ func (t *terminal) Write(b []byte) (int, error) { return t.editor.Write(b) }
 // ReadLine implements [Console].
 func (t *terminal) ReadLine(ctx context.Context) (string, error) {
 	t.ctx = ctx
+	t.late.write(t) // what was said of the last line stands before the prompt
 	line, err := t.editor.ReadLine()
 	if t.interrupted.Swap(false) {
 		return "", ErrInterrupt
