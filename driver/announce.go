@@ -11,7 +11,8 @@ import (
 // Announce has the back end tell the network where the port's address is, as after the
 // back end or what is behind it has moved: it sends a RARP packet with [Port.MAC]. That is
 // possible over vhost-user, with a back end that has the protocol feature RARP; elsewhere
-// the error is [errors.ErrUnsupported], and the application sends such a packet itself.
+// the error is [errors.ErrUnsupported], and the application sends such a packet itself. A back
+// end that does not answer before ctx ends, or in Config.ControlTimeout, is disconnected.
 //
 // A device asks for packets of that kind by the event [AnnounceRequested], and is told
 // that the application has received the event.
@@ -27,6 +28,7 @@ func (p *Port) Announce(ctx context.Context) error {
 		}
 		d.mu.Lock()
 		defer d.mu.Unlock()
+		defer d.interruptible(c.ctx)()
 		return t.Announce([macBytes]byte(c.n.mac))
 	})
 }

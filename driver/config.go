@@ -98,8 +98,8 @@ type Config struct {
 	// means [DefaultResetTimeout].
 	ResetTimeout time.Duration
 	// ControlTimeout bounds every call that sends commands on the control queue, with
-	// its wait for other calls and for a recovery, and each group of commands of the
-	// set-up; 0 means [DefaultControlTimeout].
+	// its wait for other calls and for a recovery, and each command of the set-up; 0 means
+	// [DefaultControlTimeout].
 	ControlTimeout time.Duration
 	// Interrupts lets [RxQueue.Wait] and [Waiter] sleep until the device interrupts. A
 	// device that cannot, or refuses, fails Open with an error that is

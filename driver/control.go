@@ -51,6 +51,10 @@ func (c *control) acquire(ctx context.Context) (context.Context, error) {
 			defer c.mu.Unlock()
 			return nil, c.ended
 		}
+		if ctx.Err() != nil { // nothing is begun then, also where nothing would be sent
+			defer c.mu.Unlock()
+			return nil, context.Cause(ctx)
+		}
 		if c.up && !c.busy {
 			defer c.mu.Unlock()
 			ctx, c.abort = context.WithCancelCause(ctx)
@@ -94,13 +98,11 @@ func (c *control) resume() {
 	c.signal()
 }
 
-// end is suspend for good. The first cause counts.
+// end is suspend for good. The last cause counts: a port that failed is closed afterwards.
 func (c *control) end(cause error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.ended == nil {
-		c.ended = cause
-	}
+	c.ended = cause
 	c.signal()
 	c.idle(cause)
 }
@@ -158,8 +160,8 @@ func (c *control) signal() {
 // queue to itself.
 type commander struct {
 	device *device
-	ctx    context.Context // has a deadline
-	op     string          // what the call does, for errors
+	ctx    context.Context
+	op     string // what the call does, for errors
 	n      *negotiated
 }
 
@@ -175,16 +177,31 @@ func (d *device) configure(ctx context.Context, op string, f func(c *commander) 
 		if err != nil {
 			return d.commandError(op, err)
 		}
-		if d.ctrl != nil {
-			if broken := d.ctrl.Poll(); broken != nil { // nothing was sent yet: wait for the reset
-				d.releaseControl(broken)
-				continue
-			}
+		if broken := d.pollControl(); broken != nil { // nothing was sent yet: wait for the reset
+			d.releaseControl(broken)
+			continue
 		}
-		err = f(&commander{device: d, ctx: own, op: op, n: d.current.Load()})
+		err = d.guarded(func() error {
+			return f(&commander{device: d, ctx: own, op: op, n: d.current.Load()})
+		})
 		d.releaseControl(err)
 		return err
 	}
+}
+
+// pollControl returns why the control queue, if there is one, cannot be used before a reset.
+func (d *device) pollControl() error {
+	if d.ctrl == nil {
+		return nil
+	}
+	return d.guarded(d.ctrl.Poll)
+}
+
+// guarded calls f, which uses memory that a back end may remove at any time.
+func (d *device) guarded(f func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer d.catchFault(&err)
+	return f()
 }
 
 // command sends one command that needs features, and returns up to reply bytes that the
@@ -214,7 +231,9 @@ func (d *device) releaseControl(err error) {
 		d.control.release(false)
 	case errors.As(err, &broken), errors.Is(err, ErrMemoryFault):
 		// Before the release, so that a recovery that is under way knows of it.
-		d.onBroken(&QueueBrokenError{Device: d.name, Queue: d.ctrl.Index(), Err: err})
+		if d.ctrl != nil { // or the queue that has the fault was reported
+			d.failQueue(d.ctrl.Index(), err)
+		}
 		d.control.release(false)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		d.control.release(false)
@@ -255,20 +274,23 @@ func (c *commander) require(needs virtio.Features) error {
 	return e
 }
 
-// send sends a command and returns how many bytes the device wrote to reply. What the
-// command needs has been negotiated.
+// send sends a command, for whose answer it waits no longer than Config.ControlTimeout, and
+// returns how many bytes the device wrote to reply. What the command needs has been
+// negotiated.
 func (c *commander) send(class, command uint8, data, reply []byte) (n int, err error) {
 	if c.device.ctrl == nil {
 		return 0, c.device.commandError(c.op, errNoControl)
 	}
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer func() {
-		if err != nil {
-			err = c.device.commandError(c.op, err)
-		}
-	}()
-	defer c.device.catchFault(&err)
-	return c.device.ctrl.Do(c.ctx, class, command, data, reply)
+	ctx, cancel := context.WithTimeout(c.ctx, c.device.cfg.ControlTimeout)
+	defer cancel()
+	err = c.device.guarded(func() (err error) {
+		n, err = c.device.ctrl.Do(ctx, class, command, data, reply)
+		return err
+	})
+	if err != nil {
+		err = c.device.commandError(c.op, err)
+	}
+	return n, err
 }
 
 // errNoControl is the reason of a command without a queue to send it on.

@@ -61,7 +61,9 @@ type device struct {
 	settings settings
 	steering steering                // what the application asked for
 	steered  atomic.Pointer[steered] // what the device does, nil before the first start
-	key      []byte                  // of hashes, where the application gives none
+	// unsettled says that the device did not answer a command for that, and may do either.
+	unsettled bool
+	key       []byte // of hashes, where the application gives none
 
 	// gateMu keeps those apart who close and open the gates. It is locked after mu.
 	gateMu    sync.Mutex
@@ -198,10 +200,7 @@ func (d *device) setUpQueues(n *negotiated) error {
 func (d *device) setUpRing(r *ringPlan) error {
 	i := r.cfg.Index / 2
 	if r.name == rxQueueSize {
-		if err := d.rx[i].setUp(r.cfg, d.enableRing(r)); err != nil {
-			return err
-		}
-		return d.connectInterrupt(d.rx[i])
+		return d.rx[i].setUp(r.cfg, d.enableReceiving(r, d.rx[i]))
 	}
 	return d.tx[i].setUp(r.cfg, d.attachedPools(), d.enableRing(r))
 }
@@ -246,6 +245,19 @@ func (d *device) enableRing(r *ringPlan) enableFunc {
 			NotificationData: r.cfg.Features.Has(virtio.NotificationData),
 			NotifConfigData:  r.cfg.Features.Has(virtio.NotifConfigData),
 		})
+	}
+}
+
+// enableReceiving is enableRing for a receive queue, whose interrupt is connected before there
+// are buffers in the ring: when it cannot be, the device has none of them.
+func (d *device) enableReceiving(r *ringPlan, q *RxQueue) enableFunc {
+	enable := d.enableRing(r)
+	return func(desc, driver, device uint64) (transport.Notifier, error) {
+		notifier, err := enable(desc, driver, device)
+		if err != nil {
+			return notifier, err
+		}
+		return notifier, d.connectInterrupt(q)
 	}
 }
 

@@ -92,7 +92,10 @@ func (p *Port) DeviceStats(ctx context.Context) ([]DeviceCounter, error) {
 		counters, err = c.getStats(counters, p.device.ctrl.Index(), available(ctrlRecords, has, c.n.features))
 		return err
 	})
-	return counters, err
+	if err != nil {
+		return nil, err
+	}
+	return counters, nil
 }
 
 // queryStats asks the device which types of statistics it has.

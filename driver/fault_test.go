@@ -1,6 +1,7 @@
 package driver
 
 import (
+	"context"
 	"errors"
 	"runtime/debug"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev/pcifn"
+	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 	"github.com/virtio-pmd/virtio-pmd/hugepages"
 	"github.com/virtio-pmd/virtio-pmd/test/frametest"
 )
@@ -58,12 +60,13 @@ func TestAbandon(t *testing.T) {
 		}{
 			{"receive", ringMemory, func(r *rig, b []*mbuf.Buf) { r.port.RxQueue(0).Burst(b) }},
 			{"transmit", ringMemory, func(r *rig, b []*mbuf.Buf) { r.port.TxQueue(0).Burst(b[:1]) }},
+			{"wait", ringMemory, func(r *rig, _ []*mbuf.Buf) { _ = r.port.RxQueue(0).Wait(t.Context()) }},
 			{"headers", poolMemory, func(r *rig, b []*mbuf.Buf) { r.port.TxQueue(0).Burst(b[:1]) }},
 			{"application", poolMemory, func(r *rig, b []*mbuf.Buf) { b[0].Data()[0] = 1 }},
 		} {
 			t.Run(ring.name+"/"+c.name, func(t *testing.T) {
 				r := newRig(t, pcifn.Config{Device: vdev.Config{Refuse: ring.refuse}},
-					Config{Recovery: eager})
+					Config{Recovery: eager, Interrupts: true})
 				bufs := make([]*mbuf.Buf, 8)
 				r.port.Pool().Get(bufs[:1])
 				frametest.Fill(t, bufs[0], frametest.Seq(1, 60))
@@ -110,6 +113,43 @@ func TestAbandonElsewhere(t *testing.T) {
 	time.Sleep(20 * time.Millisecond)
 	if s := r.port.Stats(); s.Resets != 0 || r.port.Err() != nil {
 		t.Errorf("%d resets, %v", s.Resets, r.port.Err())
+	}
+}
+
+// A call that meets a memory fault has it in its error, or waits for the recovery that
+// follows, whether the device has a control queue or not. No buffer is lost.
+func TestCallsMeetAMemoryFault(t *testing.T) {
+	for name, c := range map[string]struct {
+		refuse virtio.Features
+		call   func(ctx context.Context, p *Port) error
+	}{
+		"command": {virtio.Features{}, func(ctx context.Context, p *Port) error { return p.SetPromiscuous(ctx, true) }},
+		"receive queue": {virtio.FeatureSet(virtio.NetCtrlVQ),
+			func(ctx context.Context, p *Port) error { return p.ResizeRxQueue(ctx, 0, 128) }},
+		"transmit queue": {virtio.FeatureSet(virtio.NetCtrlVQ),
+			func(ctx context.Context, p *Port) error { return p.ResizeTxQueue(ctx, 0, 128) }},
+		"pair that becomes inactive": {virtio.FeatureSet(virtio.NetCtrlVQ),
+			func(ctx context.Context, p *Port) error {
+				return p.device.configure(ctx, "", func(*commander) error { return p.device.deactivate(ctx, 0, 1) })
+			}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, pcifn.Config{Device: vdev.Config{Refuse: c.refuse}},
+				Config{Recovery: eager, Pool: newPool(t, mbuf.Config{Count: 4096})})
+			r.fill(0, frametest.Series(0, 10, 60))
+			giveBack := remove(t, ringMemory(r.port))
+			// The control queue is not used before the recovery, which takes the memory.
+			err := c.call(within(t, 100*time.Millisecond), r.port)
+			if !errors.Is(err, ErrMemoryFault) && !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("error is %v", err)
+			}
+			giveBack()
+			r.recovered(1)
+			if err := r.port.ResizeRxQueue(soon(t), 0, 64); err != nil {
+				t.Error(err)
+			}
+			r.carries()
+		})
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
 
 	"github.com/virtio-pmd/virtio-pmd/driver/internal/gate"
 	"github.com/virtio-pmd/virtio-pmd/driver/transport"
@@ -165,25 +164,34 @@ func (d *device) changeSize(ctx context.Context, q, size int) error {
 	if err := d.checkRoom(d.current.Load(), &next); err != nil {
 		return err
 	}
-	if len(next.room) < next.bytes {
-		if err := d.allocateLarger(&next); err != nil {
-			return err
-		}
-		old.room, old.address = next.room, next.address
-		old.useRoom() // the next ring of the old size is there as well
-	}
-	next.useRoom()
-	if err := d.claimRings(q, next); err != nil {
+	if err := d.claimRings(q, next); err != nil { // before there is memory, which is kept
 		return err
 	}
-	err := d.replaceRing(ctx, &next, &old)
-	if err != nil {
+	if err := d.fitRing(&next, &old); err != nil {
 		return errors.Join(err, d.claimRings(q, old))
 	}
+	if err := d.replaceRing(ctx, &next, &old); err != nil {
+		return errors.Join(err, d.claimRings(q, old))
+	}
+	d.plans[q] = next
 	if d.resized == nil {
 		d.resized = map[int]int{}
 	}
 	d.resized[q] = size
+	return nil
+}
+
+// fitRing finds memory for the next ring of a virtqueue, which the next one of the old size
+// uses as well. d.mu is held.
+func (d *device) fitRing(next, old *ringPlan) error {
+	if len(next.room) < next.bytes {
+		if err := d.allocateLarger(next); err != nil {
+			return err
+		}
+		old.room, old.address = next.room, next.address
+		old.useRoom()
+	}
+	next.useRoom()
 	return nil
 }
 
@@ -210,8 +218,8 @@ func (d *device) replaceRing(ctx context.Context, next, old *ringPlan) error {
 		return err
 	}
 	err := d.giveRing(next)
-	if err == nil {
-		return nil
+	if err == nil || errors.Is(err, ErrMemoryFault) {
+		return err
 	}
 	if again := d.giveRing(old); again != nil {
 		err = errors.Join(err, again)
@@ -262,13 +270,17 @@ func (d *device) drainRing(q int) {
 }
 
 // giveRing gives the device the ring of a virtqueue that it does not have, and the queue
-// to its poller unless something else keeps it out. It writes to memory that a back end
-// may remove at any time. d.mu is held.
-func (d *device) giveRing(r *ringPlan) (err error) {
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer d.catchFault(&err)
+// to its poller unless something else keeps it out. After a memory fault the device may have
+// the ring, and buffers in it: what the queue holds then is for the reset to bring back.
+// d.mu is held.
+func (d *device) giveRing(r *ringPlan) error {
 	q := r.cfg.Index
-	if err := d.setUpRing(r); err != nil {
+	err := d.guarded(func() error { return d.setUpRing(r) })
+	if errors.Is(err, ErrMemoryFault) {
+		d.failQueue(q, err)
+		return err
+	}
+	if err != nil {
 		d.drainRing(q) // nothing was in it
 		return err
 	}

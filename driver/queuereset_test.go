@@ -173,6 +173,9 @@ func TestResizeRefused(t *testing.T) {
 			t.Errorf("%s was written", a.Register)
 		}
 	}
+	if n := len(r.port.device.larger); n != 0 {
+		t.Errorf("%d rings that were refused have memory", n)
+	}
 	r.carriesOn(0)
 	r.carriesOn(1)
 }

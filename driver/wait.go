@@ -49,7 +49,8 @@ type waitStats struct {
 // gap: what arrives before the sleep ends Wait at once. An interrupt without a packet does
 // not end it, and one that the device loses delays packets by a tenth of a second at
 // most ([RxQueueStats] counts both). A queue whose pool is empty is filled again
-// meanwhile. Buffers that a transmit queue has sent are not: call [TxQueue.Reclaim] before.
+// meanwhile. Buffers that a transmit queue has sent are not: call [TxQueue.Reclaim] before. A
+// queue that is stopped has no packets: Wait lasts until it is started and has some.
 //
 // Wait returns nil if there may be packets, the error of ctx, [ErrRecovering] once for each
 // recovery that begins after the first Wait, and what [Port.Err] returns when the port has

@@ -179,6 +179,78 @@ func TestWaitEndsWithThePort(t *testing.T) {
 	}
 }
 
+// Whatever is done to a queue while its goroutine sleeps, it sleeps on, wakes for the next
+// packet, by an interrupt of the ring that the queue has then, and leaves no descriptor.
+func TestWaitAcrossAResize(t *testing.T) {
+	for _, c := range []Config{withInterrupts(), withInterrupts(virtio.RingEventIdx), withInterrupts(virtio.RingPacked)} {
+		r := newRig(t, pcifn.Config{}, c)
+		rx, fds := r.port.RxQueue(0), 0
+		wake := func(meanwhile func(result <-chan error)) {
+			t.Helper()
+			result := waiting(t.Context(), rx.Wait)
+			asleep(t, r, 0)
+			meanwhile(result)
+			r.wire.deliver(0, frametest.Seq(0, 60))
+			r.settle()
+			if err := ended(t, result); err != nil {
+				t.Fatal(err)
+			}
+			if got := r.receive(0); len(got) != 1 {
+				t.Fatalf("%d packets", len(got))
+			}
+		}
+		for _, size := range []int{64, 256, 16} {
+			wake(func(result <-chan error) {
+				err := errors.Join(r.port.ResizeRxQueue(soon(t), 0, size), r.port.StopRxQueue(soon(t), 0))
+				r.port.Inspect()
+				select {
+				case err = <-result:
+					t.Errorf("Wait returned %v while the queue was stopped", err)
+				default:
+				}
+				if err = errors.Join(err, r.port.StartRxQueue(soon(t), 0)); err != nil {
+					t.Fatal(err)
+				}
+			})
+			before := rx.Stats().Interrupts
+			await(t, "an interrupt wakes the goroutine", func() bool {
+				wake(func(<-chan error) {})
+				return rx.Stats().Interrupts > before
+			})
+			if fds == 0 {
+				fds = fdtest.Count(t)
+			}
+		}
+		if n := fdtest.Count(t); n != fds {
+			t.Errorf("%d descriptors were open, now %d are", fds, n)
+		}
+		if err := r.port.StopRxQueue(soon(t), 0); err != nil {
+			t.Fatal(err)
+		}
+		if err := rx.Wait(within(t, time.Millisecond)); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("a stopped queue: %v", err)
+		}
+	}
+}
+
+// A queue whose interrupt cannot be connected, for want of a descriptor, is not left with
+// buffers that the device may write to: the resize fails, and the port recovers.
+func TestResizeWithoutDescriptors(t *testing.T) {
+	r := newRig(t, pcifn.Config{}, withInterrupts())
+	r.carries()
+	more := fdtest.Limit(t, 0)
+	err := r.port.ResizeRxQueue(t.Context(), 0, 64)
+	more()
+	if !errors.Is(err, unix.EMFILE) {
+		t.Errorf("error is %v", err)
+	}
+	r.recovered(1)
+	r.carries()
+	if got := r.dev.QueueSize(0); got != 256 {
+		t.Errorf("the queue has %d descriptors", got)
+	}
+}
+
 // A port that failed ends Wait with why.
 func TestWaitEndsWithAFailure(t *testing.T) {
 	c := withInterrupts()

@@ -4,12 +4,16 @@ import (
 	"context"
 	"errors"
 	"net"
+	"os"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/virtio-pmd/virtio-pmd/driver"
+	"github.com/virtio-pmd/virtio-pmd/driver/transport"
 	"github.com/virtio-pmd/virtio-pmd/driver/transport/vhostuser"
+	"github.com/virtio-pmd/virtio-pmd/hugepages"
 )
 
 // rarp is the number of the protocol feature.
@@ -50,6 +54,59 @@ func TestAnnounce(t *testing.T) {
 		if len(told) != 0 {
 			t.Errorf("RARP is %v: the back end was told %x", has, <-told)
 		}
+	}
+}
+
+// A back end that does not answer what a call asks of it is disconnected when the context of
+// the call ends, and the port goes on with the next connection.
+func TestCallsThatAreNotAnswered(t *testing.T) {
+	for name, c := range map[string]struct {
+		request uint32
+		call    func(context.Context, *driver.Port) error
+	}{
+		"pairs":    {18, func(ctx context.Context, p *driver.Port) error { return p.SetQueuePairs(ctx, 1) }},
+		"stop":     {18, func(ctx context.Context, p *driver.Port) error { return p.StopTxQueue(ctx, 1) }},
+		"announce": {19, func(ctx context.Context, p *driver.Port) error { return p.Announce(ctx) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBackend(t)
+			b.protocols |= 1 << rarp
+			var silent atomic.Bool
+			asked := make(chan struct{}, 16)
+			b.answer = func(_ *peer, m msg) bool {
+				if m.id != c.request || !silent.Load() {
+					return false
+				}
+				asked <- struct{}{}
+				return true
+			}
+			b.listen()
+			d, err := tryOpen(b.path, vhostuser.Options{Timeout: time.Hour, SetUpTimeout: time.Hour})
+			if err != nil {
+				t.Fatal(err)
+			}
+			port, err := driver.Open(d, driver.Config{Queues: 2, Memory: hugepages.Options{PageSize: os.Getpagesize()}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			silent.Store(true)
+			ctx, cancel := context.WithCancel(t.Context())
+			go func() {
+				<-asked
+				cancel()
+			}()
+			if err := c.call(ctx, port); !errors.Is(err, transport.ErrDisconnected) || !errors.Is(err, context.Canceled) {
+				t.Errorf("error is %v", err)
+			}
+			silent.Store(false)
+			until(t, "the port uses the next connection", func() bool { return port.Stats().Resets == 1 && port.Link().Up })
+			if err := c.call(t.Context(), port); err != nil {
+				t.Error(err)
+			}
+			if err := port.Close(); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }
 
