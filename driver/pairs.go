@@ -22,8 +22,10 @@ import (
 // table that name a pair beyond n name others in its place: see [Port.SetRSS].
 //
 // The error is an [*Error] for an n that is out of range, or for one of the n pairs that
-// has a stopped queue. After any other error that is not a refusal of the device, it is
-// not known how many pairs that uses, and the port transmits on those that are safe.
+// has a stopped queue. When the device refuses, it is [ErrRefused], and the pairs are those
+// from before. After any other error it is not known how many pairs the device uses; the port
+// transmits on those that are safe, and the next call settles it. Over vhost-user a back end
+// that does not answer in time is disconnected.
 func (p *Port) SetQueuePairs(ctx context.Context, n int) error { return p.device.setPairs(ctx, n) }
 
 // ActivePairs returns how many queue pairs the device uses: the first ones of
@@ -55,7 +57,7 @@ func (d *device) setPairs(ctx context.Context, n int) error {
 				Remedy: fmt.Sprintf("ask for 1 to %d, or for more in Config.Queues", len(d.rx))}
 		}
 		before := d.steered.Load().pairs
-		if before == n {
+		if before == n && !d.unsettled {
 			return nil
 		}
 		if err := d.checkRunning(op, n); err != nil {
@@ -91,16 +93,26 @@ func (d *device) setSteering(c *commander, want steering) error {
 	now, err := d.steerNow(c, want)
 	switch {
 	case err == nil:
-		d.steering = want
-	case errors.Is(err, ErrRefused):
+		d.steering, d.unsettled = want, false
+	case errors.Is(err, ErrRefused) && d.steerBack(c, &now) == nil:
 		now = before
 	default:
 		now = before
 		now.pairs = min(before.pairs, want.pairs)
-		d.steering.pairs = now.pairs
+		d.steering.pairs, d.unsettled = now.pairs, true
 	}
 	d.steered.Store(&now)
 	d.activate(now.pairs)
+	return err
+}
+
+// steerBack undoes what a device has done that refused a command. The one for the hash comes
+// after that for the pairs, which it has carried out then.
+func (d *device) steerBack(c *commander, refused *steered) error {
+	if refused.hash == nil {
+		return nil
+	}
+	_, err := d.steerNow(c, d.steering)
 	return err
 }
 
@@ -110,6 +122,7 @@ func (d *device) steerNow(c *commander, want steering) (steered, error) {
 	if _, ok := d.t.(transport.QueuePairSetter); ok {
 		d.mu.Lock()
 		defer d.mu.Unlock()
+		defer d.interruptible(c.ctx)()
 	}
 	return d.steer(c, want)
 }
@@ -127,17 +140,35 @@ func (d *device) steerAgain(ctx context.Context, n *negotiated) error {
 		}
 	}
 	d.forgetUnsupported(n)
-	ctx, cancel := context.WithTimeout(ctx, d.cfg.ControlTimeout)
-	defer cancel()
-	now, err := d.steer(&commander{device: d, ctx: ctx, op: "set up queue pairs", n: n}, d.steering)
+	c := &commander{device: d, ctx: ctx, op: "set up queue pairs", n: n}
+	now, err := d.steer(c, d.steering)
+	if errors.Is(err, ErrRefused) && d.forgetSteering() {
+		d.log.Warn("the device refuses what SetRSS or SetHash has set; defaults are used", "err", err)
+		now, err = d.steer(c, d.steering)
+	}
 	if err != nil {
 		return err
 	}
+	d.unsettled = false
 	d.steered.Store(&now)
+	d.activate(now.pairs)
 	for i := now.pairs; i < n.pairs; i++ {
 		d.setOut(virtio.TxQueueIndex(i), outInactive)
 	}
 	return nil
+}
+
+// forgetSteering has defaults take the place of what the application has set, and reports
+// whether that is something else. d.mu is held.
+func (d *device) forgetSteering() (changed bool) {
+	s := &d.steering
+	if s.rss != nil && (s.rss.Key != nil || s.rss.Table != nil || s.rss.Types != 0 || s.rss.Unclassified != 0) {
+		s.rss, changed = &RSS{}, true
+	}
+	if s.hash != nil && (s.hash.Key != nil || s.hash.Types != 0) {
+		s.hash, changed = &HashConfig{}, true
+	}
+	return changed
 }
 
 // forgetUnsupported has defaults take the place of what a device does not take that was
@@ -213,7 +244,12 @@ func (d *device) deactivate(ctx context.Context, first, end int) error {
 	timer := time.NewTimer(minSendPause)
 	defer timer.Stop()
 	for i, pause := first, minSendPause; i < end; {
-		if d.tx[i].reclaimAll() == 0 {
+		posted, err := d.reclaimAll(i)
+		if err != nil {
+			d.activate(end)
+			return err
+		}
+		if posted == 0 {
 			i++
 			continue
 		}
@@ -239,6 +275,18 @@ func (d *device) activate(pairs int) {
 	for i := range pairs {
 		d.putIn(virtio.TxQueueIndex(i), outInactive)
 	}
+}
+
+// reclaimAll is that of transmit queue i. A memory fault is one of that queue.
+func (d *device) reclaimAll(i int) (posted int, err error) {
+	err = d.guarded(func() error {
+		posted = d.tx[i].reclaimAll()
+		return nil
+	})
+	if err != nil {
+		d.failQueue(virtio.TxQueueIndex(i), err)
+	}
+	return posted, err
 }
 
 // reclaimAll takes back what the device has sent, and returns how many buffers it still

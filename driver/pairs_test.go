@@ -164,9 +164,12 @@ func TestSetQueuePairsFails(t *testing.T) {
 				}
 			}
 			r.dev.SetFaults(vdev.Faults{})
-			for _, pairs := range []int{3, 4} {
+			for _, pairs := range []int{c.after, 3, 4} { // first the number that may be in force
 				if err := r.port.SetQueuePairs(t.Context(), pairs); err != nil {
 					t.Error(err)
+				}
+				if now := r.dev.ActivePairs(); now != pairs {
+					t.Errorf("the device uses %d pairs, want %d", now, pairs)
 				}
 			}
 			r.dev.Stop()
@@ -175,6 +178,31 @@ func TestSetQueuePairsFails(t *testing.T) {
 			}
 			r.dev.Start()
 		})
+	}
+}
+
+// Where a hash takes a second command, and the device refuses that one, it is set back to
+// what it was; if it refuses that as well, no pair transmits that it may not use.
+func TestSetQueuePairsHalfRefused(t *testing.T) {
+	r := rssRig(t, hashFeatures, vdev.Config{}, Config{})
+	for _, c := range []struct{ before, want, refusals, after int }{{4, 2, 1, 4}, {2, 4, 1, 2}, {4, 2, 2, 2}, {2, 4, 2, 2}} {
+		if err := r.port.SetQueuePairs(t.Context(), c.before); err != nil {
+			t.Fatal(err)
+		}
+		r.dev.SetFaults(vdev.Faults{Ctrl: vdev.CtrlRefuse, CtrlAfter: 1, CtrlTimes: c.refusals})
+		if err := r.port.SetQueuePairs(t.Context(), c.want); !errors.Is(err, ErrRefused) {
+			t.Errorf("%+v: error is %v", c, err)
+		}
+		r.dev.SetFaults(vdev.Faults{})
+		if now := r.port.ActivePairs(); now != c.after || c.refusals == 1 && now != r.dev.ActivePairs() {
+			t.Errorf("%+v: %d pairs are active, %d for the device", c, now, r.dev.ActivePairs())
+		}
+		if err := r.port.SetQueuePairs(t.Context(), c.after); err != nil || r.dev.ActivePairs() != c.after {
+			t.Errorf("%+v: then %d for the device, %v", c, r.dev.ActivePairs(), err)
+		}
+		if _, on := r.port.Hash(); !on {
+			t.Errorf("%+v: there is no hash", c)
+		}
 	}
 }
 

@@ -223,6 +223,22 @@ func TestSetRSSRefused(t *testing.T) {
 // commands returns how many commands the device has carried out.
 func (r *rig) commands() uint64 { return r.dev.QueueStats(2 * 4).Chains }
 
+// A device with RSS in place of MQ, whose limits are invalid, has one pair in use: nothing
+// could tell it to use more. Its control queue is where it has it then.
+func TestInvalidRSSLimitsWithoutMQ(t *testing.T) {
+	r := newRig(t, functionWith(vdev.Config{Pairs: 4, RSSKeySize: 8, Refuse: virtio.FeatureSet(virtio.NetMQ)}),
+		Config{Queues: 4, Request: rssFeatures})
+	if r.port.Queues() != 1 || !r.port.Features().And(rssFeatures).Empty() {
+		t.Errorf("%d pairs, features %v", r.port.Queues(), r.port.Features())
+	}
+	r.carries()
+	r.dev.Start()
+	defer r.dev.Stop()
+	if err := r.port.SetPromiscuous(soon(t), true); err != nil {
+		t.Error(err)
+	}
+}
+
 // net/rss/1: what was not negotiated is not sent.
 func TestRSSWithoutFeatures(t *testing.T) {
 	for name, c := range map[string]struct {

@@ -89,6 +89,9 @@ func (d *device) selectRSS(n *negotiated) error {
 		n.drop(virtio.NetRSS, "the device's limits are invalid")
 		n.drop(virtio.NetHashReport, "the device's limits are invalid")
 		n.drop(virtio.NetHashTunnel, "neither RSS nor HASH_REPORT is used")
+		if !n.features.Has(virtio.NetMQ) { // nothing else can have the device use more
+			n.pairs = 1
+		}
 		return nil
 	}
 	if limits.Tunnels == 0 {
