@@ -96,20 +96,21 @@ func queueSelector(virtqueue int) []byte {
 }
 
 func (k *coalescing) restore(c *commander) error {
+	var refused error
 	for command, v := range k.kinds {
 		if v == nil {
 			continue
 		}
-		if err := k.sendKind(c, uint8(command), *v); err != nil {
+		if err := unlessRefused(k.sendKind(c, uint8(command), *v), &refused); err != nil {
 			return err
 		}
 	}
 	for _, virtqueue := range slices.Sorted(maps.Keys(k.queues)) {
-		if err := k.sendQueue(c, virtqueue, k.queues[virtqueue]); err != nil {
+		if err := unlessRefused(k.sendQueue(c, virtqueue, k.queues[virtqueue]), &refused); err != nil {
 			return err
 		}
 	}
-	return nil
+	return refused
 }
 
 // restoreQueue tells the device what was set for one virtqueue, which it forgets when that

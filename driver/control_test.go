@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -324,6 +325,35 @@ func TestSettingsSurviveARecovery(t *testing.T) {
 		if now := remembered(r.port); now != before {
 			t.Errorf("%s is remembered, want %s", now, before)
 		}
+	}
+}
+
+// A recovery takes as long as all commands take together, however many they are: the
+// timeout is that of each.
+func TestManySettingsSurviveARecovery(t *testing.T) {
+	const vlans, long = 250, 200 * time.Millisecond
+	r := &controlRig{}
+	var slow atomic.Bool
+	dev := vdev.Config{Offer: vdev.Implemented().Without(virtio.NetMQ), Command: func(c vdev.Command) {
+		r.add(c)
+		if slow.Load() {
+			time.Sleep(2 * long / vlans)
+		}
+	}}
+	r.rig = newRig(t, functionWith(dev), Config{Request: everyOffload, Recovery: eager, ControlTimeout: long})
+	r.dev.Start()
+	t.Cleanup(r.dev.Stop)
+	for id := range uint16(vlans) {
+		if err := r.port.AddVLAN(soon(t), id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.take()
+	slow.Store(true)
+	r.dev.NeedReset()
+	r.recovered(1)
+	if got := r.take(); len(got) < vlans {
+		t.Errorf("%d commands were sent, want %d", len(got), vlans)
 	}
 }
 

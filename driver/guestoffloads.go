@@ -14,19 +14,36 @@ var guestOffloads = virtio.FeatureSet(virtio.NetGuestCSUM, virtio.NetGuestTSO4,
 
 // receiveOffloads are those that were left on. After a reset all that were negotiated are.
 type receiveOffloads struct {
-	set bool
-	on  virtio.Features
+	set     bool
+	on      virtio.Features
+	refused bool // by a device that was reset since: all are on
 }
 
 func (r *receiveOffloads) restore(c *commander) error {
-	if !r.set || r.on == c.n.features.And(guestOffloads) {
+	if !r.set {
+		return nil
+	}
+	err := r.sendAgain(c)
+	c.device.settings.update(func(*settings) { r.refused = isRefusal(err) })
+	return err
+}
+
+func (r *receiveOffloads) sendAgain(c *commander) error {
+	available := c.n.features.And(guestOffloads)
+	on := r.of(available)
+	if on == available {
 		return nil
 	}
 	if err := c.require(virtio.FeatureSet(virtio.NetCtrlOffloads)); err != nil {
 		return err
 	}
-	// A back end that came anew may offer fewer.
-	return r.send(c, r.on.And(c.n.features))
+	return r.send(c, on)
+}
+
+// of returns those that are on of what a device has: one that was reset, or another, may have
+// fewer, and not what one of them depends on.
+func (r *receiveOffloads) of(available virtio.Features) virtio.Features {
+	return r.on.And(available).Closure()
 }
 
 func (r *receiveOffloads) send(c *commander, on virtio.Features) error {
@@ -68,14 +85,16 @@ func (p *Port) SetReceiveOffloads(ctx context.Context, on virtio.Features) error
 	})
 }
 
-// ReceiveOffloads returns the receive offloads that are on.
+// ReceiveOffloads returns the receive offloads that are on: those of the last
+// SetReceiveOffloads, or all that were negotiated, to which a device goes back that was reset
+// and does not take the command any more.
 func (p *Port) ReceiveOffloads() virtio.Features {
 	available := p.Features().And(guestOffloads)
 	s := &p.device.settings
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.offloads.set {
-		return s.offloads.on.And(available)
+	if s.offloads.set && !s.offloads.refused {
+		return s.offloads.of(available)
 	}
 	return available
 }

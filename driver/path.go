@@ -71,8 +71,12 @@ func (n *negotiated) path(refuse virtio.Features) Path {
 			continue
 		}
 		reason := fmt.Sprintf("the device does not offer %v", w.feature)
-		if n.offered.Has(w.feature) && refuse.Has(w.feature) {
+		switch {
+		case !n.offered.Has(w.feature):
+		case refuse.Has(w.feature):
 			reason = fmt.Sprintf("%v is refused by the configuration", w.feature)
+		default:
+			reason = fmt.Sprintf("%v was not offered when the port was opened; open it again", w.feature)
 		}
 		p.Rejected = append(p.Rejected, Rejected{Path: w.word, Reason: reason})
 	}

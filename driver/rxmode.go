@@ -46,9 +46,6 @@ type rxModes struct {
 
 // set sends one mode and remembers it.
 func (r *rxModes) set(c *commander, command uint8, on bool) error {
-	if err := c.require(modeNeeds(command)); err != nil {
-		return err
-	}
 	if err := r.send(c, command, on); err != nil {
 		return err
 	}
@@ -57,6 +54,9 @@ func (r *rxModes) set(c *commander, command uint8, on bool) error {
 }
 
 func (r *rxModes) send(c *commander, command uint8, on bool) error {
+	if err := c.require(modeNeeds(command)); err != nil {
+		return err
+	}
 	var data [1]byte
 	if on {
 		data[0] = 1
@@ -66,18 +66,16 @@ func (r *rxModes) send(c *commander, command uint8, on bool) error {
 }
 
 func (r *rxModes) restore(c *commander) error {
+	var refused error
 	for command, known := range r.known {
 		if !known {
 			continue
 		}
-		if err := c.require(modeNeeds(uint8(command))); err != nil {
-			return err
-		}
-		if err := r.send(c, uint8(command), r.on[command]); err != nil {
+		if err := unlessRefused(r.send(c, uint8(command), r.on[command]), &refused); err != nil {
 			return err
 		}
 	}
-	return nil
+	return refused
 }
 
 // SetPromiscuous has the device receive every packet, or only those for its addresses.

@@ -26,7 +26,8 @@ type settings struct {
 type setting interface {
 	// restore sends a device that was reset what was set, as far as it differs from
 	// what a reset leaves. What the device no longer offers is an error that is
-	// errors.ErrUnsupported. The mutex of settings is not held: only the goroutine that
+	// errors.ErrUnsupported; that, and what it refuses, does not keep the rest of the
+	// group from it. The mutex of settings is not held: only the goroutine that
 	// has the control queue changes settings, and that is this one.
 	restore(c *commander) error
 }
@@ -52,7 +53,7 @@ func (d *device) restoreSettings(ctx context.Context, n *negotiated, first bool)
 		err := d.restoreGroup(ctx, n, group, first)
 		switch {
 		case err == nil:
-		case !first && (errors.Is(err, ErrRefused) || errors.Is(err, errors.ErrUnsupported)):
+		case !first && isRefusal(err):
 			d.log.Error("what was set before the device was reset is not in force", "err", err)
 		default:
 			return err
@@ -61,10 +62,26 @@ func (d *device) restoreSettings(ctx context.Context, n *negotiated, first bool)
 	return nil
 }
 
-// restoreGroup tells the device of one group, within the time of a command.
+// isRefusal reports whether a device has not carried out a command because it does not want
+// to, or cannot.
+func isRefusal(err error) bool {
+	return errors.Is(err, ErrRefused) || errors.Is(err, errors.ErrUnsupported)
+}
+
+// unlessRefused returns err, unless that is a refusal: the first one is kept in refused, and
+// the rest of a group is restored.
+func unlessRefused(err error, refused *error) error {
+	if !isRefusal(err) {
+		return err
+	}
+	if *refused == nil {
+		*refused = err
+	}
+	return nil
+}
+
+// restoreGroup tells the device of one group, which may take thousands of commands.
 func (d *device) restoreGroup(ctx context.Context, n *negotiated, group setting, first bool) error {
-	ctx, cancel := context.WithTimeout(ctx, d.cfg.ControlTimeout)
-	defer cancel()
 	op := "set again what was set before the reset"
 	if first {
 		op = "set what the configuration asks for"

@@ -25,12 +25,13 @@ func (t *vlanTable) restore(c *commander) error {
 	if err := c.require(vlanNeeds); err != nil {
 		return err
 	}
+	var refused error
 	for _, id := range slices.Sorted(maps.Keys(t.ids)) {
-		if err := t.send(c, virtio.CtrlVLANAdd, id); err != nil {
+		if err := unlessRefused(t.send(c, virtio.CtrlVLANAdd, id), &refused); err != nil {
 			return err
 		}
 	}
-	return nil
+	return refused
 }
 
 func (t *vlanTable) send(c *commander, command uint8, id uint16) error {
