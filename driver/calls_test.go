@@ -26,6 +26,7 @@ func everyCall() map[string]call {
 		"fewer pairs":       func(ctx context.Context, p *Port) error { return p.SetQueuePairs(ctx, 1) },
 		"RSS":               func(ctx context.Context, p *Port) error { return p.SetRSS(ctx, RSS{Table: []uint16{0}}) },
 		"hash":              func(ctx context.Context, p *Port) error { return p.SetHash(ctx, HashConfig{Types: virtio.HashIPv4}) },
+		"inner hash":        func(ctx context.Context, p *Port) error { return p.SetInnerHash(ctx, virtio.TunnelVXLAN) },
 		"stop":              func(ctx context.Context, p *Port) error { return p.StopRxQueue(ctx, 1) },
 		"stop again":        func(ctx context.Context, p *Port) error { return p.StopTxQueue(ctx, 2) },
 		"start":             func(ctx context.Context, p *Port) error { return p.StartTxQueue(ctx, 2) },
@@ -46,7 +47,7 @@ func everyCall() map[string]call {
 // newCallRig is a rig with three pairs, RSS and hashes, whose transmit queue 2 is stopped.
 func newCallRig(t *testing.T, c Config) *controlRig {
 	t.Helper()
-	c.Request = rssFeatures
+	c.Request = rssFeatures.With(virtio.NetHashTunnel)
 	r := newControlRig(t, vdev.Config{Pairs: 3}, c)
 	if err := r.port.StopTxQueue(soon(t), 2); err != nil {
 		t.Fatal(err)
@@ -59,7 +60,7 @@ func newCallRig(t *testing.T, c Config) *controlRig {
 func settled(p *Port) string {
 	rss, spread := p.RSS()
 	hash, hashed := p.Hash()
-	text := fmt.Sprint(remembered(p), p.ActivePairs(), rss, spread, hash, hashed)
+	text := fmt.Sprint(remembered(p), p.ActivePairs(), rss, spread, hash, hashed, p.InnerHash())
 	for _, q := range p.Info().Queues {
 		text += fmt.Sprint(q.Name, q.State, q.Size)
 	}
