@@ -54,8 +54,9 @@ type waitStats struct {
 //
 // Wait returns nil if there may be packets, the error of ctx, [ErrRecovering] once for each
 // recovery that begins after the first Wait, and what [Port.Err] returns when the port has
-// ended. Otherwise a Wait during a recovery lasts until it is over and there are packets. Without Config.Interrupts the error is
-// [errors.ErrUnsupported]. It allocates nothing as long as ctx is the same as the last time.
+// ended. Otherwise a Wait during a recovery lasts until it is over and there are packets.
+// Without Config.Interrupts the error is [errors.ErrUnsupported]. It allocates nothing as
+// long as ctx is the same as the last time.
 func (q *RxQueue) Wait(ctx context.Context) error {
 	w, err := q.sleep.ownWaiter(q)
 	if err != nil {
