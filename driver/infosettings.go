@@ -28,6 +28,8 @@ func (p *Port) settingsInfo() []ConfigField {
 		add(true, "RSS", "of%s", typeNames(uint64(r.Types), hashTypeNames))
 		add(true, "RSS key", "%s", keyText(r.Key))
 		add(true, "RSS table", "%s", tableText(r.Table))
+		add(r.Unclassified != 0, "RSS, no hash", "queue %d", r.Unclassified)
+		add(p.Features().Has(virtio.NetHashReport), "hash", "reported with each packet")
 	}
 	if h, ok := p.Hash(); ok {
 		add(true, "hash", "of%s", typeNames(uint64(h.Types), hashTypeNames))

@@ -88,7 +88,7 @@ func (i Info) print(p *page) {
 	i.printQueues(p)
 }
 
-// printFeatures prints three lists, of which the first two are what the device offers.
+// printFeatures prints three lists. The device offers what is in the first and the last.
 func (i Info) printFeatures(p *page) {
 	var negotiated, missing []string
 	for _, f := range i.Features {
@@ -102,7 +102,7 @@ func (i Info) printFeatures(p *page) {
 	p.WriteString("features\n")
 	p.line("negotiated", strings.Join(negotiated, " "))
 	if missing != nil {
-		p.line("not offered", strings.Join(missing, " "))
+		p.line("wanted, not offered", strings.Join(missing, " "))
 	}
 	title := "  offered by the device and not negotiated:\n"
 	for _, f := range i.Features {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
@@ -122,6 +123,9 @@ func TestRSS(t *testing.T) {
 			if slices.Min(queues[:]) < 150 {
 				t.Errorf("flows by queue: %v", queues)
 			}
+			if page := r.port.Info().String(); strings.Contains(page, "reported with each packet") == refused.Has(virtio.NetHashReport) {
+				t.Errorf("of hashes the page says something else:\n%s", page)
+			}
 		})
 	}
 }
@@ -153,6 +157,9 @@ func TestSetRSS(t *testing.T) {
 			t.Errorf("RSS is %+v", got)
 		}
 		spread(t, want, true, flows, r.deliverFlows(flows, 1))
+		if page := r.port.Info().String(); strings.Contains(page, fmt.Sprintf("RSS, no hash          queue %d", want.Unclassified)) != (want.Unclassified > 0) {
+			t.Errorf("the page lacks queue %d:\n%s", want.Unclassified, page)
+		}
 		r.dev.NeedReset()
 		r.recovered(uint64(i + 1))
 		spread(t, want, true, flows, r.deliverFlows(flows, 1))

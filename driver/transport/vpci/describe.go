@@ -17,11 +17,12 @@ func (d *Device) Describe() (kind string, details []transport.Detail) {
 			Value: fmt.Sprintf("vendor %#04x, device %#04x, revision %d", id&0xffff, id>>16, revision)})
 	}
 	interrupts := string(d.interrupts.mode)
-	if n, err := d.fn.Vectors(pci.MSIX); err == nil && n > 0 {
-		interrupts += fmt.Sprintf(", %d MSI-X vectors", n)
-	}
-	if d.interrupts.mode == byMSIX {
-		interrupts += fmt.Sprintf(", configuration %d", configVector)
+	switch n, err := d.fn.Vectors(pci.MSIX); {
+	case err != nil:
+	case d.interrupts.mode == byMSIX:
+		interrupts += fmt.Sprintf(", %d vectors, configuration %d", n, configVector)
+	case n > 0:
+		interrupts += fmt.Sprintf(", %d MSI-X vectors not used", n)
 	}
 	details = append(details, transport.Detail{Name: "interrupts", Value: interrupts})
 	addresses := "chosen by the driver, behind an IOMMU"
