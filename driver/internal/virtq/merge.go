@@ -50,6 +50,25 @@ func (r *Rx) presetNumBuffers(bufs []*mbuf.Buf) {
 	}
 }
 
+// onlySingles cuts a run of n buffers at the head, which were used in order and
+// have their views, before the first multi-buffer packet. bytes is the sum of
+// their used lengths, end why there are no more. It returns all three for the
+// buffers that are left.
+func (r *Rx) onlySingles(n int, bytes uint64, end scanEnd) (int, uint64, scanEnd) {
+	if bytes < uint64(r.room) {
+		return n, bytes, end // no buffer is full, so none has others after it
+	}
+	bufs := r.buf[r.head : r.head+n]
+	if n = r.singles(bufs); n < len(bufs) {
+		end = scanSlow
+	}
+	for _, b := range bufs[n:] {
+		bytes -= uint64(mbuf.Driver(b).View().PlainLen() + r.header)
+		mbuf.Driver(b).Consume()
+	}
+	return n, bytes, end
+}
+
 // singles returns how many packets of one buffer there are before the first
 // multi-buffer packet, or all.
 func (r *Rx) singles(bufs []*mbuf.Buf) int {

@@ -22,13 +22,6 @@ const (
 	// buffers of a packet are to appear at once (5.1.9.4.1), so a conforming device
 	// needs no time at all, unless its thread loses the CPU between two of them.
 	waitLimit = time.Second
-	// yieldPeriod is the number of empty polls between two looks at whether the pool has
-	// run out, and needs what the cache holds, and at the watchdog.
-	yieldPeriod = 64
-	// quietLimit is after how many empty polls, a good part of a second, the
-	// watchdog rings the doorbell although the device did not ask: a lost
-	// notification, or an invalid event index, must not stop the queue.
-	quietLimit = 1 << 22
 	// samplePeriod is of how many bursts one has the header of its first packet read.
 	samplePeriod = 256
 )
@@ -151,10 +144,6 @@ func (r *Rx) Start(doorbell virtio.Doorbell, id uint16) {
 	r.kick()
 }
 
-// NothingToDo reports whether Burst would find nothing, and have nothing else to do. Most
-// polls are like that, and a caller that calls CountEmpty instead spares itself the rest.
-func (r *Rx) NothingToDo() bool { return r.watching && load32(r.watched) == r.unchanged }
-
 // Burst fills bufs with received packets and returns how many. It never waits.
 // The packets are the caller's to free. It refills the ring in bulk, and rings
 // the doorbell when the device asks for it.
@@ -216,20 +205,6 @@ func (r *Rx) Burst(bufs []*mbuf.Buf) int {
 	return n
 }
 
-// watch has NothingToDo watch the device, after a burst that received nothing, if there is
-// nothing else to do: no packet to complete, no buffers to post, no doorbell to decide about.
-func (r *Rx) watch() {
-	r.watching = false
-	if r.pending > 0 || r.free() >= r.batch || r.unkicked > 0 || r.idle() {
-		return
-	}
-	if r.packed {
-		r.watched, r.unchanged, r.watching = r.nextPackedWord()
-	} else {
-		r.watched, r.unchanged, r.watching = r.nextSplitWord()
-	}
-}
-
 // kickDue reports whether it is time to kick after a burst that received n
 // packets and left some that the device was not notified of. A kick needs a full
 // barrier, and a device that has buffers does not wait for more, so many are
@@ -248,111 +223,11 @@ const (
 	scanSlow                 // the next one is for the slow path
 )
 
-// receiveSlow delivers the next packet, of any number of buffers. It returns nil
-// if there is none, or none that is complete.
-func (r *Rx) receiveSlow() *mbuf.Buf {
-	for !r.idle() {
-		b, n := r.assemble()
-		if n == 0 {
-			if !r.collect() {
-				r.missing()
-				return nil
-			}
-			continue
-		}
-		r.pending -= n
-		r.leave(n)
-		if b != nil {
-			return b
-		}
-	}
-	return nil
-}
-
-// collect makes the next used buffer pending, or with IN_ORDER all that one used
-// entry stands for. It returns false if there is none.
-func (r *Rx) collect() bool {
-	if r.packed {
-		return r.collectPacked()
-	}
-	return r.collectSplit()
-}
-
-// consumeUsed makes a used buffer pending: its identifier is id, and the device
-// wrote n bytes. limit is how many there may be, at least 1. It returns how many
-// buffers became pending, 0 if id is invalid, which breaks the queue.
-//
-// With IN_ORDER one used entry may stand for all buffers up to id; those before
-// it were then used completely (2.7.9, 2.8.8).
-func (r *Rx) consumeUsed(id, n uint32, limit int) int {
-	from := r.wrap(r.head + r.pending)
-	d := 0
-	if id != uint32(r.id[from]) {
-		if d = r.distance(id, from, limit); d < 0 {
-			r.fail(notOutstanding, uint64(id), uint64(r.size()))
-			return 0
-		}
-		if !r.inOrder {
-			r.toFront(from, d)
-			d = 0
-		}
-	}
-	for i := range d {
-		r.lens[r.wrap(from+i)] = r.room
-	}
-	r.lens[r.wrap(from+d)] = n
-	r.pending += d + 1
-	return d + 1
-}
-
-// onlySingles cuts a run of n buffers at the head, which were used in order and
-// have their views, before the first multi-buffer packet. bytes is the sum of
-// their used lengths, end why there are no more. It returns all three for the
-// buffers that are left.
-func (r *Rx) onlySingles(n int, bytes uint64, end scanEnd) (int, uint64, scanEnd) {
-	if bytes < uint64(r.room) {
-		return n, bytes, end // no buffer is full, so none has others after it
-	}
-	bufs := r.buf[r.head : r.head+n]
-	if n = r.singles(bufs); n < len(bufs) {
-		end = scanSlow
-	}
-	for _, b := range bufs[n:] {
-		bytes -= uint64(mbuf.Driver(b).View().PlainLen() + r.header)
-		mbuf.Driver(b).Consume()
-	}
-	return n, bytes, end
-}
-
 // countReceived counts n packets of one buffer, of which bytes were used.
 func (r *Rx) countReceived(n int, bytes uint64) {
 	if n > 0 {
 		r.bytes += bytes - uint64(n)*uint64(r.header)
 		r.bad = 0
-	}
-}
-
-// CountEmpty counts a poll that received nothing.
-func (r *Rx) CountEmpty() {
-	if r.stats.EmptyPolls.Add(1)%yieldPeriod == 0 {
-		r.lookAround()
-	}
-}
-
-// lookAround does what is due after many empty polls: the pool may have run out, or a
-// notification may be lost.
-func (r *Rx) lookAround() {
-	r.cache.Yield()
-	r.beQuiet(yieldPeriod)
-}
-
-// beQuiet is the watchdog's count of empty polls.
-func (r *Rx) beQuiet(polls int) {
-	r.quiet += polls
-	if r.quiet >= quietLimit && r.count > 0 {
-		r.quiet = 0
-		r.stats.Rekicks.Add(1)
-		r.rekick()
 	}
 }
 
@@ -367,38 +242,6 @@ func (r *Rx) Abandon() {
 func (r *Rx) Drain() int {
 	r.watching = false
 	return r.ring.Drain()
-}
-
-// Refill posts as many buffers as the ring has room for and the pool has, and
-// returns how many. It rings no doorbell.
-func (r *Rx) Refill() int {
-	if r.finished() {
-		return 0
-	}
-	posted := 0
-	for want := r.free(); posted < want; {
-		at := r.tail()
-		n := r.run(at, min(want-posted, r.size()-at))
-		got := r.cache.Take(r.buf[at : at+n])
-		r.taken = uint32(got)
-		r.presetNumBuffers(r.buf[at:][:got])
-		if r.packed {
-			r.postPacked(at, got)
-		} else {
-			r.postSplit(at, got)
-		}
-		r.taken = 0
-		posted += got
-		if got < n {
-			r.stats.NoMbuf.Add(1)
-			break
-		}
-	}
-	if !r.packed { // a packed descriptor is published by the store of its flags
-		r.publishSplit()
-	}
-	r.posted.Set(uint64(r.count))
-	return posted
 }
 
 // SetCache makes the queue take its buffers from another cache, of the same
