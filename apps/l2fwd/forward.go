@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/frame"
+	"github.com/virtio-pmd/virtio-pmd/apps/internal/pollers"
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/portset"
 	"github.com/virtio-pmd/virtio-pmd/driver"
 	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
@@ -24,8 +25,8 @@ type poller struct {
 	uses    map[int]bool    // ports that it receives from or sends to
 	devices portset.Devices // emulated ones behind them
 	epoch   time.Time
-	drained time.Duration  // since epoch
-	waiter  *driver.Waiter // of wait, nil before the first
+	drained time.Duration // since epoch
+	sleeper pollers.Sleeper
 }
 
 // lane is the way from a receive queue to a transmit queue.

@@ -37,7 +37,7 @@ func (p *plan) session() *session.Session {
 			for _, poller := range f.pollers {
 				one := pollers.Poller{Poll: poller.poll, Abandon: poller.abandon}
 				if p.idle > 0 {
-					one.Sleep = lcore.Sleep{Idle: p.idle, Wait: poller.wait}
+					one.Sleep = lcore.Sleep{Idle: p.idle, Wait: poller.sleeper.Wait}
 				}
 				work.Pollers = append(work.Pollers, one)
 			}
@@ -70,7 +70,7 @@ func newForwarder(p *plan, set *portset.Set) (*forwarder, error) {
 	}
 	devices := set.Devices(func(i, port int) bool { return f.pollers[i].uses[port] })
 	for i, p := range f.pollers {
-		p.devices = devices[i]
+		p.devices, p.sleeper.Flush = devices[i], p.flush
 	}
 	return f, nil
 }
@@ -92,6 +92,7 @@ func (f *forwarder) deal(i int, p *poller) error {
 		}
 		// Room for a burst behind one that is not quite full.
 		bufs := make([]*mbuf.Buf, 2*p.burst)
+		p.sleeper.Tx = append(p.sleeper.Tx, tx)
 		outs = append(outs, &output{tx: tx, cache: p.cache, header: header, bufs: bufs})
 	}
 	for q := range in.Queues() {
@@ -99,6 +100,7 @@ func (f *forwarder) deal(i int, p *poller) error {
 		if err := rx.SetCache(p.cache); err != nil {
 			return err
 		}
+		p.sleeper.Rx = append(p.sleeper.Rx, rx)
 		p.lanes = append(p.lanes, lane{rx: rx, out: outs[q%len(outs)]})
 	}
 	p.outs = append(p.outs, outs...)
@@ -112,7 +114,7 @@ func (f *forwarder) deal(i int, p *poller) error {
 func (f *forwarder) finish() {
 	for _, p := range f.pollers {
 		p.flush()
-		p.endWaits()
+		p.sleeper.Close()
 	}
 	for _, p := range f.pollers {
 		p.devices.Drain()

@@ -59,7 +59,8 @@ func (t *tester) help(m grammar.Match) error {
 			fmt.Fprintf(t.screen, "    help %-27s: %s\n", s.name, s.says)
 		}
 		fmt.Fprintf(t.screen, "    help %-27s: %s\n\n", "all", "All of the above sections.")
-		fmt.Fprint(t.screen, "? lists what can follow, the tab key completes a word. PORT is explained by testpmd help ports.\n")
+		fmt.Fprint(t.screen, "? lists what can follow, the tab key completes a word, Ctrl-R finds a former line with what\n"+
+			"was typed, and again an older one. PORT is explained by testpmd help ports.\n")
 		return nil
 	}
 	known := false

@@ -3,6 +3,7 @@ package main
 import (
 	"slices"
 
+	"github.com/virtio-pmd/virtio-pmd/apps/internal/pollers"
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/portset"
 	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
 )
@@ -18,7 +19,9 @@ type engine struct {
 	pollers []poller
 	outs    [][]*stream // per port, those that transmit on it
 	meters  []*meter
-	clock   clock
+	// sleepers are those of pollers that sleep.
+	sleepers []*pollers.Sleeper
+	clock    clock
 }
 
 // poller is the streams of one goroutine.

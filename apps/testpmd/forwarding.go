@@ -60,11 +60,7 @@ func (t *tester) start(txFirst int) error {
 	if err := survive(e, e.begin); err != nil {
 		return err
 	}
-	var list []pollers.Poller
-	for i := range e.pollers {
-		p := &e.pollers[i]
-		list = append(list, pollers.Poller{Poll: p.function(), Abandon: p.abandon})
-	}
+	list := e.pollersOf()
 	cpus := p.options.CPUs
 	cpus = cpus[:min(len(cpus), len(list))]
 	if r.group, err = pollers.Start(cpus, list, p.options.Logger); err != nil {

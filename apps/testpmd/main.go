@@ -29,6 +29,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -46,7 +47,7 @@ func main() {
 // run runs a command line and returns the exit status.
 func run(args []string, stdin *os.File, stdout, stderr io.Writer) int {
 	var line *dpdk.Line
-	app := command.New("testpmd", "forward, receive or make packets", append(command.InfoFlags(), flags()...), func(c *cli.Context, o command.Options) error {
+	app := command.New("testpmd", "forward, receive or make packets", slices.Concat(command.InfoFlags(), flags(), sleepFlags()), func(c *cli.Context, o command.Options) error {
 		return test(c, o, line, stdin)
 	})
 	command.AddTopic(app, "dpdk", dpdkHelp)
@@ -124,6 +125,7 @@ type plan struct {
 	keys       []string         // for all ports that do not have them: "lro=1"
 	hash       virtio.HashTypes // that spreads the packets of ports, 0 for as they are set up
 	flush      bool             // what was received before the start is freed
+	idle       time.Duration    // after which pollers sleep, 0 for never
 
 	interactive bool
 	autoStart   bool

@@ -2,6 +2,9 @@ package main
 
 import (
 	"github.com/urfave/cli/v2"
+
+	"github.com/virtio-pmd/virtio-pmd/apps/internal/command"
+	"github.com/virtio-pmd/virtio-pmd/driver/lcore"
 )
 
 // option is one option of the command. Those of dpdk-testpmd 22.11 are all here: some are
@@ -139,4 +142,13 @@ func flags() []cli.Flag {
 		list = append(list, &cli.StringFlag{Name: o.name, Aliases: aliases, Usage: "`" + o.arg + "`: " + o.usage, Hidden: hidden})
 	}
 	return list
+}
+
+// sleepFlags are those of l2fwd about sleeping.
+func sleepFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.BoolFlag{Name: "adaptive", Usage: "have pollers sleep until a device interrupts while no packets " +
+			"come, instead of using a whole CPU each (intr=1 for every port)"},
+		command.TimeFlag("idle", lcore.DefaultIdle, "without packets after which a poller sleeps with --adaptive, 0 for never"),
+	}
 }

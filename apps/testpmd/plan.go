@@ -29,7 +29,7 @@ func newPlan(c *cli.Context, o command.Options, line *dpdk.Line) (*plan, error) 
 		p.remarks, p.lcores = line.Remarks(), line.Lcores()
 	}
 	for _, read := range []func(*cli.Context) error{
-		p.readRefused, p.readMode, p.readMade, p.readNoisy, p.readOffloads, p.readQueues, p.readMemory, p.readPorts, p.readTopology, p.readCores,
+		p.readRefused, p.readMode, p.readMade, p.readNoisy, p.readOffloads, p.readIdle, p.readQueues, p.readMemory, p.readPorts, p.readTopology, p.readCores,
 	} {
 		if err := read(c); err != nil {
 			return nil, err

@@ -10,7 +10,7 @@ import (
 )
 
 // TestPrompt: on a terminal, of a small size too and after a change of it, words are completed,
-// what can follow is listed, lines come back from the run before, Ctrl-C stops forwarding and not
+// what can follow is listed, lines come back from the run before and are found by a part, Ctrl-C stops forwarding and not
 // the program, messages do not break the line that is being typed, and Ctrl-D leaves the shell as
 // it was.
 func TestPrompt(t *testing.T) {
@@ -54,6 +54,14 @@ func TestPrompt(t *testing.T) {
 		term.Run(command)
 		term.Await("Checking link statuses...", "testpmd>")
 		term.Press("Up", "Up")
+		term.Await("testpmd> start")
+		term.Press("C-u")
+		term.Type("summ")
+		term.Press("C-r")
+		term.Await("testpmd> show port summary all")
+		term.Press("C-u")
+		term.Type("st")
+		term.Press("C-r", "C-r")
 		term.Await("testpmd> start")
 		term.Press("C-u")
 		term.Type("quit")

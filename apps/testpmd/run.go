@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/virtio-pmd/virtio-pmd/apps/internal/pollers"
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/portset"
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/report"
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/session"
@@ -20,9 +19,10 @@ func (p *plan) run(ctx context.Context, stdout, stderr io.Writer) error {
 }
 
 // session describes the run of the plan. The pollers also poll the emulated devices, so
-// that a port between two of them takes one CPU and not three.
+// that a port between two of them takes one CPU and not three, unless the pollers sleep: then the
+// devices have to wake them.
 func (p *plan) session() *session.Session {
-	s := &session.Session{App: "testpmd", Options: p.options, PollDevices: true, Cables: p.cables, Frame: p.frame()}
+	s := &session.Session{App: "testpmd", Options: p.options, PollDevices: p.idle == 0, Cables: p.cables, Frame: p.frame()}
 	all := make([]*driver.Port, len(p.specs))
 	for i := range all {
 		all[i] = new(driver.Port) // only which ones there are counts here
@@ -40,11 +40,7 @@ func (p *plan) session() *session.Session {
 		if p.cycles {
 			work.Cycles = e.coreCycles
 		}
-		for i := range e.pollers {
-			p := &e.pollers[i]
-			work.Pollers = append(work.Pollers,
-				pollers.Poller{Poll: p.function(), Abandon: p.abandon})
-		}
+		work.Pollers = e.pollersOf()
 		return work, nil
 	}
 	return s
@@ -93,6 +89,9 @@ func (e *engine) end() {
 	}
 	for i := range e.pollers {
 		e.pollers[i].devices.Drain()
+	}
+	for _, s := range e.sleepers {
+		s.Close()
 	}
 }
 

@@ -73,7 +73,7 @@ func newTester(ctx context.Context, p *plan, screen, messages io.Writer) (*teste
 	}
 	cfg := portset.Config{
 		Specs: p.specs, Burst: p.options.Burst, Pollers: pollers.Count(p.options.CPUs), PoolSize: p.options.PoolSize,
-		NoHuge: p.options.NoHuge, Logger: p.options.Logger, PollDevices: true, Cables: p.cables, Frame: p.frame(), Spare: spares, Least: p.dpdk,
+		NoHuge: p.options.NoHuge, Logger: p.options.Logger, PollDevices: p.idle == 0, Cables: p.cables, Frame: p.frame(), Spare: spares, Least: p.dpdk,
 		Waiting: func(what string) { fmt.Fprintf(messages, "testpmd: %s\n", what) },
 	}
 	set, err := portset.Open(ctx, cfg)

@@ -71,7 +71,7 @@ var edges = map[string][]string{
 	"apps/internal/frame":   {"driver/mbuf"},
 	"apps/internal/inuse":   {"pci", "pci/sysfs"},
 	"apps/internal/output":  {},
-	"apps/internal/pollers": {"apps/internal/command", "apps/internal/report", "driver/lcore"},
+	"apps/internal/pollers": {"apps/internal/command", "apps/internal/report", "driver", "driver/lcore"},
 	"apps/internal/portset": {
 		"apps/internal/await", "apps/internal/command", "apps/internal/inuse", "driver",
 		"driver/devargs", "driver/mbuf", "driver/virtio", "hugepages", "pci/sysfs", "vfio",

@@ -18,6 +18,10 @@ const (
 type history struct {
 	path  string
 	lines []string // the oldest first
+
+	found  string // by the last search
+	wanted string // ... which was for this
+	before int    // ... and is continued before this line
 }
 
 // HistoryFile returns where the lines of a program are kept, "" if the environment names no
@@ -37,7 +41,7 @@ func HistoryFile(name string) string {
 func openHistory(path string) *history {
 	h := &history{path: path}
 	text, err := os.ReadFile(path)
-	if err != nil {
+	if err != nil { // there is none yet, or it cannot be read
 		return h
 	}
 	for line := range strings.SplitSeq(string(text), "\n") {
@@ -77,3 +81,18 @@ func (h *history) Len() int { return len(h.lines) }
 
 // At implements [term.History]: 0 is the last line.
 func (h *history) At(i int) string { return h.lines[len(h.lines)-1-i] }
+
+// search returns the last line that contains a text, or if the text is what the last search has
+// found, the one before it that contains what was searched then.
+func (h *history) search(text string) (line string, ok bool) {
+	if text == "" || text != h.found {
+		h.wanted, h.before = text, len(h.lines)
+	}
+	for i := min(h.before, len(h.lines)) - 1; i >= 0; i-- {
+		if strings.Contains(h.lines[i], h.wanted) && h.lines[i] != text {
+			h.found, h.before = h.lines[i], i
+			return h.found, true
+		}
+	}
+	return "", false
+}

@@ -20,6 +20,7 @@ import (
 
 const (
 	keyInterrupt = 0x03 // Ctrl-C
+	keySearch    = 0x12 // Ctrl-R
 	// clearLine is what Ctrl-C is to the editor: delete the line before and behind the cursor
 	// (Ctrl-U, Ctrl-K), then Enter.
 	clearLine = "\x15\x0b\r"
@@ -31,6 +32,7 @@ type terminal struct {
 	in     *os.File
 	before *term.State
 	editor *term.Terminal
+	past   *history
 	undo   []func()
 	late   late // what is written to the terminal in other ways
 	resize chan os.Signal
@@ -66,9 +68,8 @@ func openTerminal(c Config) (Console, error) {
 	}
 	t.editor = term.NewTerminal(readWriter{t, direct}, c.Prompt)
 	t.editor.AutoCompleteCallback = t.press
-	if c.History != "" {
-		t.editor.History = openHistory(c.History)
-	}
+	t.past = openHistory(c.History)
+	t.editor.History = t.past
 	t.fit()
 	signal.Notify(t.resize, unix.SIGWINCH)
 	go t.watch()
@@ -178,6 +179,11 @@ func (t *terminal) press(line string, pos int, key rune) (string, int, bool) {
 		after, choices := t.config.Complete(before)
 		t.list(choices)
 		return after + behind, len(after), true
+	case key == keySearch:
+		if found, ok := t.past.search(line); ok {
+			line = found
+		}
+		return line, len(line), true
 	case key == '?' && t.config.Explain != nil:
 		t.list(t.config.Explain(before))
 		return line, pos, true
