@@ -111,13 +111,13 @@ func TestDPDKParse(t *testing.T) {
 	if err != nil || len(answers) != len(lines) {
 		t.Fatalf("%v: %s", err, out)
 	}
-	agreed := 0
+	both := 0
 	for i, line := range lines {
 		args, err := fromDPDK(append([]string{"devbind"}, strings.Fields(line)...))
 		switch refused := strings.HasPrefix(answers[i], "exit"); {
 		case err != nil: // it may be stricter
 		case !refused:
-			agreed++
+			both++
 			if got, want := asDPDK(args[1:]), short(answers[i]); got != want {
 				t.Errorf("%s: %q, and for dpdk-devbind.py it is %q", line, got, want)
 			}
@@ -125,8 +125,8 @@ func TestDPDKParse(t *testing.T) {
 			t.Errorf("%s: %q, which dpdk-devbind.py refuses", line, args)
 		}
 	}
-	if agreed < 10 {
-		t.Errorf("%d lines are understood by both", agreed)
+	if both < 10 {
+		t.Errorf("%d lines are understood by both", both)
 	}
 }
 

@@ -10,9 +10,9 @@ import (
 )
 
 // TestPrompt: on a terminal, of a small size too and after a change of it, words are completed,
-// what can follow is listed, lines come back from the run before and are found by a part, Ctrl-C stops forwarding and not
-// the program, messages do not break the line that is being typed, and Ctrl-D leaves the shell as
-// it was.
+// what can follow is listed, lines come back from the run before and are found by a part, Ctrl-C
+// stops forwarding and not the program, messages do not break the line that is being typed, and
+// Ctrl-D leaves the shell as it was.
 func TestPrompt(t *testing.T) {
 	for _, size := range [][2]int{{80, 24}, {60, 20}} {
 		term := tmuxtest.New(t, size[0], size[1], "XDG_STATE_HOME="+t.TempDir())
