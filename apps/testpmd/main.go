@@ -88,13 +88,14 @@ func test(c *cli.Context, o command.Options, line *dpdk.Line, stdin *os.File) er
 
 // plan is what a command line asks for, before anything is opened.
 type plan struct {
-	options  command.Options
-	mode     *mode
-	segments []int // lengths of the segments of a packet that is made
-	txFirst  int   // bursts
-	cycles   bool
-	specs    []devargs.Spec
-	cables   *devargs.Cables // set by tests, which have the other ends
+	options   command.Options
+	mode      *mode
+	modeGiven bool  // by the command line
+	segments  []int // lengths of the segments of a packet that is made
+	txFirst   int   // bursts
+	cycles    bool
+	specs     []devargs.Spec
+	cables    *devargs.Cables // set by tests, which have the other ends
 
 	chosen     []int // numbers of the ports that take part, nil for all
 	topology   string
@@ -122,6 +123,7 @@ type plan struct {
 	xstats     []string         // extended statistics that are shown with the others
 	halted     bool             // ports are stopped at first
 	strip      bool             // VLAN tags of all ports
+	filter     bool             // of VLANs, of all ports
 	keys       []string         // for all ports that do not have them: "lro=1"
 	hash       virtio.HashTypes // that spreads the packets of ports, 0 for as they are set up
 	flush      bool             // what was received before the start is freed

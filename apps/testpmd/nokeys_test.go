@@ -165,6 +165,11 @@ func TestHashWithoutKey(t *testing.T) {
 	if text := s.tell("show port 0 rss-hash"); !strings.HasPrefix(text, "RSS disabled\n") {
 		t.Error(text)
 	}
+	q := newTestPlan(t, "rxonly", "emu:null")
+	q.filter = true
+	if text := newScripted(t, q).tell("show port 0 rx_offload configuration"); !strings.Contains(text, "Port : VLAN_FILTER\n") {
+		t.Errorf("--enable-hw-vlan-filter: %s", text)
+	}
 	s.quiet("mac_addr set 0 02:00:00:00:00:0a", "port config 0 rss tcp")
 	if text := s.tell("show port 0 rss-hash", "show port 0 macs"); !strings.HasPrefix(text, "RSS functions:\n  ipv4-tcp  ipv6-tcp") ||
 		!strings.Contains(text, "02:00:00:00:00:0A") {

@@ -47,7 +47,7 @@ func (p *plan) checkForm(c *cli.Context) error {
 		return nil
 	}
 	for _, name := range []string{"auto-start", "cmdline-file", "record-burst-stats", "display-xstats", "disable-device-start",
-		"no-flush-rx", "enable-hw-vlan-strip"} {
+		"no-flush-rx", "enable-hw-vlan-strip", "enable-hw-vlan-filter"} {
 		if c.IsSet(name) {
 			return &command.UsageError{Option: name, Value: strings.TrimPrefix(c.String(name), "true"), Reason: "it has no effect on screens and the JSON object",
 				Remedy: "give -i as well, or a command line of DPDK"}
@@ -102,7 +102,7 @@ func number(c *cli.Context, name string, fallback, least, most int, remedy strin
 
 func (p *plan) readMode(c *cli.Context) error {
 	mode := "io"
-	if c.IsSet("forward-mode") {
+	if p.modeGiven = c.IsSet("forward-mode"); p.modeGiven {
 		mode = c.String("forward-mode")
 	}
 	var err error

@@ -17,6 +17,7 @@ import (
 func (p *plan) readMade(c *cli.Context) error {
 	p.multiFlow = c.Bool("txonly-multi-flow")
 	p.halted, p.strip = c.Bool("disable-device-start"), c.Bool("enable-hw-vlan-strip")
+	p.filter = c.Bool("enable-hw-vlan-filter")
 	if c.IsSet("display-xstats") {
 		p.xstats = strings.Split(c.String("display-xstats"), ",")
 	}
@@ -73,9 +74,12 @@ func (p *plan) readNoisy(c *cli.Context) error {
 // offloadBits are the offloads of DPDK, by the numbers of their bits, and the keys of ports that
 // they are here: "" for what there is without a key.
 var offloadBits = map[string]map[int]string{
-	"rx-offloads": {0: "", 2: "csum=rx", 3: "csum=rx", 4: "lro=1", 13: "", 19: "hash=1"},
+	"rx-offloads": {0: "", 2: "csum=rx", 3: "csum=rx", 4: "lro=1", vlanFilterBit: "", 13: "", 19: "hash=1"},
 	"tx-offloads": {0: "", 2: "csum=tx", 3: "csum=tx", 5: "tso=1", 6: "uso=1", 15: "", 16: ""},
 }
+
+// The offloads of received packets that are not settled when a port is opened.
+const vlanStripBit, vlanFilterBit = 0, 9
 
 // readOffloads reads what the ports are to negotiate.
 func (p *plan) readOffloads(c *cli.Context) error {
@@ -97,10 +101,16 @@ func (p *plan) readOffloads(c *cli.Context) error {
 			case set:
 				keys[key] = true
 			}
-			if bit == 0 && name == "rx-offloads" && mask&1 != 0 {
+			if received := name == "rx-offloads" && mask&(1<<bit) != 0; received && bit == vlanStripBit {
 				p.strip = true
+			} else if received && bit == vlanFilterBit {
+				p.filter = true
 			}
 		}
+	}
+	if p.filter && c.IsSet("rx-offloads") && !p.drives() {
+		return &command.UsageError{Option: "rx-offloads", Value: c.String("rx-offloads"), Reason: "a filter needs to know the VLANs",
+			Remedy: "give the ports vlan=, or use -i and rx_vlan add"}
 	}
 	switch {
 	case keys["csum=rx"] && keys["csum=tx"]:

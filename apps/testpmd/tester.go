@@ -94,12 +94,17 @@ func newTester(ctx context.Context, p *plan, screen, messages io.Writer) (*teste
 }
 
 // prepare sets what testpmd sets on a port that it has opened: it receives every packet, unless
-// its text says otherwise, and --rss-ip or --rss-udp spread them over its queues, if the device
-// can do that.
+// its text says otherwise, --rss-ip or --rss-udp spread them over its queues, if the device can do
+// that, and --enable-hw-vlan-filter filters them.
 func (t *tester) prepare(p *port) error {
 	if t.plan.hash != 0 && p.dev.Queues() > 1 {
 		if err := t.spread(p, t.plan.hash); err != nil {
 			fmt.Fprintf(t.errors, "Port %d: packets are not spread by a hash: %v\n", p.number, err)
+		}
+	}
+	if t.plan.filter && !p.dev.Features().Has(virtio.NetCtrlVLAN) {
+		if err := t.filter(p, true); err != nil {
+			return err
 		}
 	}
 	if p.spec.Promiscuous != nil || !p.dev.Features().Has(virtio.NetCtrlRx) {
@@ -152,8 +157,19 @@ func (t *tester) close() error {
 
 // introduce says which ports there are, as testpmd does before its prompt.
 func (t *tester) introduce() {
-	if t.plan.interactive {
-		fmt.Fprintln(t.screen, "Interactive-mode selected")
+	for _, l := range []struct {
+		of   bool
+		text string
+	}{
+		{t.plan.interactive, "Interactive-mode selected"},
+		{t.plan.autoStart, "Auto-start selected"},
+		{t.plan.cmdlineFile != "", "CLI commands to be read from " + t.plan.cmdlineFile},
+		{t.plan.txFirst > 0, "Ports to start sending a burst of packets first"},
+		{t.plan.modeGiven, "Set " + t.plan.mode.name + " packet forwarding mode"},
+	} {
+		if l.of {
+			fmt.Fprintln(t.screen, l.text)
+		}
 	}
 	fmt.Fprintf(t.screen, "testpmd: create a new mbuf pool <mb_pool_0>: n=%d, size=%d, socket=0\n", t.set.Pool.Size(), t.set.Pool.DataRoom()+headroom)
 	t.warnOdd()

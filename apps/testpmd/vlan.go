@@ -41,8 +41,7 @@ func number01(on bool) int {
 	return 0
 }
 
-// setVLANFilter opens a port again with its filter or without: a device that has negotiated it
-// always filters.
+// setVLANFilter switches a filter: a device that has negotiated it always filters.
 func (t *tester) setVLANFilter(m grammar.Match) error {
 	p, err := t.port(m.Words[4])
 	if err != nil {
@@ -52,16 +51,21 @@ func (t *tester) setVLANFilter(m grammar.Match) error {
 	if want == has {
 		return nil
 	}
+	return t.filter(p, want)
+}
+
+// filter opens a port again with its filter or without.
+func (t *tester) filter(p *port, on bool) (err error) {
 	switch {
 	case t.forwards(p):
 		err = textError("the device has to be set up again for that, and packets are being forwarded; stop first")
-	case want && !p.offers(virtio.NetCtrlVLAN):
+	case on && !p.offers(virtio.NetCtrlVLAN):
 		err = missing("the device does not offer CTRL_VLAN, a filter of VLANs")
 	default:
-		err = t.reopen(p, p.filtering(want))
+		err = t.reopen(p, p.filtering(on))
 	}
 	if err != nil {
-		return failed(err, "rx_vlan_filter_set(port_pi=%d, on=%d) failed", p.number, number01(want))
+		return failed(err, "rx_vlan_filter_set(port_pi=%d, on=%d) failed", p.number, number01(on))
 	}
 	return nil
 }
@@ -107,7 +111,8 @@ func (t *tester) setQueueStrip(m grammar.Match) error {
 	}
 	var queue int
 	if _, err := fmt.Sscan(text, &queue); err != nil || queue < 0 || queue >= p.dev.Queues() {
-		return fmt.Errorf("rx_vlan_strip_set_on_queue(port_pi=%d) failed: there is no queue %q; there are 0 to %d", p.number, text, p.dev.Queues()-1)
+		reason := fmt.Errorf("there is no queue %q; write it like %d,0, of the queues 0 to %d", text, p.number, p.dev.Queues()-1)
+		return failed(reason, "rx_vlan_strip_set_on_queue(port_pi=%d, queue_id=%s, on=%d) failed", p.number, text, number01(m.Words[3] == "on"))
 	}
 	queues := map[int]bool{}
 	for q := range p.dev.Queues() {

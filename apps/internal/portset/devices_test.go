@@ -1,9 +1,11 @@
 package portset
 
 import (
+	"errors"
 	"slices"
 	"testing"
 
+	"github.com/virtio-pmd/virtio-pmd/driver/devargs"
 	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
 )
 
@@ -44,6 +46,23 @@ func TestDevices(t *testing.T) {
 		}
 		if !slices.Equal(got, c.want) {
 			t.Errorf("%s: the ports are polled by %v, want %v", name, got, c.want)
+		}
+	}
+}
+
+// TestPortIsNamedOnce: an error names a port once, wherever what failed has named its device.
+func TestPortIsNamedOnce(t *testing.T) {
+	spec, err := devargs.Parse("0000:99:00.0,queues=2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]string{
+		"find 0000:99:00.0: there is no such function": "port 0000:99:00.0,queues=2: find: there is no such function",
+		"0000:99:00.0: reset: no answer":               "port 0000:99:00.0,queues=2: reset: no answer",
+		"no memory":                                    "port 0000:99:00.0,queues=2: no memory",
+	} {
+		if got := named(spec, errors.New(text)).Error(); got != want {
+			t.Errorf("%q, want %q", got, want)
 		}
 	}
 }

@@ -24,7 +24,8 @@ type portError struct {
 // Error names the port as the command line does. What failed may have named it by its device:
 // that is left out.
 func (e *portError) Error() string {
-	return "port " + e.spec.Text + ": " + strings.Replace(e.err.Error(), e.spec.Device()+": ", "", 1)
+	text := strings.TrimPrefix(e.err.Error(), e.spec.Device()+": ")
+	return "port " + e.spec.Text + ": " + strings.Replace(text, " "+e.spec.Device()+": ", ": ", 1)
 }
 
 // Unwrap returns the cause.
