@@ -14,14 +14,14 @@ import (
 type scripted struct {
 	*tester
 	t    *testing.T
-	said *bytes.Buffer // what it answers
+	said *transcript // what it answers
 }
 
 // newScripted opens the ports of a prompt.
 func newScripted(t *testing.T, p *plan) *scripted {
 	t.Helper()
 	p.interactive, p.topology = true, paired
-	said := new(bytes.Buffer)
+	said := new(transcript)
 	opened, err := newTester(t.Context(), p, said, said)
 	if err != nil {
 		t.Fatal(err)
@@ -36,11 +36,11 @@ func newScripted(t *testing.T, p *plan) *scripted {
 
 // tell carries out lines and returns what they say.
 func (s *scripted) tell(lines ...string) string {
-	s.said.Reset()
+	from := len(s.said.String())
 	for _, line := range lines {
 		s.do(s.t.Context(), line)
 	}
-	return s.said.String()
+	return s.said.String()[from:]
 }
 
 // quiet carries out lines that have nothing to say but what begins with testpmd's own words.
@@ -180,4 +180,29 @@ func TestHashWithoutKey(t *testing.T) {
 		t.Error(text)
 	}
 	s.quiet("port config all rxd 128", "port start all", "start", "stop")
+}
+
+// TestVerbose: packets are shown with the words of testpmd, those that are sent with what the
+// device does to them.
+func TestVerbose(t *testing.T) {
+	p := newTestPlan(t, "csum", "emu:cable=l", "emu:cable=r")
+	left, right := newStation(t, "emu:cable=l", p.cables), newStation(t, "emu:cable=r", p.cables)
+	s := newScripted(t, p)
+	s.quiet("port stop all", "csum set tcp hw 1", "port start all", "set verbose 3", "start")
+	left.send(t, transport(t, true, false, 50))
+	right.receive(t, 1)
+	left.send(t, transport(t, false, true, 50))
+	right.receive(t, 1)
+	s.quiet("stop")
+	const head = `pool=mb_pool_0 - type=0x%s - length=%d - nb_segs=1 - sw ptype: L2_ETHER %s  - l2_len=14 - l3_len=%d - l4_len=%d - `
+	for _, want := range []string{
+		"port 0/queue 0: received 1 packets\n  src=", "port 1/queue 0: sent 1 packets\n  src=",
+		fmt.Sprintf(head, "0800", 104, "L3_IPV4 L4_TCP", 20, 20) + "Receive queue=0x0\n  ol_flags: RTE_MBUF_F_RX_L4_CKSUM_UNKNOWN ",
+		fmt.Sprintf(head, "0800", 104, "L3_IPV4 L4_TCP", 20, 20) + "Send queue=0x0\n  ol_flags: RTE_MBUF_F_TX_TCP_CKSUM \n",
+		fmt.Sprintf(head, "86dd", 112, "L3_IPV6 L4_UDP", 40, 8) + "Send queue=0x0\n  ol_flags: RTE_MBUF_F_TX_L4_NO_CKSUM \n",
+	} {
+		if text := s.said.String(); !strings.Contains(text, want) {
+			t.Errorf("no %q in %s", want, text)
+		}
+	}
 }

@@ -10,8 +10,9 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
 )
 
-// dumpPacket shows a packet on a line, and its checksums on another, as testpmd does.
-func dumpPacket(b *strings.Builder, queue int, buf *mbuf.Buf) {
+// dumpPacket shows a packet that was received, or that is sent, on a line, and what the device does
+// with it on another, as testpmd does.
+func dumpPacket(b *strings.Builder, queue int, sent bool, buf *mbuf.Buf) {
 	data := buf.Data()
 	l := frame.Parse(data)
 	if l.L2Len == 0 {
@@ -30,8 +31,27 @@ func dumpPacket(b *strings.Builder, queue int, buf *mbuf.Buf) {
 	if l.L4Len > 0 {
 		fmt.Fprintf(b, " - l4_len=%d", l.L4Len)
 	}
+	if sent {
+		fmt.Fprintf(b, " - Send queue=0x%x\n  ol_flags: %s \n", queue, sendFlags(&l, buf))
+		return
+	}
 	fmt.Fprintf(b, " - Receive queue=0x%x\n", queue)
-	fmt.Fprintf(b, "  ol_flags: RTE_MBUF_F_RX_L4_CKSUM_%[1]s RTE_MBUF_F_RX_IP_CKSUM_UNKNOWN RTE_MBUF_F_RX_OUTER_L4_CKSUM_UNKNOWN\n", checksumState(buf))
+	fmt.Fprintf(b, "  ol_flags: RTE_MBUF_F_RX_L4_CKSUM_%[1]s RTE_MBUF_F_RX_IP_CKSUM_UNKNOWN RTE_MBUF_F_RX_OUTER_L4_CKSUM_UNKNOWN \n", checksumState(buf))
+}
+
+// sendFlags names what the device is to do with a packet that is sent.
+func sendFlags(l *frame.Layers, buf *mbuf.Buf) string {
+	switch {
+	case buf.Segmentation() == mbuf.SegmentUDP:
+		return "RTE_MBUF_F_TX_UDP_CKSUM RTE_MBUF_F_TX_UDP_SEG"
+	case buf.Segmentation() != mbuf.SegmentNone:
+		return "RTE_MBUF_F_TX_TCP_CKSUM RTE_MBUF_F_TX_TCP_SEG"
+	case buf.Checksum() != mbuf.ChecksumPartial:
+		return "RTE_MBUF_F_TX_L4_NO_CKSUM"
+	case l.Proto == frame.ProtoUDP:
+		return "RTE_MBUF_F_TX_UDP_CKSUM"
+	}
+	return "RTE_MBUF_F_TX_TCP_CKSUM"
 }
 
 // checksumState returns what the device said of the checksum of L4.

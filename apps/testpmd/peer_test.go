@@ -100,9 +100,27 @@ show port stats 9
 set fwd bogus
 set burst 1000
 stop
+set nbport 9
+set nbcore 9
+set portlist 0
+set portlist 0,1
+port start 0
+port close 0
 port stop all
 start
+csum set tcp hw 0
+csum set ip hw 0
+csum show 0
+tso set 1000 0
 port start all
+show port 0 rx_offload configuration
+mac_addr add 0 00:00:00:00:00:00
+mcast_addr remove 0 01:00:5e:00:00:01
+mcast_addr add 0 00:00:5e:00:00:01
+vlan set filter on 0
+port config all rss ip
+load missing
+set promisc 0 on
 show port 0 macs
 show device info all
 show port 0 rss-hash
@@ -114,13 +132,17 @@ quit
 func TestSameLines(t *testing.T) {
 	paths := sockets(t, 2)
 	serve(t, paths...)
-	said := map[string]map[string]bool{}
+	said, streams := map[string]map[string]bool{}, map[string][]string{}
 	for _, program := range programs {
 		out := converse(t, program, "--lcores", "0@0,1@0", "--no-huge", "-m", "256", "--no-pci", "--no-telemetry", "--no-shconf",
 			"--vdev", "net_virtio_user0,path="+paths[0]+",queues=2,queue_size=256",
 			"--vdev", "net_virtio_user1,path="+paths[1]+",queues=2,packed_vq=1", "--",
 			"-i", "--nb-cores=1", "--rxq=2", "--txq=2", "--total-num-mbufs=8192")
 		said[program] = names(out)
+		streams[program] = regexp.MustCompile(`RX P=\d+/Q=\d+ .*-> TX P=\d+/Q=\d+|RX Port=.*Queue= \d`).FindAllString(out, 8)
+	}
+	if theirs, ours := streams[programs[0]], streams[programs[1]]; len(theirs) != 8 || !slices.Equal(theirs, ours) {
+		t.Errorf("the streams are %q, and of dpdk-testpmd %q", ours, theirs)
 	}
 	theirs, ours := said[programs[0]], said[programs[1]]
 	if len(theirs) < 60 {
@@ -160,7 +182,7 @@ func converse(t *testing.T, program string, args ...string) string {
 // absent reports whether a line is of the EAL, of the driver's own or of what virtio-user has and
 // the port here does not: its statistics by size.
 func absent(name string) bool {
-	return regexp.MustCompile(`^(EAL|virtio|VIRTIO|testpmd|Warning|rx_q#_|tx_q#_|.*net_virtio_user|Primary|dev_info did|Port # modified|Failed|Multi-queue|Error during enabling|.*Configuring)`).MatchString(name)
+	return regexp.MustCompile(`^(EAL|virtio|VIRTIO|testpmd|Warning|rx_q#_|tx_q#_|.*net_virtio_user|Primary|dev_info did|Ethdev|Multi|Port # modified|Failed|Multi-queue|Error during enabling|.*Configuring)`).MatchString(name)
 }
 
 // names returns the lines of an output with all values replaced.

@@ -61,7 +61,7 @@ func (w *watch) received(s *stream, bufs []*mbuf.Buf) {
 		}
 	}
 	if w.verbose&showReceived != 0 && len(bufs) > 0 {
-		dump(w.screen, fmt.Sprintf("port %d/queue %d: received %d packets", s.from, s.rxQueue, len(bufs)), s.rxQueue, bufs)
+		dump(w.screen, fmt.Sprintf("port %d/queue %d: received %d packets", s.from, s.rxQueue, len(bufs)), s.rxQueue, false, bufs)
 	}
 }
 
@@ -73,7 +73,7 @@ func (w *watch) sending(s *stream, bufs []*mbuf.Buf) {
 		}
 	}
 	if w.verbose&showSent != 0 && len(bufs) > 0 {
-		dump(w.screen, fmt.Sprintf("port %d/queue %d: sent %d packets", s.number, s.txQueue, len(bufs)), s.txQueue, bufs)
+		dump(w.screen, fmt.Sprintf("port %d/queue %d: sent %d packets", s.number, s.txQueue, len(bufs)), s.txQueue, true, bufs)
 	}
 }
 
@@ -141,11 +141,11 @@ func (b *bursts) words() string {
 }
 
 // dump shows packets, with the words of testpmd.
-func dump(w io.Writer, head string, queue int, bufs []*mbuf.Buf) {
+func dump(w io.Writer, head string, queue int, sent bool, bufs []*mbuf.Buf) {
 	var b strings.Builder
 	fmt.Fprintln(&b, head)
 	for _, buf := range bufs {
-		dumpPacket(&b, queue, buf)
+		dumpPacket(&b, queue, sent, buf)
 	}
 	_, _ = io.WriteString(w, b.String())
 }
