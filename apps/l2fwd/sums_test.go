@@ -26,7 +26,7 @@ func TestSums(t *testing.T) {
 		sees := func(what string, more func(vdev.Stats) uint64) {
 			t.Helper()
 			from := more(d.Stats())
-			for deadline := time.Now().Add(20 * time.Second); more(d.Stats()) <= from; time.Sleep(time.Millisecond) {
+			for deadline := time.Now().Add(hang); more(d.Stats()) <= from; time.Sleep(time.Millisecond) {
 				if time.Now().After(deadline) {
 					t.Fatalf("device %d: nothing is %s", i, what)
 				}

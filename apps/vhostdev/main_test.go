@@ -175,7 +175,7 @@ func exchange(t *testing.T, s *server, port *driver.Port, send, want int) {
 	t.Helper()
 	bufs := make([]*mbuf.Buf, 8)
 	got, sent := 0, 0
-	for deadline := time.Now().Add(20 * time.Second); got < want || int(s.back.Counters().TxPackets) < send; {
+	for deadline := time.Now().Add(time.Minute); got < want || int(s.back.Counters().TxPackets) < send; {
 		if time.Now().After(deadline) {
 			t.Fatalf("sent %d of %d, received %d of %d: %+v", sent, send, got, want, port.Stats())
 		}

@@ -100,7 +100,7 @@ func sendLong(t *testing.T, s *server, port *driver.Port) {
 	if port.TxQueue(0).Burst([]*mbuf.Buf{b}) != 1 {
 		t.Fatal("the packet is not sent")
 	}
-	for deadline := time.Now().Add(20 * time.Second); s.back.Counters().TxPackets == 0; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); s.back.Counters().TxPackets == 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("it does not arrive: %+v", s.back.Counters())
 		}

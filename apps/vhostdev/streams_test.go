@@ -23,8 +23,11 @@ func TestStalledReader(t *testing.T) {
 	if _, err := unix.FcntlInt(w.Fd(), unix.F_SETPIPE_SZ, 4096); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := w.Write(make([]byte, 4096)); err != nil { // it takes no more
+		t.Fatal(err)
+	}
 	socket := filepath.Join(t.TempDir(), "s")
-	cmd := exec.Command("vhostdev", "--socket", socket, "--stats-period", "1ms", "--duration", "500ms")
+	cmd := exec.Command("vhostdev", "--socket", socket, "--stats-period", "1ms", "--duration", "100ms")
 	cmd.Stdout, cmd.Stderr = w, w
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

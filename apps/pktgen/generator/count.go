@@ -23,15 +23,14 @@ type count struct {
 	intervals  []result.Interval
 	onInterval func(*result.Interval) // nil for none
 
-	lastTime           int64 // of the last interval
-	lastSent, lastRecv uint64
+	before, last mark // the ends of the last two intervals
 }
 
 type streamCount struct{ packets, bytes uint64 }
 
 func (g *Generator) startCount(t *trial, r *Run) *count {
-	c := &count{g: g, onInterval: r.OnInterval, start: t.start, sent: g.sent(), received: g.received(), lastTime: t.start}
-	c.lastSent, c.lastRecv = c.sent, c.received
+	c := &count{g: g, onInterval: r.OnInterval, start: t.start, sent: g.sent(), received: g.received()}
+	c.last = mark{t.start, c.sent, c.received}
 	c.expected = c.arrived(r)
 	for i, port := range g.config.Ports {
 		c.ports = append(c.ports, port.Port.Stats())
@@ -57,19 +56,42 @@ func (c *count) arrived(r *Run) uint64 {
 
 // note ends an interval. What is shorter than the least is part of the next one.
 func (c *count) note(least time.Duration) {
-	now, sent, received := c.g.config.Clock.Now(), c.g.sent(), c.g.received()
-	if now-c.lastTime < max(int64(least), 1) {
+	if c.g.config.Clock.Now()-c.last.time < max(int64(least), 1) {
 		return
 	}
-	d := float64(now-c.lastTime) / 1e9
-	c.intervals = append(c.intervals, result.Interval{
-		Start: c.lastTime - c.start, Duration: now - c.lastTime,
-		TxPPS: float64(sent-c.lastSent) / d, RxPPS: float64(received-c.lastRecv) / d,
-	})
+	now := c.now()
+	c.intervals = append(c.intervals, c.interval(c.last, now))
 	if c.onInterval != nil {
 		c.onInterval(&c.intervals[len(c.intervals)-1])
 	}
-	c.lastTime, c.lastSent, c.lastRecv = now, sent, received
+	c.before, c.last = c.last, now
+}
+
+// noteEnd ends the last interval. What is shorter than the least is part of the one before.
+func (c *count) noteEnd(least time.Duration) {
+	end := len(c.intervals) - 1
+	if c.note(least); len(c.intervals)-1 > end || end < 0 {
+		return
+	}
+	longer, i := c.interval(c.before, c.now()), &c.intervals[end]
+	i.Duration, i.TxPPS, i.RxPPS = longer.Duration, longer.TxPPS, longer.RxPPS
+}
+
+// mark is the end of an interval.
+type mark struct {
+	time           int64
+	sent, received uint64
+}
+
+func (c *count) now() mark {
+	return mark{c.g.config.Clock.Now(), c.g.sent(), c.g.received()}
+}
+
+// interval returns the rates between two marks.
+func (c *count) interval(from, to mark) result.Interval {
+	d := float64(to.time-from.time) / 1e9
+	return result.Interval{Start: from.time - c.start, Duration: to.time - from.time,
+		TxPPS: float64(to.sent-from.sent) / d, RxPPS: float64(to.received-from.received) / d}
 }
 
 // settle waits for the last packets. It is silent only while the pollers make their rounds:

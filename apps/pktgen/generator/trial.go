@@ -105,7 +105,7 @@ func (g *Generator) Trial(ctx context.Context, r Run) (*result.Trial, error) {
 		return nil, &StuckError{Queues: int(n)}
 	}
 	if r.Interval > 0 {
-		c.note(r.Interval / 10)
+		c.noteEnd(r.Interval / 10)
 	}
 	c.settle(&r)
 	return c.result(ctx, t, &r, cut)
