@@ -31,7 +31,7 @@ func TestTerminal(t *testing.T) {
 			t.Parallel()
 			args := []string{"--stats-period", "20ms", "--log-level", "debug", "emu:gen", "emu:null"}
 			if end == nil {
-				args = append(args, "--duration", "500ms")
+				args = append(args, "--duration", "1s")
 			}
 			cmd := exec.Command("testpmd", args...)
 			cmd.Env = append(os.Environ(), "TERM=xterm")

@@ -29,7 +29,7 @@ func TestInterruptServer(t *testing.T) {
 		done <- err
 	}()
 	exists := func(path string) bool { _, err := os.Lstat(path); return err == nil }
-	for deadline := time.Now().Add(30 * time.Second); !exists(socket); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !exists(socket); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("there is no socket")
 		}
@@ -38,7 +38,7 @@ func TestInterruptServer(t *testing.T) {
 	var err error
 	select {
 	case err = <-done:
-	case <-time.After(30 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("opening is not interrupted")
 	}
 	var e *await.InterruptedError

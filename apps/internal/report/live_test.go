@@ -59,7 +59,7 @@ func (c *console) text() string {
 // await waits until something is on the screen.
 func (c *console) await(t *testing.T, text string) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !strings.Contains(c.text(), text); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !strings.Contains(c.text(), text); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%q is not shown: %q", text, c.text())
 		}
@@ -150,7 +150,7 @@ func TestTerminal(t *testing.T) {
 			}
 			c.await(t, leaveAlternate)
 			_, rest, _ := strings.Cut(c.text(), leaveAlternate)
-			for deadline := time.Now().Add(20 * time.Second); !strings.Contains(rest, "a message"); time.Sleep(time.Millisecond) {
+			for deadline := time.Now().Add(time.Minute); !strings.Contains(rest, "a message"); time.Sleep(time.Millisecond) {
 				if _, rest, _ = strings.Cut(c.text(), leaveAlternate); time.Now().After(deadline) {
 					t.Fatalf("the message does not follow: %q", rest)
 				}

@@ -217,7 +217,7 @@ func TestPollerFails(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "broken") || !strings.HasPrefix(stdout.String(), `{"app":"app"`) {
 			t.Errorf("error %v and standard output %q", err, stdout.String())
 		}
-	case <-time.After(30 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("the session does not end")
 	}
 }
