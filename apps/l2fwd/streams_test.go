@@ -241,7 +241,7 @@ func TestReaderEnds(t *testing.T) {
 				t.Fatal(err)
 			}
 			r.Close()
-			before := size()
+			before := max(size(), 24) // a file that has no more than its header is being opened
 			await(t, "more is recorded", func() bool { return size() > before })
 			time.Sleep(50 * time.Millisecond) // several screens
 			p.send(t, syscall.SIGTERM)

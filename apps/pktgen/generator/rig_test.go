@@ -9,6 +9,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/devargs"
 	"github.com/virtio-pmd/virtio-pmd/driver/lcore"
 	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
+	"github.com/virtio-pmd/virtio-pmd/hugepages"
 )
 
 // counter is a Source of frames that are numbered from 0.
@@ -64,7 +65,7 @@ type rig struct {
 // pollers. edit completes the Config.
 func newRig(t testing.TB, pollers int, names []string, edit func(*Config)) *rig {
 	t.Helper()
-	pool, err := mbuf.NewPool(mbuf.Config{Count: 8192})
+	pool, err := mbuf.NewPool(mbuf.Config{Count: 8192, Memory: hugepages.Options{SmallPages: true}})
 	if err != nil {
 		t.Fatal(err)
 	}
