@@ -83,7 +83,7 @@ var featureTable = []FeatureStatus{
 	{virtio.NetHashReport, OnRequest, "the device reports a hash with each received packet"},
 	{virtio.NetGuestHdrLen, OnRequest, "the device is told the exact length of headers"},
 	{virtio.NetRSS, OnRequest, "the application says which flows go to which queue"},
-	{virtio.NetRSCExt, Refused, "counts of merged segments are of no use here"},
+	{virtio.NetRSCExt, OnRequest, "how many segments were merged is reported with a packet"},
 	{virtio.NetStandby, Refused, "the driver has no second device to fail over to"},
 	{virtio.NetSpeedDuplex, ByDefault, "the link's speed is reported"},
 	{virtio.NetRSSContext, Refused, "the default table of RSS serves all packets: no rule chooses another one"},

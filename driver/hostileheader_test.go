@@ -45,6 +45,10 @@ var wrongHeaders = map[string]func(h []byte, random *rand.Rand){
 	"csum_start in the Ethernet header": func(h []byte, r *rand.Rand) {
 		h[0], h[6], h[8] = virtio.NetHeaderNeedsCsum, byte(r.IntN(14)), 16
 	},
+	"segments of nothing": func(h []byte, r *rand.Rand) {
+		h[0], h[1] = virtio.NetHeaderRSCInfo|byte(r.IntN(4)), virtio.GSOTCPv4
+		binary.LittleEndian.PutUint32(h[virtio.NetHeaderCsumStart:], r.Uint32()&r.Uint32()&r.Uint32())
+	},
 	"random": func(h []byte, r *rand.Rand) {
 		for i := range h {
 			h[i] = byte(r.Uint32()) & byte(r.Uint32())
@@ -62,7 +66,7 @@ func TestWrongHeaders(t *testing.T) {
 				offer := vdev.Config{Offer: vdev.Implemented(), Refuse: refused}
 				const packets = 60
 				random := rand.New(rand.NewPCG(1, 2))
-				all := largeReceived.Or(largeSent)
+				all := largeReceived.Or(largeSent).With(virtio.NetRSCExt)
 				config := Config{Request: all, RxQueueSize: 256, TxQueueSize: 256}
 				in, out := newRig(t, pcifn.Config{Device: offer}, config), newRig(t, pcifn.Config{Device: offer}, config)
 				if err := out.port.Attach(in.port.Pool()); err != nil {

@@ -274,7 +274,7 @@ func (d *device) selectLargeReceive(n *negotiated) {
 		return
 	}
 	for _, f := range []virtio.Feature{virtio.NetGuestTSO4, virtio.NetGuestTSO6, virtio.NetGuestECN,
-		virtio.NetGuestUSO4, virtio.NetGuestUSO6} {
+		virtio.NetGuestUSO4, virtio.NetGuestUSO6, virtio.NetRSCExt} {
 		n.drop(f, fmt.Sprintf("without MRG_RXBUF it takes a pool with buffers of %d bytes", virtq.MinLargeRoom))
 	}
 }

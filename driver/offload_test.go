@@ -195,6 +195,11 @@ func (h host) forward(to host, bufs []*mbuf.Buf) (n, longest int) {
 	n = h.port.RxQueue(0).Burst(bufs)
 	for _, b := range bufs[:n] {
 		longest = max(longest, b.PacketLen())
+		segments, _, counted := b.Coalesced()
+		if merged := b.Segmentation() != mbuf.SegmentNone && h.port.Features().Has(virtio.NetRSCExt); counted != merged ||
+			counted && segments*b.SegmentSize() < b.PacketLen()-100 {
+			h.t.Errorf("a packet of %d bytes, %d in each segment, is %d segments", b.PacketLen(), b.SegmentSize(), segments)
+		}
 	}
 	for left := bufs[:n]; len(left) > 0; {
 		left = left[to.port.TxQueue(0).Burst(left):]
@@ -218,6 +223,7 @@ func TestOffloadsWithLinux(t *testing.T) {
 	}{
 		"large":              {largeReceived.Or(largeSent), packed, 5000},
 		"large,split,hash":   {largeReceived.Or(largeSent).Or(hashReported), split, 5000},
+		"large,counted":      {largeReceived.Or(largeSent).With(virtio.NetRSCExt), packed, 5000},
 		"large,cut":          {largeReceived, packed, 5000},
 		"large,cut,checksum": {largeReceived.Or(checksumSent), split, 5000},
 		"checksum":           {checksumReceived.Or(checksumSent), packed, 0},

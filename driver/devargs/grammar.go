@@ -53,7 +53,7 @@ const (
 rings opens a port with split ones. The port's Path, which the commands print,
 says which it has, and of what is missing whether it was refused or is not
 offered. What promisc, allmulti, mac_filter, vlan, rss, hash, inner_hash, csum,
-tso, uso, lro, intr and coalesce ask for is required: if the device or the
+tso, uso, lro, rsc, intr and coalesce ask for is required: if the device or the
 transport cannot do it, the port is not opened.`
 )
 

@@ -86,6 +86,8 @@ var keyGroups = []keyGroup{
 		"1: the device cuts long TCP segments, or UDP messages, that a program sends"},
 	{[]key{offloadKey("lro", LRO)},
 		"1: the device may deliver TCP segments, and UDP messages if it can, joined to longer ones"},
+	{[]key{offloadKey("rsc", RSC)},
+		"1: as lro=1, for TCP, and the device says of how many segments it has made a packet"},
 	{[]key{flagKey("intr", func(s *Spec) *bool { return &s.Interrupts }, false)},
 		"1: a goroutine can sleep until the device interrupts, as with l2fwd --adaptive"},
 	{[]key{{name: "coalesce", set: (*Spec).coalesce, text: (*Spec).coalesceText, controlled: true}},

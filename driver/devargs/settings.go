@@ -86,6 +86,7 @@ const (
 	TSO                            // long TCP segments are cut
 	USO                            // long UDP messages are cut
 	LRO                            // TCP segments are joined
+	RSC                            // and with how many of them is said
 )
 
 // offloadFeatures are the features that an offload requires, and those that improve it.
@@ -100,6 +101,8 @@ var offloadFeatures = []struct {
 	{USO, virtio.FeatureSet(virtio.NetCSUM, virtio.NetHostUSO), virtio.FeatureSet(virtio.NetGuestHdrLen)},
 	{LRO, virtio.FeatureSet(virtio.NetGuestCSUM, virtio.NetGuestTSO4, virtio.NetGuestTSO6),
 		virtio.FeatureSet(virtio.NetGuestECN, virtio.NetGuestUSO4, virtio.NetGuestUSO6)},
+	{RSC, virtio.FeatureSet(virtio.NetGuestCSUM, virtio.NetGuestTSO4, virtio.NetGuestTSO6, virtio.NetCSUM,
+		virtio.NetHostTSO4, virtio.NetHostTSO6, virtio.NetRSCExt), virtio.Features{}},
 }
 
 // Features returns what a device offers that does the work, or can be relieved of it.

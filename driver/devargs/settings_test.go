@@ -66,7 +66,7 @@ func TestSettingsReachThePort(t *testing.T) {
 func TestOffloadKeys(t *testing.T) {
 	all := virtio.FeatureSet(virtio.NetCSUM, virtio.NetGuestCSUM, virtio.NetHostTSO4, virtio.NetHostTSO6, virtio.NetHostECN,
 		virtio.NetHostUSO, virtio.NetGuestTSO4, virtio.NetGuestTSO6, virtio.NetGuestECN, virtio.NetGuestUSO4,
-		virtio.NetGuestUSO6, virtio.NetGuestHdrLen)
+		virtio.NetGuestUSO6, virtio.NetGuestHdrLen, virtio.NetRSCExt)
 	for keys, want := range map[string][]virtio.Feature{
 		"": {}, "csum=0": {}, "csum=tx": {virtio.NetCSUM}, "csum=rx": {virtio.NetGuestCSUM},
 		"csum=1": {virtio.NetCSUM, virtio.NetGuestCSUM},
@@ -74,6 +74,8 @@ func TestOffloadKeys(t *testing.T) {
 		"uso=1":  {virtio.NetCSUM, virtio.NetHostUSO, virtio.NetGuestHdrLen},
 		"lro=1": {virtio.NetGuestCSUM, virtio.NetGuestTSO4, virtio.NetGuestTSO6, virtio.NetGuestECN,
 			virtio.NetGuestUSO4, virtio.NetGuestUSO6},
+		"rsc=1": {virtio.NetGuestCSUM, virtio.NetGuestTSO4, virtio.NetGuestTSO6, virtio.NetCSUM, virtio.NetHostTSO4,
+			virtio.NetHostTSO6, virtio.NetRSCExt},
 	} {
 		for _, device := range []string{"emu:null", "emu:loop"} {
 			got := open(t, strings.TrimSuffix(device+","+keys, ","), Options{}).Features().And(all)

@@ -22,7 +22,7 @@ func (b *Buf) CompleteChecksum() bool {
 	hash, report := b.Hash()
 	b.ClearOffload()
 	if report != 0 {
-		Driver(b).Describe(&DriverOffload{Hash: hash, Report: report})
+		Driver(b).Describe(&DriverOffload{Hash: hash, Report: uint8(report)})
 	}
 	return true
 }

@@ -122,9 +122,21 @@ func (b *Buf) SegmentSize() int {
 // [virtio.HashReportNone].
 func (b *Buf) Hash() (uint32, virtio.HashReport) {
 	if o := b.offload(); o != nil {
-		return o.Hash, o.Report
+		return o.Hash, virtio.HashReport(o.Report)
 	}
 	return 0, virtio.HashReportNone
+}
+
+// Coalesced returns how many TCP segments a device has merged into the received packet
+// that begins with b, and how many duplicate acknowledgements it has left out (5.1.9.4). ok
+// is false for a packet that was not merged, and unless the port has negotiated RSC_EXT.
+func (b *Buf) Coalesced() (segments, duplicateACKs int, ok bool) {
+	o := b.offload()
+	if o == nil || !o.Coalesced {
+		return 0, 0, false
+	}
+	c := b.pool.coalesced[b.index]
+	return int(c.Segments), int(c.DuplicateACKs), true
 }
 
 // RequestChecksum asks for the checksum of the packet that begins with b to be completed
@@ -208,7 +220,7 @@ func errNotHeld(op string) error {
 func (b *Buf) request(start uint32, offset, size uint16, kind Segmentation) {
 	o := &b.pool.offloads[b.index]
 	if b.view&viewDescribed == 0 {
-		o.Hash, o.Report = 0, virtio.HashReportNone
+		o.Hash, o.Report, o.Coalesced = 0, 0, false
 	}
 	o.Start, o.Offset, o.Size = b.view.Offset()+start, offset, size
 	o.Kind, o.State = kind, ChecksumPartial
@@ -236,6 +248,9 @@ func (b *Buf) copyOffload(packet *Buf) {
 	if o := packet.offload(); o != nil {
 		moved := *o
 		moved.Start += b.view.Offset() - packet.view.Offset()
+		if o.Coalesced {
+			b.pool.coalesced[b.index] = packet.pool.coalesced[packet.index]
+		}
 		Driver(b).Describe(&moved)
 	}
 }
@@ -243,14 +258,18 @@ func (b *Buf) copyOffload(packet *Buf) {
 // DriverOffload is the record of a [Buf]: what a device said about a received packet, and
 // what is to be done with one that is sent.
 type DriverOffload struct {
-	Start  uint32 // of what the checksum covers, in bytes from the start of the room
-	Hash   uint32
-	Offset uint16 // of the checksum field, from Start on
-	Size   uint16 // of a segment's payload, 0 for a packet that is one frame
-	Report virtio.HashReport
-	Kind   Segmentation
-	State  ChecksumState
+	Start     uint32 // of what the checksum covers, in bytes from the start of the room
+	Hash      uint32
+	Offset    uint16 // of the checksum field, from Start on
+	Size      uint16 // of a segment's payload, 0 for a packet that is one frame
+	Report    uint8  // a virtio.HashReport
+	Coalesced bool   // there is a DriverCoalesced
+	Kind      Segmentation
+	State     ChecksumState
 }
+
+// DriverCoalesced is what a device says about a packet that it has merged.
+type DriverCoalesced struct{ Segments, DuplicateACKs uint16 }
 
 // Describe gives b, which the application holds, this record.
 func (b *DriverBuf) Describe(o *DriverOffload) {
@@ -260,6 +279,9 @@ func (b *DriverBuf) Describe(o *DriverOffload) {
 		b.view |= viewRequest
 	}
 }
+
+// SetCoalesced gives b what a record with Coalesced refers to.
+func (b *DriverBuf) SetCoalesced(c DriverCoalesced) { b.pool.coalesced[b.index] = c }
 
 // Request returns the record of b, nil if the packet can be sent as it is.
 func (b *DriverBuf) Request() *DriverOffload {

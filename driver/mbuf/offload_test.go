@@ -210,11 +210,36 @@ func TestOffloadMoves(t *testing.T) {
 	}
 }
 
+// TestCoalescedCopied: a copy of a merged packet has its counts, and a buffer used again has
+// none, also if a checksum is asked for.
+func TestCoalescedCopied(t *testing.T) {
+	pool := newPool(t, Config{Count: 4})
+	b := pool.GetOne()
+	b.Append(60)
+	Driver(b).Describe(&DriverOffload{Coalesced: true, Kind: SegmentTCPv4, Size: 9, State: ChecksumGood})
+	Driver(b).SetCoalesced(DriverCoalesced{Segments: 7, DuplicateACKs: 2})
+	copied := pool.Clone(b)
+	for _, p := range []*Buf{b, copied} {
+		if segments, acks, ok := p.Coalesced(); segments != 7 || acks != 2 || !ok {
+			t.Errorf("%d segments, %d acknowledgements, %v", segments, acks, ok)
+		}
+		p.Reset()
+		p.Append(60)
+		if err := p.RequestChecksum(20, 10); err != nil {
+			t.Fatal(err)
+		}
+		if segments, acks, ok := p.Coalesced(); ok {
+			t.Errorf("%d segments and %d acknowledgements are left", segments, acks)
+		}
+		p.Free()
+	}
+}
+
 // TestOffloadForgotten finds nothing in a buffer that was described, freed and taken again.
 func TestOffloadForgotten(t *testing.T) {
 	pool := newPool(t, Config{Count: 1})
 	cache := pool.NewCache(1)
-	record := DriverOffload{Hash: 1, Report: virtio.HashReportTCPv4, State: ChecksumGood, Size: 9,
+	record := DriverOffload{Hash: 1, Report: uint8(virtio.HashReportTCPv4), State: ChecksumGood, Size: 9,
 		Kind: SegmentTCPv4}
 	for name, forget := range map[string]func(b *Buf) *Buf{
 		"free":       func(b *Buf) *Buf { b.Free(); return pool.GetOne() },

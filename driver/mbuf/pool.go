@@ -12,12 +12,13 @@ import (
 // Pool is a set of buffers of one size. Its methods may be called from any
 // goroutine.
 type Pool struct {
-	memory   *hugepages.Memory
-	grid     grid
-	empty    DriverView // of a new packet
-	dataRoom int
-	bufs     []Buf
-	offloads []DriverOffload // one for each of bufs
+	memory    *hugepages.Memory
+	grid      grid
+	empty     DriverView // of a new packet
+	dataRoom  int
+	bufs      []Buf
+	offloads  []DriverOffload   // one for each of bufs
+	coalesced []DriverCoalesced // likewise
 
 	// hunger counts the times that buffers were wanted and not there, or that the
 	// limits below became smaller. A cache that sees it change gives back what it
@@ -49,13 +50,14 @@ func NewPool(cfg Config) (*Pool, error) {
 		return nil, err
 	}
 	p := &Pool{
-		memory:   memory,
-		grid:     g,
-		empty:    DriverViewOf(uint32(cfg.Headroom), 0),
-		dataRoom: cfg.DataRoom,
-		bufs:     make([]Buf, cfg.Count),
-		offloads: make([]DriverOffload, cfg.Count),
-		free:     make([]*Buf, 0, cfg.Count),
+		memory:    memory,
+		grid:      g,
+		empty:     DriverViewOf(uint32(cfg.Headroom), 0),
+		dataRoom:  cfg.DataRoom,
+		bufs:      make([]Buf, cfg.Count),
+		offloads:  make([]DriverOffload, cfg.Count),
+		coalesced: make([]DriverCoalesced, cfg.Count),
+		free:      make([]*Buf, 0, cfg.Count),
 	}
 	room := memory.Bytes()
 	for i := range p.bufs {

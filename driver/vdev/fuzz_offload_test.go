@@ -80,6 +80,11 @@ func checkCut(t *testing.T, frame []byte, o Offload) {
 	if !s.cut(frame, o) {
 		t.Fatalf("%+v was not cut", o)
 	}
+	header := make([]byte, virtio.NetHeaderLen)
+	o.putSegments(header, len(frame))
+	if n := binary.LittleEndian.Uint16(header[virtio.NetHeaderCsumStart:]); int(n) != len(s.frames) {
+		t.Fatalf("%d segments, the header says %d", len(s.frames), n)
+	}
 	h, _ := parse(frame)
 	var payload []byte
 	for i, segment := range s.frames {

@@ -45,6 +45,7 @@ type queue struct {
 	minBuffer     uint64        // receiveq: bytes that a buffer must have at least
 	minBufferRule string        // what a smaller one breaks
 	mergeable     bool          // receiveq: MRG_RXBUF
+	segments      bool          // receiveq: RSC_EXT
 	headerLen     int           // of virtio_net_hdr, in both directions
 	hashReport    bool          // receiveq: HASH_REPORT
 

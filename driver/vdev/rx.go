@@ -66,7 +66,7 @@ func (q *queue) prepare() {
 	default:
 		q.minBuffer, q.minBufferRule = uint64(q.headerLen)+minPlainBuffer, "net/rxbuf/2"
 	}
-	q.mergeable = f.Has(virtio.NetMrgRxbuf)
+	q.mergeable, q.segments = f.Has(virtio.NetMrgRxbuf), f.Has(virtio.NetRSCExt)
 }
 
 // receive moves frames from the back end to the driver. It returns how many it
@@ -208,6 +208,9 @@ func (d *core) scatter(q *queue, frame []byte, o Offload) bool {
 	header := q.header[:q.headerLen]
 	putHeader(header, uint16(n))
 	o.put(header)
+	if q.segments && o.GSOType != virtio.GSONone {
+		o.putSegments(header, len(frame))
+	}
 	if q.hashReport {
 		d.putHash(header, frame)
 	}

@@ -33,8 +33,9 @@ var requirements = []requirement{
 	{feature: NetHashReport, all: FeatureSet(NetCtrlVQ)},
 	{feature: NetRSS, all: FeatureSet(NetCtrlVQ)},
 	{feature: NetHashTunnel, all: FeatureSet(NetCtrlVQ), any: FeatureSet(NetRSS, NetHashReport)},
-	// The text ties RSC_EXT to GUEST_TSO, the list to HOST_TSO: both are required here.
-	{feature: NetRSCExt, all: FeatureSet(NetHostTSO4, NetHostTSO6, NetGuestTSO4, NetGuestTSO6)},
+	// The list ties RSC_EXT to HOST_TSO, the text of 5.1.9.4 to GUEST_TSO: both are required.
+	{feature: NetRSCExt, any: FeatureSet(NetHostTSO4, NetHostTSO6)},
+	{feature: NetRSCExt, any: FeatureSet(NetGuestTSO4, NetGuestTSO6)},
 	{feature: NetRSSContext, all: FeatureSet(NetCtrlVQ, NetRSS)},
 	{feature: NetGuestTunnel, all: FeatureSet(NetGuestTSO4, NetGuestTSO6, NetGuestUSO4, NetGuestUSO6)},
 	{feature: NetGuestTunnelC, all: FeatureSet(NetGuestTunnel)},

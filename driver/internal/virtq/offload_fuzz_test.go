@@ -26,8 +26,11 @@ func FuzzHeader(f *testing.F) {
 	f.Add(header(1, 1, 54, 1, 34, 16), tcp, true)
 	f.Add(header(2, 5, 54, 1000, 34, 16), inettest.Packet{UDP: true, V6: true, Payload: make([]byte, 3000)}.Frame(), false)
 	f.Add(header(3, 4, 9, 9, 9, 9), tcp[:200], true)
+	f.Add(header(5, 1, 54, 1000, 4, 0), tcp, false)
+	f.Add(header(4, 1, 0, 0, 3, 9), tcp, true)
 	rx := newRxRig(f, setup{packed: true, size: 64, bufs: 1024, features: feats(virtio.NetMrgRxbuf,
-		virtio.NetGuestCSUM, virtio.NetGuestTSO4, virtio.NetGuestTSO6, virtio.NetGuestUSO4, virtio.NetHashReport)})
+		virtio.NetGuestCSUM, virtio.NetGuestTSO4, virtio.NetGuestTSO6, virtio.NetGuestUSO4, virtio.NetHashReport,
+		virtio.NetRSCExt)})
 	queues := []*rig{
 		newTxRig(f, setup{packed: true, size: 128, bufs: 512, maxFrame: 1514, segments: 8, features: append(feats(
 			virtio.RingIndirectDesc), hostLarge...)}),
@@ -54,6 +57,9 @@ func FuzzHeader(f *testing.F) {
 			(b.Segmentation() == mbuf.SegmentNone) != (b.SegmentSize() == 0) {
 			t.Fatalf("the sum from %d, its field %d further, of %d bytes; %v of %d", start, offset, b.PacketLen(),
 				b.Segmentation(), b.SegmentSize())
+		}
+		if segments, _, ok := b.Coalesced(); ok && (segments == 0 || b.Segmentation() == mbuf.SegmentNone) {
+			t.Fatalf("%d segments of a packet of %v", segments, b.Segmentation())
 		}
 		tx := queues[b2i(plain)]
 		tx.t = t
