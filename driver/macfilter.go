@@ -14,7 +14,7 @@ import (
 
 // MaxMACs is how many addresses [Port.SetMACFilter] takes. A device may have room for
 // fewer, and receive more packets than it was asked to then: QEMU's has room for 64.
-const MaxMACs = (ctrlq.MaxData - 2*macCountBytes) / macBytes
+const MaxMACs = (ctrlq.MinData - 2*macCountBytes) / macBytes
 
 const macCountBytes = 4 // le32 in front of each list
 

@@ -40,6 +40,7 @@ const (
 type ringPlan struct {
 	cfg    virtq.Config
 	name   string // rxQueueSize, txQueueSize or controlQueue
+	extra  int    // bytes of memory behind the ring, for commands
 	limit  int    // descriptors that the device allows
 	bytes  int    // of memory that it needs
 	offset int    // in the memory of all rings
@@ -61,8 +62,8 @@ func (d *device) planRings(n *negotiated) ([]ringPlan, error) {
 				IndirectSize: n.indirectSize(), MaxFrame: n.maxFrame(d.cfg.MTU)}})
 	}
 	if n.features.Has(virtio.NetCtrlVQ) {
-		rings = append(rings, ringPlan{name: controlQueue, cfg: virtq.Config{
-			Index: virtio.CtrlQueueIndex(n.features, n.maxPairs)}})
+		rings = append(rings, ringPlan{name: controlQueue, extra: ctrlq.Room(n.rss.commandLen()),
+			cfg: virtq.Config{Index: virtio.CtrlQueueIndex(n.features, n.maxPairs)}})
 	}
 	for i := range rings {
 		r := &rings[i]
@@ -123,10 +124,7 @@ func (d *device) selectSize(r *ringPlan) error {
 	if err != nil {
 		return err
 	}
-	r.bytes = layout.Bytes
-	if r.name == controlQueue {
-		r.bytes += ctrlq.BufferSize
-	}
+	r.bytes = layout.Bytes + r.extra
 	return nil
 }
 

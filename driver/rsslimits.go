@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/bits"
 
-	"github.com/virtio-pmd/virtio-pmd/driver/internal/ctrlq"
 	"github.com/virtio-pmd/virtio-pmd/driver/transport"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 )
@@ -14,7 +13,7 @@ import (
 // RSSLimits are what a device takes. All are 0 for one without RSS and HASH_REPORT.
 type RSSLimits struct {
 	KeySize   int                // bytes of the longest key
-	TableSize int                // entries of the longest table, at most 4096, 0 without RSS
+	TableSize int                // entries of the longest table, at most 32768, 0 without RSS
 	Types     virtio.HashTypes   // packets that it can hash
 	Tunnels   virtio.TunnelTypes // inside which it can, 0 without HASH_TUNNEL
 }
@@ -25,10 +24,6 @@ const (
 	// none gets much more than its share.
 	defaultTable   = 128
 	entriesPerPair = 4
-	// maxKey is the longest key that the field for its length can say.
-	maxKey = 255
-	// tableRoom is how many entries fit a command with the longest key.
-	tableRoom = (ctrlq.MaxData - rssFixed - maxKey) / 2
 )
 
 // readRSSLimits reads what the device takes. A value that no device may have (5.1.4.1) is
@@ -98,7 +93,7 @@ func (d *device) selectRSS(n *negotiated) error {
 		n.drop(virtio.NetHashTunnel, "the device has no type of tunnels that the driver knows")
 	}
 	if n.features.Has(virtio.NetRSS) {
-		limits.TableSize = powerOfTwo(min(limits.TableSize, tableRoom))
+		limits.TableSize = powerOfTwo(limits.TableSize)
 	}
 	n.rss = limits
 	return nil
@@ -195,6 +190,9 @@ func (d *device) hashKey() []byte {
 	}
 	return d.key
 }
+
+// commandLen returns the length of the data of the longest command.
+func (l RSSLimits) commandLen() int { return rssFixed + 2*l.TableSize + l.KeySize }
 
 // rssFixed is the length of struct virtio_net_rss_config without its table and key.
 const rssFixed = 4 + 2 + 2 + 2 + 1

@@ -70,6 +70,8 @@
 //	                          that a program sends
 //	lro                       1: the device may deliver TCP segments, and UDP
 //	                          messages if it can, joined to longer ones
+//	rsc                       1: as lro=1, for TCP, and the device says of how many
+//	                          segments it has made a packet
 //	intr                      1: a goroutine can sleep until the device interrupts,
 //	                          as with l2fwd --adaptive
 //	coalesce                  packets/time after which the device interrupts at the
@@ -100,7 +102,7 @@
 //	rings opens a port with split ones. The port's Path, which the commands print,
 //	says which it has, and of what is missing whether it was refused or is not
 //	offered. What promisc, allmulti, mac_filter, vlan, rss, hash, inner_hash, csum,
-//	tso, uso, lro, intr and coalesce ask for is required: if the device or the
+//	tso, uso, lro, rsc, intr and coalesce ask for is required: if the device or the
 //	transport cannot do it, the port is not opened.
 //
 // # Errors

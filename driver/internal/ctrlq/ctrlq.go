@@ -16,24 +16,21 @@ const (
 	// QueueSize is enough descriptors: a command has at most four segments, and the
 	// device has one command and those that it has not answered in time.
 	QueueSize = 64
-	// BufferSize is how many bytes of device memory a Queue needs behind its ring,
-	// for the commands.
-	BufferSize = Slots * slotSize
 	// Slots is how many commands the device can have: one, and those that it has not
 	// answered in time, whose memory it may still use.
 	Slots = 4
-	// MaxData is the longest data of a command.
-	MaxData = replyOffset - dataOffset
+	// MinData is the longest data of a command in a Queue with no more memory than it
+	// needs.
+	MinData = 3*virtq.RingAlign - dataOffset
 	// MaxReply is the longest answer behind the ack.
-	MaxReply = ackOffset - replyOffset
+	MaxReply = replySize - ackSize
 
-	// The parts of a slot. What the device reads and what it writes are in cache lines
-	// of their own.
-	slotSize    = 4 * virtq.RingAlign
-	headerLen   = 2 // class, command
-	dataOffset  = 64
-	replyOffset = 3 * virtq.RingAlign
-	ackOffset   = slotSize - 64
+	// The parts of a slot: class and command, the data, the answer and the ack. What the
+	// device reads and what it writes are in cache lines of their own.
+	headerLen  = 2
+	dataOffset = 64
+	replySize  = virtq.RingAlign
+	ackSize    = 64
 
 	// ackUnset is what the ack byte holds before the device answers. It is
 	// neither OK nor ERR, so that an ack that was not written is not taken for one.
@@ -48,9 +45,10 @@ const (
 
 // Queue is the control queue. It is used by one goroutine at a time.
 type Queue struct {
-	index int
-	ring  *virtq.Control
-	slots [Slots]slot
+	index   int
+	ring    *virtq.Control
+	slots   [Slots]slot
+	maxData int // the longest data of a command
 }
 
 // slot is the memory of one command.
@@ -62,14 +60,25 @@ type slot struct {
 	written uint32 // what the device says it wrote
 }
 
-// New makes the queue in cfg.Memory, which is BufferSize bytes longer than the
-// ring needs. The errors are those of package virtq.
+// The answer is in the last bytes of a slot, and the ack behind it.
+func (s *slot) replyOffset() int { return len(s.buffer) - replySize }
+func (s *slot) ackOffset() int   { return len(s.buffer) - ackSize }
+
+// Room returns how many bytes of device memory a Queue needs behind its ring for commands
+// with up to data bytes.
+func Room(data int) int {
+	data = dataOffset + max(data, MinData)
+	return Slots * ((data+virtq.RingAlign-1)&^(virtq.RingAlign-1) + replySize)
+}
+
+// New makes the queue in cfg.Memory, which is longer than the ring needs by what Room
+// returns for the longest command. The errors are those of package virtq.
 func New(cfg virtq.Config) (*Queue, error) {
 	layout, err := cfg.Layout()
 	if err != nil {
 		return nil, err
 	}
-	need := layout.Bytes + BufferSize
+	need := layout.Bytes + Room(0)
 	if len(cfg.Memory) < need {
 		return nil, &virtq.Error{
 			Queue: cfg.Index, Field: "Memory", Value: fmt.Sprintf("at %#x", cfg.Address), Limit: need,
@@ -81,7 +90,8 @@ func New(cfg virtq.Config) (*Queue, error) {
 	if err != nil {
 		return nil, err
 	}
-	q := &Queue{index: cfg.Index, ring: ring}
+	slotSize := (len(cfg.Memory) - layout.Bytes) / Slots &^ (virtq.RingAlign - 1)
+	q := &Queue{index: cfg.Index, ring: ring, maxData: slotSize - replySize - dataOffset}
 	for i := range q.slots {
 		at := layout.Bytes + i*slotSize
 		q.slots[i] = slot{
@@ -156,7 +166,7 @@ func (q *Queue) Do(ctx context.Context, class, command uint8, data, reply []byte
 	// The ack byte is what the driver left there unless the device wrote it,
 	// whatever the device says about the number of bytes it wrote. It is read
 	// once: the device can change it at any time.
-	if ack := s.buffer[ackOffset]; ack != virtio.CtrlOK {
+	if ack := s.buffer[s.ackOffset()]; ack != virtio.CtrlOK {
 		failed.Value, failed.Err = int(ack), ErrRefused
 		failed.Reason = fmt.Sprintf("the ack is %d", ack)
 		if ack == ackUnset {
@@ -165,7 +175,7 @@ func (q *Queue) Do(ctx context.Context, class, command uint8, data, reply []byte
 		return 0, failed
 	}
 	n = min(max(0, int(s.written)-1), len(reply))
-	return copy(reply[:n], s.buffer[replyOffset:]), nil
+	return copy(reply[:n], s.buffer[s.replyOffset():]), nil
 }
 
 // prepare checks a command and finds a slot for it. failed is its error, apart from the
@@ -179,9 +189,9 @@ func (q *Queue) prepare(ctx context.Context, failed *Error, data, reply int) (*s
 	case ctx.Err() != nil:
 		failed.Err, failed.Reason = context.Cause(ctx), "not sent"
 		return nil, failed
-	case data > MaxData:
+	case data > q.maxData:
 		failed.Value = data
-		failed.Reason = fmt.Sprintf("%d bytes of data, and at most %d can be sent", data, MaxData)
+		failed.Reason = fmt.Sprintf("%d bytes of data, and at most %d can be sent", data, q.maxData)
 		return nil, failed
 	case reply > MaxReply:
 		failed.Value = reply
@@ -206,15 +216,15 @@ func (q *Queue) prepare(ctx context.Context, failed *Error, data, reply int) (*s
 // read, the ack and the answer for it to write (5.1.9.5).
 func (q *Queue) send(s *slot, class, command uint8, data []byte, reply int) error {
 	s.buffer[0], s.buffer[1] = class, command
-	s.buffer[ackOffset] = ackUnset
+	s.buffer[s.ackOffset()] = ackUnset
 	out := []virtq.Segment{{Address: s.address, Len: headerLen}}
 	if len(data) != 0 {
-		copy(s.buffer[dataOffset:replyOffset], data)
+		copy(s.buffer[dataOffset:s.replyOffset()], data)
 		out = append(out, virtq.Segment{Address: s.address + dataOffset, Len: uint32(len(data))})
 	}
-	in := []virtq.Segment{{Address: s.address + ackOffset, Len: 1}}
+	in := []virtq.Segment{{Address: s.address + uint64(s.ackOffset()), Len: 1}}
 	if reply != 0 {
-		in = append(in, virtq.Segment{Address: s.address + replyOffset, Len: uint32(reply)})
+		in = append(in, virtq.Segment{Address: s.address + uint64(s.replyOffset()), Len: uint32(reply)})
 	}
 	token, err := q.ring.Add(out, in)
 	if err != nil {

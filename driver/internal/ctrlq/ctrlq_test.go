@@ -274,7 +274,7 @@ func TestAnswerToSomethingElse(t *testing.T) {
 func TestInvalidCommands(t *testing.T) {
 	r := newRig(t, formats["packed"])
 	var data *Error
-	if err := r.do(r.deadline(time.Second), 1, 1, make([]byte, MaxData+1)); !errors.As(err, &data) || data.Value != MaxData+1 {
+	if err := r.do(r.deadline(time.Second), 1, 1, make([]byte, len(r.mem))); !errors.As(err, &data) || data.Value != len(r.mem) {
 		t.Errorf("too much data: %v", err)
 	}
 	var endless *Error
