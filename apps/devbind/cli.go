@@ -181,19 +181,19 @@ func function(env environment, text string) (pci.Address, error) {
 }
 
 // description is what --help says of all commands.
-const description = `FUNCTION is the address of a PCI function, such as 0000:00:03.0 or 00:03.0, or
-the name of its interface, such as eth1.
+const description = `FUNCTION is the address of a PCI function, such as 0000:00:03.0 or 00:03.0,
+or the name of its interface, such as eth1.
 
-devbind refuses a function that is in use: see status. --force overrides that,
-also for the interface of your SSH connection or the default route, but never for
-the function that carries the root file system. restore gives a function back to
-the driver that devbind took it from. bind --persist binds it again at every
-start; restore and unbind end that.
+devbind refuses a function that is in use: see status. --force overrides
+that, also for the interface of your SSH connection or the default route,
+but never for the function that carries the root file system. restore gives
+a function back to the driver that devbind took it from. bind --persist
+binds it again at every start; restore and unbind end that.
 
 The options of dpdk-devbind.py are understood: -s, --status-dev net or all,
--b DRIVER FUNCTION..., -u FUNCTION..., --force. Other than there -b with a driver
-of the kernel restores, -b none is -u, and --noiommu-mode is refused: it is a
-setting of the kernel for all functions.`
+-b DRIVER FUNCTION..., -u FUNCTION..., --force. Other than there -b with a
+driver of the kernel restores, -b none is -u, and --noiommu-mode is refused:
+it is a setting of the kernel for all functions.`
 
 // usageError reports a command line that cannot be used.
 type usageError struct{ reason string }

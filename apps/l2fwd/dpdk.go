@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/virtio-pmd/virtio-pmd/apps/internal/dpdk"
+	"github.com/virtio-pmd/virtio-pmd/apps/internal/usage"
 )
 
 // dpdkOptions are the options of DPDK's l2fwd that are not written here as they are there.
@@ -103,7 +104,7 @@ func (o *dpdkOptions) pairs(ports int) (string, error) {
 	for i := 0; i < len(o.mask); i += 2 {
 		one, other := o.mask[i], o.mask[min(i+1, len(o.mask)-1)]
 		if other >= ports {
-			return "", dpdk.Refuse("p", fmt.Sprint(other), fmt.Sprintf("there are %d ports", ports), "leave out the bits of others")
+			return "", dpdk.Refuse("p", fmt.Sprint(other), fmt.Sprintf("no port %d among the %d of the command line", other, ports), "leave out the bits of others")
 		}
 		text += fmt.Sprintf("(%d,%d)", one, other)
 	}
@@ -116,10 +117,10 @@ func dpdkHelp() string {
 	b.WriteString("A command line of DPDK's l2fwd is understood: options of the EAL, then --, then\n")
 	var o dpdkOptions
 	for _, option := range o.table() {
-		fmt.Fprintf(&b, "  %-26s %s\n", strings.TrimRight(option.Name()+" "+option.Arg, " "), option.Usage)
+		b.WriteString(usage.Entry(strings.TrimRight(option.Name()+" "+option.Arg, " "), option.Usage, usage.PageWidth))
 	}
-	b.WriteString("A port has one pair of queues, and the main core polls too, as there. Unlike there ports are\n" +
-		"dealt to cores in turn, and counters are drawn in place.\n")
+	b.WriteString("A port has one pair of queues, and the main core polls too, as there. Unlike\n" +
+		"there ports are dealt to cores in turn, and counters are drawn in place.\n")
 	dpdk.WriteHelp(&b)
 	return b.String()
 }

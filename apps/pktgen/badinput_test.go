@@ -117,7 +117,7 @@ func TestBadInput(t *testing.T) {
 		{"--max-p99=1ms --scenario=" + good, "--max-p99 1ms|scenario"},
 		{"--sizes=60,100", "--sizes 60,100|--duration"},
 		{"--l4=icmp --src-port=5", "--src-port 5|udp"},
-		{"--dry-run --report=" + dir + "/x.json", "--report|--dry-run"},
+		{"--dry-run --report=" + dir + "/x.json", "--report " + dir + "/x.json: nothing|--dry-run"},
 		{"--report=" + taken, "--report|is a directory"},
 		{"--search=mrr --latency-at-load", "--latency-at-load|csit-ndr"},
 		{"--max-rate=1Mpps", "--max-rate 1Mpps|--search"},

@@ -26,11 +26,12 @@ func main() { os.Exit(command.Run(app(), os.Args, os.Stdout, os.Stderr)) }
 
 // description is what the help says of pktgen alone.
 const description = `
-"pktgen help scenario" explains scenario files, "pktgen help search" explains
-searches. The exit status is 0 if all went well; 1 if something failed, a trial
-sent less than was intended or exceeds --max-loss or --max-p99, or what was asked
-for was interrupted before it was complete; 2 if the command line cannot be used.
-That of compare is 1 if a figure is worse, and 3 if that cannot be told.`
+"pktgen help scenario" explains scenario files, "pktgen help search"
+explains searches. The exit status is 0 if all went well; 1 if something
+failed, a trial sent less than was intended or exceeds --max-loss or
+--max-p99, or what was asked for was interrupted before it was complete; 2
+if the command line cannot be used. That of compare is 1 if a figure is
+worse, and 3 if that cannot be told.`
 
 func app() *cli.App {
 	app := command.New("pktgen", "send packets at a rate and measure what comes back", flags(), generate)

@@ -112,7 +112,11 @@ func (p *plan) checkSearch(c *cli.Context) error {
 func unused(c *cli.Context, options []string, reason, remedy string) error {
 	for _, name := range options {
 		if c.IsSet(name) {
-			return &command.UsageError{Option: name, Value: fmt.Sprint(c.Value(name)), Reason: reason, Remedy: remedy}
+			value := fmt.Sprint(c.Value(name))
+			if list, ok := c.Value(name).(cli.StringSlice); ok {
+				value = strings.Join(list.Value(), ", ")
+			}
+			return &command.UsageError{Option: name, Value: value, Reason: reason, Remedy: remedy}
 		}
 	}
 	return nil

@@ -67,7 +67,7 @@ var edges = map[string][]string{
 		"apps/internal/output", "apps/internal/usage", "apps/internal/version", "driver/devargs",
 	},
 	"apps/internal/await":   {},
-	"apps/internal/dpdk":    {"apps/internal/command", "pci", "pci/sysfs"},
+	"apps/internal/dpdk":    {"apps/internal/command", "apps/internal/usage", "pci", "pci/sysfs"},
 	"apps/internal/frame":   {"driver/mbuf"},
 	"apps/internal/inuse":   {"pci", "pci/sysfs"},
 	"apps/internal/output":  {},
@@ -85,8 +85,8 @@ var edges = map[string][]string{
 	"apps/internal/version": {},
 	"apps/l2fwd": {
 		"apps/internal/command", "apps/internal/dpdk", "apps/internal/frame", "apps/internal/pollers",
-		"apps/internal/portset", "apps/internal/session", "driver", "driver/devargs", "driver/lcore",
-		"driver/mbuf",
+		"apps/internal/portset", "apps/internal/session", "apps/internal/usage", "driver", "driver/devargs",
+		"driver/lcore", "driver/mbuf",
 	},
 	"apps/pktgen": {
 		"apps/internal/command", "apps/internal/output", "apps/internal/pollers", "apps/internal/portset",

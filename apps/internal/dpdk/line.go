@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/virtio-pmd/virtio-pmd/apps/internal/usage"
 	"github.com/virtio-pmd/virtio-pmd/pci"
 	"github.com/virtio-pmd/virtio-pmd/pci/sysfs"
 )
@@ -180,7 +181,7 @@ func WriteHelp(w io.Writer) {
 		fmt.Fprintf(w, "\n%s:\n", kind.title)
 		for _, o := range eal {
 			if kind.of(o) {
-				fmt.Fprintf(w, "  %-26s %s\n", o.words(), o.Usage+why(o))
+				fmt.Fprint(w, usage.Entry(o.words(), o.Usage+why(o), usage.PageWidth))
 			}
 		}
 	}

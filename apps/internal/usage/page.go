@@ -15,8 +15,8 @@ const (
 	indent = "   "
 	// widestName is how wide the column of the names of options becomes at most.
 	widestName = 24
-	// pageWidth is that of a page that is not written to a terminal.
-	pageWidth = 80
+	// PageWidth is that of a page that is not written to a terminal.
+	PageWidth = 80
 	// leastWidth and mostWidth bound the width of a page on a terminal.
 	leastWidth = 50
 	mostWidth  = 100
@@ -26,11 +26,11 @@ const (
 func Width(w io.Writer) int {
 	f, ok := w.(interface{ Fd() uintptr })
 	if !ok {
-		return pageWidth
+		return PageWidth
 	}
 	size, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
 	if err != nil || size.Col == 0 {
-		return pageWidth
+		return PageWidth
 	}
 	return min(max(int(size.Col), leastWidth), mostWidth)
 }
@@ -60,7 +60,7 @@ func Page(app *cli.App, topics []string, width int) {
 		c.CustomHelpTemplate = template(page.String())
 	}
 	writeOptions(&b, app.Flags, width)
-	b.WriteString(option("--version, -v", "print the version", width))
+	b.WriteString(Entry("--version, -v", "print the version", width))
 	app.CustomAppHelpTemplate = template(b.String())
 }
 
@@ -84,7 +84,7 @@ func writeOptions(b *strings.Builder, flags []cli.Flag, width int) {
 	for _, f := range flags {
 		writeOption(b, f, width)
 	}
-	b.WriteString(option("--help, -h", "print this page", width))
+	b.WriteString(Entry("--help, -h", "print this page", width))
 }
 
 // placeholder is the name of a value in the description of an option.
@@ -105,15 +105,17 @@ func writeOption(b *strings.Builder, f cli.Flag, width int) {
 	if m := placeholder.FindStringSubmatch(text); d.TakesValue() && m != nil {
 		name += " " + m[1]
 		text = strings.Replace(strings.TrimPrefix(text, m[0]+": "), m[0], m[1], 1)
+	} else if d.TakesValue() {
+		name += " VALUE"
 	}
 	if preset != "" && (d.TakesValue() || preset != "false") {
 		text += " (default: " + preset + ")"
 	}
-	b.WriteString(option(name, text, width))
+	b.WriteString(Entry(name, text, width))
 }
 
-// option returns an option as lines.
-func option(name, text string, width int) string {
+// Entry returns an entry of a list, as that of the options, as lines.
+func Entry(name, text string, width int) string {
 	column := indent + fmt.Sprintf("%-*s  ", widestName, name)
 	if len(name) > widestName {
 		blank := strings.Repeat(" ", len(indent)+widestName+2)

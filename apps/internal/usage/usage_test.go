@@ -68,7 +68,7 @@ func TestExplain(t *testing.T) {
 
 // TestPage: the page has every option that is not hidden, and its lines fit the width.
 func TestPage(t *testing.T) {
-	for _, width := range []int{leastWidth, pageWidth, mostWidth} {
+	for _, width := range []int{leastWidth, PageWidth, mostWidth} {
 		var out bytes.Buffer
 		app := &cli.App{Name: "app", Usage: "does what it is there for", Version: "v1", Description: "Lines\nstay.",
 			Flags: flags(), Writer: &out, HideHelpCommand: true,
@@ -99,7 +99,7 @@ func TestPage(t *testing.T) {
 			}
 		}
 	}
-	if got := Width(new(bytes.Buffer)); got != pageWidth {
+	if got := Width(new(bytes.Buffer)); got != PageWidth {
 		t.Errorf("the width of a file is %d", got)
 	}
 }

@@ -39,11 +39,9 @@ type ShortError struct {
 func (e *ShortError) Error() string {
 	return fmt.Sprintf("trial: sent %s, %.3g %% less than the %s intended (%d packets unsent, up to %v late); "+
 		"lower the rate, or use more CPUs or larger bursts",
-		pps(e.Achieved.PPS), 100*(1-e.Achieved.PPS/e.Intended.PPS), pps(e.Intended.PPS), e.Unsent,
+		result.PPSText(e.Achieved.PPS), 100*(1-e.Achieved.PPS/e.Intended.PPS), result.PPSText(e.Intended.PPS), e.Unsent,
 		time.Duration(e.MaxLate).Round(time.Microsecond))
 }
-
-func pps(v float64) string { return fmt.Sprintf("%.6g packets/s", v) }
 
 // StuckError is a trial that its pollers did not end: they are not polled, or one of them
 // has failed.

@@ -124,7 +124,7 @@ func (e Estimate) text(unit string) string {
 
 func inScaledUnit(v float64, unit string) string {
 	if unit == "pps" {
-		return ppsText(v)
+		return PPSText(v)
 	}
 	return inUnit(v, unit)
 }

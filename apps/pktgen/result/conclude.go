@@ -81,7 +81,7 @@ func (r *Report) noteGenerator() {
 		}
 		own := r.loopback(size).Rate.PPS
 		r.note(GeneratorBound, "%s at %s: %s is %.0f %% of the %s that the generator reaches over a "+
-			"cable on this host; the device may do more", what, size, ppsText(pps), 100*pps/own, ppsText(own))
+			"cable on this host; the device may do more", what, size, PPSText(pps), 100*pps/own, PPSText(own))
 		return true
 	}
 	for i := range r.Searches {

@@ -150,8 +150,8 @@ func TestRates(t *testing.T) {
 
 func TestTexts(t *testing.T) {
 	for want, got := range map[string]string{
-		"0 pps": ppsText(0), "999 pps": ppsText(999), "1 kpps": ppsText(999.6), "1.49 Mpps": ppsText(1488095),
-		"14.9 Mpps": ppsText(14880952), "10 Gbit/s": bpsText(1e10), "0 ns": nsText(0), "1.23 µs": nsText(1234),
+		"0 pps": PPSText(0), "999 pps": PPSText(999), "1 kpps": PPSText(999.6), "1.49 Mpps": PPSText(1488095),
+		"14.9 Mpps": PPSText(14880952), "10 Gbit/s": bpsText(1e10), "0 ns": nsText(0), "1.23 µs": nsText(1234),
 		"1 ms": nsText(999960), "60 s": nsText(60e9), "0 %": ratioText(0), "0.05 %": ratioText(0.0005),
 		"1.0e-06 %": ratioText(1e-8), "100 %": ratioText(1), "1,234,567": countText(1234567), "999": countText(999),
 		"1.5 KiB": bytesText(1536), "unknown": bytesText(0),

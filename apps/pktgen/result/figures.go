@@ -64,7 +64,7 @@ type rateUnit struct {
 func throughputFigures(searches []Search) ([]figure, error) {
 	var list []figure
 	for _, u := range []rateUnit{
-		{"throughput-pps", "Throughput in packets", func(r Rate) float64 { return r.PPS }, ppsText},
+		{"throughput-pps", "Throughput in packets", func(r Rate) float64 { return r.PPS }, PPSText},
 		{"throughput-l1", "Throughput on the wire (L1)", func(r Rate) float64 { return r.L1BPS }, bpsText},
 	} {
 		p := throughputPlot(searches, u)
@@ -251,7 +251,7 @@ func loadName(p LoadPoint) string { return strconv.FormatFloat(p.Percent, 'g', 4
 
 // rateFigure is what a trial sent and received over time.
 func rateFigure(id string, t Trial) (figure, error) {
-	p := newPlot("time", linearTicks{secondsText}, linearTicks{ppsText})
+	p := newPlot("time", linearTicks{secondsText}, linearTicks{PPSText})
 	var tx, rx plotter.XYs
 	for _, i := range t.Intervals {
 		at := float64(i.Start+i.Duration/2) / 1e9

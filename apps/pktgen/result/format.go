@@ -28,7 +28,8 @@ func scaled(v float64) string {
 	return text + " " + prefixes[i]
 }
 
-func ppsText(v float64) string { return scaled(v) + "pps" }
+// PPSText returns a rate in packets a second for people: "1.49 Mpps".
+func PPSText(v float64) string { return scaled(v) + "pps" }
 func bpsText(v float64) string { return scaled(v) + "bit/s" }
 
 // nsText returns a duration in the unit that suits it: "12.3 µs".

@@ -127,7 +127,7 @@ func searchRows(m SearchMethod) [][]string {
 func latencyRows(m LatencyMethod) [][]string {
 	rows := [][]string{
 		{"Transmit timestamp", m.Transmit}, {"Receive timestamp", m.Receive}, {"Clock", m.Clock},
-		{"Probes", ppsText(m.ProbePPS) + " in each latency stream"},
+		{"Probes", PPSText(m.ProbePPS) + " in each latency stream"},
 		{"Histogram", fmt.Sprintf("%d significant digits", m.Digits)}, {"Jitter", m.Jitter},
 	}
 	if b := m.Bias; b != nil {

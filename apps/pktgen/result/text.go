@@ -21,8 +21,8 @@ func WriteText(w io.Writer, r *Report) error {
 		writeSearch(&b, &r.Searches[i], r.Disclosure.Search)
 	}
 	for _, m := range r.MRR {
-		fmt.Fprintf(&b, "\npktgen: %s: receive rate at %s: median %s, %s to %s in %s\n", m.Size, ppsText(m.Offered.PPS),
-			ppsText(m.Median), ppsText(m.Min), ppsText(m.Max), plural(len(m.Trials), "trial"))
+		fmt.Fprintf(&b, "\npktgen: %s: receive rate at %s: median %s, %s to %s in %s\n", m.Size, PPSText(m.Offered.PPS),
+			PPSText(m.Median), PPSText(m.Min), PPSText(m.Max), plural(len(m.Trials), "trial"))
 	}
 	for i := range r.LossCurves {
 		writeCurve(&b, &r.LossCurves[i])
@@ -32,7 +32,7 @@ func WriteText(w io.Writer, r *Report) error {
 	}
 	for _, t := range r.BackToBack {
 		fmt.Fprintf(&b, "\npktgen: %s: longest burst without loss at %s: mean %.0f packets, %d to %d, stddev %.0f, repetitions: %d\n",
-			t.Size, ppsText(t.SendRate.PPS), t.Mean, t.Min, t.Max, t.StdDev, len(t.Bursts))
+			t.Size, PPSText(t.SendRate.PPS), t.Mean, t.Min, t.Max, t.StdDev, len(t.Bursts))
 	}
 	if bias := r.Disclosure.Latency.Bias; bias != nil {
 		fmt.Fprintf(&b, "\n  pktgen itself, over a cable: latency min %s  p50 %s  p99 %s  max %s, which is part of the above\n",
@@ -62,10 +62,10 @@ func writeGoal(b *bytes.Buffer, g *GoalResult) {
 		if at == nil {
 			return "none"
 		}
-		return ppsText(at.Load.PPS)
+		return PPSText(at.Load.PPS)
 	}
 	fmt.Fprintf(b, "  goal %s (loss up to %s): relevant lower bound %s, upper bound %s, conditional throughput %s",
-		g.Goal.Name, ratioText(g.Goal.LossRatio), bound(g.LowerBound), bound(g.UpperBound), ppsText(g.ConditionalThroughput.PPS))
+		g.Goal.Name, ratioText(g.Goal.LossRatio), bound(g.LowerBound), bound(g.UpperBound), PPSText(g.ConditionalThroughput.PPS))
 	if g.LowerBound != nil {
 		fmt.Fprintf(b, ", L1 %s", bpsText(g.LowerBound.Load.L1BPS))
 	}
@@ -82,23 +82,23 @@ func writeLikely(b *bytes.Buffer, g *GoalResult) {
 	lower, upper := g.LikelyLower.PPS, g.LikelyUpper.PPS
 	switch {
 	case lower > 0 && upper > 0 && (g.LowerBound == nil || g.UpperBound == nil):
-		fmt.Fprintf(b, ", likely between %s and %s", ppsText(lower), ppsText(upper))
+		fmt.Fprintf(b, ", likely between %s and %s", PPSText(lower), PPSText(upper))
 	case lower > 0 && g.LowerBound == nil:
-		fmt.Fprintf(b, ", likely above %s", ppsText(lower))
+		fmt.Fprintf(b, ", likely above %s", PPSText(lower))
 	case upper > 0 && g.UpperBound == nil:
-		fmt.Fprintf(b, ", likely below %s", ppsText(upper))
+		fmt.Fprintf(b, ", likely below %s", PPSText(upper))
 	}
 }
 
 func writeCurve(b *bytes.Buffer, c *LossCurve) {
-	fmt.Fprintf(b, "\npktgen: %s: loss by load, 100 %% is %s\n", c.Size, ppsText(c.MaxLoad.PPS))
+	fmt.Fprintf(b, "\npktgen: %s: loss by load, 100 %% is %s\n", c.Size, PPSText(c.MaxLoad.PPS))
 	for _, p := range c.Points {
-		fmt.Fprintf(b, "  %5.1f %%  %10s  loss %s\n", p.Percent, ppsText(p.Offered.PPS), ratioText(p.LossRatio))
+		fmt.Fprintf(b, "  %5.1f %%  %10s  loss %s\n", p.Percent, PPSText(p.Offered.PPS), ratioText(p.LossRatio))
 	}
 }
 
 func writeLatencies(b *bytes.Buffer, l *LatencyAtLoad) {
-	fmt.Fprintf(b, "\npktgen: %s: latency by load, 100 %% is %s, the %s\n", l.Size, ppsText(l.ReferenceRate.PPS), l.Reference)
+	fmt.Fprintf(b, "\npktgen: %s: latency by load, 100 %% is %s, the %s\n", l.Size, PPSText(l.ReferenceRate.PPS), l.Reference)
 	for _, p := range l.Points {
 		at := &p.Latency
 		fmt.Fprintf(b, "  %5.1f %%  min %s  p50 %s  p90 %s  p99 %s  p99.9 %s  max %s  loss %s\n", p.Percent, durationText(at.Min),

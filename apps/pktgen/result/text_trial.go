@@ -10,7 +10,7 @@ import (
 func writeTrial(b *bytes.Buffer, t *Trial) {
 	fmt.Fprintf(b, "\npktgen: %s for %s\n", t.Size, durationText(t.Duration))
 	rate := func(name string, r Rate) {
-		fmt.Fprintf(b, "  %-9s %s  L2 %s  L1 %s\n", name, ppsText(r.PPS), bpsText(r.L2BPS), bpsText(r.L1BPS))
+		fmt.Fprintf(b, "  %-9s %s  L2 %s  L1 %s\n", name, PPSText(r.PPS), bpsText(r.L2BPS), bpsText(r.L1BPS))
 	}
 	rate("intended", t.Intended)
 	rate("achieved", t.Achieved)
@@ -46,6 +46,9 @@ func writePort(b *bytes.Buffer, p *Port) {
 
 func writeStream(b *bytes.Buffer, s *Stream) {
 	fmt.Fprintf(b, "  stream %s: TX-packets: %d", s.Name, s.TxPackets)
+	if s.TxUnsent > 0 {
+		fmt.Fprintf(b, " unsent: %d", s.TxUnsent)
+	}
 	if s.Tracked {
 		fmt.Fprintf(b, " RX-packets: %d lost: %d reordered: %d duplicates: %d late: %d",
 			s.RxPackets, s.Lost, s.Reordered, s.Duplicates, s.Late)

@@ -8,7 +8,7 @@ func tiles(r *Report) []tile {
 	var list []tile
 	list = append(list, searchTiles(r.Searches)...)
 	for _, m := range r.MRR {
-		list = append(list, tile{"MRR, " + withFCS(m.Size) + " bytes", ppsText(m.Median),
+		list = append(list, tile{"MRR, " + withFCS(m.Size) + " bytes", PPSText(m.Median),
 			"median received at the highest load"})
 	}
 	if len(r.Trials) == 1 || len(list) == 0 && len(r.Trials) > 0 {
@@ -34,7 +34,7 @@ func searchTiles(searches []Search) []tile {
 	var list []tile
 	for _, goal := range goalNames(searches) {
 		if b, ok := boundsOf(searches, withFCS(small), goal, func(r Rate) float64 { return r.PPS }); ok {
-			list = append(list, tile{goal + ", " + withFCS(small) + " bytes", ppsText(b.mark), "relevant lower bound"})
+			list = append(list, tile{goal + ", " + withFCS(small) + " bytes", PPSText(b.mark), "relevant lower bound"})
 		}
 	}
 	if small.Name == large.Name {
@@ -50,7 +50,7 @@ func searchTiles(searches []Search) []tile {
 
 func trialTiles(t Trial) []tile {
 	list := []tile{
-		{"Received", ppsText(t.Received.PPS), "of " + ppsText(t.Intended.PPS) + " intended"},
+		{"Received", PPSText(t.Received.PPS), "of " + PPSText(t.Intended.PPS) + " intended"},
 		{"Lost", ratioText(t.LossRatio), countText(t.Lost) + " of " + countText(t.Sent+t.Unsent)},
 	}
 	for _, s := range t.Streams {
