@@ -27,7 +27,7 @@ func TestFromDPDK(t *testing.T) {
 		}
 	}
 	for line, want := range map[string]string{
-		"--no-pci --vdev net_null0 -- -p 3":     "-p 1: there are 1 ports",
+		"--no-pci --vdev net_null0 -- -p 3":     "no port 1 among the 1 of the command line",
 		"--no-pci --vdev net_null0 -- -p x":     "not a hexadecimal mask of ports",
 		"--no-pci --vdev net_null0 -- -q 16":    "not between 1 and 15",
 		"--no-pci --vdev net_null0 -- -z":       "neither an option of DPDK's EAL nor of this command",

@@ -22,8 +22,8 @@
 //	                          vhost-user socket: a virtual machine, DPDK or another
 //	                          process connects there and gets it
 //
-//	In SOCKET, NAME, FILE and RECORD a comma is written \, and a backslash before one
-//	\\; in FILE a colon is written \: too. A shell wants quotes around that.
+//	In SOCKET, NAME, FILE and RECORD a comma is written \, and a backslash before
+//	one \\; in FILE a colon is written \: too. A shell wants quotes around that.
 //
 //	KEY                       VALUE
 //	queues                    queue pairs to use, 1 to 32768

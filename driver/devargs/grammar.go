@@ -46,8 +46,8 @@ func KeyTopics() []Topic {
 const (
 	grammarHead = `PORT = DEVICE { "," KEY "=" VALUE }`
 
-	quoting = `In SOCKET, NAME, FILE and RECORD a comma is written \, and a backslash before one
-\\; in FILE a colon is written \: too. A shell wants quotes around that.`
+	quoting = `In SOCKET, NAME, FILE and RECORD a comma is written \, and a backslash before
+one \\; in FILE a colon is written \: too. A shell wants quotes around that.`
 
 	defaults = `A feature with the value 1 is not required: packed=1 on a device without packed
 rings opens a port with split ones. The port's Path, which the commands print,
