@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"strconv"
@@ -115,26 +116,45 @@ func describe(info sysfs.Info, name string, inUse []string) functionObject {
 	return o
 }
 
-// table prints functions for people: columns aligned, a dash for nothing.
+// table prints functions for people: columns aligned, a dash for nothing. What a function is
+// used for stands below it, a line with its address for each reason.
 func table(w io.Writer, functions []functionObject) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "ADDRESS\tID\tVIRTIO\tDRIVER\tNETDEV\tNUMA\tIOMMU GROUP\tNAME\tIN USE BECAUSE")
+	var columns bytes.Buffer
+	t := tabwriter.NewWriter(&columns, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "ADDRESS\tID\tVIRTIO\tDRIVER\tNETDEV\tNUMA\tIOMMU\tNAME")
 	for _, f := range functions {
-		columns := []string{
+		cells := []string{
 			f.Address, f.Vendor + ":" + f.Device, f.Kind, f.Driver, strings.Join(f.Netdevs, ","),
-			node(f.NUMANode), group(f), f.Name, strings.Join(f.InUse, "; "),
+			node(f.NUMANode), group(f), f.Name,
 		}
-		if f.Fault != "" {
-			columns[2] += " (" + f.Fault + ")"
-		}
-		for i, c := range columns {
+		for i, c := range cells {
 			if c == "" {
-				columns[i] = "-"
+				cells[i] = "-"
 			}
 		}
-		fmt.Fprintln(t, strings.Join(columns, "\t"))
+		fmt.Fprintln(t, strings.Join(cells, "\t"))
 	}
-	return t.Flush()
+	_ = t.Flush() // to memory
+	var b bytes.Buffer
+	rows := strings.SplitAfter(columns.String(), "\n")
+	b.WriteString(rows[0])
+	for i, f := range functions {
+		b.WriteString(rows[i+1])
+		if f.Fault != "" {
+			fmt.Fprintf(&b, "  %s has invalid capabilities: %s\n", f.Address, f.Fault)
+		}
+		if f.Former != "" && f.Former != f.Driver {
+			fmt.Fprintf(&b, "  %s goes back to %s with restore\n", f.Address, f.Former)
+		}
+		if f.Persistent {
+			fmt.Fprintf(&b, "  %s is bound at every start, until restore or unbind\n", f.Address)
+		}
+		for _, reason := range f.InUse {
+			fmt.Fprintf(&b, "  %s is in use: %s\n", f.Address, reason)
+		}
+	}
+	_, err := w.Write(b.Bytes())
+	return err
 }
 
 func node(n int) string {

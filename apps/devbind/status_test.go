@@ -36,11 +36,12 @@ func TestStatusTable(t *testing.T) {
 	unchanged(t, m.Root, func() {
 		got := devbind(t, m, "status")
 		want := []string{
-			"ADDRESS ID VIRTIO DRIVER NETDEV NUMA IOMMU GROUP NAME IN USE BECAUSE",
-			one + " 1af4:1041 modern virtio-pci eth0 1 7 with 0000:01:00.0 Red Hat, Inc. Virtio 1.0 network device eth0 has the address 10.0.0.2/32",
-			two + " 1af4:1000 transitional vfio-pci - - 8 virtio network device -",
-			"0000:00:05.0 1af4:1000 legacy - - - - virtio network device -",
-			"0000:01:00.0 8086:10d3 - e1000e - - 7 with " + one + " - -",
+			"ADDRESS ID VIRTIO DRIVER NETDEV NUMA IOMMU NAME",
+			one + " 1af4:1041 modern virtio-pci eth0 1 7 with 0000:01:00.0 Red Hat, Inc. Virtio 1.0 network device",
+			one + " is in use: eth0 has the address 10.0.0.2/32",
+			two + " 1af4:1000 transitional vfio-pci - - 8 virtio network device",
+			"0000:00:05.0 1af4:1000 legacy - - - - virtio network device",
+			"0000:01:00.0 8086:10d3 - e1000e - - 7 with " + one + " -",
 		}
 		var lines []string
 		for _, line := range strings.Split(strings.TrimSpace(got.stdout), "\n") {
