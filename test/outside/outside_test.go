@@ -33,23 +33,6 @@ func TestForwardFromAnotherModule(t *testing.T) {
 	}
 }
 
-// TestReadmeShowsTheProgram checks that what the README prints is what was just built.
-func TestReadmeShowsTheProgram(t *testing.T) {
-	program := read(t, "testdata/forward.go.txt")
-	_, body, _ := strings.Cut(program, "func forward(ctx context.Context) error {\n")
-	body, _, ok := strings.Cut(body, "\n}\n")
-	if !ok {
-		t.Fatal("testdata/forward.go.txt has no function forward")
-	}
-	readme := read(t, "../../README.md")
-	for line := range strings.SplitSeq(body, "\n") {
-		if !strings.Contains(readme, strings.TrimSpace(line)) {
-			t.Errorf("README.md lacks the line %q of testdata/forward.go.txt",
-				strings.TrimSpace(line))
-		}
-	}
-}
-
 func run(t *testing.T, dir, name string, args ...string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)

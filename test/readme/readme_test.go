@@ -247,3 +247,53 @@ func TestHelp(t *testing.T) {
 		}
 	}
 }
+
+// TestLinks: what the files of documentation link to in this repository is there.
+func TestLinks(t *testing.T) {
+	const root = "../.."
+	link := regexp.MustCompile(`\]\(([^)#:]*)(#[^)]*)?\)`)
+	links := 0
+	for _, pattern := range []string{"*.md", ".github/*.md", "*/*.md", "*/*/*.md"} {
+		files, err := filepath.Glob(filepath.Join(root, pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range link.FindAllStringSubmatch(string(text), -1) {
+				links++
+				to := file
+				if m[1] != "" {
+					to = filepath.Join(filepath.Dir(file), m[1])
+				}
+				if _, err := os.Stat(to); err != nil {
+					t.Errorf("%s: %v", file, err)
+				} else if m[2] != "" && !hasHeading(t, to, m[2][1:]) {
+					t.Errorf("%s: %s has no heading %s", file, to, m[2])
+				}
+			}
+		}
+	}
+	if links < 20 {
+		t.Errorf("there are %d links", links)
+	}
+}
+
+// hasHeading reports whether a file has the heading that an anchor names.
+func hasHeading(t *testing.T, file, anchor string) bool {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		heading := strings.TrimLeft(line, "#")
+		words := strings.Fields(strings.ToLower(strings.ReplaceAll(heading, "`", "")))
+		if heading != line && strings.Join(words, "-") == anchor {
+			return true
+		}
+	}
+	return false
+}
