@@ -29,6 +29,9 @@
 // on with the packed rings of a QEMU guest, for which QEMU has to connect again
 // (-chardev socket,...,reconnect=1). Split rings go on without it.
 //
+// With --strict it judges the driver at the other end: which rules of the specification that
+// broke, where and how often, is said at the end, and makes the exit status 1.
+//
 // Counters are in the words of that driver: RX is what it receives, TX what it
 // sends. Rates are averages over the time in which packets could flow.
 package main
@@ -69,6 +72,8 @@ func app() *cli.App {
 		&cli.StringFlag{Name: "mac", Usage: "`ADDRESS` of the device", DefaultText: "02:00:00:00:00:01"},
 		&cli.StringFlag{Name: "cpus", Usage: "the `CPU` that polls and never sleeps",
 			DefaultText: "any, and sleeps when idle"},
+		&cli.BoolFlag{Name: "strict", Usage: "list at the end which rules of the specification the driver at the other " +
+			"end broke; the exit status is 1 if there are any"},
 		command.XStatsFlag(),
 	}
 	flags := append(own, command.OutputFlags("how long to serve, 0 until Ctrl-C")...)

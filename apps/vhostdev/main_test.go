@@ -43,7 +43,7 @@ func TestBadOptions(t *testing.T) {
 		{[]string{"--backend", "pcap"}, "pcap"}, {[]string{"--raw"}, "give gen or null, or leave out --raw"}, {[]string{"--raw", "--backend", "tap=x"}, "tap=x"},
 		{[]string{"--backend", "tap=../x"}, "not a name"}, {[]string{"--cpus", "1000"}, "cannot be used"},
 		{[]string{"--mac", "00:00:00:00:00:00"}, "no port has the address zero"}, {[]string{"--mac", "02:00:00:00:00:01,queues=2"}, "more than"},
-		{[]string{"--queues", "0"}, "queues"},
+		{[]string{"--queues", "0"}, "queues"}, {[]string{"--raw", "--backend", "gen", "--strict"}, "--raw looks at no rules"},
 		{[]string{"--offloads", "gro"}, `"gro" is no offload; give off, all or some of csum,tso,uso,lro`}, {[]string{"--offloads", "csum,"}, `"" is no offload`},
 		{[]string{"--raw", "--backend", "gen", "--offloads", "tso,lro"}, "leave out lro, or --raw"},
 		{[]string{"--socket-mode", "8"}, "octal"}, {[]string{"--socket-mode", "01777"}, "01777"},

@@ -29,6 +29,7 @@ type options struct {
 	state        string // the file; "": none
 	backend, arg string
 	raw          bool
+	strict       bool
 	queues       int
 	size, mtu    int
 	mac          net.HardwareAddr
@@ -50,7 +51,7 @@ const (
 
 func read(c *cli.Context) (*options, error) {
 	o := &options{
-		socket: c.String("socket"), state: c.String("state"), client: c.Bool("client"), raw: c.Bool("raw"),
+		socket: c.String("socket"), state: c.String("state"), client: c.Bool("client"), raw: c.Bool("raw"), strict: c.Bool("strict"),
 		socketGroup: c.String("socket-group"), queues: c.Int("queues"), size: c.Int("size"), mtu: c.Int("mtu"),
 	}
 	o.XStats = c.Bool("xstats")
@@ -78,6 +79,8 @@ func (o *options) readSocket() error {
 	case o.state != "" && o.raw:
 		return &command.UsageError{Option: "state", Value: o.state, Reason: "--raw keeps no positions",
 			Remedy: "leave out one of them"}
+	case o.strict && o.raw:
+		return &command.UsageError{Reason: "--strict: --raw looks at no rules; leave out one of them"}
 	}
 	return nil
 }

@@ -53,7 +53,7 @@ func (s *server) run(ctx context.Context, stdout, stderr io.Writer) error {
 	s.stopPoller()
 	// Printed before Close disconnects the peer, whose features are in the report.
 	err = errors.Join(err, session.Print(s.report(), s.elapsed(), s.options.Options, stdout, stderr))
-	return errors.Join(err, s.back.Close())
+	return errors.Join(err, s.judge(), s.back.Close())
 }
 
 // open starts the back end, and a poller of it where that is asked for.
