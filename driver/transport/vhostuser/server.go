@@ -54,7 +54,7 @@ func (s *server) connect(ctx context.Context) (*net.UnixConn, error) {
 	case ctx.Err() != nil:
 		return nil, &Error{Device: "vhost-user:" + s.path, Op: opAccept,
 			Reason: fmt.Sprintf("no back end connected within %v", time.Since(start).Round(time.Millisecond)),
-			Remedy: "start it as the client of this socket (net_vhost: client=1)", Err: ctx.Err()}
+			Remedy: "start it as the client of this socket (vhostdev --client; net_vhost with client=1)", Err: ctx.Err()}
 	}
 	return nil, listenError(s.path, err)
 }
