@@ -28,7 +28,7 @@ func TestSettleAwaitsPollers(t *testing.T) {
 	}
 	defer polling.Wait()
 	defer over.Store(true)
-	const silence = 5 * time.Millisecond
+	const pause = 5 * time.Millisecond
 	go func() {
 		for r.current.Load() == nil {
 			time.Sleep(time.Millisecond)
@@ -36,10 +36,10 @@ func TestSettleAwaitsPollers(t *testing.T) {
 		for r.current.Load() != nil { // until all is sent
 			time.Sleep(time.Millisecond)
 		}
-		time.Sleep(10 * silence)
+		time.Sleep(10 * pause)
 		paused.Store(false)
 	}()
-	got, err := r.Trial(t.Context(), Run{Duration: silence, Silence: silence, Settle: time.Minute, Tolerance: anyRate})
+	got, err := r.Trial(t.Context(), Run{Duration: pause, Silence: pause, Settle: time.Minute, Tolerance: anyRate})
 	if err != nil {
 		t.Fatal(err)
 	}
