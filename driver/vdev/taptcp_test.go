@@ -2,6 +2,7 @@ package vdev_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"sync/atomic"
@@ -96,8 +97,17 @@ func TestTapTCP(t *testing.T) {
 			ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 			defer cancel()
 			done := make(chan error, 1)
-			go func() { done <- netlab.Transfer(ctx, a.Namespace, b.Namespace, c.size) }()
-			var packets, longest atomic.Int64
+			for i, h := range []host{a, b} {
+				if err := h.AddIPv6(fmt.Sprintf("2001:db8::%d/64", i+1)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			var packets, longest, longestIPv4 atomic.Int64
+			go func() {
+				err := netlab.Transfer(ctx, a.Namespace, b.Namespace, c.size/2)
+				longestIPv4.Store(longest.Swap(0))
+				done <- errors.Join(err, netlab.TransferIPv6(ctx, a.Namespace, b.Namespace, c.size/2))
+			}()
 			for begin := time.Now(); ; {
 				moved := a.forward(b, &packets, &longest)
 				moved = b.forward(a, &packets, &longest) || moved
@@ -115,8 +125,10 @@ func TestTapTCP(t *testing.T) {
 				}
 				break
 			}
-			if n := longest.Load() - virtio.NetHeaderLen; n < c.longest || c.longest == 1514 && n != 1514 {
-				t.Errorf("the longest packet has %d bytes", n)
+			for version, longest := range map[string]*atomic.Int64{"IPv4": &longestIPv4, "IPv6": &longest} {
+				if n := longest.Load() - virtio.NetHeaderLen; n < c.longest || c.longest == 1514 && n != 1514 {
+					t.Errorf("%s: the longest packet has %d bytes", version, n)
+				}
 			}
 			for _, h := range []host{a, b} {
 				h.g.d.Stop()

@@ -51,6 +51,9 @@ func steer(args []string) error {
 	if err != nil {
 		return err
 	}
+	if err := s.drain(); err != nil {
+		return err
+	}
 	outcome := s.outcome()
 	if err := port.Close(); err != nil {
 		return err
@@ -60,27 +63,6 @@ func steer(args []string) error {
 		return err
 	}
 	return pool.Release()
-}
-
-// steerOutcome is what became of all packets and buffers.
-type steerOutcome struct {
-	Path                                           string
-	Received, Foreign, Sent, Unsent                uint64 // by the program
-	RxPackets, RxErrors                            uint64 // by the port, as what follows
-	TxPackets, TxDropped, TxErrors, TxLost, Resets uint64
-	Buffers, Free                                  int
-}
-
-// outcome returns what became of all packets.
-func (s *steering) outcome() steerOutcome {
-	stats := s.port.Stats()
-	o := steerOutcome{Received: s.received, Foreign: s.foreign, Unsent: s.unsent, RxPackets: stats.RxPackets,
-		RxErrors: stats.RxErrors, TxPackets: stats.TxPackets, TxDropped: stats.TxDropped, TxErrors: stats.TxErrors,
-		TxLost: stats.TxLost, Resets: stats.Resets, Path: s.port.Path().Rx}
-	for i := range s.sent {
-		o.Sent += s.sent[i].Load()
-	}
-	return o
 }
 
 // steering is a port and what is seen of the packets that it receives.
