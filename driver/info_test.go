@@ -135,7 +135,7 @@ func TestInfoPage(t *testing.T) {
 		}
 	}
 	words := []string{"DRIVER_OK", info.MAC, "queue pairs   3 of 3", "no event index", "bit 120(120)", "max_virtqueue_pairs",
-		"virtqueue 5 (tx 2)", "control", "WRITE AVAIL", "wanted, not offered MTU(3)",
+		"virtqueue 5 (tx 2)", "control", "WRITE AVAIL", "not offered   of those wanted: MTU(3)",
 		"    0-3  never written"}
 	for _, f := range info.Features {
 		words = append(words, f.Feature.String()+"(")

@@ -102,7 +102,7 @@ func (i Info) printFeatures(p *page) {
 	p.WriteString("features\n")
 	p.line("negotiated", strings.Join(negotiated, " "))
 	if missing != nil {
-		p.line("wanted, not offered", strings.Join(missing, " "))
+		p.line("not offered", "of those wanted: "+strings.Join(missing, " "))
 	}
 	title := "  offered by the device and not negotiated:\n"
 	for _, f := range i.Features {

@@ -7,7 +7,8 @@
 // l2fwd as the back end, and with a process in a network namespace of its own
 // (a pod) at the far end of the wire.
 //
-// pktgen measures l2fwd in a guest too: each has two functions, joined in pairs.
+// pktgen measures l2fwd in a guest too: each has two functions, joined in pairs. testpmd
+// forwards there by a command line of DPDK, and its prompt is used.
 //
 // One boot serves many tests: process 1 of the guest (package guest) runs
 // commands for the test over a virtio-serial port (package agent). Frames come
