@@ -48,7 +48,7 @@ func main() {
 		Flags: []cli.Flag{
 			&cli.IntFlag{Name: "rounds", Value: 1, Usage: "how often to measure everything"},
 			&cli.IntFlag{Name: "pairs", Value: 5, Usage: "pairs of runs in a round"},
-			&cli.IntFlag{Name: "samples", Value: 40, Usage: "samples of a run, of 8192 packets or more"},
+			&cli.IntFlag{Name: "samples", Value: 160, Usage: "samples of a run, of 2048 packets or more"},
 			&cli.StringFlag{Name: "bursts", Value: "1,8,32,128", Usage: "packets of a burst"},
 			&cli.StringFlag{Name: "frames", Value: "64,1518", Usage: "bytes of a frame"},
 			&cli.StringFlag{Name: "rows", Value: ".", Usage: "measure the rows whose names match this `REGEXP`"},
@@ -83,7 +83,7 @@ type bench struct {
 	cpu                    int
 	cc                     string
 
-	sampleBursts int // bursts of a sample; 0 is as many as have 8192 packets, at least 64
+	sampleBursts int // bursts of a sample; 0 is as many as have 2048 packets, at least 16
 	programs     [2]string
 	dir, huge    string // of files, and of hugepages
 	progress     bool

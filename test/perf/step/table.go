@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 	"time"
 )
@@ -94,7 +95,8 @@ func (b *bench) printRounds(out io.Writer, res *results) {
 	if b.rounds < 2 {
 		return
 	}
-	cells, apart, worst, where := 0, 0, 0.0, cell{}
+	cells, worst, where := 0, 0.0, cell{}
+	apart := map[string]int{}
 	for i, r := range b.rows {
 		for k := range b.frames {
 			for _, work := range r.works(k == 0) {
@@ -103,7 +105,7 @@ func (b *bench) printRounds(out io.Writer, res *results) {
 					d := res.disagreement(at)
 					cells++
 					if d > agreement {
-						apart++
+						apart[fmt.Sprintf("%s at burst %d", work, size)]++
 					}
 					if d > worst {
 						worst, where = d, at
@@ -112,8 +114,16 @@ func (b *bench) printRounds(out io.Writer, res *results) {
 			}
 		}
 	}
+	kinds, others := []string{}, 0
+	for kind, n := range apart {
+		kinds, others = append(kinds, fmt.Sprintf("%s (%d)", kind, n)), others+n
+	}
+	slices.Sort(kinds)
 	fmt.Fprintf(out, "\nThe ratios of the %d rounds agree within %.0f %% in %d of %d cells", b.rounds, 100*agreement,
-		cells-apart, cells)
+		cells-others, cells)
+	if others > 0 {
+		fmt.Fprintf(out, ", not in %s", strings.Join(kinds, ", "))
+	}
 	if worst > 0 {
 		fmt.Fprintf(out, "; they are furthest apart, %.0f %%, in %s, %s, burst %d, %d bytes", 100*worst,
 			b.rows[where.row].name, where.work, where.size, b.frames[where.frame])

@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ring = 1024, buffers = 8192, cache_size = 256, max_burst = 1024, polls = 32, max_samples = 10000 };
+enum { ring = 1024, buffers = 8192, cache_size = 256, max_burst = 1024, polls = 32, max_samples = 10000, passes = 4, max_sizes = 16 };
 
 static struct rte_mbuf *bufs[max_burst];
 static struct rte_mempool *pool;
@@ -247,30 +247,30 @@ static int ascending(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+// tare is explained in bench.go.
 static double tare(void)
 {
-	static double t[20000];
-	enum { n = sizeof t / sizeof *t };
-	for (int i = 0; i < n; i++) {
-		for (volatile int pause = i % 61; pause > 0; pause--)
+	enum { readings = 61 };
+	uint64_t sum = 0;
+	for (int i = 0; i < readings; i++) {
+		for (volatile int pause = i; pause > 0; pause--)
 			;
-		uint64_t begin = clock_start();
-		t[i] = clock_stop() - begin;
+		uint64_t t = clock_start();
+		sum += clock_stop() - t;
 	}
-	qsort(t, n, sizeof *t, ascending);
-	double sum = 0;
-	int k = 0;
-	while (k < n && t[k] <= 2 * t[n / 2])
-		sum += t[k++];
-	return sum / k;
+	return (double)sum / readings;
 }
 
-static void measure(const struct work *w, int size, int samples, int bursts, double tare)
+// A figure has the samples of all passes.
+struct cell { const struct work *work; int size, samples; double cycles[max_samples]; };
+
+static void measure(struct cell *c, int samples, int bursts)
 {
-	static double cycles[max_samples];
+	const struct work *w = c->work;
+	int size = c->size;
 	struct sum warm = { 0 };
 	if (bursts == 0)
-		bursts = size > 128 ? 64 : 8192 / size;
+		bursts = size > 2 * ring / 16 ? 16 : 2 * ring / size;
 	drain();
 	if (w->burst == transmit_large)
 		device_expect(number, large_bytes, request_segments);
@@ -278,21 +278,23 @@ static void measure(const struct work *w, int size, int samples, int bursts, dou
 		device_expect(number, frame, request_checksum);
 	else
 		device_expect(w->burst == transmit || w->burst == get ? number : device_next(), frame, request_nothing);
-	for (int i = 0; i < 200 + 2 * ring / size; i++)
+	for (int i = 0; i < 32 + 2 * ring / size; i++)
 		w->burst(size, &warm);
-	for (int i = 0; i < samples && warm.units > 0; i++) {
+	for (int i = 0; i < samples && warm.units > 0 && c->samples < max_samples; i++) {
 		struct sum s = { 0 };
 		for (int k = 0; k < bursts; k++)
 			w->burst(size, &s);
-		cycles[i] = (s.cycles - tare * bursts) / s.units;
+		c->cycles[c->samples++] = (s.cycles - tare() * bursts) / s.units;
 	}
-	if (warm.units == 0) { // the vectorized paths receive nothing at less than four
-		printf("{\"work\":\"%s\",\"burst\":%d,\"cycles\":0,\"least\":0}\n", w->name, size);
-		return;
-	}
-	qsort(cycles, samples, sizeof *cycles, ascending);
-	printf("{\"work\":\"%s\",\"burst\":%d,\"cycles\":%.3f,\"least\":%.3f}\n", w->name, size,
-		cycles[samples / 2], cycles[0]);
+}
+
+static void print(struct cell *c)
+{
+	if (c->samples == 0) // the vectorized paths receive nothing at less than four
+		c->cycles[c->samples++] = 0;
+	qsort(c->cycles, c->samples, sizeof *c->cycles, ascending);
+	printf("{\"work\":\"%s\",\"burst\":%d,\"cycles\":%.3f,\"least\":%.3f}\n", c->work->name, c->size,
+		c->cycles[c->samples / 2], c->cycles[0]);
 }
 
 static const char *argument(int argc, char **argv, const char *key, const char *otherwise)
@@ -352,7 +354,7 @@ static int check(void)
 int main(int argc, char **argv)
 {
 	const char *socket = argument(argc, argv, "socket", "");
-	int samples = atoi(argument(argc, argv, "samples", "40"));
+	int samples = atoi(argument(argc, argv, "samples", "160"));
 	int bursts = atoi(argument(argc, argv, "bursts", "0"));
 	frame = atoi(argument(argc, argv, "frame", "64"));
 	offloads = strcmp(argument(argc, argv, "offloads", "false"), "true") == 0;
@@ -367,16 +369,22 @@ int main(int argc, char **argv)
 	if (device_wait(5000))
 		return 1;
 	verify();
-	double t = tare();
+	static struct cell cells[max_sizes * sizeof works / sizeof *works];
+	int n = 0;
 	for (char *p = strtok(sizes, ","); p; p = strtok(NULL, ",")) {
-		int size = atoi(p);
-		if (size < 1 || size > max_burst)
+		int size = atoi(p), kinds = sizeof works / sizeof *works;
+		if (offloads)
+			kinds = sizeof offload_works / sizeof *offload_works;
+		if (size < 1 || size > max_burst || n + kinds > (int)(sizeof cells / sizeof *cells))
 			return 1;
-		for (size_t w = 0; offloads && w < sizeof offload_works / sizeof *offload_works; w++)
-			measure(&offload_works[w], size, samples, bursts, t);
-		for (size_t w = 0; !offloads && w < sizeof works / sizeof *works; w++)
-			measure(&works[w], size, samples, bursts, t);
+		for (int w = 0; w < kinds; w++)
+			cells[n++] = (struct cell){ .work = offloads ? &offload_works[w] : &works[w], .size = size };
 	}
+	for (int pass = 0; pass < passes; pass++)
+		for (int i = 0; i < n; i++)
+			measure(&cells[i], (samples + passes - 1) / passes, bursts);
+	for (int i = 0; i < n; i++)
+		print(&cells[i]);
 	int status = check();
 	fflush(stdout);
 	rte_eth_dev_stop(0);

@@ -13,7 +13,6 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -66,11 +65,9 @@ func run() (err error) {
 	}
 	mhz := clockRate()
 	out := json.NewEncoder(os.Stdout)
-	for _, size := range args.sizes {
-		for _, work := range b.works() {
-			if err := out.Encode(b.measure(work, size, args)); err != nil {
-				return err
-			}
+	for _, r := range b.measureAll(args) {
+		if err := out.Encode(r); err != nil {
+			return err
 		}
 	}
 	if b.problem != nil {
@@ -111,33 +108,8 @@ func open(args arguments) (*bench, error) {
 	}
 	b := &bench{port: port, rx: port.RxQueue(0), tx: port.TxQueue(0), cache: pool.NewCache(cacheSize), frame: args.frame,
 		offloads: args.offloads}
-	b.tare = tare()
 	return b, errors.Join(b.rx.SetCache(b.cache), b.tx.SetCache(b.cache))
 }
-
-// tare returns what two readings of the counter with nothing in between differ by, on
-// average. The counter advances in steps of many cycles on some processors, so the time
-// from one pair of readings to the next varies, and the middle would be off by half a
-// step. Interrupted pairs do not count.
-func tare() float64 {
-	const readings = 20000
-	t := make([]uint64, readings)
-	for i := range t {
-		for range i % 61 {
-			pause++
-		}
-		begin := tsc.Start()
-		t[i] = tsc.Stop() - begin
-	}
-	slices.Sort(t)
-	sum, n := uint64(0), 0
-	for ; n < readings && t[n] <= 2*t[readings/2]; n++ {
-		sum += t[n]
-	}
-	return float64(sum) / float64(n)
-}
-
-var pause int // so that the loop is there
 
 // end is the last line of the output.
 type end struct {
@@ -156,7 +128,7 @@ type arguments struct {
 }
 
 func parse(list []string) (arguments, error) {
-	a := arguments{frame: 64, samples: 40}
+	a := arguments{frame: 64, samples: 160}
 	for _, text := range list {
 		key, value, _ := strings.Cut(text, "=")
 		var err error
