@@ -12,38 +12,40 @@ import (
 // has is in splitRing and packedRing, and in methods whose names end in Split or
 // Packed. Choosing between them is a branch that always goes the same way, once
 // for many descriptors.
+//
+// Fields that every burst uses stand together: a burst often finds the lines of this
+// struct out of the nearest cache, displaced by packets.
 type ring struct {
-	index   int
-	address uint64
-	layout  Layout
+	index    int
+	address  uint64
+	layout   Layout
+	doorbell virtio.Doorbell
+	notifyID uint32
+	drained  bool
+
+	kicks      *stat.Counter
+	suppressed stat.Counter // decisions not to notify the device, because it did not ask
+	broken     atomic.Pointer[BrokenError]
+
+	memory       []byte
+	indirectSize int    // entries of an indirect table, 0 without INDIRECT_DESC
+	tables       []desc // the indirect tables, one for each identifier
 
 	packed     bool // RING_PACKED: the format
 	eventIdx   bool // EVENT_IDX: events are asked for by position
 	inOrder    bool // IN_ORDER: buffers are used in the order they were made available
 	notifyData bool // NOTIFICATION_DATA: notifications have the next position
+	stopped    bool // not started yet, drained or broken: bursts do nothing
 
-	doorbell virtio.Doorbell
-	notifyID uint32
-	stopped  bool // not started yet, drained or broken: bursts do nothing
-	drained  bool
-
-	kicks      *stat.Counter
-	suppressed stat.Counter // decisions not to notify the device, because it did not ask
-	posted     stat.Gauge   // buffers that the device has, for other goroutines
-	broken     atomic.Pointer[BrokenError]
-
-	slots
-	desc []desc
+	posted stat.Gauge // buffers that the device has, for other goroutines
 	// unkicked counts what was made available since the last decision about a
 	// doorbell: descriptors of a packed ring, chains of a split one.
 	unkicked int
 	barrier  uint32 // the word that fence is for
 	taken    uint32 // buffers at tail that Refill is about to post
 
-	memory       []byte
-	indirectSize int    // entries of an indirect table, 0 without INDIRECT_DESC
-	tables       []desc // the indirect tables, one for each identifier
-
+	desc []desc
+	slots
 	splitRing
 	packedRing
 }

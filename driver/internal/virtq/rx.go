@@ -34,14 +34,13 @@ const (
 type Rx struct {
 	ring
 	cache *mbuf.DriverCache
-	stats RxStats
 
 	header    uint32      // bytes of header
 	data      uint32      // offset of the frame in the room
 	room      uint32      // bytes posted: header and data room
-	fast      lengthCheck // the fast-path check
 	mergeable bool        // MRG_RXBUF: packets may span buffers
-	maxMerge  int         // buffers that a packet can have
+	watching  bool        // see unchanged
+	fast      lengthCheck // the fast-path check
 
 	batch     int // the ring is refilled when so many buffers are missing
 	kickAfter int // posted buffers after which the device's event suppression is read
@@ -50,19 +49,21 @@ type Rx struct {
 	// them, with the lengths that the device wrote. There are none between
 	// bursts unless a packet is incomplete.
 	pending int
-	lens    []uint32
 
-	waits time.Time // since when a packet is incomplete, zero if none is
-	bad   int       // packets dropped since the last good one
-	quiet int       // empty polls in a row, counted by yieldPeriod
+	bytes uint64 // received in this burst
+	bad   int    // packets dropped since the last good one
+	quiet int    // empty polls in a row, counted by yieldPeriod
+
+	stats RxStats
 
 	// While watching, there is nothing to do if *watched is still unchanged: it is the word
 	// that the device changes when it uses the next buffer.
-	watching  bool
 	unchanged uint32
 	watched   *uint32
 
-	bytes uint64 // received in this burst
+	lens     []uint32  // of pending buffers
+	maxMerge int       // buffers that a packet can have
+	waits    time.Time // since when a packet is incomplete, zero if none is
 
 	rxOffload
 }

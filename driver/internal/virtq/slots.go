@@ -19,21 +19,21 @@ import "github.com/virtio-pmd/virtio-pmd/driver/mbuf"
 // When the device names another one, distance finds it and toFront moves it to
 // head, so that the window still holds what is outstanding.
 type slots struct {
-	id    []uint16    // identifier that a position owns
-	at    []uint16    // position that owns an identifier
-	buf   []*mbuf.Buf // first buffer of the chain that begins at a position
-	chain []uint16    // descriptors of that chain, 0 in its middle, 1 where none is
+	head  int // first position in use
+	count int // number of positions in use
 
 	// sorted is whether the identifier of every position is its own number, as it is
 	// until a buffer is used out of order.
 	sorted bool
 
-	head  int // first position in use
-	count int // number of positions in use
-
 	// unsettled counts the next positions whose identifier may not be the one of
 	// a lap ago. It is 0 after a lap in order and without chains.
 	unsettled int
+
+	buf   []*mbuf.Buf // first buffer of the chain that begins at a position
+	id    []uint16    // identifier that a position owns
+	at    []uint16    // position that owns an identifier
+	chain []uint16    // descriptors of the chain that begins at a position, 0 in its middle, 1 where none is
 }
 
 func newSlots(size int) slots {

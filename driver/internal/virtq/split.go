@@ -27,18 +27,17 @@ type splitRing struct {
 	avail       []uint16 // entries of the avail ring, written only
 	availShadow []uint16 // what they hold: an entry that stays the same is not rewritten
 
+	usedEvent  *uint32 // last word of the avail ring: used_event, and maybe the last entry
+	availEvent *uint32 // last word of the used ring: avail_event
 	availWord  *uint32 // flags and idx of the avail ring
 	usedWord   *uint32 // flags and idx of the used ring
 	elems      []usedElem
-	usedEvent  *uint32 // last word of the avail ring: used_event, and maybe the last entry
-	availEvent *uint32 // last word of the used ring: avail_event
 
-	mask       int
-	availFlags uint32 // NO_INTERRUPT while the queue is polled, or always 0 with EVENT_IDX
-	availIdx   uint16 // free-running index of the next avail entry
-	usedIdx    uint16 // free-running index of the next used entry
-	ready      int    // used entries that the device has published beyond usedIdx
-
+	mask            int
+	ready           int    // used entries that the device has published beyond usedIdx
+	availFlags      uint32 // NO_INTERRUPT while the queue is polled, or always 0 with EVENT_IDX
+	availIdx        uint16 // free-running index of the next avail entry
+	usedIdx         uint16 // free-running index of the next used entry
 	usedEventShadow uint16 // what used_event holds
 }
 
