@@ -1,27 +1,13 @@
 package driver
 
 import (
-	"context"
-	"crypto/rand"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
-	"runtime/debug"
 
 	"github.com/virtio-pmd/virtio-pmd/driver/internal/virtq"
 	"github.com/virtio-pmd/virtio-pmd/driver/transport"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
-)
-
-const (
-	maxMTU = 65535
-	// l2Header is the length of what Ethernet puts in front of the MTU's bytes: two
-	// addresses and a type. A VLAN tag, if there is one, is between them.
-	l2Header = 14
-	vlanTag  = 4
-
-	macBytes = 6
 )
 
 // negotiated is what the driver and a device have agreed on, and what follows from
@@ -48,105 +34,6 @@ func (n *negotiated) drop(f virtio.Feature, why string) {
 		n.dropped = map[virtio.Feature]string{}
 	}
 	n.features, n.dropped[f] = n.features.Without(f), why
-}
-
-// start brings the device from any state to one in which packets flow, and
-// returns the state of the link. The gates are still closed then.
-func (d *device) start(ctx context.Context) (Link, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	defer d.interruptible(ctx)()
-	if err := d.reset(ctx); err != nil {
-		return Link{}, err
-	}
-	return d.bringUp(ctx)
-}
-
-// restart is start for a device that has been started before: it takes back what
-// the queues held. All gates are closed.
-func (d *device) restart(ctx context.Context) (Link, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	defer d.interruptible(ctx)()
-	if err := d.reset(ctx); err != nil {
-		return Link{}, err
-	}
-	d.drain()
-	d.unmapDetached()
-	if err := d.releaseLarger(); err != nil {
-		return Link{}, err
-	}
-	d.ctrl = nil
-	if err := d.populate(); err != nil {
-		return Link{}, err
-	}
-	return d.bringUp(ctx)
-}
-
-// reset resets the device and waits until it has confirmed that, for as long as
-// the configuration allows. d.mu is held.
-func (d *device) reset(ctx context.Context) error {
-	d.status = 0
-	ctx, cancel := context.WithTimeout(ctx, d.cfg.ResetTimeout)
-	defer cancel()
-	return d.t.Reset(ctx)
-}
-
-// bringUp sets up a device that has just been reset. When it fails the device has
-// FAILED set. d.mu is held.
-func (d *device) bringUp(ctx context.Context) (Link, error) {
-	link, err := d.initialize(ctx)
-	if err != nil && d.status != 0 {
-		// The device is told; whether it takes note makes no difference any more.
-		_ = d.t.SetStatus(d.status | virtio.StatusFailed)
-	}
-	return link, err
-}
-
-// initialize takes the steps of 3.1.1 and 5.1.5 in their order, up to the first
-// error. It writes to memory that a back end may remove at any time. d.mu is held.
-func (d *device) initialize(ctx context.Context) (_ Link, err error) {
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer d.catchFault(&err)
-	if err := d.setStatusBits(virtio.StatusAcknowledge); err != nil {
-		return Link{}, err
-	}
-	if err := d.setStatusBits(virtio.StatusDriver); err != nil {
-		return Link{}, err
-	}
-	n, err := d.negotiate()
-	if err != nil {
-		return Link{}, err
-	}
-	if err := d.setUpQueues(n); err != nil {
-		return Link{}, err
-	}
-	if err := d.setStatusBits(virtio.StatusDriverOK); err != nil {
-		return Link{}, err
-	}
-	first := d.current.Load() == nil
-	d.current.Store(n)
-	d.startQueues()
-	if err := d.steerAgain(ctx, n); err != nil {
-		return Link{}, err
-	}
-	if err := d.restoreSettings(ctx, n, first); err != nil {
-		return Link{}, err
-	}
-	if err := d.stopAgain(ctx); err != nil {
-		return Link{}, err
-	}
-	return readLink(d.t, n.features)
-}
-
-// setStatusBits adds bits to the device status. They are never taken away
-// (2.1.1). d.mu is held.
-func (d *device) setStatusBits(bits virtio.Status) error {
-	if err := d.t.SetStatus(d.status | bits); err != nil {
-		return err
-	}
-	d.status |= bits
-	return nil
 }
 
 // negotiate negotiates features and reads what depends on them. d.mu is held.
@@ -313,32 +200,6 @@ func (d *device) selectControl(n *negotiated) error {
 	return nil
 }
 
-// selectMTU selects the MTU, and drops the feature MTU if the device's is below
-// what an IPv4 link must carry. d.mu is held.
-func (d *device) selectMTU(n *negotiated) error {
-	n.mtu = DefaultMTU
-	if n.features.Has(virtio.NetMTU) {
-		mtu, err := readConfig16(d.t, virtio.NetConfigMTU)
-		if err != nil {
-			return err
-		}
-		if mtu < virtio.MinMTU {
-			d.log.Warn("the device's MTU is below 68 and ignored", "mtu", mtu)
-			n.drop(virtio.NetMTU, "the device's MTU is below 68")
-		} else {
-			n.deviceMTU, n.mtu = mtu, mtu
-		}
-	}
-	if d.cfg.MTU != 0 {
-		n.mtu = d.cfg.MTU
-	}
-	if n.deviceMTU != 0 && n.mtu > n.deviceMTU {
-		d.log.Warn("the MTU is lowered to the device's", "asked", n.mtu, "mtu", n.deviceMTU)
-		n.mtu = n.deviceMTU
-	}
-	return nil
-}
-
 // acceptFeatures writes the features to the device and reads back whether it
 // accepts them (3.1.1, steps 4 to 6). d.mu is held.
 func (d *device) acceptFeatures(features virtio.Features) error {
@@ -361,59 +222,4 @@ func (d *device) acceptFeatures(features virtio.Features) error {
 			kind: errors.ErrUnsupported}
 	}
 	return nil
-}
-
-// maxFrame is the longest frame that may be sent, 0 if nothing limits it.
-func (n *negotiated) maxFrame(asked int) int {
-	if n.deviceMTU == 0 && asked == 0 {
-		return 0
-	}
-	return n.mtu + l2Header
-}
-
-// selectMAC returns the port's address. If MAC was accepted, it is the device's
-// (5.1.4.2). An address that no interface can have is replaced: a device must not be
-// able to make its host answer for a multicast address.
-// last is the address before the device was reset, nil if there was none. d.mu is
-// held.
-func (d *device) selectMAC(f virtio.Features, last net.HardwareAddr) (net.HardwareAddr, error) {
-	if mac := d.settings.mac.address; mac != nil {
-		return mac, nil
-	}
-	if f.Has(virtio.NetMAC) {
-		mac := make(net.HardwareAddr, macBytes)
-		if err := d.t.ReadConfig(virtio.NetConfigMAC, 1, mac); err != nil {
-			return nil, err
-		}
-		if usable(mac) {
-			return mac, nil
-		}
-		d.log.Warn("the device's MAC address is not that of one interface; it is not used", "mac", mac)
-	}
-	if last != nil {
-		return last, nil
-	}
-	return randomMAC(), nil
-}
-
-// usable reports whether mac can be the address of one interface.
-func usable(mac net.HardwareAddr) bool {
-	return len(mac) == macBytes && mac[0]&1 == 0 && string(mac) != "\x00\x00\x00\x00\x00\x00"
-}
-
-// randomMAC returns a locally administered address.
-func randomMAC() net.HardwareAddr {
-	mac := make(net.HardwareAddr, macBytes)
-	_, _ = rand.Read(mac) // never fails
-	mac[0] = mac[0]&^1 | 2
-	return mac
-}
-
-// readConfig16 reads one le16 field.
-func readConfig16(t transport.Transport, off int) (int, error) {
-	var b [2]byte
-	if err := t.ReadConfig(off, 2, b[:]); err != nil {
-		return 0, err
-	}
-	return int(binary.LittleEndian.Uint16(b[:])), nil
 }
