@@ -54,11 +54,12 @@ func (s *sleeper) init(of *service, interrupts bool) {
 	s.service, s.interrupts, s.interrupt = of, interrupts, -1
 }
 
-// read adds the counters to those of the queue. Any goroutine may call it.
+// read adds the counters to those of the queue. Any goroutine may call it. Of two of which one
+// is a part of the other, the part is read first.
 func (s *waitStats) read(to *RxQueueStats) {
-	to.Waits = s.waits.Load()
-	to.Interrupts = s.interrupts.Load()
-	to.SpuriousWakes = s.spurious.Load()
-	to.WaitTimeouts = s.timeouts.Load()
 	to.LostInterrupts = s.lost.Load()
+	to.WaitTimeouts = s.timeouts.Load()
+	to.SpuriousWakes = s.spurious.Load()
+	to.Interrupts = s.interrupts.Load()
+	to.Waits = s.waits.Load()
 }

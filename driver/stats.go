@@ -155,16 +155,16 @@ func (s *RxQueueStats) add(c *virtq.RxStats) {
 	empty := c.EmptyPolls.Load()
 	s.Polls += c.BusyPolls.Load() + empty
 	s.EmptyPolls += empty
+	s.Rekicks += c.Rekicks.Load() // before Kicks, of which they are
 	s.Kicks += c.Kicks.Load()
-	s.Rekicks += c.Rekicks.Load()
 	s.NoMbuf += c.NoMbuf.Load()
 	s.ChecksumGood += c.ChecksumGood.Load()
 	s.ChecksumPartial += c.ChecksumPartial.Load()
 	s.LargePackets += c.LargePackets.Load()
-	s.Dropped += c.Dropped.Load()
 	s.LengthErrors += c.LengthErrors.Load()
 	s.HeaderErrors += c.HeaderErrors.Load()
 	s.OffloadErrors += c.OffloadErrors.Load()
+	s.Dropped = s.LengthErrors + s.HeaderErrors + s.OffloadErrors // of what was read, which goes on
 	s.ShortMerges += c.ShortMerges.Load()
 	s.CountErrors += c.CountErrors.Load()
 	s.FlagErrors += c.FlagErrors.Load()
@@ -192,21 +192,21 @@ func (q *TxQueue) total() TxQueueStats {
 func (s *TxQueueStats) add(c *virtq.TxStats) {
 	s.Packets += c.Packets.Load()
 	s.Bytes += c.Bytes.Load()
+	s.Full += c.Full.Load() // before Polls, of which they are
 	s.Polls += c.Polls.Load()
-	s.Full += c.Full.Load()
+	s.Rekicks += c.Rekicks.Load() // before Kicks, of which they are
 	s.Kicks += c.Kicks.Load()
-	s.Rekicks += c.Rekicks.Load()
 	s.Checksums += c.Checksums.Load()
 	s.LargePackets += c.LargePackets.Load()
 	s.SoftwareChecksums += c.SoftwareChecksums.Load()
 	s.SoftwareLarge += c.SoftwareLarge.Load()
 	s.SoftwareFrames += c.SoftwareFrames.Load()
-	s.Dropped += c.Dropped.Load()
 	s.LengthDrops += c.LengthDrops.Load()
 	s.ChainDrops += c.ChainDrops.Load()
 	s.PoolDrops += c.PoolDrops.Load()
 	s.OwnerDrops += c.OwnerDrops.Load()
 	s.OffloadDrops += c.OffloadDrops.Load()
+	s.Dropped = s.LengthDrops + s.ChainDrops + s.PoolDrops + s.OwnerDrops + s.OffloadDrops // of what was read, which goes on
 	s.UsedLengths += c.UsedLengths.Load()
 	s.FlagErrors += c.FlagErrors.Load()
 }

@@ -131,6 +131,40 @@ func TestExtendedStats(t *testing.T) {
 	}
 }
 
+// TestExtendedStatsWhilePolled: the sums hold in what one call returns, whatever the pollers
+// count meanwhile: the packets that they drop, above all.
+func TestExtendedStatsWhilePolled(t *testing.T) {
+	r := newRig(t, pcifn.Config{}, Config{})
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		bufs := make([]*mbuf.Buf, 32)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			n := r.port.Pool().Get(bufs)
+			for _, b := range bufs[:n] {
+				b.Append(5)
+			}
+			mbuf.Free(bufs[r.port.TxQueue(0).Burst(bufs[:n]):n])
+		}
+	}()
+	await(t, "packets are dropped", func() bool { return r.port.Stats().TxDropped > 0 })
+	for range 5 {
+		checkStatSums(t, r.port.Stats())
+	}
+	for range 3000 {
+		if s := r.port.Stats(); s.TxErrors != 0 {
+			t.Fatalf("%d errors of packets that are too short", s.TxErrors)
+		}
+	}
+	close(stop)
+	<-done
+}
+
 // TestExtendedStatsOrder: the counters that DPDK has come first, in its order.
 func TestExtendedStatsOrder(t *testing.T) {
 	var names []string

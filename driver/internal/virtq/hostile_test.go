@@ -264,7 +264,7 @@ func testDropped(t *testing.T, packed bool, n uint32) {
 			}
 			r.cache.Put(bufs[:1])
 			if got := r.rx.Stats().LengthErrors.Load(); got != uint64(round) ||
-				r.rx.Stats().Dropped.Load() != got {
+				r.rx.Stats().Dropped() != got {
 				t.Fatalf("length %d: %d length errors after %d", n, got, round)
 			}
 			r.ok()

@@ -138,7 +138,6 @@ func (r *Rx) reject(n int, why *stat.Counter, value uint64) int {
 		r.cache.Give(r.buf[r.wrap(r.head+i):][:1])
 	}
 	why.Add(1)
-	r.stats.Dropped.Add(1)
 	r.bad++
 	if r.bad >= badLimit {
 		r.fail("nothing but packets with invalid lengths or headers", value, uint64(r.room))
@@ -159,7 +158,6 @@ func (r *Rx) missing() {
 		return
 	}
 	r.stats.HeaderErrors.Add(1)
-	r.stats.Dropped.Add(1)
 	r.fail("num_buffers promises buffers that are not used",
 		uint64(r.buffers(r.buf[r.head], r.room)), uint64(r.pending))
 }

@@ -58,9 +58,9 @@ func TestMisuse(t *testing.T) {
 					r.ok()
 				}
 				s := r.tx.Stats()
-				if c.counter(s) != 20 || s.Dropped.Load() != 20 || s.Packets.Load() != 20*(burst-1) {
+				if c.counter(s) != 20 || s.Dropped() != 20 || s.Packets.Load() != 20*(burst-1) {
 					t.Errorf("%s at %d: %d counted, %d dropped, %d sent", c.name, at, c.counter(s),
-						s.Dropped.Load(), s.Packets.Load())
+						s.Dropped(), s.Packets.Load())
 				}
 				if got := r.pool.DoubleFrees(); got > 0 != c.freed {
 					t.Errorf("%s at %d: %d double frees", c.name, at, got)

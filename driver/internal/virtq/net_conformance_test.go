@@ -331,8 +331,8 @@ func testMerge(t *testing.T, packed bool) {
 		r.ok()
 		r.conserved(0)
 	}
-	if st := r.rx.Stats(); received != 600 || st.Dropped.Load() != 0 || st.ShortMerges.Load() != 0 {
-		t.Errorf("received %d, dropped %d, short %d", received, st.Dropped.Load(),
+	if st := r.rx.Stats(); received != 600 || st.Dropped() != 0 || st.ShortMerges.Load() != 0 {
+		t.Errorf("received %d, dropped %d, short %d", received, st.Dropped(),
 			st.ShortMerges.Load())
 	}
 }

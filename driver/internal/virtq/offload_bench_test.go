@@ -113,7 +113,7 @@ func benchRequests(b *testing.B, s setup, c *clock, round, units int, packet fun
 		done += sent * units
 		dev.useAll(0)
 	}
-	if s := r.tx.Stats(); s.Dropped.Load() != 0 || s.SoftwareChecksums.Load()+s.SoftwareLarge.Load() != 0 {
+	if s := r.tx.Stats(); s.Dropped() != 0 || s.SoftwareChecksums.Load()+s.SoftwareLarge.Load() != 0 {
 		b.Error("packets were dropped, or the device did not do the work")
 	}
 	r.ok()

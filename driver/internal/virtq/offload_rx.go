@@ -160,5 +160,4 @@ func (r *Rx) dropDescribed(b *mbuf.Buf) {
 	r.bytes -= uint64(b.PacketLen())
 	r.cache.Put([]*mbuf.Buf{b})
 	r.stats.OffloadErrors.Add(1)
-	r.stats.Dropped.Add(1)
 }

@@ -156,9 +156,9 @@ func testChecksumSent(t *testing.T, packed bool) {
 				}
 			}
 		}
-		if st := r.tx.Stats(); st.Checksums.Load() != sum || st.Packets.Load() != sum || st.Dropped.Load() != 0 {
+		if st := r.tx.Stats(); st.Checksums.Load() != sum || st.Packets.Load() != sum || st.Dropped() != 0 {
 			t.Errorf("%d packets, %d checksums, %d dropped, want %d", st.Packets.Load(), st.Checksums.Load(),
-				st.Dropped.Load(), sum)
+				st.Dropped(), sum)
 		}
 	}
 }
@@ -256,8 +256,8 @@ func testLargeSent(t *testing.T, packed bool) {
 				r.conserved(0)
 			}
 		}
-		if st := r.tx.Stats(); st.LargePackets.Load() != 48 || st.Dropped.Load() != 0 || st.Packets.Load() != 48 {
-			t.Errorf("%d large packets, %d dropped", st.LargePackets.Load(), st.Dropped.Load())
+		if st := r.tx.Stats(); st.LargePackets.Load() != 48 || st.Dropped() != 0 || st.Packets.Load() != 48 {
+			t.Errorf("%d large packets, %d dropped", st.LargePackets.Load(), st.Dropped())
 		}
 	}
 }
@@ -304,9 +304,9 @@ func testSoftwareSegments(t *testing.T, packed bool) {
 			r.conserved(0)
 		}
 		if st := r.tx.Stats(); st.Packets.Load() != packets || st.SoftwareLarge.Load() != packets/2 ||
-			st.SoftwareFrames.Load() != 30*packets || st.Dropped.Load() != 0 {
+			st.SoftwareFrames.Load() != 30*packets || st.Dropped() != 0 {
 			t.Errorf("%d packets, %d cut into %d frames, %d dropped, want %d packets", st.Packets.Load(),
-				st.SoftwareLarge.Load(), st.SoftwareFrames.Load(), st.Dropped.Load(), packets)
+				st.SoftwareLarge.Load(), st.SoftwareFrames.Load(), st.Dropped(), packets)
 		}
 	}
 }
@@ -366,9 +366,9 @@ func TestRequestDropped(t *testing.T) {
 						t.Fatal("not taken, or sent")
 					}
 					st := r.tx.Stats()
-					if st.Dropped.Load() != 1 || st.LengthDrops.Load() != uint64(b2i(c.length)) ||
+					if st.Dropped() != 1 || st.LengthDrops.Load() != uint64(b2i(c.length)) ||
 						st.OffloadDrops.Load() != uint64(1-b2i(c.length)) || st.Packets.Load() != 0 {
-						t.Errorf("dropped %d, for its length %d, its request %d", st.Dropped.Load(),
+						t.Errorf("dropped %d, for its length %d, its request %d", st.Dropped(),
 							st.LengthDrops.Load(), st.OffloadDrops.Load())
 					}
 					r.conserved(0)
@@ -439,7 +439,7 @@ func testDescribed(t *testing.T, packed bool) {
 		got := r.rx.Burst(bufs)
 		st := r.rx.Stats()
 		if c.want.bad {
-			if got != 0 || st.OffloadErrors.Load() != 1 || st.Dropped.Load() != 1 || st.Packets.Load() != 0 ||
+			if got != 0 || st.OffloadErrors.Load() != 1 || st.Dropped() != 1 || st.Packets.Load() != 0 ||
 				st.Bytes.Load() != 0 {
 				t.Errorf("%s: %d packets, %d errors", name, got, st.OffloadErrors.Load())
 			}

@@ -29,9 +29,9 @@ func TestForeignPool(t *testing.T) {
 		if n := r.tx.Burst(packets); n != 4 {
 			t.Fatalf("%d of 4 taken", n)
 		}
-		if st := r.tx.Stats(); st.PoolDrops.Load() != 2 || st.Dropped.Load() != 2 ||
+		if st := r.tx.Stats(); st.PoolDrops.Load() != 2 || st.Dropped() != 2 ||
 			st.Packets.Load() != 2 || r.useAll(nil) != 2 {
-			t.Errorf("PoolDrops %d, Dropped %d, Packets %d", st.PoolDrops.Load(), st.Dropped.Load(),
+			t.Errorf("PoolDrops %d, Dropped %d, Packets %d", st.PoolDrops.Load(), st.Dropped(),
 				st.Packets.Load())
 		}
 		r.conserved(0)

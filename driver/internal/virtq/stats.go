@@ -15,7 +15,7 @@ type RxStats struct {
 	ChecksumPartial stat.Counter // packets of which it is to be completed
 	LargePackets    stat.Counter // packets that the device merged, or that were never cut
 
-	Dropped       stat.Counter // packets lost for one of the next three reasons
+	// Packets that were lost, by the reason.
 	LengthErrors  stat.Counter // shorter than a header and a frame, or longer than what was posted
 	HeaderErrors  stat.Counter // a full buffer with num_buffers of 0 or more than a packet can have
 	OffloadErrors stat.Counter // a checksum field outside the packet, an unknown segmentation, a segment of 0
@@ -40,7 +40,7 @@ type TxStats struct {
 	SoftwareLarge     stat.Counter // packets that the queue cut into frames
 	SoftwareFrames    stat.Counter // the frames of these
 
-	Dropped      stat.Counter // packets taken and freed instead of sent, for one of the next reasons
+	// Packets that were taken and freed instead of sent, by the reason.
 	LengthDrops  stat.Counter // shorter than an Ethernet header or longer than MaxFrame
 	ChainDrops   stat.Counter // more segments than the ring can take
 	PoolDrops    stat.Counter // in memory that this device cannot reach
@@ -49,4 +49,14 @@ type TxStats struct {
 
 	UsedLengths stat.Counter // reclaims with a used length that is not 0 (ignored)
 	FlagErrors  stat.Counter // reclaims with reserved flags in used descriptors (ignored)
+}
+
+// Dropped returns how many packets were lost.
+func (s *RxStats) Dropped() uint64 {
+	return s.LengthErrors.Load() + s.HeaderErrors.Load() + s.OffloadErrors.Load()
+}
+
+// Dropped returns how many packets were taken and freed instead of sent.
+func (s *TxStats) Dropped() uint64 {
+	return s.LengthDrops.Load() + s.ChainDrops.Load() + s.PoolDrops.Load() + s.OwnerDrops.Load() + s.OffloadDrops.Load()
 }

@@ -69,8 +69,8 @@ func receive(t *testing.T, s setup) {
 		r.ok()
 	}
 	r.conserved(0)
-	if st := r.rx.Stats(); st.Packets.Load() != uint64(total) || st.Dropped.Load() != 0 {
-		t.Errorf("packets %d, dropped %d, want %d and 0", st.Packets.Load(), st.Dropped.Load(),
+	if st := r.rx.Stats(); st.Packets.Load() != uint64(total) || st.Dropped() != 0 {
+		t.Errorf("packets %d, dropped %d, want %d and 0", st.Packets.Load(), st.Dropped(),
 			total)
 	}
 	if n := r.dev.interrupts(); n != 0 {
@@ -134,8 +134,8 @@ func transmit(t *testing.T, s setup) {
 		r.ok()
 	}
 	r.conserved(0)
-	if st := r.tx.Stats(); st.Packets.Load() != uint64(total) || st.Dropped.Load() != 0 {
-		t.Errorf("packets %d, dropped %d, want %d and 0", st.Packets.Load(), st.Dropped.Load(),
+	if st := r.tx.Stats(); st.Packets.Load() != uint64(total) || st.Dropped() != 0 {
+		t.Errorf("packets %d, dropped %d, want %d and 0", st.Packets.Load(), st.Dropped(),
 			total)
 	}
 	r.tx.Drain()

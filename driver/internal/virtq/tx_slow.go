@@ -190,7 +190,6 @@ func (t *Tx) begin(b *mbuf.Buf) int {
 // discard frees a packet that cannot be sent, or nil.
 func (t *Tx) discard(b *mbuf.Buf, why *stat.Counter) {
 	why.Add(1)
-	t.stats.Dropped.Add(1)
 	t.cache.Put([]*mbuf.Buf{b})
 }
 
