@@ -171,6 +171,7 @@ func TestParseRefuses(t *testing.T) {
 		{"emu:gen,queues=2,rss_table=0+1", "rss_table", "0+1", "not spread by a hash"},
 		{"emu:gen,queues=2,rss=all,rss_table=0+1+0", "rss_table", "0+1+0", "no power of two"},
 		{"emu:gen,queues=2,rss=all,rss_table=0+2", "rss_table", "0+2", "no queue 2"},
+		{"emu:gen,queues=4,pairs=2,rss=all,rss_table=0+2", "rss_table", "0+2", "no queue 2"},
 		{"emu:gen,queues=2,pairs=3", "pairs", "3", "more than there are queues"},
 		{"emu:gen,csum=2", "csum", "2", "neither 0, 1, tx nor rx"},
 		{"emu:gen,tso=yes", "tso", "yes", "neither 0 nor 1"},

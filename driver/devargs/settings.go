@@ -191,10 +191,14 @@ func (s *Spec) checkSettings() *Error {
 		return &Error{Key: "rss_key", Value: hexText(s.RSSKey), Reason: "there is no hash that it could be for",
 			Remedy: "give rss=all or hash=1 as well"}
 	}
+	used, more := max(s.Queues, 1), "queues"
+	if s.Pairs != 0 {
+		used, more = s.Pairs, "pairs"
+	}
 	for _, q := range s.RSSTable {
-		if used := max(s.Pairs, s.Queues, 1); int(q) >= used {
-			return &Error{Key: "rss_table", Value: joined(s.RSSTable), Reason: fmt.Sprintf("there is no queue %d", q),
-				Remedy: fmt.Sprintf("use 0 to %d, or more queues", used-1)}
+		if int(q) >= used {
+			return &Error{Key: "rss_table", Value: joined(s.RSSTable), Reason: fmt.Sprintf("there is no queue %d in use", q),
+				Remedy: fmt.Sprintf("use 0 to %d, or give more %s", used-1, more)}
 		}
 	}
 	return nil
