@@ -100,6 +100,20 @@
 // [errors.ErrUnsupported], says what can be done. Over vhost-user that is so for most of
 // them: the protocol has no control queue.
 //
+// # Single queues
+//
+// [Port.StopRxQueue], [Port.StartRxQueue], [Port.ResizeRxQueue] and their like for transmit
+// queues change one queue while the others go on. The goroutine that polls it need not know:
+// its bursts return 0 meanwhile. [Port.SetQueuePairs] has the device use fewer pairs than it
+// was opened with.
+//
+// # Looking at a port
+//
+// [Port.Stats] counts what the port did, [Port.ExtendedStats] lists the same by the names that
+// DPDK has, and [Port.DeviceStats] is what the device counted itself. [Port.Path] says how
+// packets go and why not faster, [Port.Info] everything from the negotiated features to the
+// positions in the rings, and [Port.Inspect] their descriptors as well.
+//
 // # Speed
 //
 // This is what an application decides, with the driver's own cost: cycles of the
@@ -159,8 +173,8 @@
 // the contents of packets, and no more than that.
 //
 // A vhost-user back end shares the memory of the rings and the pools, and can remove
-// its pages: package hugepages says which. The next access is a memory fault. In [Open],
-// [Port.Close] and the goroutine of the port it is an error, [ErrMemoryFault]: the port
+// its pages: package hugepages says which. The next access is a memory fault. In [Open], the
+// methods of the port and its goroutine it is an error, [ErrMemoryFault]: the port
 // recovers if there are pages again, and otherwise fails. In a goroutine that polls, or
 // reads and writes packets, it ends the program, unless the goroutine has called
 // [debug.SetPanicOnFault], recovers from the panic and calls [RxQueue.Abandon] and

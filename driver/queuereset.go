@@ -15,7 +15,8 @@ import (
 // that the device has for it are dropped. It may be called from any goroutine. A queue
 // stays stopped across recoveries until StartRxQueue.
 //
-// A device without RING_RESET cannot do that: the error is [errors.ErrUnsupported].
+// A device without RING_RESET cannot do that: the error is [errors.ErrUnsupported]. Over
+// vhost-user it takes no feature.
 func (p *Port) StopRxQueue(ctx context.Context, i int) error {
 	return p.device.stopQueue(ctx, virtio.RxQueueIndex(i))
 }
@@ -26,7 +27,9 @@ func (p *Port) StopTxQueue(ctx context.Context, i int) error {
 	return p.device.stopQueue(ctx, virtio.TxQueueIndex(i))
 }
 
-// StartRxQueue gives a stopped receive queue back to the device.
+// StartRxQueue gives a stopped receive queue back to the device. It has no effect on one that
+// is not stopped. A device that then refuses what [Port.SetRxQueueCoalescing] has set for the
+// queue has that as the error, and the queue is in use.
 func (p *Port) StartRxQueue(ctx context.Context, i int) error {
 	return p.device.startQueue(ctx, virtio.RxQueueIndex(i))
 }

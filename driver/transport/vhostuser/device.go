@@ -53,7 +53,8 @@ type Options struct {
 
 // Device is a virtio network device behind a vhost-user socket. It implements
 // [transport.Transport], [transport.QueuePairSetter], [transport.QueueResetter],
-// [transport.Interrupter] and [transport.Disconnecter], whose rules on goroutines apply.
+// [transport.Interrupter], [transport.Disconnecter], [transport.Announcer] and
+// [transport.Describer], whose rules on goroutines apply.
 type Device struct {
 	path string
 	name string
@@ -86,6 +87,7 @@ var (
 	_ transport.Describer       = (*Device)(nil)
 	_ transport.QueueResetter   = (*Device)(nil)
 	_ transport.Interrupter     = (*Device)(nil)
+	_ transport.Announcer       = (*Device)(nil)
 )
 
 // connector makes connections to back ends, one after the other.

@@ -23,7 +23,8 @@ type Options struct {
 }
 
 // Device is a modern virtio network device behind a PCI function. It implements
-// [transport.Transport] and [transport.QueueResetter], whose rules on goroutines apply.
+// [transport.Transport], [transport.QueueResetter], [transport.Interrupter] and
+// [transport.Describer], whose rules on goroutines apply.
 type Device struct {
 	fn   pci.Function
 	log  *slog.Logger
