@@ -26,10 +26,10 @@ func (p *Port) Announce(ctx context.Context) error {
 				Reason: "only a vhost-user back end announces an address by itself",
 				Remedy: "send a gratuitous ARP packet on one of the transmit queues"}
 		}
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		defer d.interruptible(c.ctx)()
-		return t.Announce([macBytes]byte(c.n.mac))
+		return c.locked(func() error {
+			defer d.interruptible(c.ctx)()
+			return t.Announce([macBytes]byte(c.n.mac))
+		})
 	})
 }
 

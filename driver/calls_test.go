@@ -5,14 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"os"
 	"slices"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/virtio-pmd/virtio-pmd/driver/mbuf"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
+	"github.com/virtio-pmd/virtio-pmd/test/frametest"
 )
 
 // call is a method of Port with a context.
@@ -122,35 +125,74 @@ func TestCallsOnAPortThatHasEnded(t *testing.T) {
 	}
 }
 
-// Calls of several goroutines, with recoveries between, are carried out one after the other:
-// each is carried out, or refused for a queue that another call has stopped, or was under way
-// when a recovery began. What is in force in the end survives the next one.
-func TestCallsAtOnce(t *testing.T) {
-	r := newCallRig(t, Config{Recovery: eager, ControlTimeout: 20 * time.Second})
-	if err := r.port.StartTxQueue(soon(t), 2); err != nil {
-		t.Fatal(err)
-	}
-	calls := everyCall()
-	delete(calls, "announce") // the device cannot
-	var callers sync.WaitGroup
-	for name, call := range calls {
-		callers.Go(func() {
-			var refused *Error
-			err := call(soon(t), r.port)
-			stopped := errors.As(err, &refused) && refused.Field == "virtqueue"
-			if err != nil && !stopped && !errors.Is(err, ErrNeedsReset) {
-				t.Errorf("%s: %v", name, err)
+// Whatever is called while pollers send, receive and sleep, and the
+// device is reset, no buffer is lost, what the port counts adds up, and each call is carried
+// out, refused for a queue that another call has stopped, or was under way when the recovery
+// began. What is in force in the end survives the next recovery.
+func TestCallsUnderTraffic(t *testing.T) {
+	for name, c := range map[string]Config{"packed": withInterrupts(), "split": withInterrupts(virtio.RingPacked)} {
+		t.Run(name, func(t *testing.T) {
+			c.Recovery, c.Request = eager, rssFeatures.With(virtio.NetHashTunnel)
+			c.ControlTimeout, c.Pool = 20*time.Second, newPool(t, mbuf.Config{Count: 8192})
+			r := newControlRig(t, vdev.Config{Pairs: 3}, c)
+			ctx, stop := context.WithCancel(t.Context())
+			var pollers sync.WaitGroup
+			defer pollers.Wait()
+			defer stop()
+			for pair := range 3 {
+				pollers.Go(func() { r.sendAndWait(ctx, pair) })
+			}
+			calls := everyCall()
+			delete(calls, "announce") // the device cannot
+			var callers sync.WaitGroup
+			for name, call := range calls {
+				callers.Go(func() {
+					var refused *Error
+					err := call(soon(t), r.port)
+					stopped := errors.As(err, &refused) && refused.Field == "virtqueue"
+					if err != nil && !stopped && !errors.Is(err, ErrNeedsReset) {
+						t.Errorf("%s: %v", name, err)
+					}
+				})
+			}
+			callers.Go(func() {
+				for range 20 {
+					r.port.Inspect()
+					r.port.Path()
+				}
+			})
+			r.dev.NeedReset()
+			callers.Wait()
+			r.recovered(1)
+			checkStatSums(t, r.port.Stats())
+			before := settled(r.port)
+			r.dev.NeedReset()
+			r.recovered(2)
+			if now := settled(r.port); now != before {
+				t.Errorf("after a recovery: %s, want %s", now, before)
 			}
 		})
-		callers.Go(func() { r.port.Inspect() })
 	}
-	r.dev.NeedReset()
-	callers.Wait()
-	r.recovered(1)
-	before := settled(r.port)
-	r.dev.NeedReset()
-	r.recovered(2)
-	if now := settled(r.port); now != before {
-		t.Errorf("after a recovery: %s, want %s", now, before)
+}
+
+// sendAndWait sends on a pair what it receives there, and sleeps when that is nothing.
+func (r *rig) sendAndWait(ctx context.Context, pair int) {
+	rx, tx, bufs := r.port.RxQueue(pair), r.port.TxQueue(pair), make([]*mbuf.Buf, 32)
+	for ctx.Err() == nil {
+		n := rx.Burst(bufs)
+		if n == 0 {
+			n = r.port.Pool().Get(bufs[:rand.IntN(4)])
+			for _, b := range bufs[:n] {
+				b.Append(60)
+			}
+		}
+		mbuf.Free(bufs[tx.Burst(bufs[:n]):n])
+		if n == 0 {
+			short, cancel := context.WithTimeout(ctx, time.Millisecond)
+			_ = rx.Wait(short)
+			cancel()
+		}
+		r.wire.deliver(pair, frametest.Seq(pair, 60))
+		tx.Reclaim()
 	}
 }

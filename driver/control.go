@@ -293,6 +293,27 @@ func (c *commander) send(class, command uint8, data, reply []byte) (n int, err e
 	return n, err
 }
 
+// locked calls f with the mutex of the device held. It does not wait for that longer than for
+// the device: a goroutine of the port may hold it for as long as the transport waits for a
+// back end.
+func (c *commander) locked(f func() error) error {
+	for pause := minLockPause; !c.device.mu.TryLock(); pause = min(2*pause, maxLockPause) {
+		select {
+		case <-c.ctx.Done():
+			return c.device.commandError(c.op, context.Cause(c.ctx))
+		case <-time.After(pause):
+		}
+	}
+	defer c.device.mu.Unlock()
+	return f()
+}
+
+// Bounds of the pauses between two attempts to lock.
+const (
+	minLockPause = 20 * time.Microsecond
+	maxLockPause = 2 * time.Millisecond
+)
+
 // errNoControl is the reason of a command without a queue to send it on.
 var errNoControl = errors.New("there is no control queue")
 

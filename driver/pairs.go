@@ -118,13 +118,16 @@ func (d *device) steerBack(c *commander, refused *steered) error {
 
 // steerNow is steer for a device that is in use. It holds d.mu for a transport that is
 // asked, and not while it waits for the answer to a command.
-func (d *device) steerNow(c *commander, want steering) (steered, error) {
-	if _, ok := d.t.(transport.QueuePairSetter); ok {
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		defer d.interruptible(c.ctx)()
+func (d *device) steerNow(c *commander, want steering) (now steered, err error) {
+	if _, ok := d.t.(transport.QueuePairSetter); !ok {
+		return d.steer(c, want)
 	}
-	return d.steer(c, want)
+	err = c.locked(func() (err error) {
+		defer d.interruptible(c.ctx)()
+		now, err = d.steer(c, want)
+		return err
+	})
+	return now, err
 }
 
 // steerAgain has a device that was set up steer packets as the application wants, or at

@@ -107,7 +107,7 @@ func (d *device) reconfigure(ctx context.Context, op string, q int,
 				Remedy: "ask for more of them in Config.Queues"}
 		}
 		var renewed bool
-		err := d.locked(func() (err error) {
+		err := c.locked(func() (err error) {
 			renewed, err = f(c.ctx)
 			return err
 		})
@@ -116,13 +116,6 @@ func (d *device) reconfigure(ctx context.Context, op string, q int,
 		}
 		return d.settings.coalescing.restoreQueue(c, q)
 	})
-}
-
-// locked calls f with d.mu held.
-func (d *device) locked(f func() error) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return f()
 }
 
 // stopAgain stops the virtqueues that were stopped before the device was reset. They were

@@ -110,6 +110,57 @@ func TestCallsThatAreNotAnswered(t *testing.T) {
 	}
 }
 
+// A call does not wait for longer than its context for the goroutine of the port, which waits
+// for a back end that does not say its status.
+func TestCallsWhileTheBackEndHangs(t *testing.T) {
+	b := newBackend(t)
+	b.protocols |= 1 << rarp
+	var hangs atomic.Bool
+	asked := make(chan struct{}, 1)
+	b.answer = func(_ *peer, m msg) bool {
+		if m.id != 40 || !hangs.Load() {
+			return false
+		}
+		select {
+		case asked <- struct{}{}:
+		default:
+		}
+		return true
+	}
+	b.listen()
+	d, err := tryOpen(b.path, vhostuser.Options{Timeout: time.Hour, SetUpTimeout: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	port, err := driver.Open(d, driver.Config{Queues: 2, Memory: hugepages.Options{PageSize: os.Getpagesize()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	hangs.Store(true)
+	<-asked
+	for name, call := range map[string]func(context.Context) error{
+		"pairs":    func(ctx context.Context) error { return port.SetQueuePairs(ctx, 1) },
+		"stop":     func(ctx context.Context) error { return port.StopTxQueue(ctx, 1) },
+		"announce": port.Announce,
+	} {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		var why *driver.Error
+		if err := call(ctx); !errors.Is(err, context.DeadlineExceeded) || !errors.As(err, &why) || why.Op == "" {
+			t.Errorf("%s: %v", name, err)
+		}
+		cancel()
+	}
+	hangs.Store(false)
+	b.drop()
+	until(t, "the port uses the next connection", func() bool { return port.Stats().Resets == 1 && port.Link().Up })
+	if err := port.SetQueuePairs(t.Context(), 1); err != nil {
+		t.Error(err)
+	}
+	if err := port.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 // What takes a control queue is refused over vhost-user, where there is none, and the error
 // says what can be done.
 func TestCommandsAreUnsupported(t *testing.T) {
