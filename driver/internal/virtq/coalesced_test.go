@@ -63,7 +63,7 @@ func testCoalesced(t *testing.T, packed bool) {
 		bufs := make([]*mbuf.Buf, 4)
 		got := r.rx.Burst(bufs)
 		if st := r.rx.Stats(); c.want.bad {
-			if got != 0 || st.OffloadErrors.Load() != 1 || st.Dropped.Load() != 1 {
+			if got != 0 || st.OffloadErrors.Load() != 1 || st.Dropped() != 1 {
 				t.Errorf("%s: %d packets, %d errors", name, got, st.OffloadErrors.Load())
 			}
 			r.conserved(0)
