@@ -303,17 +303,19 @@ func TestLog(t *testing.T) {
 	}
 }
 
-// The device configuration is as long as its last field, of RSS and HASH_REPORT, is read
-// through the BAR, and ends there.
+// The device configuration is as long as its last field, of HASH_TUNNEL, is read through the
+// BAR, and ends there.
 func TestDeviceConfigurationOfHashes(t *testing.T) {
-	h := newHost(t, Config{Device: vdev.Config{Pairs: 4, RSSKeySize: 44, RSSTable: 256, HashTypes: virtio.HashIPv4}})
+	h := newHost(t, Config{Device: vdev.Config{Pairs: 4, RSSKeySize: 44, RSSTable: 256, HashTypes: virtio.HashIPv4,
+		TunnelTypes: virtio.TunnelIPIP}})
 	for _, field := range []struct {
 		off   uint64
 		width int
 		want  uint32
 	}{
 		{virtio.NetConfigMaxPairs, 2, 4}, {virtio.NetConfigRSSMaxKeySize, 1, 44}, {virtio.NetConfigRSSMaxTable, 2, 256},
-		{virtio.NetConfigHashTypes, 4, uint32(virtio.HashIPv4)}, {virtio.NetConfigHashTypes + 4, 4, 0},
+		{virtio.NetConfigHashTypes, 4, uint32(virtio.HashIPv4)}, {virtio.NetConfigTunnelTypes, 4, uint32(virtio.TunnelIPIP)},
+		{virtio.NetConfigTunnelTypes + 4, 4, 0},
 	} {
 		if v := h.get(deviceOff+field.off, field.width); v != field.want {
 			t.Errorf("the field at %d is %#x, want %#x", field.off, v, field.want)
