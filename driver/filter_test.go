@@ -194,6 +194,23 @@ func TestQueueCoalescing(t *testing.T) {
 	}
 }
 
+// net/coal/4: what is there of an earlier answer when the device refuses is no value.
+func TestQueueCoalescingRefused(t *testing.T) {
+	r := newControlRig(t, vdev.Config{}, Config{})
+	ctx, p := soon(t), r.port
+	one := Coalescing{Packets: 4, Delay: time.Millisecond}
+	if err := p.SetRxQueueCoalescing(ctx, 0, one); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := p.RxQueueCoalescing(ctx, 0); err != nil || got != one {
+		t.Errorf("%+v %v", got, err)
+	}
+	r.dev.SetFaults(vdev.Faults{Ctrl: vdev.CtrlRefuse})
+	if got, err := p.RxQueueCoalescing(ctx, 0); !errors.Is(err, ErrRefused) || got != (Coalescing{}) {
+		t.Errorf("%+v %v", got, err)
+	}
+}
+
 // x/net/coal-reset, net/coal/1: a queue that was reset alone has its own parameters again
 // when it is started or has another size, and the device is told nothing of it meanwhile.
 func TestCoalescingOfAQueueThatWasReset(t *testing.T) {

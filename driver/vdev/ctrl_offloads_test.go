@@ -8,7 +8,7 @@ import (
 )
 
 // Receive offloads are on from the start, and as GUEST_OFFLOADS_SET says afterwards: with
-// GUEST_CSUM the device says which checksums it found to be right.
+// GUEST_CSUM the device says which checksums it found to be right (x/net/offloads).
 func TestGuestOffloadsSet(t *testing.T) {
 	byFormat(t, allCtrl.Without(virtio.NetHashReport).With(virtio.NetGuestCSUM), func(t *testing.T, f virtio.Features) {
 		r := newCtrlRig(t, vdev.Config{}, f)

@@ -46,6 +46,7 @@ type queue struct {
 	minBufferRule string        // what a smaller one breaks
 	mergeable     bool          // receiveq: MRG_RXBUF
 	segments      bool          // receiveq: RSC_EXT
+	longest       int           // receiveq: frame without a VLAN tag, if it is not to be segmented
 	headerLen     int           // of virtio_net_hdr, in both directions
 	hashReport    bool          // receiveq: HASH_REPORT
 

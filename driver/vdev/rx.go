@@ -66,6 +66,11 @@ func (q *queue) prepare() {
 	default:
 		q.minBuffer, q.minBufferRule = uint64(q.headerLen)+minPlainBuffer, "net/rxbuf/2"
 	}
+	// A longer frame is not received (5.1.4.1), unless it has a VLAN tag.
+	q.longest = maxFrame
+	if f.Has(virtio.NetMTU) {
+		q.longest = etherHeader + q.dev.net.mtu
+	}
 	q.mergeable, q.segments = f.Has(virtio.NetMrgRxbuf), f.Has(virtio.NetRSCExt)
 }
 
@@ -152,6 +157,10 @@ func (d *core) deliverNext(q *queue, s *stage) bool {
 func (d *core) deliver(q *queue, frame []byte) bool {
 	headerLen := q.headerLen
 	need := headerLen + len(frame)
+	if len(frame) > q.longest && !d.fits(frame) {
+		q.oversize()
+		return true
+	}
 	c := q.take(0)
 	if c == nil {
 		return false
@@ -194,8 +203,7 @@ func (d *core) scatter(q *queue, frame []byte, o Offload) bool {
 		if !q.mergeable {
 			// The buffer stays for a frame that fits.
 			q.putBack(1)
-			d.oversize.Add(1)
-			q.counts.drops++
+			q.oversize()
 			return true
 		}
 		c := q.take(n)
@@ -309,6 +317,12 @@ func (q *queue) takeAny(c *chain) bool {
 	*c, q.held[i] = q.held[i], q.held[last]
 	q.held = q.held[:last]
 	return true
+}
+
+// oversize counts a frame that is dropped because it is longer than the driver may be given.
+func (q *queue) oversize() {
+	q.dev.oversize.Add(1)
+	q.counts.drops++
 }
 
 // miss counts frames that are dropped for want of a buffer or a link, or because the queue

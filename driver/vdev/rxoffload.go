@@ -106,6 +106,10 @@ func (s *stage) skip() uint64 {
 
 // deliverWith is deliver for a frame with an offload.
 func (d *core) deliverWith(q *queue, frame []byte, o Offload) bool {
+	if o.GSOType == virtio.GSONone && len(frame) > q.longest && !d.fits(frame) {
+		q.oversize()
+		return true
+	}
 	before := q.counts.packets
 	if q.take(0) == nil || !d.scatter(q, frame, o) {
 		return false

@@ -64,7 +64,7 @@ func allErrors(cfg Config, cache *mbuf.Cache) []error {
 	return []error{control, rx, tx}
 }
 
-// TestHeaderLen sends and receives behind a longer header.
+// TestHeaderLen sends and receives behind a longer header (net/rxbuf/4).
 func TestHeaderLen(t *testing.T) {
 	kinds(t, func(t *testing.T, packed bool) {
 		r, cfg := newRig(t, setup{packed: packed, size: 8})
