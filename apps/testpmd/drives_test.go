@@ -94,9 +94,11 @@ func TestDrives(t *testing.T) {
 				if err := cmd.Start(); err != nil {
 					t.Fatal(err)
 				}
-				timer := time.AfterFunc(patience, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
+				kill := func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+				timer := time.AfterFunc(3*patience, kill) // dpdk-testpmd takes long to start
 				err := cmd.Wait()
 				timer.Stop()
+				kill() // what the script left behind
 				more, _ := os.ReadFile(filepath.Join(dir, "out"))
 				text := strings.ReplaceAll(out.String()+string(more), "\r", "")
 				if err != nil {
