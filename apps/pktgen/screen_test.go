@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/virtio-pmd/virtio-pmd/test/tmuxtest"
 )
@@ -27,7 +28,6 @@ func TestScreen(t *testing.T) {
 			}{
 				{"2", []string{"[2 streams]", "lost", "port 0 latency", "port 1"}},
 				{"Tab", []string{"[3 latency]", "p99.99", "µs", "█", " %"}},
-				{"n", []string{"[3 latency]", "port 1 latency", "packets: "}},
 				{"4", []string{"[4 log]", "no messages"}},
 				{"?", []string{"start or stop sending", "type a rate"}},
 				{"1", []string{"[1 ports]", "link up"}},
@@ -35,6 +35,9 @@ func TestScreen(t *testing.T) {
 				term.Press(page.key)
 				term.Await(page.shows...)
 			}
+			term.Press("3")
+			awaitLatency(term, "port 1 latency")
+			term.Press("1")
 			term.Press("s")
 			term.Await("stopped", "s start")
 			term.Press("s")
@@ -71,6 +74,26 @@ func TestScreen(t *testing.T) {
 			}
 		})
 	}
+}
+
+// awaitLatency turns the parts of the page of latencies until one shows a stream. How many parts
+// there are, and which stream is on which, changes with what has been measured.
+func awaitLatency(term *tmuxtest.Terminal, stream string) {
+	var pressed time.Time
+	term.Until("shows "+stream, func(lines []string) bool {
+		text := strings.Join(lines, "\n")
+		shown := strings.Contains(text, stream) && strings.Contains(text, "packets: ")
+		if shown || time.Since(pressed) < 300*time.Millisecond { // in which it is seen what a key did
+			return shown
+		}
+		pressed = time.Now()
+		if strings.Contains(text, "[3 latency]") {
+			term.Press("n")
+		} else { // the last part was turned
+			term.Press("3")
+		}
+		return false
+	})
 }
 
 // TestSearchScreen: in a terminal a search shows how far it is, the trials and the bounds
