@@ -13,7 +13,7 @@ import (
 // nextEvent waits for an event of a kind, and returns it. Others may come before it.
 func nextEvent(t *testing.T, events <-chan Event, kind EventKind) Event {
 	t.Helper()
-	limit := time.After(10 * time.Second)
+	limit := time.After(patience)
 	for {
 		select {
 		case e := <-events:

@@ -268,7 +268,7 @@ func TestDeviceStats(t *testing.T) {
 // net/announce/1, net/announce/2: a request is an event, and is acknowledged once; one that
 // comes later is another. A request whose acknowledgement was lost is repeated.
 func TestAnnounceRequest(t *testing.T) {
-	r := newControlRig(t, vdev.Config{Pairs: 1}, Config{ControlTimeout: 50 * time.Millisecond})
+	r := newControlRig(t, vdev.Config{Pairs: 1}, Config{})
 	events := make(chan Event, 64)
 	defer r.port.Notify(events)()
 	for range 3 {
@@ -299,7 +299,7 @@ func TestAnnounceIsUnsupportedOnPCI(t *testing.T) {
 // Any goroutine sends commands while packets flow and the device is reset again and again:
 // none is lost without an error, and in the end the device does what was set last.
 func TestCommandsFromManyGoroutines(t *testing.T) {
-	r := newControlRig(t, vdev.Config{Pairs: 1, MAC: mac(1)}, Config{Recovery: eager, ControlTimeout: 20 * time.Second})
+	r := newControlRig(t, vdev.Config{Pairs: 1, MAC: mac(1)}, Config{Recovery: eager})
 	done := make(chan struct{})
 	var poller, callers sync.WaitGroup
 	poller.Go(func() {

@@ -11,7 +11,6 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev/pcifn"
 	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
-	"github.com/virtio-pmd/virtio-pmd/test/frametest"
 )
 
 // queueOf returns what an Info says of a queue.
@@ -232,42 +231,6 @@ func TestFeatureTable(t *testing.T) {
 	}
 	if !slices.Equal(bits, named) {
 		t.Errorf("the table has %v, names are there for %v", bits, named)
-	}
-}
-
-// TestInfoWhileWaiting: a receiver that sleeps is woken for each packet as soon as ever, also
-// if its queue stands still just when it goes to sleep.
-func TestInfoWhileWaiting(t *testing.T) {
-	r := newRig(t, pcifn.Config{}, withInterrupts())
-	r.dev.Start()
-	stop, done := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(done)
-		for {
-			select {
-			case <-stop:
-				return
-			default:
-				r.port.Info()
-			}
-		}
-	}()
-	rx, bufs := r.port.RxQueue(0), make([]*mbuf.Buf, 4)
-	for i := range 300 {
-		r.wire.deliver(0, frametest.Seq(i, 60))
-		for n := 0; n == 0; {
-			if err := rx.Wait(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			n = rx.Burst(bufs)
-			mbuf.Free(bufs[:n])
-		}
-	}
-	close(stop)
-	<-done
-	// A machine that is busy elsewhere may take a tenth of a second, but not each time.
-	if s := rx.Stats(); s.Packets != 300 || s.LostInterrupts+s.WaitTimeouts > 30 {
-		t.Errorf("%+v", s)
 	}
 }
 

@@ -77,15 +77,11 @@ func TestBuffersAreConservedByClose(t *testing.T) {
 
 // fault/55: the function is pulled out.
 func TestUnplug(t *testing.T) {
-	r := newRig(t, pcifn.Config{}, Config{})
+	r := newRig(t, pcifn.Config{}, Config{ResetTimeout: time.Hour}) // no reset is waited for
 	r.send(0, frametest.Series(0, 20, 60)...)
-	start := time.Now()
 	r.fn.Unplug()
 	if err := finished(t, r.port); !errors.Is(err, transport.ErrRemoved) {
 		t.Errorf("the port ended with %v", err)
-	}
-	if took := time.Since(start); took > 2*time.Second {
-		t.Errorf("it took %v", took)
 	}
 	if n := r.port.RxQueue(0).Burst(make([]*mbuf.Buf, 4)); n != 0 {
 		t.Error("an unplugged port receives")

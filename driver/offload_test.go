@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"pgregory.net/rapid"
 
@@ -240,7 +239,7 @@ func TestOffloadsWithLinux(t *testing.T) {
 			defer a.dev.Stop()
 			b.dev.Start()
 			defer b.dev.Stop()
-			ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
+			ctx, cancel := context.WithTimeout(context.Background(), patience)
 			defer cancel()
 			for _, h := range []host{a, b} { // the frames are for the hosts and not for the ports
 				if err := h.port.SetPromiscuous(ctx, true); err != nil {

@@ -204,7 +204,7 @@ func TestResizeUnderTraffic(t *testing.T) {
 			r := newRig(t, functionWith(vdev.Config{Pairs: 2, QueueSize: 1024}), c)
 			r.dev.Start()
 			defer r.dev.Stop()
-			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 			defer cancel()
 			const frames = 3000
 			sent := frametest.Series(0, frames, 60, 1514, 700)

@@ -94,14 +94,10 @@ func TestFewerPairsThanAskedFor(t *testing.T) {
 // fault/45: a command that is never answered ends Open in time.
 func TestPairsCommandWithoutAnswer(t *testing.T) {
 	fn := newFunction(t, functionWith(vdev.Config{Pairs: 2})) // the device is not stepped
-	start := time.Now()
 	_, err := openPort(fn, Config{Queues: 2, ControlTimeout: 50 * time.Millisecond})
 	var bad *ctrlq.Error
 	if !errors.Is(err, context.DeadlineExceeded) || !errors.As(err, &bad) || bad.Class != virtio.CtrlMQ || bad.Queue != 4 {
 		t.Errorf("error is %v", err)
-	}
-	if took := time.Since(start); took > 5*time.Second {
-		t.Errorf("it took %v", took)
 	}
 }
 

@@ -374,9 +374,8 @@ func TestCloseWithoutBackEnd(t *testing.T) {
 	r, p := newReconnecting(t, pcifn.Config{}, Config{})
 	p.disconnect()
 	r.linkDown()
-	began := time.Now()
-	if err := r.port.Close(); err != nil || time.Since(began) > 5*time.Second {
-		t.Errorf("%v after %v", err, time.Since(began))
+	if err := r.port.Close(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -25,6 +25,10 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // smallPages are what tests run on: they are there on every machine.
 var smallPages = hugepages.Options{PageSize: os.Getpagesize()}
 
+// patience is how long a test waits for what has to happen before it fails. It only bounds a
+// hang: a machine that is busy elsewhere may stop a goroutine for seconds.
+const patience = time.Minute
+
 // rig is a port and the emulated function that it drives.
 type rig struct {
 	t    *testing.T
@@ -58,6 +62,9 @@ func newFunction(t *testing.T, c pcifn.Config) *pcifn.Function {
 func openPort(fn pci.Function, c Config) (*Port, error) {
 	if c.Memory == (hugepages.Options{}) {
 		c.Memory = smallPages
+	}
+	if c.ControlTimeout == 0 { // the default is too short for a device that gets no CPU
+		c.ControlTimeout = patience
 	}
 	dev, err := vpci.Open(fn, vpci.Options{})
 	if err != nil {
@@ -223,7 +230,7 @@ func statusWrites(fn *pcifn.Function) []virtio.Status {
 // await waits until ok, which another goroutine makes true soon.
 func await(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(patience)
 	for !ok() {
 		if time.Now().After(deadline) {
 			t.Fatalf("waited in vain until %s", what)
@@ -237,7 +244,7 @@ func finished(t *testing.T, p *Port) error {
 	t.Helper()
 	select {
 	case <-p.Done():
-	case <-time.After(10 * time.Second):
+	case <-time.After(patience):
 		t.Fatal("the port does not end")
 	}
 	return p.Err()

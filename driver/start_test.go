@@ -310,14 +310,10 @@ func TestResetThatTakesTime(t *testing.T) {
 
 func TestResetThatNeverCompletes(t *testing.T) {
 	fn := newFunction(t, pcifn.Config{Device: vdev.Config{Faults: vdev.Faults{ResetReads: -1}}})
-	start := time.Now()
 	_, err := openPort(fn, Config{ResetTimeout: 50 * time.Millisecond})
 	var bad *transport.ResetError
 	if !errors.As(err, &bad) {
 		t.Fatalf("error is %v", err)
-	}
-	if took := time.Since(start); took > 5*time.Second {
-		t.Errorf("it took %v to say so", took)
 	}
 }
 

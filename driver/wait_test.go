@@ -39,7 +39,7 @@ func ended(t *testing.T, result <-chan error) error {
 	select {
 	case err := <-result:
 		return err
-	case <-time.After(10 * time.Second):
+	case <-time.After(patience):
 		t.Fatal("Wait does not return")
 		return nil
 	}
@@ -66,6 +66,22 @@ func (w *Waiter) asleep() bool {
 		return false
 	}
 	return true
+}
+
+// noneLost checks that each packet of a queue, which is empty, came with an interrupt. A
+// machine that is busy elsewhere may stop the device between the two, until the bound on the
+// sleep has found the packet: the next Wait receives the interrupt then.
+func (r *rig) noneLost(queue int) {
+	r.t.Helper()
+	rx := r.port.RxQueue(queue)
+	await(r.t, "a late interrupt comes", func() bool {
+		s := rx.Stats()
+		if s.LostInterrupts > s.SpuriousWakes {
+			_ = rx.Wait(within(r.t, 10*time.Millisecond))
+			s = rx.Stats()
+		}
+		return s.LostInterrupts <= s.SpuriousWakes
+	})
 }
 
 // wiredFunction is a function whose MSI-X vectors a test raises, or cuts off.
@@ -146,9 +162,7 @@ func TestWaitAcrossARecovery(t *testing.T) {
 			if got := r.receive(0); len(got) != 1 {
 				t.Errorf("%d packets", len(got))
 			}
-		}
-		if s := rx.Stats(); s.LostInterrupts != 0 {
-			t.Errorf("%+v", s)
+			r.noneLost(0)
 		}
 	}
 }
@@ -174,7 +188,7 @@ func TestWaitEndsWithThePort(t *testing.T) {
 		}
 		r.fn.Close()
 	}()
-	if after := fdtest.Count(t); after != before {
+	if after := fdtest.Count(t); after > before {
 		t.Errorf("%d descriptors were open, now %d are", before, after)
 	}
 }
@@ -317,18 +331,21 @@ func TestLostInterrupt(t *testing.T) {
 		return &wiredFunction{Function: fn, lose: true}
 	})
 	rx := r.port.RxQueue(0)
-	result := waiting(t.Context(), rx.Wait)
-	asleep(t, r, 0)
-	await(t, "the sleep is bounded", func() bool { return rx.Stats().WaitTimeouts > 0 })
-	r.wire.deliver(0, frametest.Seq(0, 60))
-	r.settle()
-	if err := ended(t, result); err != nil {
-		t.Fatal(err)
+	for try := 1; rx.Stats().LostInterrupts == 0; try++ {
+		result := waiting(t.Context(), rx.Wait)
+		asleep(t, r, 0)
+		before := rx.Stats().WaitTimeouts
+		await(t, "the sleep is bounded", func() bool { return rx.Stats().WaitTimeouts > before })
+		r.wire.deliver(0, frametest.Seq(0, 60)) // perhaps before it sleeps again
+		r.settle()
+		if err := ended(t, result); err != nil {
+			t.Fatal(err)
+		}
+		if s := rx.Stats(); s.LostInterrupts > 1 || s.Interrupts != 0 || try == 10 && s.LostInterrupts == 0 {
+			t.Fatalf("%+v", s)
+		}
+		r.receive(0)
 	}
-	if s := rx.Stats(); s.LostInterrupts != 1 || s.Interrupts != 0 {
-		t.Errorf("%+v", s)
-	}
-	r.receive(0)
 }
 
 // An interrupt without a packet does not end Wait (split/used-suppress/5).
@@ -425,10 +442,8 @@ func TestSharedVector(t *testing.T) {
 				if err := ended(t, result); err != nil {
 					t.Fatal(err)
 				}
-				if s := rx.Stats(); s.LostInterrupts != 0 {
-					t.Errorf("queue %d: %+v", pair, s)
-				}
 				r.receive(pair)
+				r.noneLost(pair)
 			}
 		})
 	}
@@ -438,6 +453,7 @@ func TestSharedVector(t *testing.T) {
 func TestWaitAllocatesNothing(t *testing.T) {
 	r := newRig(t, pcifn.Config{}, withInterrupts())
 	rx, ctx := r.port.RxQueue(0), t.Context()
+	r.port.supervisor.stop() // it allocates when it reads the status each second
 	frame := [][]byte{frametest.Seq(0, 60)}
 	bufs := make([]*mbuf.Buf, 4)
 	next, served := make(chan bool, 1), make(chan bool)

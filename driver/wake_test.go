@@ -34,31 +34,62 @@ func TestEachPacketWakes(t *testing.T) {
 		"INTx":                         {pcifn.Config{Vectors: pcifn.NoMSIX}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var w waketest.Wire
-			c.fn.Device = vdev.Config{Backend: &w}
-			fn, err := pcifn.New(c.fn)
-			if err != nil {
-				t.Fatal(err)
-			}
-			fn.Device().Start()
-			device, err := vpci.Open(fn, vpci.Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			port, err := driver.Open(device, driver.Config{Interrupts: true,
-				Refuse: virtio.FeatureSet(c.refuse...), Memory: hugepages.Options{PageSize: os.Getpagesize()}})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer func() {
-				if err := port.Close(); err != nil {
-					t.Error(err)
-				}
-				for _, v := range fn.Device().Violations() {
-					t.Errorf("the driver broke a rule: %v", v)
-				}
-			}()
-			waketest.Run(t, port.RxQueue(0), *wakes, w.Deliver)
+			port, wire := openToWait(t, c.fn, c.refuse...)
+			waketest.Run(t, port.RxQueue(0), *wakes, wire.Deliver)
 		})
 	}
+}
+
+// openToWait opens a port with interrupts on a new function, whose device runs, and whose wire
+// it returns. In the end the device must not have found anything wrong with the driver.
+func openToWait(
+	t *testing.T, fc pcifn.Config, refuse ...virtio.Feature,
+) (*driver.Port, *waketest.Wire) {
+	t.Helper()
+	var w waketest.Wire
+	fc.Device = vdev.Config{Backend: &w}
+	fn, err := pcifn.New(fc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fn.Device().Start()
+	device, err := vpci.Open(fn, vpci.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	port, err := driver.Open(device, driver.Config{Interrupts: true,
+		Refuse: virtio.FeatureSet(refuse...), Memory: hugepages.Options{PageSize: os.Getpagesize()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := port.Close(); err != nil {
+			t.Error(err)
+		}
+		for _, v := range fn.Device().Violations() {
+			t.Errorf("the driver broke a rule: %v", v)
+		}
+	})
+	return port, &w
+}
+
+// TestInfoWhileWaiting: a receiver that sleeps is woken for each packet as soon as ever, also
+// if its queue stands still just when it goes to sleep.
+func TestInfoWhileWaiting(t *testing.T) {
+	port, wire := openToWait(t, pcifn.Config{})
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				port.Info()
+			}
+		}
+	}()
+	waketest.Run(t, port.RxQueue(0), 300, wire.Deliver)
+	close(stop)
+	<-done
 }

@@ -72,7 +72,7 @@ func (r Result) Check() error {
 	switch {
 	case r.Lost != 0:
 		return fmt.Errorf("%d packets came without an interrupt", r.Lost)
-	case r.Slept < uint64(len(r.Delays))/4:
+	case r.Slept < uint64(len(r.Delays))/16: // on a busy machine the receiver is often late to sleep
 		return fmt.Errorf("%d of %d packets were received by a sleeper", r.Slept, len(r.Delays))
 	}
 	return nil

@@ -43,7 +43,7 @@ var features = virtio.FeatureSet(virtio.Version1, virtio.AccessPlatform, virtio.
 	virtio.NetMAC)
 
 // testTimeout is how long a test waits for something before it fails.
-const testTimeout = 10 * time.Second
+const testTimeout = time.Minute
 
 // function makes an emulated function that keeps a log.
 func function(t *testing.T, cfg pcifn.Config) *pcifn.Function {

@@ -47,15 +47,11 @@ func TestResetNeverCompletes(t *testing.T) {
 
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
 	defer cancel()
-	start := time.Now()
 	err = d.Reset(ctx)
 	e := as[*transport.ResetError](t, err)
 	if !errors.Is(err, context.DeadlineExceeded) || e.Status == 0 ||
-		e.Waited < 30*time.Millisecond {
+		e.Waited <= 0 {
 		t.Errorf("%v", err)
-	}
-	if time.Since(start) > testTimeout {
-		t.Errorf("it took %v", time.Since(start))
 	}
 	as[*transport.StopError](t, d.UnmapDMA(mem))
 
