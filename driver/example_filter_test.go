@@ -17,7 +17,7 @@ import (
 // A port receives packets for its own address, for one multicast address, and broadcasts.
 // The device drops all others, before they cost a buffer or the time of a CPU.
 func ExamplePort_SetMACFilter() {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	options := devargs.Options{Cables: new(devargs.Cables), Memory: hugepages.Options{SmallPages: true}}
 	near, err := devargs.Open(ctx, "emu:cable=filtered,mac=02:00:00:00:00:01", options)

@@ -165,22 +165,20 @@ func TestInfoWhilePolled(t *testing.T) {
 	r.dev.Start()
 	stop, done := make(chan struct{}), make(chan int)
 	go func() {
-		reads := 0
-		for {
+		for reads := 1; ; reads++ {
+			info := r.port.Inspect()
+			if q := queueOf(t, info, "tx 0"); q.Positions != nil && (len(q.Descriptors) != q.Size || q.Positions.InUse > q.Size) {
+				t.Errorf("%+v", q)
+			}
 			select {
 			case <-stop:
 				done <- reads
 				return
 			default:
 			}
-			info := r.port.Inspect()
-			if q := queueOf(t, info, "tx 0"); q.Positions != nil && (len(q.Descriptors) != q.Size || q.Positions.InUse > q.Size) {
-				t.Errorf("%+v", q)
-			}
-			reads++
 		}
 	}()
-	const count = 20000
+	const count = 5000
 	bufs := make([]*mbuf.Buf, 32)
 	for sent := 0; sent < count; {
 		n := r.port.Pool().Get(bufs[:min(32, count-sent)])
@@ -193,9 +191,7 @@ func TestInfoWhilePolled(t *testing.T) {
 	}
 	await(t, "all frames have left", func() bool { return r.dev.Stats().TxFrames >= count })
 	close(stop)
-	if reads := <-done; reads == 0 {
-		t.Error("nothing was read")
-	}
+	t.Logf("read %d times meanwhile", <-done)
 	if s := r.port.Stats(); s.TxPackets != count || s.TxErrors != 0 || s.TxDropped != 0 {
 		t.Errorf("%+v", s)
 	}

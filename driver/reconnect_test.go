@@ -29,8 +29,8 @@ type reconnecting struct {
 	events       chan transport.Event
 	disconnected atomic.Bool
 	// disconnectAt counts down the writes of the device status at the last of which
-	// the back end disconnects.
-	disconnectAt atomic.Int64
+	// the back end disconnects, and cuts how often it did.
+	disconnectAt, cuts atomic.Int64
 
 	mu       sync.Mutex
 	hidden   virtio.Features   // not offered
@@ -42,15 +42,20 @@ type reconnecting struct {
 
 func (p *reconnecting) check() error {
 	if p.disconnected.Load() {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		cause := p.cause
-		if cause == nil {
-			cause = errHangUp
-		}
-		return &transport.Error{Device: p.Name(), Err: fmt.Errorf("%w: %w", transport.ErrDisconnected, cause)}
+		return p.gone()
 	}
 	return nil
+}
+
+// gone is the error of a call without a back end.
+func (p *reconnecting) gone() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	cause := p.cause
+	if cause == nil {
+		cause = errHangUp
+	}
+	return &transport.Error{Device: p.Name(), Err: fmt.Errorf("%w: %w", transport.ErrDisconnected, cause)}
 }
 
 func (p *reconnecting) Events() <-chan transport.Event { return p.events }
@@ -65,6 +70,8 @@ func (p *reconnecting) Status() (virtio.Status, error) {
 func (p *reconnecting) SetStatus(s virtio.Status) error {
 	if p.disconnectAt.Add(-1) == 0 {
 		p.disconnect()
+		p.cuts.Add(1) // a test may have the next back end connect from now on
+		return p.gone()
 	}
 	if err := p.check(); err != nil {
 		return err
@@ -113,10 +120,21 @@ func (p *reconnecting) reconnect() {
 
 // Disconnect is called by the port.
 func (p *reconnecting) Disconnect(cause error) {
+	p.disconnect()
 	p.mu.Lock()
 	p.dropped = append(p.dropped, cause)
 	p.mu.Unlock()
-	p.disconnect()
+}
+
+// cutAt has the back end disconnect at the n-th write of the device status from now on. done
+// returns when it has.
+func (p *reconnecting) cutAt(t *testing.T, n int64) (done func()) {
+	before := p.cuts.Load()
+	p.disconnectAt.Store(n)
+	return func() {
+		t.Helper()
+		await(t, "it has disconnected again", func() bool { return p.cuts.Load() > before })
+	}
 }
 
 // hide has the back end not offer some features from now on.
@@ -196,17 +214,17 @@ func TestBackEndDisconnectsDuringSetUp(t *testing.T) {
 		r, p := newReconnecting(t, pcifn.Config{}, Config{})
 		p.disconnect()
 		r.linkDown()
-		p.disconnectAt.Store(at)
+		cut := p.cutAt(t, at)
 		p.reconnect()
-		await(t, "it has disconnected again", func() bool { return p.disconnectAt.Load() <= 0 })
+		cut()
 		p.reconnect()
 		r.recovered(1)
 		r.carries()
 
-		p.disconnectAt.Store(at)
+		cut = p.cutAt(t, at)
 		r.dev.NeedReset()
 		p.events <- transport.ConfigChanged
-		await(t, "it has disconnected again", func() bool { return p.disconnectAt.Load() <= 0 })
+		cut()
 		r.linkDown()
 		p.reconnect()
 		r.recovered(2)
@@ -301,9 +319,9 @@ func TestBackEndRefusesForEver(t *testing.T) {
 // hangUpInSetUp has a back end connect that disconnects during the set-up.
 func (p *reconnecting) hangUpInSetUp(t *testing.T) {
 	t.Helper()
-	p.disconnectAt.Store(2)
+	cut := p.cutAt(t, 2)
 	p.reconnect()
-	await(t, "it has disconnected again", func() bool { return p.disconnectAt.Load() <= 0 })
+	cut()
 }
 
 // refused checks that the port has failed after n refusals.

@@ -68,7 +68,7 @@ func TestDelayedFramesWakeTheDevice(t *testing.T) {
 		n := to.RxQueue(0).Burst(bufs)
 		if took := time.Since(began); n > 0 && took < 29*time.Millisecond {
 			t.Fatalf("received after %v", took)
-		} else if took > 20*time.Second {
+		} else if took > time.Minute {
 			t.Fatalf("received %d of 100", to.Stats().RxPackets)
 		}
 		mbuf.Free(bufs[:n])

@@ -65,7 +65,7 @@ func sendSome(port *driver.Port, n int) (sent int) {
 // wants them.
 func waitStats(t *testing.T, port *driver.Port, what string, ok func(driver.Stats) bool) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !ok(port.Stats()); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !ok(port.Stats()); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%s: %+v", what, port.Stats())
 		}
@@ -125,7 +125,7 @@ func TestTAPLink(t *testing.T) {
 		time.Sleep(5 * time.Millisecond)
 		_ = handle.LinkDel(link)
 	}()
-	for deadline := time.Now().Add(20 * time.Second); port.Err() == nil; {
+	for deadline := time.Now().Add(time.Minute); port.Err() == nil; {
 		sent += sendSome(port, 32)
 		if time.Now().After(deadline) {
 			t.Fatal("the port did not end with its interface")
@@ -161,7 +161,7 @@ func TestTAPComesUp(t *testing.T) {
 			t.Fatal(err)
 		}
 		bufs := make([]*mbuf.Buf, 1)
-		for deadline, got := time.Now().Add(20*time.Second), false; !got; {
+		for deadline, got := time.Now().Add(time.Minute), false; !got; {
 			if port.RxQueue(0).Burst(bufs) == 1 {
 				got = bytes.Equal(bufs[0].Data(), frame)
 				mbuf.Free(bufs)

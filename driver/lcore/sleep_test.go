@@ -92,11 +92,12 @@ func TestIdleTimeFollowsTheSleeps(t *testing.T) {
 			s.foundNothing()
 		}
 	}
-	for range 10 {
+	short := uint64(0)
+	for s.idle != maxIdleFactor*s.Idle { // a sleep may be long on a machine that is busy elsewhere
 		next()
-	}
-	if s.idle != maxIdleFactor*s.Idle {
-		t.Errorf("after short sleeps it is %v", s.idle)
+		if short++; short == 10_000 {
+			t.Fatalf("after short sleeps it is %v", s.idle)
+		}
 	}
 	long = 2 * s.idle
 	for range 5 {
@@ -105,7 +106,7 @@ func TestIdleTimeFollowsTheSleeps(t *testing.T) {
 	if s.idle != s.Idle {
 		t.Errorf("after long sleeps it is %v", s.idle)
 	}
-	if n, total := s.sleeps.Load(), time.Duration(s.asleep.Load()); n != 15 || total < 5*long {
+	if n, total := s.sleeps.Load(), time.Duration(s.asleep.Load()); n != short+5 || total < 5*long {
 		t.Errorf("%d sleeps, %v", n, total)
 	}
 }

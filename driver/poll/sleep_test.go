@@ -75,7 +75,8 @@ func TestRunSleeps(t *testing.T) {
 	if err := <-result; err != nil {
 		t.Error(err)
 	}
-	if s := a.Stats(); s.Interrupts == 0 || s.Queues[0].Rx.LostInterrupts != 0 {
+	// On a machine that is busy elsewhere an interrupt may come after the bound on the sleep.
+	if s := a.Stats(); s.Interrupts == 0 || s.Queues[0].Rx.LostInterrupts > 25 {
 		t.Errorf("%+v", s.Queues[0].Rx)
 	}
 	go func() { result <- l.Run(t.Context()) }()

@@ -291,7 +291,7 @@ func TestCommandsWhileStarted(t *testing.T) {
 				for _, p := range r.ports {
 					received += len(p.received())
 				}
-				if time.Since(begin) > 20*time.Second {
+				if time.Since(begin) > time.Minute {
 					t.Fatalf("command %d was not answered; %v", i, r.d.Violations())
 				}
 			}
@@ -303,7 +303,7 @@ func TestCommandsWhileStarted(t *testing.T) {
 			if s := r.d.Stats(); int(s.RxFrames+s.RxFiltered) == frames && int(s.RxFrames) == received && s.RxDropped == 0 {
 				break
 			}
-			if time.Since(begin) > 20*time.Second {
+			if time.Since(begin) > time.Minute {
 				t.Fatalf("%d of %d frames arrived: %+v", received, frames, r.d.Stats())
 			}
 		}

@@ -94,7 +94,7 @@ func TestTapTCP(t *testing.T) {
 			a, b := newHost(t, 1, c.f), newHost(t, 2, c.f)
 			a.g.d.Start()
 			b.g.d.Start()
-			ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 			defer cancel()
 			done := make(chan error, 1)
 			for i, h := range []host{a, b} {

@@ -199,7 +199,7 @@ func runLoop(t *testing.T, v variant, started bool, size, frames int) {
 	}
 	p.refill()
 	var want [][]byte
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for sent, got := 0, 0; got < frames; {
 		if sent < frames {
 			p.indirect = v.f.Has(virtio.RingIndirectDesc) && sent%3 == 0

@@ -130,7 +130,7 @@ func (p *ours) wait(t *testing.T) {
 		if p.err != nil {
 			t.Errorf("%s: %v", p.cmd.Path, p.err)
 		}
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		t.Errorf("%s does not end", p.cmd.Path)
 	}
 }
@@ -138,7 +138,7 @@ func (p *ours) wait(t *testing.T) {
 // until waits for something to happen while the process runs.
 func (p *ours) until(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !ok(); time.Sleep(2 * time.Millisecond) {
 		select {
 		case <-p.done:
 			t.Fatalf("%s ended before %s: %v", p.cmd.Path, what, p.err)

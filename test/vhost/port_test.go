@@ -35,7 +35,7 @@ var paths = []struct {
 // back where it belongs.
 func openPort(t *testing.T, socket string, o vhostuser.Options, c driver.Config) *driver.Port {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	d, err := vhostuser.Open(ctx, socket, o)
 	var e *vhostuser.Error

@@ -21,8 +21,8 @@ func loops(t *testing.T, p *driver.Port, pair, n int) {
 	frames := frametest.Series(0, n, 64, 1000, 1514)
 	got := 0
 	for sent := 0; sent < n; { // no more than fit the smallest ring
-		sent += send(t, p, pair, frames[sent:min(sent+16, n)], 10*time.Second)
-		receive(p, pair, 10*time.Second, func(b *mbuf.Buf) bool {
+		sent += send(t, p, pair, frames[sent:min(sent+16, n)], time.Minute)
+		receive(p, pair, time.Minute, func(b *mbuf.Buf) bool {
 			if number := frametest.Number(b.Data()); number != got {
 				t.Errorf("pair %d: frame %d came back, want %d", pair, number, got)
 			}

@@ -22,7 +22,7 @@ func TestReceive(t *testing.T) {
 				driver.Config{Refuse: path.refuse})
 			const enough = 20000
 			seen := 0
-			receive(p, 0, 10*time.Second, func(b *mbuf.Buf) bool {
+			receive(p, 0, time.Minute, func(b *mbuf.Buf) bool {
 				data := b.Data()
 				if len(data) != 64 || b.Next() != nil ||
 					binary.BigEndian.Uint16(data[12:]) != 0x0800 ||
@@ -51,7 +51,7 @@ func TestTransmit(t *testing.T) {
 		t.Run(path.name, func(t *testing.T) {
 			p := openPort(t, socket, vhostuser.Options{Queues: 1},
 				driver.Config{Refuse: path.refuse})
-			if sent := send(t, p, 0, frametest.Series(0, n, 64), 10*time.Second); sent != n {
+			if sent := send(t, p, 0, frametest.Series(0, n, 64), time.Minute); sent != n {
 				t.Errorf("%d of %d packets sent; %+v", sent, n, p.Stats())
 			}
 			all += n
@@ -79,11 +79,11 @@ func TestTwoPairs(t *testing.T) {
 		}
 		for pair := range 2 {
 			seen := 0
-			receive(p, pair, 10*time.Second, func(*mbuf.Buf) bool { seen++; return seen < 1000 })
+			receive(p, pair, time.Minute, func(*mbuf.Buf) bool { seen++; return seen < 1000 })
 			if seen < 1000 {
 				t.Errorf("pair %d received %d packets", pair, seen)
 			}
-			if sent := send(t, p, pair, frametest.Series(0, n, 64), 10*time.Second); sent != n {
+			if sent := send(t, p, pair, frametest.Series(0, n, 64), time.Minute); sent != n {
 				t.Errorf("pair %d sent %d packets", pair, sent)
 			}
 		}

@@ -109,7 +109,7 @@ func (p *testpmd) stop() (rx, tx uint64) {
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-p.done:
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		p.t.Fatal("dpdk-testpmd does not end")
 	}
 	return p.total("RX"), p.total("TX")
@@ -156,7 +156,7 @@ func (p *testpmd) pairs() (list []counts) {
 // until waits for something to happen while the process runs.
 func (p *testpmd) until(what string, ok func() bool) {
 	p.t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !ok(); time.Sleep(2 * time.Millisecond) {
 		select {
 		case <-p.done:
 			p.t.Fatalf("dpdk-testpmd ended before %s", what)

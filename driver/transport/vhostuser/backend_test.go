@@ -129,7 +129,7 @@ func (b *backend) connectAndClose() {
 func (b *backend) dial() *net.UnixConn {
 	b.t.Helper()
 	var err error
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
 		var conn net.Conn
 		if conn, err = net.Dial("unix", b.path); err == nil {
 			return conn.(*net.UnixConn)
@@ -245,7 +245,7 @@ func open(t *testing.T, b *backend, o vhostuser.Options) *vhostuser.Device {
 }
 
 func tryOpen(path string, o vhostuser.Options) (*vhostuser.Device, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	return vhostuser.Open(ctx, path, o)
 }
@@ -258,7 +258,7 @@ func await(t *testing.T, d *vhostuser.Device, want transport.Event) {
 		if got != want {
 			t.Fatalf("event %d, want %d", got, want)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatalf("event %d did not come", want)
 	}
 }

@@ -21,8 +21,8 @@ const (
 	// short is the timeout with a back end that does not answer, long with one that
 	// does: the machine may be busy. overdue is a time by which short is over.
 	short   = 200 * time.Millisecond
-	long    = 10 * time.Second
-	overdue = 3 * time.Second
+	long    = time.Minute
+	overdue = time.Minute
 )
 
 // wrongReplies are what a back end can send in place of its reply, and the error of

@@ -5,7 +5,6 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -28,15 +27,14 @@ func TestPoolOutlivesItsPort(t *testing.T) {
 	}
 	second.drop()
 	until(t, "B is up again", func() bool { return b.Stats().Resets >= 1 && b.Link().Up })
-	began := time.Now()
 	if err := b.Attach(a.Pool()); err != nil {
 		t.Error("attaching again what is attached:", err)
 	}
 	if err := b.Detach(a.Pool()); err != nil {
 		t.Error(err)
 	}
-	if err := b.Attach(a.Pool()); !errors.Is(err, os.ErrClosed) || time.Since(began) > time.Second {
-		t.Errorf("attaching a released pool: %v after %v", err, time.Since(began))
+	if err := b.Attach(a.Pool()); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("attaching a released pool: %v", err)
 	}
 	next := openPort(t, first)
 	if err := b.Attach(next.Pool()); err != nil {

@@ -114,9 +114,9 @@ func TestResetThatNeverEnds(t *testing.T) {
 	b.listen()
 	d := open(t, b, vhostuser.Options{})
 	newSteps(t, d, 1).run(t)
+	began := time.Now()
 	ctx, cancel := context.WithTimeout(context.Background(), short)
 	defer cancel()
-	began := time.Now()
 	if err := d.Reset(ctx); err != nil {
 		t.Error(err)
 	}

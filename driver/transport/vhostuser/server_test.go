@@ -118,7 +118,11 @@ func TestServerTakesTheNextCaller(t *testing.T) {
 			}
 			log := new(syncBuffer)
 			b.running.Go(callers)
-			d := open(t, b, vhostuser.Options{Server: true, Timeout: 300 * time.Millisecond,
+			timeout := 300 * time.Millisecond
+			if name == "hang up" { // none of these is waited for
+				timeout = time.Hour
+			}
+			d := open(t, b, vhostuser.Options{Server: true, Timeout: timeout,
 				Logger: slog.New(slog.NewTextHandler(log, nil))})
 			s := newSteps(t, d, 2)
 			s.run(t)
@@ -129,13 +133,9 @@ func TestServerTakesTheNextCaller(t *testing.T) {
 				close(hold)
 			})
 			<-hold
-			began := time.Now()
 			b.peers[0].conn.Close()
 			await(t, d, transport.Disconnected)
 			await(t, d, transport.Reconnected)
-			if took := time.Since(began); name == "hang up" && took > 3*time.Second {
-				t.Errorf("the good back end waited for %v", took)
-			}
 			s.run(t)
 			if n := strings.Count(log.String(), "no connection yet"); n == 0 || n > 16 {
 				t.Errorf("that there is no connection is logged %d times", n)

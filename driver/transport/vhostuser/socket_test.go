@@ -139,7 +139,7 @@ func reconnects(t *testing.T, d *vhostuser.Device, b *backend, again func()) {
 		}
 	}
 	// The back end closes its own in another goroutine.
-	deadline := time.Now().Add(5 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for fdtest.Count(t) > before {
 		if time.Now().After(deadline) {
 			t.Fatalf("%d descriptors are open, there were %d", fdtest.Count(t), before)
@@ -240,7 +240,7 @@ func TestCloseAtAnyTime(t *testing.T) {
 		b.drop()
 		time.Sleep(after)
 		began := time.Now()
-		if err := d.Close(); err != nil || time.Since(began) > 5*time.Second {
+		if err := d.Close(); err != nil || time.Since(began) > time.Minute {
 			t.Errorf("after %v: %v, it took %v", after, err, time.Since(began))
 		}
 	}

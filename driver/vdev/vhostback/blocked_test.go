@@ -147,7 +147,7 @@ func closesInTime(t *testing.T, b *vhostback.Backend) {
 		if err != nil {
 			t.Error(err)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("the back end does not close")
 	}
 }

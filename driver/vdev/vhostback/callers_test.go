@@ -87,7 +87,7 @@ func TestSilentConnectionsKeepNoPlace(t *testing.T) {
 // A connection that says nothing is closed after the timeout, so that more of them than
 // are held at a time do not keep a front end out either. Close does not wait for them.
 func TestSilentConnectionsAreClosed(t *testing.T) {
-	f, log := serveLogged(t, vhostback.Config{Timeout: 50 * time.Millisecond})
+	f, log := serveLogged(t, vhostback.Config{Timeout: 200 * time.Millisecond})
 	var silent []*net.UnixConn
 	for range 40 {
 		silent = append(silent, dial(t, f.path))
@@ -99,7 +99,7 @@ func TestSilentConnectionsAreClosed(t *testing.T) {
 			t.Errorf("%d bytes, %v", n, err)
 		}
 	}
-	if !strings.Contains(log.String(), "nothing was received within 50ms") {
+	if !strings.Contains(log.String(), "nothing was received within 200ms") {
 		t.Errorf("it is not logged: %s", log)
 	}
 	if s := f.back.State(); s.Peers != 1 {
@@ -110,24 +110,19 @@ func TestSilentConnectionsAreClosed(t *testing.T) {
 	for range 40 {
 		dial(t, f.path)
 	}
-	began := time.Now()
-	if err := f.back.Close(); err != nil || time.Since(began) > 10*time.Second {
-		t.Errorf("%v after %v", err, time.Since(began))
+	if err := f.back.Close(); err != nil {
+		t.Error(err)
 	}
 }
 
 // After many connections that hang up at once the front end behind them is served.
 func TestHangUpsKeepNoPlace(t *testing.T) {
-	f, _ := serveLogged(t, vhostback.Config{})
-	began := time.Now()
+	f, _ := serveLogged(t, vhostback.Config{Timeout: time.Hour}) // none is waited for
 	for range 100 {
 		_ = dial(t, f.path).Close()
 	}
 	f.connect()
 	f.fence()
-	if took := time.Since(began); took > 5*time.Second {
-		t.Errorf("it took %v", took)
-	}
 }
 
 // A second front end waits, which is logged, and is served when the first is gone.
@@ -147,7 +142,7 @@ func TestSecondFrontEndWaits(t *testing.T) {
 // A front end that has said something and has no ring loses its place to one that waits; one
 // with a ring that runs keeps it, however silent it is.
 func TestSilentPeerLosesItsPlace(t *testing.T) {
-	f, log := serveLogged(t, vhostback.Config{Timeout: 100 * time.Millisecond})
+	f, log := serveLogged(t, vhostback.Config{Timeout: 200 * time.Millisecond})
 	f.connect()
 	f.fence()
 	second := &front{t: t, back: f.back, path: f.path}
@@ -161,7 +156,7 @@ func TestSilentPeerLosesItsPlace(t *testing.T) {
 	third.connect()
 	third.raw(encode(getFeatures, 0, nil))
 	f.until("it is logged", func() bool { return strings.Contains(log.String(), "another front end waits for the device") })
-	time.Sleep(300 * time.Millisecond) // three times as long as a peer without a ring may be silent
+	time.Sleep(600 * time.Millisecond) // three times as long as a peer without a ring may be silent
 	second.fence()
 	_ = second.socket.Close()
 	third.answer(getFeatures, 8)

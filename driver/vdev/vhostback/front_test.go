@@ -211,7 +211,7 @@ func (f *front) askNumber(request uint32) uint64 {
 // answer reads a reply and checks its header.
 func (f *front) answer(request uint32, size int) []byte {
 	f.t.Helper()
-	if err := f.socket.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+	if err := f.socket.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
 		f.t.Fatal(err)
 	}
 	b := make([]byte, 12+size)
@@ -239,7 +239,7 @@ func (f *front) over() error {
 	select {
 	case err := <-f.ended:
 		return err
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		f.t.Fatal("the back end did not end the connection")
 	}
 	return nil
@@ -311,7 +311,7 @@ func (f *front) up(features uint64, size int) (rx, tx *ring) {
 // until steps the device, if it is to be stepped, until ok.
 func (f *front) until(what string, ok func() bool) {
 	f.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !ok(); {
+	for deadline := time.Now().Add(time.Minute); !ok(); {
 		if f.stepped {
 			f.back.Poll()
 		} else {

@@ -20,8 +20,8 @@ import (
 )
 
 // hangs makes each access of the back end to a page of the shared memory that is not
-// there yet wait, as on a network disk that hangs, until release.
-func hangs(t *testing.T, f *front) (release func()) {
+// there yet wait, as on a network disk that hangs, until release. await returns when one does.
+func hangs(t *testing.T, f *front) (await, release func()) {
 	t.Helper()
 	fd, _, errno := unix.Syscall(unix.SYS_USERFAULTFD, unix.O_CLOEXEC|unix.O_NONBLOCK, 0, 0)
 	if errno != 0 {
@@ -64,7 +64,16 @@ func hangs(t *testing.T, f *front) (release func()) {
 	if !found {
 		t.Fatal("the back end has not mapped the memory")
 	}
-	return release
+	await = func() {
+		t.Helper()
+		poll := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+		for deadline := time.Now().Add(time.Minute); poll[0].Revents == 0; {
+			if _, err := unix.Poll(poll, 1000); err != nil && err != unix.EINTR || time.Now().After(deadline) {
+				t.Fatalf("the back end does not come to the page: %v", err)
+			}
+		}
+	}
+	return await, release
 }
 
 // hole is where in the shared memory nothing was written yet.
@@ -96,9 +105,9 @@ func TestMemoryThatNeverComes(t *testing.T) {
 					Timeout: 300 * time.Millisecond, Lost: func() { lost <- struct{}{} }})
 				f.hello(noStatus, bits(bitVersion1))
 				f.share()
-				release := hangs(t, f)
+				await, release := hangs(t, f)
 				block(t, f)
-				time.Sleep(20 * time.Millisecond) // the back end comes to the page
+				await()
 				_ = f.back.Counters()
 				runtime.GC()
 				switch end {
@@ -109,7 +118,7 @@ func TestMemoryThatNeverComes(t *testing.T) {
 				}
 				select {
 				case <-lost:
-				case <-time.After(10 * time.Second):
+				case <-time.After(time.Minute):
 					t.Fatal("the peer is not given up")
 				}
 				if err := f.over(); err == nil {
@@ -144,7 +153,7 @@ func TestPollThatNeverReturns(t *testing.T) {
 		Lost: func() { lost <- struct{}{} }})
 	f.hello(noStatus, bits(bitVersion1))
 	f.share()
-	release := hangs(t, f)
+	await, release := hangs(t, f)
 	clear(f.mem[:4096])
 	tx := newRing(f, 0, 16)
 	f.place(1, tx, 0, -1, -1)
@@ -152,11 +161,11 @@ func TestPollThatNeverReturns(t *testing.T) {
 	tx.add(guestBase+hole, header+60, 0)
 	var first sync.WaitGroup
 	first.Go(func() { f.back.Poll() })
-	time.Sleep(20 * time.Millisecond)
+	await()
 	_ = f.socket.Close()
 	select {
 	case <-lost:
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("the peer is not given up")
 	}
 	_ = f.over()

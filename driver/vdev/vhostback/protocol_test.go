@@ -209,7 +209,7 @@ func TestDisconnectAtAnyByte(t *testing.T) {
 // The back end disconnects a peer that stops in the middle of a message, or does not
 // read its replies.
 func TestPeerTimeout(t *testing.T) {
-	cfg := vhostback.Config{Timeout: 20 * time.Millisecond}
+	cfg := vhostback.Config{Timeout: 150 * time.Millisecond}
 	for name, send := range map[string]func(f *front){
 		"in the header":  func(f *front) { f.raw(encode(getFeatures, 0, nil)[:5], f.fd) },
 		"in the payload": func(f *front) { f.raw(encode(setFeatures, 0, numbers(1))[:15]) },
@@ -224,7 +224,7 @@ func TestPeerTimeout(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFront(t, cfg)
-			if err := f.socket.SetWriteDeadline(time.Now().Add(time.Second)); err != nil {
+			if err := f.socket.SetWriteDeadline(time.Now().Add(time.Minute)); err != nil {
 				t.Fatal(err)
 			}
 			send(f)

@@ -128,7 +128,7 @@ func TestClient(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := l.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		if err := l.SetDeadline(time.Now().Add(time.Minute)); err != nil {
 			t.Fatal(err)
 		}
 		if f.socket, err = l.AcceptUnix(); err != nil {

@@ -17,7 +17,7 @@ func pair(t *testing.T) (*Client, context.Context) {
 	served := make(chan error, 1)
 	go func() { served <- Serve(far) }()
 	c := NewClient(near)
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(func() {
 		cancel()
 		_ = c.Close()

@@ -70,7 +70,7 @@ func TestExchangeBothWays(t *testing.T) {
 	}
 	go r.forward(0, intact)
 	go r.forward(1, rewrite)
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	lab := &Lab{}
 	ab := &Stream{From: r.near[0], To: r.near[1], Count: 5000, Flows: 7, Sent: here, Want: here}
@@ -146,7 +146,7 @@ func TestExchangeNotices(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t)
 			go r.forward(0, fault.tamper)
-			ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 			defer cancel()
 			s := &Stream{From: r.near[0], To: r.near[1], Count: 500, MinSize: 100,
 				Sent: here, Want: here}
