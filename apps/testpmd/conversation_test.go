@@ -6,8 +6,9 @@ import (
 	"regexp"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
+
+	"github.com/virtio-pmd/virtio-pmd/test/child"
 )
 
 // transcript is what a process writes.
@@ -32,6 +33,7 @@ func (o *transcript) String() string {
 type conversation struct {
 	t       *testing.T
 	cmd     *exec.Cmd
+	wait    func() error
 	program string
 	in      io.WriteCloser
 	out     transcript
@@ -45,17 +47,16 @@ func newConversation(t *testing.T, program string, args ...string) *conversation
 	// Line by line, as it is on a terminal, or what it says would be in pieces.
 	c.cmd = exec.Command("stdbuf", append([]string{"-oL", program}, args...)...)
 	c.cmd.Stdout, c.cmd.Stderr = &c.out, &c.out
-	c.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	var err error
 	if c.in, err = c.cmd.StdinPipe(); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.cmd.Start(); err != nil {
+	if c.wait, err = child.Start(c.cmd, nil); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		_ = c.cmd.Process.Kill()
-		_ = c.cmd.Wait()
+		_ = c.wait()
 	})
 	return c
 }
@@ -92,7 +93,7 @@ func (c *conversation) tellUntil(line string, what *regexp.Regexp) string {
 func (c *conversation) end() string {
 	c.t.Helper()
 	_ = c.in.Close()
-	if err := c.cmd.Wait(); err != nil {
+	if err := c.wait(); err != nil {
 		c.t.Fatalf("%s: %v\n%s", c.program, err, &c.out)
 	}
 	return c.out.String()

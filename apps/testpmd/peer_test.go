@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/virtio-pmd/virtio-pmd/test/child"
 )
 
 // await waits until something is so.
@@ -36,13 +38,13 @@ func serve(t *testing.T, sockets ...string) {
 	cmd := exec.Command("testpmd", args...)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := cmd.Start(); err != nil {
+	wait, err := child.Start(cmd, nil)
+	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
-		_ = cmd.Wait()
+		_ = wait()
 		if t.Failed() {
 			t.Logf("the back ends: %s", out.String())
 		}

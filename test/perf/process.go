@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/virtio-pmd/virtio-pmd/test/child"
 )
 
 // grace is how long a program may take to end when it was asked to.
@@ -38,25 +40,32 @@ func startProcess(cpu int, env []string, argv ...string) (*process, error) {
 	p := &process{cmd: exec.Command(argv[0], argv[1:]...), done: make(chan struct{})}
 	p.cmd.Env = append(os.Environ(), env...)
 	p.cmd.Stdout, p.cmd.Stderr = io.MultiWriter(&p.stdout, &p.output), &p.output
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	var err error
 	// dpdk-testpmd ends when its standard input does.
 	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
 		return nil, err
 	}
 	p.began = time.Now()
-	if err := onCPU(cpu, p.cmd.Start); err != nil {
+	var one unix.CPUSet
+	one.Set(cpu)
+	wait, err := child.Start(p.cmd, func() error {
+		if err := unix.SchedSetaffinity(0, &one); err != nil {
+			return fmt.Errorf("CPU %d: %w", cpu, err)
+		}
+		return nil
+	})
+	if err != nil {
 		return nil, fmt.Errorf("starting %s: %w", argv[0], err)
 	}
 	go func() {
-		p.err = p.cmd.Wait()
+		p.err = wait()
 		close(p.done)
 	}()
 	return p, nil
 }
 
-// onCPU calls f with the calling thread on one CPU. A process that f starts
-// inherits that.
+// onCPU calls f with the calling thread on one CPU.
 func onCPU(cpu int, f func() error) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()

@@ -15,6 +15,7 @@ import (
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev/vhostback"
 	"github.com/virtio-pmd/virtio-pmd/driver/vdev/wire"
+	"github.com/virtio-pmd/virtio-pmd/test/child"
 	"github.com/virtio-pmd/virtio-pmd/test/frametest"
 )
 
@@ -134,15 +135,13 @@ func startVhostdev(t *testing.T, socket string, args ...string) (stop func() vho
 		"--log-level", "info"}, args...)...)
 	var stdout, stderr log
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := cmd.Start(); err != nil {
+	wait, err := child.Start(cmd, nil)
+	if err != nil {
 		t.Fatal(err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
-		<-ended
+		_ = wait()
 		if t.Failed() {
 			t.Logf("vhostdev: %s", stderr.String())
 		}
@@ -151,9 +150,7 @@ func startVhostdev(t *testing.T, socket string, args ...string) (stop func() vho
 	return func() (object vhostdevObject) {
 		t.Helper()
 		_ = cmd.Process.Signal(syscall.SIGTERM)
-		err := <-ended
-		ended <- err
-		if err != nil {
+		if err := wait(); err != nil {
 			t.Errorf("vhostdev: %v", err)
 		}
 		if err := json.Unmarshal([]byte(stdout.String()), &object); err != nil {

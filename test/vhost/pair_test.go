@@ -6,13 +6,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/virtio-pmd/virtio-pmd/test/child"
 	"github.com/virtio-pmd/virtio-pmd/test/frametest"
 )
 
@@ -87,24 +87,17 @@ func startOurs(t *testing.T, args ...string) *ours {
 	p := &ours{cmd: exec.Command(args[0], args[1:]...), done: make(chan struct{})}
 	p.cmd.Dir = "/"
 	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if os.Geteuid() == 0 {
-		p.cmd.SysProcAttr.Credential = &syscall.Credential{Uid: unprivilegedID, Gid: unprivilegedID}
+		p.cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: unprivilegedID, Gid: unprivilegedID}}
 	}
-	started := make(chan error)
-	go func() {
-		runtime.LockOSThread() // the signal is sent when the thread ends
-		defer runtime.UnlockOSThread()
-		err := p.cmd.Start()
-		started <- err
-		if err == nil {
-			p.err = p.cmd.Wait()
-			close(p.done)
-		}
-	}()
-	if err := <-started; err != nil {
+	wait, err := child.Start(p.cmd, nil)
+	if err != nil {
 		t.Fatal(err)
 	}
+	go func() {
+		p.err = wait()
+		close(p.done)
+	}()
 	t.Cleanup(func() {
 		_ = p.cmd.Process.Kill()
 		<-p.done

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/virtio-pmd/virtio-pmd/test/child"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -76,15 +78,15 @@ func startDPDK(t *testing.T, device string, args ...string) *testpmd {
 	// What it leaves behind when it is killed goes with the test.
 	p.cmd.Env = append(os.Environ(), "RUNTIME_DIRECTORY="+t.TempDir())
 	p.cmd.Stdout, p.cmd.Stderr = &p.output, &p.output
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
 		t.Fatal(err)
 	}
-	if err := p.cmd.Start(); err != nil {
+	wait, err := child.Start(p.cmd, nil)
+	if err != nil {
 		t.Fatal(err)
 	}
 	go func() {
-		_ = p.cmd.Wait()
+		_ = wait()
 		close(p.done)
 	}()
 	t.Cleanup(func() {

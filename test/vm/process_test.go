@@ -3,13 +3,13 @@ package vm
 import (
 	"bytes"
 	"os/exec"
-	"runtime"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/virtio-pmd/virtio-pmd/test/child"
 	"github.com/virtio-pmd/virtio-pmd/test/vm/netlab"
 )
 
@@ -29,33 +29,18 @@ func startProcess(t *testing.T, ns *netlab.Namespace, args ...string) *process {
 	t.Helper()
 	p := &process{cmd: exec.Command(args[0], args[1:]...), done: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	started := make(chan error, 1)
-	// The signal is sent when the thread ends, which therefore waits.
-	life := func() error {
-		err := p.cmd.Start()
-		started <- err
-		if err == nil {
-			p.err = p.cmd.Wait()
-			close(p.done)
-		}
-		return err
+	var prepare func() error
+	if ns != nil {
+		prepare = ns.Enter
 	}
-	go func() {
-		if ns == nil {
-			runtime.LockOSThread()
-			defer runtime.UnlockOSThread()
-			_ = life()
-		} else if err := ns.Do(life); err != nil {
-			select {
-			case started <- err: // it could not be entered
-			default:
-			}
-		}
-	}()
-	if err := <-started; err != nil {
+	wait, err := child.Start(p.cmd, prepare)
+	if err != nil {
 		t.Fatal(err)
 	}
+	go func() {
+		p.err = wait()
+		close(p.done)
+	}()
 	t.Cleanup(func() {
 		_ = p.cmd.Process.Kill()
 		<-p.done

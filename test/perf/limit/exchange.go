@@ -14,6 +14,7 @@ import (
 	"syscall"
 
 	"github.com/virtio-pmd/virtio-pmd/hugepages"
+	"github.com/virtio-pmd/virtio-pmd/test/child"
 )
 
 //go:embed exchange/exchange.c
@@ -49,7 +50,10 @@ func (b *bench) limit(ctx context.Context, direction string) (float64, error) {
 }
 
 // peer is the C program as the device of a ring in this process.
-type peer struct{ cmd *exec.Cmd }
+type peer struct {
+	cmd  *exec.Cmd
+	wait func() error
+}
 
 // startPeer starts the device and waits until it polls the ring.
 func (b *bench) startPeer(direction string, ring, deviceArea uint64,
@@ -73,15 +77,15 @@ func (b *bench) startPeer(direction string, ring, deviceArea uint64,
 	}
 	cmd := exec.Command(b.program, args...)
 	cmd.ExtraFiles, cmd.Stderr = files, os.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return nil, err
 	}
-	if err := cmd.Start(); err != nil {
+	wait, err := child.Start(cmd, nil)
+	if err != nil {
 		return nil, err
 	}
-	p := &peer{cmd}
+	p := &peer{cmd, wait}
 	if line, err := bufio.NewReader(out).ReadString('\n'); line != "ready\n" {
 		return nil, errors.Join(fmt.Errorf("exchange device says %q", line), err, p.stop())
 	}
@@ -92,7 +96,7 @@ func (b *bench) startPeer(direction string, ring, deviceArea uint64,
 func (p *peer) stop() error {
 	_ = p.cmd.Process.Kill() // it may have ended already, which Wait says
 	var exit *exec.ExitError
-	if err := p.cmd.Wait(); errors.As(err, &exit) &&
+	if err := p.wait(); errors.As(err, &exit) &&
 		exit.Sys().(syscall.WaitStatus).Signal() == syscall.SIGKILL {
 		return nil
 	}

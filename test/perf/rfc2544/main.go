@@ -22,9 +22,10 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"runtime"
 	"syscall"
 	"time"
+
+	"github.com/virtio-pmd/virtio-pmd/test/child"
 )
 
 const (
@@ -131,20 +132,15 @@ func (b *bench) start(name string, args ...string) (*process, error) {
 	p := &process{name: name, cmd: exec.Command(filepath.Join(b.bin, name), args...), done: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = b.stdout, b.stderr
 	// In a group of its own it gets no Ctrl-C, but is asked to end: pktgen first.
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
-	started := make(chan error)
-	go func() {
-		// The process ends with the thread that started it, which is this goroutine's.
-		runtime.LockOSThread()
-		started <- p.cmd.Start()
-		if p.cmd.Process != nil {
-			p.err = p.cmd.Wait()
-		}
-		close(p.done)
-	}()
-	if err := <-started; err != nil {
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	wait, err := child.Start(p.cmd, nil)
+	if err != nil {
 		return nil, fmt.Errorf("%w; build the commands first: make build", err)
 	}
+	go func() {
+		p.err = wait()
+		close(p.done)
+	}()
 	return p, nil
 }
 

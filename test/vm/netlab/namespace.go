@@ -72,13 +72,22 @@ func (n *Namespace) Do(f func() error) error {
 	done := make(chan error)
 	go func() {
 		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
-		if err := netns.Set(n.ns); err != nil {
-			done <- fmt.Errorf("netlab: entering namespace %s: %w", n.Name, err)
+		if err := n.Enter(); err != nil {
+			done <- err
 			return
 		}
 		done <- f()
 	}()
 	return <-done
+}
+
+// Enter takes the calling thread into the namespace, for good: it is locked to a goroutine
+// with which it ends.
+func (n *Namespace) Enter() error {
+	if err := netns.Set(n.ns); err != nil {
+		return fmt.Errorf("netlab: entering namespace %s: %w", n.Name, err)
+	}
+	return nil
 }
 
 // equip sets the namespace up from inside.

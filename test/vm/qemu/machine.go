@@ -8,11 +8,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
-	"syscall"
 	"time"
 
+	"github.com/virtio-pmd/virtio-pmd/test/child"
 	"github.com/virtio-pmd/virtio-pmd/test/vm/agent"
 )
 
@@ -63,7 +62,6 @@ func Start(ctx context.Context, c Config) (*Machine, error) {
 	cmd := exec.CommandContext(ctx, program, m.Arguments...)
 	cmd.ExtraFiles = files
 	cmd.Stdout, cmd.Stderr = m.output, m.output
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := m.run(cmd); err != nil {
 		return nil, err
 	}
@@ -74,23 +72,16 @@ func Start(ctx context.Context, c Config) (*Machine, error) {
 	return m, nil
 }
 
-// run starts QEMU from a thread that lives as long as QEMU does: the signal
-// that ends QEMU with its parent is sent when the thread that started it ends.
+// run starts QEMU.
 func (m *Machine) run(cmd *exec.Cmd) error {
-	started := make(chan error)
-	go func() {
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := cmd.Start()
-		started <- err
-		if err == nil {
-			m.err = cmd.Wait()
-			close(m.exited)
-		}
-	}()
-	if err := <-started; err != nil {
+	wait, err := child.Start(cmd, nil)
+	if err != nil {
 		return fmt.Errorf("qemu: %w", err)
 	}
+	go func() {
+		m.err = wait()
+		close(m.exited)
+	}()
 	m.process = cmd.Process
 	return nil
 }
