@@ -8,6 +8,7 @@ import (
 
 	"github.com/virtio-pmd/virtio-pmd/driver"
 	"github.com/virtio-pmd/virtio-pmd/driver/devargs"
+	"github.com/virtio-pmd/virtio-pmd/driver/virtio"
 	"github.com/virtio-pmd/virtio-pmd/hugepages"
 )
 
@@ -50,4 +51,28 @@ func ExamplePort_SetRSS() {
 	// Output:
 	// with 2 pairs the table begins with [0 1 0 0 1 0]
 	// receive queue 0 has 256 buffers
+}
+
+// Flows inside VXLAN tunnels, of which all packets have the same outer addresses, are spread
+// by the headers of the packets inside.
+func ExamplePort_SetInnerHash() {
+	ctx := context.Background()
+	port, err := devargs.Open(ctx, "emu:null,queues=2,rss=all,inner_hash=all", // or "0000:00:03.0,…"
+		devargs.Options{Memory: hugepages.Options{SmallPages: true}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer func() { _ = port.Close() }()
+
+	wanted := virtio.TunnelVXLAN | virtio.TunnelGeneve
+	if missing := wanted &^ port.RSSLimits().Tunnels; missing != 0 {
+		fmt.Println("the device cannot look into", missing)
+	}
+	if err := port.SetInnerHash(ctx, wanted&port.RSSLimits().Tunnels); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("the device looks into VXLAN:", port.InnerHash()&virtio.TunnelVXLAN != 0)
+
+	// Output:
+	// the device looks into VXLAN: true
 }

@@ -159,7 +159,7 @@ func (g *guest) filterStep(ctx context.Context, t *testing.T, cmd *agent.Command
 
 // linkTime is how soon an application has to know of a change of the link. A busy machine
 // may be late now and then, and not each time.
-const linkTime = 500 * time.Millisecond
+const linkTime = 100 * time.Millisecond
 
 // linkEvents sets the link down and up, and measures until the program has printed that.
 func (g *guest) linkEvents(ctx context.Context, t *testing.T, cmd *agent.Command, id string) {
