@@ -34,8 +34,9 @@ deps: ## install what the tests need (scripts/deps.sh -n shows it only)
 
 test: deps lint test-unit test-race test-vm ## everything
 
+# The suite that takes longest is listed first, so that it runs beside the others.
 test-unit: build ## packages and commands, no guests
-	$(GO) test -count=1 $$($(GO) list ./... | grep -v /test/vm)
+	$(GO) test -count=1 ./test/vhost $$($(GO) list ./... | grep -v -e /test/vm -e /test/vhost)
 
 test-race: ## packages under the race detector, without commands and suites
 	CGO_ENABLED=1 $(GO) test -count=1 -race $$($(GO) list ./... | grep -v -e /test/ -e /apps)
